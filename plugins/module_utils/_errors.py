@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Failures that say what was being done, to which thing, and carry a stable code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Sequence, Tuple
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One standing state that deserves attention, of one file where there is one.
+
+    ``code`` is stable and documented; ``message`` is for people and never holds a secret.
+    """
+
+    code: str
+    message: str
+    path: Optional[str] = None
+
+    def as_result(self) -> Dict[str, Optional[str]]:
+        """The three keys that every element of ``problems`` has in a result."""
+        return {"code": self.code, "path": self.path, "message": self.message}
+
+
+class KeyfleetError(Exception):
+    """A failure as the person at the keyboard should read it.
+
+    ``code`` is what a playbook may test. ``problems`` holds every reason when there are several. ``details`` are
+    more facts for callers, by name.
+    """
+
+    def __init__(self, code: str, message: str, *, problems: Sequence[Problem] = (), **details: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.problems: Tuple[Problem, ...] = tuple(problems)
+        self.details = details
