@@ -1,0 +1,253 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Composer's auth.json: bytes in, documents and bytes out. Pure.
+
+What is fit and what is not follows Composer's own reading (Composer 1.10 to 2.10: ``Json/JsonFile.php``,
+``IO/BaseIO.php::loadConfiguration``), not JSON alone: a file that makes Composer fail, or that it passes over without
+a word, is `Unfit`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple, Union
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+
+Document = Dict[str, Any]
+
+HTTP_BASIC = "http-basic"
+# Later sections win over earlier ones for the same host (BaseIO::loadConfiguration).
+SECTIONS = ("bitbucket-oauth", "github-oauth", "gitlab-oauth", "gitlab-token", HTTP_BASIC, "bearer")
+# Known to newer Composer versions only (2.9), and winning over all of the above.
+NEWER_SECTIONS = ("custom-headers", "client-certificate")
+
+_MAX_DEPTH = 512  # PHP's json_decode
+_GITHUB_TOKEN = re.compile(r"[.A-Za-z0-9_-]+\n?\Z")
+# PHP turns such keys into integers, which Composer's typed functions refuse.
+_INTEGER_KEY = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z")
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_INDENT = re.compile(r'\n([ ]+|\t+)"')
+
+
+class Unfit(Exception):
+    """The file would make Composer fail, or be ignored by it. ``reason`` and ``place`` never hold a secret."""
+
+    def __init__(self, reason: str, place: str) -> None:
+        super().__init__(f"{reason} ({place})")
+        self.reason = reason
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Credentials for one host in one section. ``username`` is "" where the section has none."""
+
+    section: str
+    repository: str
+    username: str
+    secret: str = field(repr=False)
+
+    def as_result(self) -> Dict[str, Optional[str]]:
+        """The entry as results show it: the secret by `describe` only."""
+        return {
+            "repository": self.repository,
+            "section": self.section,
+            "public_key": self.username or None,
+            "fingerprint": describe(self.secret),
+        }
+
+
+def _position(text: str, offset: int) -> str:
+    line = text.count("\n", 0, offset) + 1
+    return f"line {line}, column {offset - text.rfind(chr(10), 0, offset)}"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Unfit(f"{name} is not JSON", "a number")
+
+
+def _number(kind: Callable[[str], Union[int, float]]) -> Callable[[str], Union[int, float]]:
+    def convert(digits: str) -> Union[int, float]:
+        try:
+            value = kind(digits)
+        except ValueError:
+            raise Unfit("a number is too long", f"{len(digits)} digits") from None
+        if value in (float("inf"), float("-inf")):
+            raise Unfit("a number is too large", f"{len(digits)} digits")
+        return value
+
+    return convert
+
+
+def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    result: Dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise Unfit("a key stands twice in one object; Composer reads the last and may edit the first", repr(key))
+        result[key] = value
+    return result
+
+
+def _refuse_surrogates(text: str) -> None:
+    """``text`` is re-encoded JSON, so one pass finds a lone surrogate in any key or string."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Unfit("half of a surrogate pair is escaped; Composer ignores the whole file", "a \\u escape") from None
+
+
+def _refuse_depth(text: str) -> None:
+    depth = 0
+    for match in _TOKENS.finditer(text):
+        token = match.group()
+        if token in "[{":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise Unfit(f"nested more than {_MAX_DEPTH} levels deep", _position(text, match.start()))
+        elif token in "]}":
+            depth -= 1
+
+
+def _load(data: bytes) -> Any:
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise Unfit("begins with a byte order mark", "line 1, column 1")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data:
+        raise Unfit("not UTF-8 (it looks like UTF-16, or binary)", "line 1, column 1")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Unfit("not UTF-8", f"line {line}, byte {error.start}") from None
+    if not text.strip(" \t\r\n"):
+        raise Unfit("empty; an auth.json without credentials is {}", "line 1, column 1")
+    _refuse_depth(text)
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_number(int),
+            parse_float=_number(float),
+        )
+    except json.JSONDecodeError as error:
+        # error.msg is a phrase of the parser's own and quotes nothing of the file.
+        raise Unfit(f"not JSON: {error.msg}", _position(text, error.pos)) from None
+    _refuse_surrogates(json.dumps(document, ensure_ascii=False))
+    return document
+
+
+def _host_place(section: str, host: str) -> str:
+    return f"{section} → {host}"
+
+
+def _want_strings(section: str, host: str, value: Any, names: Tuple[str, ...]) -> None:
+    place = _host_place(section, host)
+    if not isinstance(value, dict):
+        raise Unfit(f"must be an object with {' and '.join(names)}", place)
+    for name in names:
+        if name not in value:
+            raise Unfit(f"has no {name}", place)
+        if not isinstance(value[name], str):
+            raise Unfit(f"{name} is not text (quotes are missing)", place)
+
+
+def _check_host(section: str, host: str, value: Any) -> None:
+    if _INTEGER_KEY.match(host):
+        raise Unfit("a host made of digits only", _host_place(section, host))
+    if section == HTTP_BASIC:
+        _want_strings(section, host, value, ("username", "password"))
+    elif section == "bitbucket-oauth":
+        _want_strings(section, host, value, ("consumer-key", "consumer-secret"))
+    elif isinstance(value, dict) and section == "gitlab-oauth":
+        _want_strings(section, host, value, ("token",))
+    elif isinstance(value, dict) and section == "gitlab-token":
+        _want_strings(section, host, value, ("username", "token"))
+    elif not isinstance(value, str):
+        raise Unfit("must be text", _host_place(section, host))
+    elif section == "github-oauth" and not _GITHUB_TOKEN.match(value):
+        raise Unfit("has characters that no GitHub token has", _host_place(section, host))
+
+
+def parse(data: bytes) -> Document:
+    """The document in ``data``, key order kept. Raises `Unfit` with reason and place."""
+    document = _load(data)
+    if not isinstance(document, dict):
+        raise Unfit("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
+    for section in SECTIONS:
+        if section not in document or document[section] == []:
+            # PHP cannot tell an empty list from an empty object, so Composer reads [] as no entries.
+            continue
+        hosts = document[section]
+        if not isinstance(hosts, dict):
+            raise Unfit("must be an object, host by host", section)
+        for host, value in hosts.items():
+            _check_host(section, host, value)
+    return document
+
+
+def _secret_of(section: str, value: Any) -> Tuple[str, str]:
+    if isinstance(value, str):
+        return "", value
+    if section == "bitbucket-oauth":
+        return value["consumer-key"], value["consumer-secret"]
+    if section == HTTP_BASIC:
+        return value["username"], value["password"]
+    return value.get("username", ""), value["token"]
+
+
+def entries(document: Document) -> List[Entry]:
+    """Every entry of the known sections of a parsed document, in Composer's order: later ones win for their host."""
+    found = []
+    for section in SECTIONS:
+        for host, value in dict(document.get(section) or {}).items():
+            found.append(Entry(section, host, *_secret_of(section, value)))
+    return found
+
+
+def with_entry(document: Document, *, repository: str, username: str, password: str) -> Document:
+    """A copy with the http-basic entry set. Extra keys of an existing entry and all order are kept."""
+    hosts = dict(document.get(HTTP_BASIC) or {})
+    hosts[repository] = {**hosts.get(repository, {}), "username": username, "password": password}
+    return {**document, HTTP_BASIC: hosts}
+
+
+def without_entry(document: Document, *, repository: str, username: Optional[str] = None) -> Document:
+    """A copy without the http-basic entry of ``repository``; with ``username``, only if the entry is that user's."""
+    hosts = dict(document.get(HTTP_BASIC) or {})
+    if repository not in hosts or (username is not None and hosts[repository]["username"] != username):
+        return document
+    del hosts[repository]
+    return {**document, HTTP_BASIC: hosts}
+
+
+def serialise(document: Document, *, like: Optional[bytes] = None) -> bytes:
+    """Several lines, the indent of ``like`` or 4 spaces, UTF-8, one line feed at the end.
+
+    Every Composer version leaves this form alone; of a one-line file each would triple the inner indent at every write.
+    """
+    found = _INDENT.search(like.decode("utf-8", "replace")) if like else None
+    indent: Union[int, str] = found.group(1) if found else 4
+    return (json.dumps(document, indent=indent, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _mask(value: Any, *, shown: Tuple[str, ...]) -> Any:
+    if isinstance(value, dict):
+        return {k: v if k in shown and isinstance(v, str) else _mask(v, shown=shown) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_mask(item, shown=shown) for item in value]
+    if isinstance(value, str):
+        return describe(value)
+    return value
+
+
+def masked(document: Document) -> str:
+    """The document as a diff may show it: user names and structure, every other text as `describe` says."""
+    shown = {
+        section: _mask(value, shown=("username", "consumer-key") if section in SECTIONS else ())
+        for section, value in document.items()
+    }
+    return json.dumps(shown, indent=4, ensure_ascii=False) + "\n"

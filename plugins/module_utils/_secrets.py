@@ -1,0 +1,103 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be said of a secret, and which values cannot be auth keys. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import List, Optional
+
+MAGENTO_REPOSITORY = "repo.magento.com"
+
+# Auth keys have 32 digits, download tokens 40. Machines make both, so a digest of one cannot be guessed back.
+_MACHINE_MADE = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40})\Z")
+_AUTH_KEY = re.compile(r"[0-9a-f]{32}\Z")
+_MAGE_ID = re.compile(r"MAG[0-9]{6,}\Z", re.IGNORECASE)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
+_PLACEHOLDER = re.compile(
+    r"<.*>\Z"
+    r"|your(?:\Z|[^a-z]|.*(?:key|user|name|pass|token|secret|public|private|login|here))"
+    r"|.*x{6,}|x{3,}\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_REPOSITORY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
+
+
+def fingerprint(secret: str) -> Optional[str]:
+    """``sha256:`` and 12 hex digits for a machine-made secret (32 or 40 lower-case hex); None for any other.
+
+    A secret that a person may have chosen could be found again by trying words, so it gets no digest at all.
+    """
+    if _MACHINE_MADE.match(secret):
+        return "sha256:" + hashlib.sha256(secret.encode("ascii")).hexdigest()[:12]
+    return None
+
+
+def describe(secret: str) -> str:
+    """The only form in which a secret appears in results and diffs: its fingerprint, ``set`` or ``not set``."""
+    if not secret:
+        return "not set"
+    return fingerprint(secret) or "set"
+
+
+def repository_fault(repository: object) -> Optional[str]:
+    """Why ``repository`` cannot be the key of an entry in auth.json, or None."""
+    if not isinstance(repository, str):
+        return "it must be text, host or host:port"
+    if not _REPOSITORY.match(repository):
+        return "it must be the host, or host:port, of the repository's address, with no scheme, path or user name"
+    if repository.isdigit():
+        return "Composer fails on a host made of digits only"
+    return None
+
+
+def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:
+    if isinstance(value, bool) or not isinstance(value, str):
+        return f"{name} is not text (a value of digits only must be quoted in YAML)"
+    if not value:
+        return f"{name} is empty"
+    if value != value.strip() or any(ord(c) < 32 or ord(c) == 127 for c in value):
+        return f"{name} has blanks or line breaks around it or control characters in it"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"{name} cannot be written as UTF-8"
+    if _PLACEHOLDER.match(value):
+        return f"{name} is a placeholder"
+    if not magento:
+        return None
+    if _EMAIL.match(value):
+        return f"{name} is an e-mail address; {MAGENTO_REPOSITORY} takes access keys, not the account's sign-in"
+    if _MAGE_ID.match(value):
+        return f"{name} is a MAGEID; that belongs to release downloads, not to {MAGENTO_REPOSITORY}"
+    if _AUTH_KEY.match(value):
+        return None
+    if len(value) == 40 and _MACHINE_MADE.match(value):
+        return f"{name} has 40 hex digits as a download token has; an auth key has 32"
+    if _AUTH_KEY.match(value.lower()):
+        return f"{name} has upper-case letters; auth keys are 32 lower-case hex digits"
+    return f"{name} is not 32 lower-case hex digits (it has {len(value)} characters)"
+
+
+def key_faults(*, repository: str, public_key: object, private_key: object) -> List[str]:
+    """Why the pair cannot work at ``repository``, in words that never quote a value. Empty when nothing speaks against it.
+
+    Source of the form: Adobe's installation guide, "Get your authentication keys" (32 characters each). Other hosts
+    hand out what they like, so only what is never a credential is refused there.
+    """
+    magento = repository == MAGENTO_REPOSITORY
+    faults = [
+        fault
+        for fault in (
+            _half_fault("public_key", public_key, magento),
+            _half_fault("private_key", private_key, magento),
+        )
+        if fault
+    ]
+    if isinstance(public_key, str) and public_key and public_key == private_key:
+        faults.append("public_key and private_key are the same value")
+    if isinstance(public_key, str) and ":" in public_key:
+        faults.append("public_key has a colon, which HTTP Basic cannot carry in a user name")
+    return faults
