@@ -1,0 +1,156 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the suites run: directories, environment, interpreters, and the copy of the collection for Ansible's tools."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import environments
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".work"
+REQUIREMENTS = ROOT / "tests" / "requirements"
+PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+@functools.cache
+def find_python(*versions: str) -> str | None:
+    """The first of `versions` that this machine has, as a path."""
+    found = subprocess.run(["sh", ROOT / "tests" / "find-python", *versions], capture_output=True, text=True)
+    return found.stdout.strip() or None
+
+
+def linked_collections() -> Path:
+    """A collections path on which `keyfleet.magento` is this very source tree."""
+    link = WORK / "path" / "ansible_collections" / "keyfleet" / "magento"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(os.path.relpath(ROOT, link.parent))
+    return WORK / "path"
+
+
+class Place:
+    """One run of the suites. What it keeps between runs lies below .work and can be deleted at any time."""
+
+    def __init__(self) -> None:
+        WORK.mkdir(exist_ok=True)
+        self._scratch = tempfile.TemporaryDirectory(prefix="run-", dir=WORK, ignore_cleanup_errors=True)
+        self.scratch = Path(self._scratch.name)
+
+    def close(self) -> None:
+        self._scratch.cleanup()
+
+    @functools.cached_property
+    def env(self) -> Mapping[str, str]:
+        """The environment of every suite: a home of its own, and on PATH our tools and the Pythons that really run."""
+        home = WORK / "home"
+        links = WORK / "pythons"
+        for directory in (home / ".config", links):
+            directory.mkdir(parents=True, exist_ok=True)
+        real_home = Path.home()
+        settings = home / ".config" / "pip"
+        if (real_home / ".config" / "pip").is_dir() and not settings.is_symlink():
+            settings.symlink_to(real_home / ".config" / "pip")
+        for version in PYTHONS:
+            # pyenv's shims stand on PATH under these names and refuse to run: these links come before them.
+            link = links / f"python{version}"
+            link.unlink(missing_ok=True)
+            if path := find_python(version):
+                link.symlink_to(path)
+        return {
+            # Set before ours where the caller set them; the real home is not ours to write to.
+            "DOCKER_CONFIG": str(real_home / ".docker"),
+            "PIP_CACHE_DIR": str(real_home / ".cache" / "pip"),
+            "PYENV_ROOT": str(real_home / ".pyenv"),
+            **os.environ,
+            **({} if sys.stdout.isatty() else {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"}),
+            "ANSIBLE_COLLECTIONS_PATH": str(linked_collections()),
+            "ANSIBLE_HOME": str(home / ".ansible"),
+            "HOME": str(home),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(WORK / "hypothesis"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(links), os.environ["PATH"]]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def run(
+        self,
+        *command: str | Path,
+        cwd: Path = ROOT,
+        env: Mapping[str, str] | None = None,
+        first: Path | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """Run a command. `first` is a directory of programs that win over ours; `quiet` drops the standard output."""
+        environment = {**self.env, **(env or {})}
+        if first:
+            environment["PATH"] = f"{first}{os.pathsep}{environment['PATH']}"
+        print("$", *command, flush=True)
+        program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        process = subprocess.Popen(
+            [program, *command[1:]],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if quiet else None,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            raise
+        if status:
+            raise subprocess.CalledProcessError(status, [str(word) for word in command])
+
+    @functools.cached_property
+    def tree(self) -> Path:
+        """A collections path with a copy of what git knows: ansible-test takes no link, ansible-lint reads scratch."""
+        tree = self.scratch / "tree"
+        collection = tree / "ansible_collections" / "keyfleet" / "magento"
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        for name in listed.stdout.split("\0"):
+            source = ROOT / name
+            if name and source.is_file():
+                target = collection / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target)
+        # ansible-test asks git which files there are.
+        subprocess.run(["git", "init", "--quiet", "."], cwd=collection, check=True)
+        subprocess.run(["git", "add", "--all"], cwd=collection, check=True)
+        return tree
+
+    @property
+    def collection(self) -> Path:
+        return self.tree / "ansible_collections" / "keyfleet" / "magento"
+
+    def environment(self, name: str, python: str) -> Path:
+        """The programs of the virtual environment that tests/requirements/NAME.txt describes."""
+        directory = WORK / f"venv-{name}"
+        environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
+        return directory / "bin"
+
+    def offer_pip(self, programs: Path) -> None:
+        """Let ansible-test take the pip that comes with Python instead of downloading a script that installs one."""
+        source = next(programs.parent.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"))
+        versions = re.findall(r"pip='([0-9.]+)'", source.read_text())
+        if not versions:
+            raise RuntimeError(f"{source} names no version of pip any more")
+        cache = WORK / "home" / ".ansible" / "test" / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        for version in versions:
+            (cache / f"get_pip_{version.replace('.', '_')}.py").write_text("import ensurepip\nensurepip.bootstrap()\n")

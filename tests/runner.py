@@ -1,0 +1,92 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a suite is, and how a list of them is run and counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from place import Place, find_python
+
+Need = Callable[[], str | None]
+"""Says why something is not there, or None when it is."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    says: str
+    run: Callable[[Place], None]
+    needs: tuple[Need, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    result: str
+    seconds: float
+    note: str = ""
+
+
+def root() -> str | None:
+    return None if os.geteuid() == 0 else "not root"
+
+
+def docker() -> str | None:
+    if not shutil.which("docker"):
+        return "no docker"
+    try:
+        answer = subprocess.run(["docker", "info"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20)
+    except subprocess.TimeoutExpired:
+        return "the docker engine does not answer"
+    return "no docker engine answers" if answer.returncode else None
+
+
+def program(name: str) -> Need:
+    return lambda: None if shutil.which(name) else f"no {name}"
+
+
+def python(*versions: str) -> Need:
+    return lambda: None if find_python(*versions) else f"no Python {' or '.join(versions)} with venv"
+
+
+def missing(suite: Suite) -> str:
+    return ", ".join(reason for need in suite.needs if (reason := need()))
+
+
+def run(suites: Iterable[Suite], place: Place, *, require_all: bool) -> list[Outcome]:
+    """Run one after the other; a failure stops nothing but its own suite."""
+    outcomes = []
+    for suite in suites:
+        print(f"\n=== {suite.name}: {suite.says}", flush=True)
+        begin = time.monotonic()
+        result, note = "passed", ""
+        if reason := missing(suite):
+            result, note = ("failed" if require_all else "skipped"), reason
+        else:
+            try:
+                suite.run(place)
+            except subprocess.CalledProcessError as error:
+                result, note = "failed", f"exit status {error.returncode} of {error.cmd[0]}"
+            except (OSError, RuntimeError) as error:
+                result, note = "failed", str(error)
+        outcome = Outcome(suite.name, result, time.monotonic() - begin, note)
+        print(f"=== {line_of(outcome)}", flush=True)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def line_of(outcome: Outcome) -> str:
+    note = f"  ({outcome.note})" if outcome.note else ""
+    return f"{outcome.name:<16} {outcome.result:<8}{outcome.seconds:7.1f} s{note}"
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    counts = {word: sum(outcome.result == word for outcome in outcomes) for word in ("passed", "failed", "skipped")}
+    return "\n".join([*map(line_of, outcomes), "", ", ".join(f"{count} {word}" for word, count in counts.items())])

@@ -1,0 +1,148 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the test suites and counts them: `python tests/suites.py [--list] [NAME ...]`.
+
+A suite whose needs this machine does not meet is skipped by name with the reason; with KEYFLEET_REQUIRE_ALL=1 that is
+a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+import runner
+from place import ROOT, Place, find_python, linked_collections
+from runner import Suite, docker, python, root
+
+TOOLS = Path(sys.executable).parent
+NEWEST = f"{sys.version_info.major}.{sys.version_info.minor}"
+OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
+"""Pythons that can run ansible-core 2.17 as a controller."""
+OLDEST = (python(*OLDEST_CORE_PYTHONS), python("3.7"))
+
+
+def mypy(place: Place) -> None:
+    # 3.10 is the oldest language that mypy knows; what 3.7 lacks is found by the suites that run on it.
+    plugins = Path("ansible_collections/keyfleet/magento/plugins")
+    config = ROOT / "pyproject.toml"
+    place.run("mypy", "--config-file", config, "--python-version", "3.10", plugins, cwd=linked_collections())
+    own = [name for name in ("tests/simulator", "tests/system", "tests/demo") if any((ROOT / name).rglob("*.py"))]
+    scripts = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*.py"))
+    place.run("mypy", *scripts, *own, env={"MYPYPATH": f"{ROOT}/tests:{linked_collections()}"})
+
+
+def changelog(place: Place) -> None:
+    place.run("antsibull-changelog", "lint", cwd=place.collection)
+
+
+def sanity(place: Place) -> None:
+    place.offer_pip(TOOLS)
+    place.run("ansible-test", "sanity", "--color", "no", cwd=place.collection)
+
+
+def sanity_oldest(place: Place) -> None:
+    oldest = oldest_core(place)
+    place.offer_pip(oldest)
+    checks = ["--test", "compile", "--test", "import", "--test", "validate-modules"]
+    place.run("ansible-test", "sanity", "--color", "no", *checks, cwd=place.collection, first=oldest)
+
+
+def units(place: Place) -> None:
+    place.run("ansible-test", "units", "--color", "no", "--python", NEWEST, cwd=place.collection)
+
+
+def units_oldest(place: Place) -> None:
+    target = place.environment("target-3.7", str(find_python("3.7")))
+    # ansible-test looks for python3.7 and for the pytest beside it.
+    env = {"PATH": f"{oldest_core(place)}:{target}:{place.env['PATH']}"}
+    place.run("ansible-test", "units", "--color", "no", "--python", "3.7", cwd=place.collection, env=env)
+
+
+def oldest_core(place: Place) -> Path:
+    return place.environment("core-2.17", str(find_python(*OLDEST_CORE_PYTHONS)))
+
+
+def system(place: Place) -> None:
+    place.run("pytest", "-p", "no:cacheprovider", "tests/system", env={"PYTHONPATH": str(linked_collections())})
+
+
+def integration(place: Place) -> None:
+    place.run(sys.executable, ROOT / "tests" / "integrate.py", place.collection, "!needs/root/")
+
+
+def integration_root(place: Place) -> None:
+    place.run(sys.executable, ROOT / "tests" / "integrate.py", place.collection, "needs/root/")
+
+
+def molecule(place: Place) -> None:
+    tools = place.environment("molecule", sys.executable)
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(place.tree)}
+    place.run("molecule", "test", cwd=place.collection, first=tools, env=env)
+
+
+def build(place: Place) -> None:
+    """The tarball installs and documents itself on the oldest and the newest ansible-core, without a Galaxy server."""
+    dist = place.scratch / "dist"
+    place.run("ansible-galaxy", "collection", "build", "--output-path", dist, cwd=place.collection)
+    tarball = next(dist.glob("*.tar.gz"))
+    for tools in (TOOLS, oldest_core(place)):
+        path = place.scratch / f"installed-{tools.parent.name}"
+        env = {"ANSIBLE_COLLECTIONS_PATH": str(path)}
+        place.run("ansible-galaxy", "collection", "install", "--offline", "-p", path, tarball, env=env, first=tools)
+        installed = path / "ansible_collections" / "keyfleet" / "magento"
+        for folder in sorted((installed / "plugins").iterdir()):
+            names = [f"keyfleet.magento.{plugin.stem}" for plugin in sorted(folder.glob("*.py"))]
+            if folder.name not in ("doc_fragments", "module_utils") and names:
+                kind = "module" if folder.name == "modules" else folder.name
+                place.run("ansible-doc", "--json", "-t", kind, *names, env=env, first=tools, quiet=True)
+        roles = [f"keyfleet.magento.{role.name}" for role in sorted((installed / "roles").glob("*"))]
+        if roles:
+            place.run("ansible-doc", "-t", "role", *roles, env=env, first=tools, quiet=True)
+
+
+SUITES = (
+    Suite("ruff", "lint of every Python file", lambda place: place.run("ruff", "check", ".")),
+    Suite("format", "every Python file is formatted", lambda place: place.run("ruff", "format", "--check", ".")),
+    Suite("mypy", "strict types", mypy),
+    Suite("ansible-lint", "profile production", lambda place: place.run("ansible-lint", cwd=place.collection)),
+    Suite("changelog", "changelog fragments", changelog),
+    Suite("sanity", "ansible-test sanity of the newest ansible-core, nothing ignored", sanity),
+    Suite("sanity-2.17", "the same, as far as Python 3.7 matters, of ansible-core 2.17", sanity_oldest, OLDEST),
+    Suite("units", f"ansible-test units on Python {NEWEST}", units),
+    Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST),
+    Suite("build", "the built collection installs and documents itself", build, OLDEST[:1]),
+    Suite("system", "real files, users, system calls, Composer and HTTPS", system),
+    Suite("integration", "integration targets against the simulator", integration),
+    Suite("integration-root", "integration targets with accounts of their own", integration_root, (root,)),
+    Suite("molecule", "three containers and a real composer create-project", molecule, (docker,)),
+)  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true", help="name the suites and what they lack here")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*(suite.name for suite in SUITES)])
+    arguments = parser.parse_args()
+    chosen = [suite for suite in SUITES if not arguments.names or suite.name in arguments.names]
+    if arguments.list:
+        for suite in chosen:
+            lacks = runner.missing(suite)
+            print(f"{suite.name:<16} {suite.says}{f'  [{lacks}]' if lacks else ''}")
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    place = Place()
+    try:
+        outcomes = runner.run(chosen, place, require_all=os.environ.get("KEYFLEET_REQUIRE_ALL") == "1")
+    finally:
+        place.close()
+    print(f"\n{runner.summary(outcomes)}", flush=True)
+    return int(any(outcome.result == "failed" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
