@@ -1,0 +1,171 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: ``serve``, and commands that steer a running simulator."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .client import Simulator
+from .faults import KINDS
+from .problems import BadInput
+
+
+def _value(word: str) -> Any:
+    """A value from the command line: JSON where it is JSON, text otherwise."""
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word
+
+
+def _pairs(words: Sequence[str]) -> dict[str, Any]:
+    """``name=value`` words as an object; BadInput for anything else."""
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise BadInput(f"{word} is not of the form name=value")
+        found[name] = _value(value)
+    return found
+
+
+def _show(content: object) -> None:
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    # Only here: the other commands need neither aiohttp nor trustme.
+    from .server import Settings, serve
+
+    serve(Settings(options.state, options.listen, tuple(options.name), options.data, options.parent_pid))
+
+
+def _switch(options: argparse.Namespace, simulator: Simulator) -> None:
+    if options.reset:
+        simulator.call("DELETE", "switches")
+    if options.setting:
+        simulator.call("PATCH", "switches", _pairs(options.setting))
+    for name, switch in simulator.switches().items():
+        choices = f" [{'|'.join(switch['choices'])}]" if switch["choices"] else ""
+        mark = "" if switch["value"] == switch["default"] else "  (changed)"
+        sys.stdout.write(f"{name}={json.dumps(switch['value'])}{mark}\n    {switch['about']}{choices}\n")
+
+
+def _fault(options: argparse.Namespace, simulator: Simulator) -> None:
+    if options.action == "add":
+        if not options.word:
+            raise BadInput(f"fault add wants a kind: {', '.join(KINDS)}")
+        simulator.add_fault(options.word[0], **_pairs(options.word[1:]))
+    elif options.action == "remove":
+        for number in options.word:
+            simulator.call("DELETE", f"faults/{number}")
+    elif options.action == "clear":
+        simulator.clear_faults()
+    elif options.action == "kinds":
+        for kind, about in KINDS.items():
+            sys.stdout.write(f"{kind}: {about}\n")
+        return
+    _show(simulator.faults())
+
+
+def _log(options: argparse.Namespace, simulator: Simulator) -> None:
+    if options.clear:
+        simulator.clear_log()
+        return
+    for entry in simulator.requests():
+        if options.json:
+            sys.stdout.write(json.dumps(entry) + "\n")
+        else:
+            words = ("time", "status", "method", "host", "path", "sent", "user")
+            sys.stdout.write(" ".join(str(entry[word] if entry[word] is not None else "-") for word in words) + "\n")
+
+
+def _account(options: argparse.Namespace, simulator: Simulator) -> None:
+    words = options.word
+    wanted = {"list": 0, "show": 1, "set": 1, "remove": 1, "add-key": 2, "enable": 2, "disable": 2, "delete": 2}
+    if len(words) < wanted[options.action]:
+        raise BadInput(
+            f"account {options.action} wants the name of an account" + (" and a label" * (wanted[options.action] - 1))
+        )
+    if options.action == "list":
+        for account in simulator.accounts():
+            sys.stdout.write(f"{account['name']}  {account['mage_id'] or '-'}  {' '.join(account['entitlements'])}\n")
+            for key in account["keys"]:
+                state = "enabled" if key["enabled"] else "disabled"
+                sys.stdout.write(f"    {key['label']}  {key['public']}  {state}\n")
+    elif options.action == "show":
+        _show(simulator.account(words[0]))
+    elif options.action == "set":
+        known = {account["name"]: account for account in simulator.accounts()}
+        _show(simulator.set_account(**{**known.get(words[0], {"name": words[0]}), **_pairs(words[1:])}))
+    elif options.action == "remove":
+        simulator.remove_account(words[0])
+    elif options.action == "add-key":
+        simulator.add_key(words[0], words[1], **_pairs(words[2:]))
+        _show(simulator.account(words[0])["keys"][-1])
+    else:
+        public, _private = simulator.key(words[0], words[1])
+        {"enable": simulator.enable_key, "disable": simulator.disable_key, "delete": simulator.delete_key}[
+            options.action
+        ](public)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python tests/simulator", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", help="serve in the foreground until SIGTERM")
+    serve.add_argument("--state", type=Path, required=True, metavar="DIR", help="where CA, state and log are kept")
+    serve.add_argument(
+        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: a free one, see DIR/address"
+    )
+    serve.add_argument("--name", action="append", default=[], metavar="HOST", help="one more name in the certificate")
+    serve.add_argument("--data", type=Path, metavar="FILE", help="packages and accounts, YAML or JSON")
+    serve.add_argument("--parent-pid", type=int, metavar="PID", help="end when this process ends")
+
+    def steering(name: str, about: str, run: Any) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=about)
+        command.add_argument("--state", type=Path, required=True, metavar="DIR", help="the server's state directory")
+        command.add_argument("--address", metavar="HOST:PORT", help="where DIR/address does not lead there")
+        command.set_defaults(run=run)
+        return command
+
+    switch = steering("switch", "show or set switches: NAME=VALUE …", _switch)
+    switch.add_argument("--reset", action="store_true", help="first put all back to their defaults")
+    switch.add_argument("setting", nargs="*", metavar="NAME=VALUE")
+    fault = steering("fault", "list, add KIND FIELD=VALUE …, remove ID …, clear, kinds", _fault)
+    fault.add_argument("action", choices=("list", "add", "remove", "clear", "kinds"), nargs="?", default="list")
+    fault.add_argument("word", nargs="*")
+    log = steering("log", "show or clear the request log", _log)
+    log.add_argument("--json", action="store_true", help="as JSON lines")
+    log.add_argument("--clear", action="store_true", help="empty it instead")
+    account = steering("account", "list, show, set, remove accounts; add-key, enable, disable, delete keys", _account)
+    actions = ("list", "show", "set", "remove", "add-key", "enable", "disable", "delete")
+    account.add_argument("action", choices=actions, nargs="?", default="list")
+    account.add_argument("word", nargs="*", help="ACCOUNT [LABEL] [FIELD=VALUE …]")
+    steering("reset", "put accounts, switches, faults, counters and log back", lambda _options, sim: sim.reset())
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 when it worked, 2 when its input is unusable, 1 when the server cannot be reached."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "serve":
+            _serve(options)
+        else:
+            options.run(options, Simulator.attach(options.state, options.address))
+    except BadInput as error:
+        sys.stderr.write(f"simulator: {error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"simulator: {error}\n")
+        return 1
+    return 0

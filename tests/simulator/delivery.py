@@ -1,0 +1,121 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends an answer, whole or as a fault wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import struct
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from .exchange import Answer, Asked, page_answer
+from .faults import Fault
+from .repository import other_host
+
+
+@dataclass
+class Sent:
+    """What has left so far: the status (None before the headers), bytes of the body, and whether all of it went."""
+
+    status: int | None = None
+    body: int = 0
+    complete: bool = False
+
+
+def in_front(fault: Fault, asked: Asked, configured_host: str) -> Answer:
+    """The answer of a fault that stands in front of the server (see ``faults.INSTEAD``)."""
+    if fault.kind == "not_json":
+        return replace(page_answer(200, "Welcome"), headers=fault.headers)
+    if fault.kind == "redirect":
+        target = fault.location
+        if target == "other_host":
+            target = f"https://{other_host(asked, configured_host)}{asked.raw_path}"
+            target += f"?{asked.query}" if asked.query else ""
+        return page_answer(fault.status, "Redirect", headers=(*fault.headers, ("Location", target)))
+    headers = {name.lower(): value for name, value in fault.headers}
+    content_type = headers.pop("content-type", None) or ("application/json" if _is_json(fault.body) else "text/html")
+    return Answer(fault.status, fault.body.encode(), content_type, tuple(headers.items()))
+
+
+def _is_json(body: str) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None, sent: Sent) -> web.StreamResponse:
+    """Sends the answer and keeps count in ``sent``, also when the client goes away in the middle."""
+    kind = fault.kind if fault else ""
+    if fault and fault.latency:
+        await asyncio.sleep(fault.latency)
+    body = answer.body
+    if kind == "wrong_hash":
+        # White space keeps JSON readable; only the hash tells.
+        body += b"\n"
+    if answer.gzip:
+        body = gzip.compress(body, mtime=0)
+    if fault and kind == "stall" and fault.after_bytes is None:
+        await asyncio.sleep(fault.seconds)
+    if fault and kind == "reset" and fault.after_bytes is None:
+        return _reset(request)
+
+    response = web.StreamResponse(status=answer.status)
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    response.headers["Content-Type"] = answer.content_type
+    if answer.gzip:
+        response.headers["Content-Encoding"] = "gzip"
+    if fault and kind == "truncate" and fault.chunked:
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(body)
+    await response.prepare(request)
+    sent.status = answer.status
+    if request.method == "HEAD" or answer.status in {204, 304}:
+        sent.complete = True
+        return response
+
+    if fault and kind in {"stall", "reset", "truncate"}:
+        first = min(len(body) // 2 if fault.after_bytes is None else fault.after_bytes, len(body))
+        await _write(response, body[:first], sent)
+        if kind == "truncate":
+            _close(request)
+            return response
+        if kind == "reset":
+            return _reset(request, response)
+        await asyncio.sleep(fault.seconds)
+        body = body[first:]
+    await _write(response, body, sent)
+    sent.complete = True
+    return response
+
+
+async def _write(response: web.StreamResponse, body: bytes, sent: Sent) -> None:
+    # In pieces, so that the count is near the truth when the client goes away.
+    for start in range(0, len(body), 65536):
+        piece = body[start : start + 65536]
+        await response.write(piece)
+        sent.body += len(piece)
+
+
+def _close(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.close()
+
+
+def _reset(request: web.BaseRequest, response: web.StreamResponse | None = None) -> web.StreamResponse:
+    transport = request.transport
+    if transport is not None:
+        handle = transport.get_extra_info("socket")
+        # Linger of zero seconds: closing sends RST instead of FIN.
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return response or web.StreamResponse()

@@ -1,0 +1,148 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""repo.magento.com, and any other Composer repository with the same layout (Composer v1 providers)."""
+
+from __future__ import annotations
+
+from .accounts import Account, Recognised
+from .exchange import Answer, Asked, json_answer, page_answer
+from .layout import Layout, lay_out
+from .switches import Switch
+from .world import World
+
+_ANSWERS = ("200", "401", "402", "403", "404", "429", "503")
+_ELSEWHERE = "/_elsewhere"
+# Own wording; as at the real host the two cases differ, and both say where keys are explained.
+MISSING = "This repository is private and no authentication keys were sent. See the page on authentication keys."
+INVALID = "The authentication keys that were sent are not valid. See the page on authentication keys."
+REFUSED = "These authentication keys may not be used here at the moment."
+
+SWITCHES = (
+    Switch("maintenance", "off", "every request gets a maintenance page with this status", ("off", "503", "200")),
+    Switch("challenge", False, "401 carries WWW-Authenticate"),
+    Switch("disabled_key", "401", "status for a disabled pair", ("401", "403")),
+    Switch("deleted_key", "401", "status for a deleted pair", ("401", "403")),
+    Switch("good_keys", "200", "status for good pairs at every address (401: the outage of 2016)", _ANSWERS),
+    Switch("packages_json", "200", "status for good pairs at /packages.json alone", _ANSWERS),
+    Switch("retry_after", 0, "seconds in the Retry-After of 429 and 503 answers; 0: no such header"),
+    Switch("packages_form", "includes", "shape of packages.json", ("includes", "providers", "inline", "bare")),
+    Switch("provider_names", "usual", "names of the provider includes", ("usual", "odd")),
+    Switch("gzip", "unasked", "who gets gzip: package files even unasked, everything, who asks, nobody",
+           ("unasked", "always", "asked", "never")),
+    Switch("archive_not_entitled", "404", "status for an archive outside the entitlement", ("404", "403", "401")),
+    Switch("archive_redirect", False, "archives are fetched from another host, after a 302"),
+    Switch("archive_agent", False, "archives answer 403 to programs that do not call themselves Composer"),
+    Switch("other_host", "", "host:port that redirects lead to; empty: another name of this server"),
+)  # fmt: skip
+
+
+def other_host(asked: Asked, configured: str) -> str:
+    """Another name for this same server: the configured one, or the loopback name that was not asked."""
+    if configured:
+        return configured
+    name, colon, port = asked.host.rpartition(":")
+    if not colon or not port.isdigit():
+        name, port = asked.host, "443"
+    return f"{'127.0.0.1' if name == 'localhost' else 'localhost'}:{port}"
+
+
+class Repository:
+    """The part that owns whatever no other part does."""
+
+    name = "repository"
+    switches: tuple[Switch, ...] = SWITCHES
+
+    def owns(self, asked: Asked) -> bool:
+        """Every request: this part is asked last."""
+        return True
+
+    def answer(self, asked: Asked, world: World) -> Answer:
+        """Maintenance, then keys, then what the account is told, then the file."""
+        switches = world.switches
+        if switches.word("maintenance") != "off":
+            return page_answer(int(switches.word("maintenance")), "Down for maintenance", headers=_retry(world))
+        if asked.path.startswith(_ELSEWHERE):
+            return self._archive(asked.path[len(_ELSEWHERE) :], asked, world, None)
+        known = world.recognise(asked)
+        if known is None:
+            return _unauthorised(INVALID if asked.scheme else MISSING, world)
+        status = self._status(known, asked, world)
+        if status != "200":
+            return _refusal(int(status), world)
+        if asked.method not in {"GET", "HEAD"} and asked.path != "/packages.json":
+            return page_answer(405, "Method Not Allowed", headers=(("Allow", "GET, HEAD"),))
+        return self._file(asked, known.account, world)
+
+    def _status(self, known: Recognised, asked: Asked, world: World) -> str:
+        if known.state != "enabled":
+            return world.switches.word(f"{known.state}_key")
+        if asked.path == "/packages.json" and world.switches.word("packages_json") != "200":
+            return world.switches.word("packages_json")
+        return world.switches.word("good_keys")
+
+    def _file(self, asked: Asked, account: Account, world: World) -> Answer:
+        if asked.path.startswith("/archives/"):
+            return self._archive(asked.path, asked, world, account)
+        layout = layout_for(asked, account, world)
+        if asked.path == "/packages.json":
+            return self._document(layout.root, asked, world, "asked")
+        body = layout.documents.get(asked.path)
+        if body is None:
+            return page_answer(404, "Not Found")
+        return self._document(body, asked, world, "unasked" if asked.path in layout.package_paths else "asked")
+
+    def _document(self, body: bytes, asked: Asked, world: World, usual: str) -> Answer:
+        mode = world.switches.word("gzip")
+        if mode == "unasked":
+            mode = "always" if usual == "unasked" else "asked"
+        packed = mode == "always" or (mode == "asked" and asked.accepts_gzip())
+        return Answer(200, body, "application/json", gzip=packed)
+
+    def _archive(self, path: str, asked: Asked, world: World, account: Account | None) -> Answer:
+        release = world.catalog.by_archive_path(path)
+        if release is None:
+            return page_answer(404, "Not Found")
+        if account is not None and not account.entitled(release.name):
+            return _refusal(int(world.switches.word("archive_not_entitled")), world)
+        if world.switches.on("archive_agent") and not asked.headers.get("User-Agent", "").startswith("Composer/"):
+            return page_answer(403, "Forbidden")
+        if account is not None and world.switches.on("archive_redirect"):
+            target = (
+                f"https://{other_host(asked, world.switches.word('other_host'))}{_ELSEWHERE}{path}?for={asked.host}"
+            )
+            return page_answer(302, "Found", headers=(("Location", target),))
+        base = asked.base
+        if account is None and asked.query.startswith("for="):
+            # The archive must be the one whose hash was announced under the first address.
+            base = f"https://{asked.query[len('for=') :]}"
+        return Answer(200, release.archive(base), "application/zip")
+
+
+def layout_for(asked: Asked, account: Account, world: World) -> Layout:
+    """What the account sees under the address that was asked."""
+    return lay_out(
+        tuple(release for release in world.catalog.releases if account.entitled(release.name)),
+        base=asked.base,
+        form=world.switches.word("packages_form"),
+        odd_names=world.switches.word("provider_names") == "odd",
+    )
+
+
+def _retry(world: World) -> tuple[tuple[str, str], ...]:
+    after = world.switches.number("retry_after")
+    return (("Retry-After", str(after)),) if after else ()
+
+
+def _unauthorised(warning: str, world: World) -> Answer:
+    headers = (("WWW-Authenticate", 'Basic realm="Composer repository"'),) if world.switches.on("challenge") else ()
+    return json_answer(401, {"warning": warning}, headers=headers)
+
+
+def _refusal(status: int, world: World) -> Answer:
+    if status == 401:
+        return _unauthorised(INVALID, world)
+    if status in {402, 403}:
+        return json_answer(status, {"warning": REFUSED})
+    titles = {404: "Not Found", 429: "Too Many Requests", 503: "Service Unavailable"}
+    return page_answer(status, titles[status], headers=_retry(world) if status in {429, 503} else ())

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server: reads requests, lets the parts answer, sends, logs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aiohttp import web
+
+from .authority import server_context
+from .control import PREFIX, Control
+from .delivery import Sent, deliver, in_front
+from .exchange import Asked, Part
+from .faults import INSTEAD
+from .journal import Entry, Journal
+from .problems import BadInput
+from .repository import Repository
+from .start_data import read_start_data
+from .world import World, write_private
+
+# Asked in this order; Repository owns whatever is left and stays last.
+PARTS: tuple[Part, ...] = (Repository(),)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve. ``listen``: ``host:port`` (port 0: a free one); ``parent_pid``: end when that process ends."""
+
+    state: Path
+    listen: str = "127.0.0.1:0"
+    names: Sequence[str] = ()
+    data: Path | None = None
+    parent_pid: int | None = None
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[v6]:port``; BadInput otherwise."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise BadInput(f"{address} is not an address of the form host:port")
+    return host.strip("[]"), int(port)
+
+
+class Server:
+    """One running simulator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        settings.state.mkdir(parents=True, exist_ok=True)
+        start = read_start_data(settings.data)
+        known = tuple(switch for part in PARTS for switch in part.switches)
+        self._world = World(settings.state, start, known)
+        self._journal = Journal(settings.state / "requests.jsonl")
+        self._control = Control(self._world, self._journal, self._control_token())
+        self._stop = asyncio.Event()
+
+    def _control_token(self) -> str:
+        path = self._settings.state / "control-token"
+        if not path.exists():
+            write_private(path, secrets.token_hex(20) + "\n")
+        return path.read_text().strip()
+
+    async def run(self) -> None:
+        """Serves until SIGTERM, SIGINT or the end of the parent process."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        host, port = split_address(self._settings.listen)
+        context = server_context(self._settings.state, self._settings.names)
+        web_server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        listener = await loop.create_server(web_server, host, port, ssl=context, backlog=512)
+        address = self._settings.state / "address"
+        bound = listener.sockets[0].getsockname()
+        write_private(address, f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}")
+        address.chmod(0o644)
+        try:
+            await self._until_stopped()
+        finally:
+            address.unlink(missing_ok=True)
+            listener.close()
+            await web_server.shutdown(0.2)
+            self._world.save()
+            self._journal.close()
+
+    async def _until_stopped(self) -> None:
+        parent = self._settings.parent_pid
+        own = parent is not None and os.getppid() == parent
+        while not self._stop.is_set():
+            try:
+                await asyncio.wait_for(self._stop.wait(), 0.3)
+            except TimeoutError:
+                self._world.save_if_changed()
+            if parent is not None and (os.getppid() != parent if own else not _alive(parent)):
+                self._stop.set()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw_path, _mark, query = request.raw_path.partition("?")
+        asked = Asked(request.method, request.headers.get("Host", ""), raw_path, query, request.headers)
+        asked = replace(asked, body=await request.read())
+        if asked.path.startswith(PREFIX):
+            return await deliver(request, self._control.answer(asked), None, Sent())
+        return await self._play(request, asked)
+
+    async def _play(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+        world, began, sent = self._world, time.monotonic(), Sent()
+        part = next(part for part in PARTS if part.owns(asked))
+        user = asked.basic[0] if asked.basic else None
+        shown = user if user is None or world.known_user(user) else "(unknown)"
+        fault = world.faults.take(path=asked.path, host=asked.host, method=asked.method, user=user or "")
+        world.count("requests")
+        try:
+            if fault is not None:
+                world.save()
+            if fault is not None and fault.kind in INSTEAD:
+                answer = in_front(fault, asked, world.switches.word("other_host"))
+            else:
+                answer = part.answer(asked, world)
+            return await deliver(request, answer, fault, sent)
+        finally:
+            # Also when the client has gone away: a cancelled request was a request.
+            entry = Entry(
+                method=asked.method,
+                host=asked.host,
+                path=asked.raw_path,
+                query=asked.query,
+                user=shown,
+                authorization=asked.scheme is not None,
+                scheme=asked.scheme,
+                range=asked.headers.get("Range"),
+                user_agent=asked.headers.get("User-Agent"),
+                part=part.name,
+                status=sent.status,
+                sent=sent.body,
+                fault=fault.id if fault else None,
+                seconds=round(time.monotonic() - began, 3),
+                complete=sent.complete,
+            )
+            self._journal.write(entry, world.secrets())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def serve(settings: Settings) -> None:
+    """Serves in the foreground; BadInput: settings or data are unusable, OSError: it cannot listen."""
+
+    async def main() -> None:
+        await Server(settings).run()
+
+    # A reset that was ordered is no news; what else asyncio has to say about lost connections is none either.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    asyncio.run(main())

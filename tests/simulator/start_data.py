@@ -1,0 +1,169 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data a fresh simulator holds, and the reading of a file that replaces it.
+
+Names and keys are plainly made up: every key is the hash of ``account/label/half`` (see ``fake_key``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import fields
+from .accounts import Account, parse_accounts
+from .catalog import Catalog
+from .problems import BadInput
+
+VENDOR_PASSWORD = "made-up password of the vendor account"
+_COMMUNITY = [
+    "magento/project-community-edition",
+    "magento/product-community-edition",
+    "magento/magento2-base",
+    "magento/framework",
+]
+_ENTERPRISE = ["magento/project-enterprise-edition", "magento/product-enterprise-edition", "magento/module-made-up-b2b"]
+_EXTENSION = "exampleworks/module-gift-note"
+_LINES = (("2.4.7", "103.0.7"), ("2.4.7-p1", "103.0.7-p1"), ("2.4.8", "103.0.8"))
+
+
+def _project(edition: str) -> dict[str, Any]:
+    return {
+        "name": f"magento/project-{edition}-edition",
+        "type": "project",
+        "description": "Made-up project template",
+        "group": "ce" if edition == "community" else "ee",
+        "composer": {
+            # Packagist is off, so that an installation asks this server and nobody else.
+            "repositories": [{"type": "composer", "url": "{base}/"}, {"packagist.org": False}],
+            "minimum-stability": "stable",
+        },
+        "versions": [
+            {"version": shop, "require": {f"magento/product-{edition}-edition": shop}} for shop, _framework in _LINES
+        ],
+    }
+
+
+def embedded() -> dict[str, Any]:
+    """The embedded data, in the form that a data file has."""
+    return {
+        "packages": [
+            _project("community"),
+            _project("enterprise"),
+            {
+                "name": "magento/product-community-edition",
+                "type": "metapackage",
+                "description": "Made-up product",
+                "versions": [
+                    {"version": shop, "require": {"magento/magento2-base": shop, "magento/framework": framework}}
+                    for shop, framework in _LINES
+                ],
+            },
+            {
+                "name": "magento/magento2-base",
+                "type": "magento2-component",
+                "description": "Made-up base, large enough to be cut in the middle",
+                "padding": 200000,
+                "files": {"app/README.txt": "Nothing of Magento is in here.\n"},
+                "versions": [{"version": shop, "require": {"magento/framework": fw}} for shop, fw in _LINES],
+            },
+            {
+                "name": "magento/framework",
+                "type": "magento2-library",
+                "description": "Made-up framework",
+                "files": {"registration.php": "<?php\n// Nothing of Magento is in here.\n"},
+                "versions": [{"version": framework} for _shop, framework in _LINES],
+            },
+            {
+                "name": "magento/product-enterprise-edition",
+                "type": "metapackage",
+                "group": "ee",
+                "description": "Made-up product for paying customers",
+                "versions": [
+                    {
+                        "version": shop,
+                        "require": {"magento/product-community-edition": shop, "magento/module-made-up-b2b": "1.5.0"},
+                    }
+                    for shop, _framework in _LINES
+                ],
+            },
+            {
+                "name": "magento/module-made-up-b2b",
+                "type": "magento2-module",
+                "group": "ee",
+                "versions": [{"version": "1.5.0"}],
+            },
+            {
+                "name": _EXTENSION,
+                "type": "magento2-module",
+                "group": "extensions",
+                "description": "Made-up extension of a made-up vendor",
+                "versions": [{"version": "1.0.0"}, {"version": "1.1.0"}],
+            },
+        ],
+        "accounts": [
+            {
+                "name": "shop",
+                "mage_id": "MAG000000001",
+                "entitlements": [*_COMMUNITY, _EXTENSION],
+                "keys": [{"label": "web"}, {"label": "ci"}, {"label": "old", "enabled": False}],
+            },
+            {
+                "name": "enterprise",
+                "mage_id": "MAG000000002",
+                "entitlements": [*_COMMUNITY, *_ENTERPRISE],
+                "keys": [{"label": "web"}, {"label": "old", "enabled": False}],
+            },
+            {"name": "unpaid", "mage_id": "MAG000000003", "keys": [{"label": "web"}]},
+            {
+                "name": "vendor",
+                "hosts": ["composer.exampleworks.test"],
+                "entitlements": ["exampleworks/*"],
+                "keys": [{"label": "web", "public": "token", "private": VENDOR_PASSWORD}],
+            },
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class StartData:
+    """Packages (fixed while the server runs) and the accounts it begins with."""
+
+    catalog: Catalog
+    accounts: dict[str, Account]
+
+
+def parse_start_data(value: object) -> StartData:
+    """Data in the form of ``embedded``; a part that is left out is taken from there."""
+    data = fields.mapping(value, "data")
+    fields.only(data, {"packages", "accounts"}, "data")
+    whole = {**embedded(), **data}
+    return StartData(
+        Catalog.parse(fields.listing(whole, "packages", "data")),
+        parse_accounts(fields.listing(whole, "accounts", "data")),
+    )
+
+
+def read_start_data(path: Path | None) -> StartData:
+    """The data of a YAML or JSON file, or the embedded data; BadInput when the file cannot be read or is wrong."""
+    if path is None:
+        return parse_start_data({})
+    try:
+        content = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return parse_start_data(json.loads(content))
+        # Only here: a container that serves the embedded data or JSON needs no YAML library.
+        import yaml
+
+        return parse_start_data(yaml.safe_load(content))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read {path}: {error}") from error
+    except ImportError as error:
+        raise BadInput(f"{path}: YAML needs the Python package PyYAML; JSON does not") from error
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    except Exception as error:
+        raise BadInput(f"{path} is neither valid YAML nor JSON: {error}") from error

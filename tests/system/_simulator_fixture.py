@@ -1,0 +1,89 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a test needs to talk to a running simulator: the fixtures (conftest.py imports them) and a plain client."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import json
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from simulator.client import Simulator
+
+
+@pytest.fixture(scope="session")
+def simulator_server() -> Iterator[Simulator]:
+    """One server for the whole session."""
+    with Simulator() as server:
+        yield server
+
+
+@pytest.fixture
+def simulator(simulator_server: Simulator) -> Simulator:
+    """The session's server with accounts, switches, faults and log as at the start."""
+    simulator_server.reset()
+    return simulator_server
+
+
+@dataclass(frozen=True)
+class Got:
+    """An answer that arrived whole; ``raw`` is the body as it was sent."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    raw: bytes
+
+    @property
+    def body(self) -> bytes:
+        """The body, decoded."""
+        return gzip.decompress(self.raw) if self.headers["Content-Encoding"] == "gzip" else self.raw
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@contextmanager
+def connected(simulator: Simulator, timeout: float = 10.0) -> Iterator[http.client.HTTPSConnection]:
+    """A connection that trusts the simulator's CA and nothing else; ``timeout`` in seconds."""
+    context = ssl.create_default_context(cafile=simulator.ca_path)
+    connection = http.client.HTTPSConnection(simulator.host, simulator.port, timeout=timeout, context=context)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of HTTP Basic."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def ask(
+    simulator: Simulator,
+    path: str = "/packages.json",
+    key: tuple[str, str] | None = None,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
+) -> Got:
+    """One request without following redirects; raises what http.client raises when the answer is not whole."""
+    with connected(simulator, timeout) as connection:
+        connection.request(method, path, headers={**(basic(*key) if key else {}), **(headers or {})})
+        response = connection.getresponse()
+        return Got(response.status, response.headers, response.read())
