@@ -25,10 +25,10 @@ SECTIONS = ("bitbucket-oauth", "github-oauth", "gitlab-oauth", "gitlab-token", H
 # Known to newer Composer versions only (2.9), and winning over all of the above.
 NEWER_SECTIONS = ("custom-headers", "client-certificate")
 
-_MAX_DEPTH = 512  # PHP's json_decode
+_MAX_DEPTH = 511  # PHP's json_decode stops at 512, and what stands in the innermost pair of brackets counts as one
 _GITHUB_TOKEN = re.compile(r"[.A-Za-z0-9_-]+\n?\Z")
-# PHP turns such keys into integers, which Composer's typed functions refuse.
 _INTEGER_KEY = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z")
+_INTEGERS = range(-(2**63), 2**63)  # PHP's
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _INDENT = re.compile(r'\n([ ]+|\t+)"')
 
@@ -155,8 +155,27 @@ def _want_strings(section: str, host: str, value: Any, names: Tuple[str, ...]) -
             raise Unfit(f"{name} is not text (quotes are missing)", place)
 
 
+def _is_integer_key(key: str) -> bool:
+    """PHP turns such a key into an integer, which Composer's typed functions refuse."""
+    return bool(_INTEGER_KEY.match(key)) and int(key) in _INTEGERS
+
+
+def _check_options(document: Document) -> None:
+    """Any setting of Composer may stand in auth.json. In these a wrong type makes every command fail."""
+    for key in document:
+        if _is_integer_key(key):
+            raise Unfit("a key made of digits only", key)
+    for option in ("github-domains", "gitlab-domains"):
+        domains = document.get(option, [])
+        if not isinstance(domains, list) or not all(isinstance(domain, str) for domain in domains):
+            raise Unfit("must be a list of text", option)
+    timeout = document.get("process-timeout", 0)
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout not in _INTEGERS:
+        raise Unfit("must be a whole number", "process-timeout")
+
+
 def _check_host(section: str, host: str, value: Any) -> None:
-    if _INTEGER_KEY.match(host):
+    if _is_integer_key(host):
         raise Unfit("a host made of digits only", _host_place(section, host))
     if section == HTTP_BASIC:
         _want_strings(section, host, value, ("username", "password"))
@@ -177,6 +196,7 @@ def parse(data: bytes) -> Document:
     document = _load(data)
     if not isinstance(document, dict):
         raise Unfit("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
+    _check_options(document)
     for section in SECTIONS:
         if section not in document or document[section] == []:
             # PHP cannot tell an empty list from an empty object, so Composer reads [] as no entries.
@@ -196,7 +216,7 @@ def _secret_of(section: str, value: Any) -> Tuple[str, str]:
         return value["consumer-key"], value["consumer-secret"]
     if section == HTTP_BASIC:
         return value["username"], value["password"]
-    return value.get("username", ""), value["token"]
+    return value["username"] if section == "gitlab-token" else "", value["token"]
 
 
 def entries(document: Document) -> List[Entry]:
@@ -209,9 +229,14 @@ def entries(document: Document) -> List[Entry]:
 
 
 def with_entry(document: Document, *, repository: str, username: str, password: str) -> Document:
-    """A copy with the http-basic entry set. Extra keys of an existing entry and all order are kept."""
+    """A copy with the http-basic entry set. Its extra keys and the order of everything else are kept.
+
+    User name and password come first, in the order in which Composer writes them.
+    """
     hosts = dict(document.get(HTTP_BASIC) or {})
-    hosts[repository] = {**hosts.get(repository, {}), "username": username, "password": password}
+    entry = {"username": username, "password": password}
+    extra = {key: value for key, value in hosts.get(repository, {}).items() if key not in entry}
+    hosts[repository] = {**entry, **extra}
     return {**document, HTTP_BASIC: hosts}
 
 
