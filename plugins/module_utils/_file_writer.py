@@ -1,0 +1,155 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring one file after the other to what is wanted of it, and see to it that it stays so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._file_reading import (
+    ATTEMPTS,
+    STEP,
+    Snapshot,
+    judge,
+    look,
+    patiently,
+    predict,
+    primary_group,
+    restless,
+    state_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._file_state import (
+    Change,
+    FileState,
+    Wanted,
+    check_directory,
+    new_directory_uid,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._make_directory import make_directory
+from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
+    Moved,
+    Pace,
+    discard_temporary,
+    locked,
+    read_file,
+    replace_file,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, locate
+
+_REWRITES = 10
+
+
+class Writer:
+    """The part of ``apply`` that writes, with its clock."""
+
+    def __init__(self, lock_timeout: float, patience: float, pace: Pace) -> None:
+        self.lock_timeout = lock_timeout
+        self.patience = patience
+        self.pace = pace
+
+    def write(self, wanted: Wanted, last: Optional[bytes] = None) -> Change:
+        """Read, decide and replace under the lock; ``last`` is what to restore if the file has become unfit."""
+        made: Optional[FileState] = None
+        for _attempt in range(ATTEMPTS):
+            try:
+                with locate(wanted.path) as place:
+                    if place.missing:
+                        state = state_of(place, None)
+                        change = predict(state, wanted)
+                        if change.after.data is None:
+                            return change
+                        self._make_directory(place, state, wanted)
+                        made = made or state
+                        continue
+                    change = self._write_here(place, wanted, last)
+            except Moved:
+                continue
+            return change if made is None else replace(change, before=made)
+        raise restless(wanted.path)
+
+    def _make_directory(self, place: Place, state: FileState, wanted: Wanted) -> None:
+        check_directory(state, wanted)
+        uid = new_directory_uid(state, wanted)
+        gid = wanted.ownership.gid
+        with locked(place, self.lock_timeout, self.pace):
+            make_directory(place, uid, primary_group(state, uid) if gid is None else gid)
+
+    def _write_here(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Change:
+        with locked(place, self.lock_timeout, self.pace) as directory:
+            seen, data = self._read(place, wanted, last)
+            before = state_of(place, seen)
+            after = judge(before, wanted, data)
+            discard_temporary(place)
+            if after is before or after.data is None or after.uid is None or after.gid is None or after.mode is None:
+                return Change(wanted, before, before)
+            replace_file(place, directory, seen, after.data, after.uid, after.gid, after.mode)
+            return Change(wanted, before, after)
+
+    def _read(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Snapshot, Optional[bytes]]:
+        seen: Snapshot = None
+
+        def transformed() -> Optional[bytes]:
+            nonlocal seen
+            seen = read_file(place, wanted.ownership.uid)
+            return wanted.transform(None if seen is None else seen[0])
+
+        try:
+            data = patiently(transformed, self.patience, self.pace)
+        except Unfit as exc:
+            if last is not None:
+                data = last
+            elif wanted.when_unfit is not None:
+                data = wanted.when_unfit(None if seen is None else seen[0])
+            else:
+                raise malformed([problem_of(wanted, exc)]) from exc
+        return seen, data
+
+    def settle(self, done: List[Change], period: float) -> None:
+        """Look again for a while: Composer may have read a file before it was replaced, and write it back after.
+
+        Changes in ``done`` are brought up to date.
+        """
+        written = [number for number, change in enumerate(done) if change.changed]
+        broken_since: Dict[int, float] = {}
+        rewrites = 0
+        until = self.pace.clock() + period
+        while written:
+            for number in written:
+                if self._holds(number, done[number].wanted, broken_since):
+                    continue
+                rewrites += 1
+                if rewrites > _REWRITES:
+                    raise restless(done[number].wanted.path)
+                again = self.write(done[number].wanted, done[number].after.data)
+                done[number] = replace(done[number], after=again.after)
+                broken_since.pop(number, None)
+                until = self.pace.clock() + period
+            if self.pace.clock() >= until and not broken_since:
+                return
+            self.pace.sleep(STEP)
+
+    def _holds(self, number: int, wanted: Wanted, broken_since: Dict[int, float]) -> bool:
+        try:
+            data = look(wanted.path, wanted.ownership.uid).data
+            kept = wanted.transform(data) == data
+        except Moved:
+            return True  # it is being exchanged right now: the next look decides
+        except Unfit:
+            return self.pace.clock() - broken_since.setdefault(number, self.pace.clock()) <= self.patience
+        broken_since.pop(number, None)
+        return kept
+
+
+def problem_of(wanted: Wanted, exc: Unfit) -> Problem:
+    """An unfit file as one of several problems."""
+    return Problem("malformed_file", f"{exc.reason} ({exc.place})", wanted.path)
+
+
+def malformed(problems: Sequence[Problem]) -> KeyfleetError:
+    """All unfit files as one failure."""
+    text = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
+    return KeyfleetError("malformed_file", f"Composer could not read this: {text}.", problems=problems)

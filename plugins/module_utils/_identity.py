@@ -1,0 +1,120 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Acting as another account for a moment, by the effective ids of this process.
+
+The real user id stays root's: so the account that root acts as can neither trace nor signal this process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Iterator, NoReturn, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+
+Ids = Tuple[int, int, Tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who acts: user, group and supplementary groups, as the kernel will judge them."""
+
+    uid: int
+    gid: int
+    groups: Tuple[int, ...]
+
+    def __str__(self) -> str:
+        return account_name(self.uid)
+
+
+def account_name(uid: int) -> str:
+    """The name of an account for people; a number when nobody has it."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def own_identity() -> Identity:
+    """What this process is at the moment."""
+    return Identity(*_current_ids())
+
+
+def identity_of(uid: int, directory_gid: int) -> Identity:
+    """An account with all its groups. One that no passwd entry describes has the group of its directory alone."""
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        return Identity(uid, directory_gid, (directory_gid,))
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+    return Identity(uid, account.pw_gid, tuple(sorted(set(groups))))
+
+
+@contextmanager
+def acting_as(who: Identity) -> Iterator[None]:
+    """Everything inside happens with the effective ids of ``who``; afterwards they are what they were, come what may.
+
+    Only root can be somebody else. When the way back fails, the process ends: there is no safe way to go on.
+    """
+    before = _current_ids()
+    if before == (who.uid, who.gid, who.groups):
+        yield
+        return
+    try:
+        _become(who)
+        yield
+    finally:
+        _return_to(before)
+
+
+def _current_ids() -> Ids:
+    return os.geteuid(), os.getegid(), tuple(sorted(set(os.getgroups())))
+
+
+def _become(who: Identity) -> None:
+    try:
+        _set_ids((who.uid, who.gid, who.groups))
+    except OSError as exc:
+        raise KeyfleetError(
+            "permission_denied",
+            f"This process may not act as {who} ({os.strerror(exc.errno or errno.EPERM)}). For files of others root "
+            "needs the capabilities to change its user and groups; some containers take them away.",
+        ) from exc
+
+
+def _set_ids(ids: Ids) -> None:
+    uid, gid, groups = ids
+    if os.geteuid() != 0:
+        # Groups can be changed by root only, and root is what the real user id still is.
+        os.seteuid(0)
+    os.setgroups(groups)
+    os.setegid(gid)
+    os.seteuid(uid)
+
+
+def _return_to(ids: Ids) -> None:
+    interrupted = None
+    for _attempt in range(3):
+        try:
+            if _current_ids() != ids:
+                _set_ids(ids)
+            break
+        except KeyboardInterrupt as exc:
+            # First the way back, then the interruption.
+            interrupted = exc
+        except OSError:
+            _give_up()
+    if _current_ids() != ids:
+        _give_up()
+    if interrupted is not None:
+        raise interrupted
+
+
+def _give_up() -> NoReturn:
+    os.write(2, b"keyfleet.magento: the process could not take back its own user id; it ends here.\n")
+    os._exit(70)

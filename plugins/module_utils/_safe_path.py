@@ -1,0 +1,289 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way from ``/`` to a file, one component at a time, and the question whose hands it leads through.
+
+Root must not follow a path that somebody else can bend: who owns a directory may exchange everything below it, between
+two looks too. So the walk holds every directory open, and goes on as the owner as soon as a directory is not root's.
+Whatever is exchanged then, it can only lead to places where that account could have written by itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Iterator, List, Optional, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
+    Identity,
+    account_name,
+    acting_as,
+    identity_of,
+    own_identity,
+)
+
+MOST_LINKS = 40  # as many as Linux follows
+_PATH_ONLY: Optional[int] = getattr(os, "O_PATH", None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a path ends: a name in an open directory, and who acts there.
+
+    ``bound``: a link led here, so that nothing but the rights of ``acting`` may be used. ``missing`` are directories
+    between the open one and the file that do not exist.
+    """
+
+    path: str
+    real_path: str
+    directory: int
+    directory_info: os.stat_result
+    missing: Tuple[str, ...]
+    name: str
+    info: Optional[os.stat_result]
+    own: Identity
+    acting: Identity
+    bound: bool
+
+    @property
+    def privileged(self) -> bool:
+        """Whether this process is root, whoever it acts as here."""
+        return self.own.uid == 0
+
+    @property
+    def directory_path(self) -> str:
+        """The directory of the file, links resolved, for messages."""
+        return os.path.dirname(self.real_path)
+
+
+@contextmanager
+def locate(path: str) -> Iterator[Place]:
+    """Walk to ``path``. The directory stays open for the time of the context."""
+    walk = _Walk(path)
+    try:
+        yield walk.go()
+    finally:
+        walk.close()
+
+
+def failure(exc: OSError, doing: str, path: str, who: Identity, *, code: str = "write_failed") -> KeyfleetError:
+    """An error of the operating system as one of ours: what was being done, to which file, as whom."""
+    number = exc.errno or 0
+    code = {errno.EACCES: "permission_denied", errno.EPERM: "permission_denied", errno.EBUSY: "busy_file"}.get(
+        number, code
+    )
+    hint = ""
+    if code == "busy_file":
+        hint = " Something is mounted on it, as containers do with single files: mount its directory instead."
+    return KeyfleetError(code, f"{path}: cannot {doing} as {who}: {os.strerror(number)}.{hint}", path=path)
+
+
+def kind_of(mode: int) -> str:
+    """What a directory entry is, for people."""
+    for test, name in (
+        (stat.S_ISREG, "a regular file"),
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a character device"),
+        (stat.S_ISBLK, "a block device"),
+    ):
+        if test(mode):
+            return name
+    return "no regular file"
+
+
+def not_a_file(path: str, mode: int) -> KeyfleetError:
+    """For an entry of another kind under the name of the file."""
+    return KeyfleetError("not_a_file", f"{path} is {kind_of(mode)}, not a regular file. Move it away.", path=path)
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    fd: int
+    info: os.stat_result
+    acting: Identity
+
+
+class _Walk:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.own = own_identity()
+        self.privileged = self.own.uid == 0
+        self.acting = self.own
+        self.bound = False
+        self.steps: List[_Step] = []
+        self.links = 0
+
+    def go(self) -> Place:
+        todo = self._components()
+        self._start()
+        while todo:
+            name = todo.pop()
+            if name == "..":
+                self._back()
+                continue
+            fd, info, target = self._look(name)
+            if info is None:
+                return self._end(name, None, todo)
+            if target is not None:
+                self._follow(name, info, target)
+                todo.extend(_split(target))
+                if os.path.isabs(target):
+                    self._start()
+            elif fd is not None and todo:
+                self._enter(name, fd, info)
+            else:
+                if fd is not None:
+                    os.close(fd)
+                if todo:
+                    raise self._no_directory(f"{self._where(name)} is {kind_of(info.st_mode)}, not a directory")
+                return self._end(name, info, todo)
+        raise not_a_file(self.path, stat.S_IFDIR)
+
+    def close(self) -> None:
+        while self.steps:
+            os.close(self.steps.pop().fd)
+
+    def _components(self) -> List[str]:
+        try:
+            encoded = os.fsencode(self.path)
+        except UnicodeEncodeError:
+            encoded = b"\0"
+        if b"\0" in encoded:
+            raise self._unsafe("it holds a character that no path can hold")
+        if not os.path.isabs(self.path):
+            raise self._unsafe("it is not absolute. Write it from / on")
+        return _split(self.path)
+
+    def _start(self) -> None:
+        self.close()
+        fd = os.open("/", os.O_DIRECTORY | os.O_CLOEXEC | (_PATH_ONLY or os.O_RDONLY))
+        if not self.bound:
+            self.acting = self.own
+        self._enter("", fd, os.fstat(fd))
+
+    def _back(self) -> None:
+        # The directory above is the one that the walk came through, and that it still holds open.
+        if len(self.steps) > 1:
+            os.close(self.steps.pop().fd)
+        if not self.bound:
+            self.acting = self.steps[-1].acting
+
+    def _look(self, name: str) -> Tuple[Optional[int], Optional[os.stat_result], Optional[str]]:
+        try:
+            with acting_as(self.acting):
+                return _look(self.steps[-1].fd, name)
+        except FileNotFoundError:
+            return None, None, None
+        except OSError as exc:
+            raise failure(exc, f"look up {self._where(name)}", self.path, self.acting, code="read_failed") from exc
+
+    def _enter(self, name: str, fd: int, info: os.stat_result) -> None:
+        # On the list first: what is on the list is closed in the end.
+        self.steps.append(_Step(name, fd, info, self.acting))
+        if not self.privileged:
+            return
+        owner = info.st_uid
+        if owner == 0 and info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
+            raise self._unsafe(
+                f"everybody may write to {self._where()}, so anybody could exchange what is in it. Take that right "
+                "away (chmod o-w), or set the sticky bit"
+            )
+        if self.bound:
+            return
+        if self.acting.uid != 0 and owner == 0:
+            raise self._unsafe(
+                f"{self._where()} is root's, but lies in a directory of {self.acting}, who could exchange it for "
+                f"another one of root's. Give it to {self.acting} (chown), or put it below directories of root alone"
+            )
+        if owner != self.acting.uid:
+            self.acting = identity_of(owner, info.st_gid)
+            self.steps[-1] = _Step(name, fd, info, self.acting)
+
+    def _follow(self, name: str, link: os.stat_result, target: str) -> None:
+        self.links += 1
+        if self.links > MOST_LINKS:
+            raise self._unsafe(f"it leads through more than {MOST_LINKS} links; they go round in a circle")
+        directory = self.steps[-1].info
+        others_write = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        sticky = directory.st_mode & stat.S_ISVTX
+        if self.privileged and not self.bound and self.acting.uid == 0:
+            if not others_write:
+                return
+            if link.st_uid != 0:
+                self.acting = identity_of(link.st_uid, link.st_gid)
+                self.bound = True
+            elif not sticky or link.st_nlink != 1:
+                raise self._unsafe(
+                    f"the link {self._where(name)} lies in a directory that others than root may write to, so they "
+                    "could have put it there. Take that right away (chmod go-w), or name the place where the link leads"
+                )
+            return
+        if sticky and others_write & stat.S_IWOTH and link.st_uid not in (self.acting.uid, directory.st_uid):
+            # What the kernel does with fs.protected_symlinks, which following links by hand would undo.
+            raise self._unsafe(
+                f"the link {self._where(name)} in a directory that many may write to belongs to "
+                f"{account_name(link.st_uid)}, not to {self.acting}. Name the place where the link leads"
+            )
+        self.bound = self.privileged
+
+    def _end(self, name: str, info: Optional[os.stat_result], todo: List[str]) -> Place:
+        names = [name] + todo[::-1]
+        if ".." in names:
+            raise self._no_directory(f"{self._where(name)} does not exist")
+        return Place(
+            path=self.path,
+            real_path=self._where(*names),
+            directory=self.steps[-1].fd,
+            directory_info=self.steps[-1].info,
+            missing=tuple(names[:-1]),
+            name=names[-1],
+            info=info,
+            own=self.own,
+            acting=self.acting,
+            bound=self.bound,
+        )
+
+    def _where(self, *names: str) -> str:
+        return "/" + "/".join([step.name for step in self.steps[1:]] + list(names))
+
+    def _unsafe(self, why: str) -> KeyfleetError:
+        return KeyfleetError("unsafe_path", f"{self.path!r} is not a safe path: {why}.", path=self.path)
+
+    def _no_directory(self, why: str) -> KeyfleetError:
+        return KeyfleetError("no_directory", f"{self.path}: {why}.", path=self.path)
+
+
+def _split(path: str) -> List[str]:
+    """The components, the first one last."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def _look(directory: int, name: str) -> Tuple[Optional[int], os.stat_result, Optional[str]]:
+    """What a name is, without following it: (an open directory, its facts, the target of a link)."""
+    if _PATH_ONLY is None:
+        info = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISLNK(info.st_mode):
+            return None, info, os.readlink(name, dir_fd=directory)
+        if not stat.S_ISDIR(info.st_mode):
+            return None, info, None
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        return fd, os.fstat(fd), None
+    fd = os.open(name, _PATH_ONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        info = os.fstat(fd)
+        if stat.S_ISDIR(info.st_mode):
+            keep, fd = fd, -1
+            return keep, info, None
+        # By its open descriptor, so that owner and target belong to the same link.
+        return None, info, os.readlink("", dir_fd=fd) if stat.S_ISLNK(info.st_mode) else None
+    finally:
+        if fd >= 0:
+            os.close(fd)
