@@ -259,20 +259,41 @@ def serialise(document: Document, *, like: Optional[bytes] = None) -> bytes:
     return (json.dumps(document, indent=indent, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def _mask(value: Any, *, shown: Tuple[str, ...]) -> Any:
+_NOTHING = object()
+_SHOWN_DEPTH = 32  # nobody reads on, and Python's stack does not hold twice the levels that PHP reads
+
+
+def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
+    if isinstance(value, (dict, list)) and depth > _SHOWN_DEPTH:
+        return "…"
     if isinstance(value, dict):
-        return {k: v if k in shown and isinstance(v, str) else _mask(v, shown=shown) for k, v in value.items()}
+        old = was if isinstance(was, dict) else {}
+        return {
+            k: v if k in shown and isinstance(v, str) else _mask(v, old.get(k, _NOTHING), shown, depth + 1)
+            for k, v in value.items()
+        }
     if isinstance(value, list):
-        return [_mask(item, shown=shown) for item in value]
+        before = was if isinstance(was, list) else []
+        before = before + [_NOTHING] * (len(value) - len(before))
+        return [_mask(item, old, shown, depth + 1) for item, old in zip(value, before)]
     if isinstance(value, str):
-        return describe(value)
-    return value
+        text = describe(value)
+        # Two passwords look alike here, and a diff must still show that one took the other's place.
+        return text + " (another)" if isinstance(was, str) and was != value and describe(was) == text else text
+    # A number may be a secret whose quotes were forgotten.
+    return value if value is None or isinstance(value, bool) else "set"
 
 
-def masked(document: Document) -> str:
-    """The document as a diff may show it: user names and structure, every other text as `describe` says."""
+def masked(document: Document, *, was: Optional[Document] = None) -> str:
+    """The document as a diff may show it: user names and structure, every other text as `describe` says.
+
+    ``was`` is the document before, so that a secret that changed without changing its description is marked.
+    """
+    before = was or {}
     shown = {
-        section: _mask(value, shown=("username", "consumer-key") if section in SECTIONS else ())
+        section: _mask(
+            value, before.get(section, _NOTHING), ("username", "consumer-key") if section in SECTIONS else ()
+        )
         for section, value in document.items()
     }
     return json.dumps(shown, indent=4, ensure_ascii=False) + "\n"

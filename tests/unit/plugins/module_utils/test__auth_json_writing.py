@@ -206,3 +206,31 @@ def test_masked_shows_user_names_of_known_sections_only() -> None:
         },
         "client-certificate": {"h": {"username": "set"}},
     }
+
+
+def test_masked_shows_no_number() -> None:
+    """A passphrase of digits only whose quotes were forgotten is a secret all the same."""
+    document = {"client-certificate": {"h": {"passphrase": 31415926}}, "x": [27182818.5, True, None]}
+    assert json.loads(masked(document)) == {
+        "client-certificate": {"h": {"passphrase": "set"}},
+        "x": ["set", True, None],
+    }
+
+
+def test_masked_tells_that_a_secret_was_replaced() -> None:
+    before = {"http-basic": {HOST: {"username": "anna", "password": "one"}}, "bearer": {"h": "same"}, "x": [1, "a"]}
+    after = {"http-basic": {HOST: {"username": "anna", "password": "two"}}, "bearer": {"h": "same"}, "x": [1, "b"]}
+    assert json.loads(masked(after, was=before)) == {
+        "http-basic": {HOST: {"username": "anna", "password": "set (another)"}},
+        "bearer": {"h": "set"},
+        "x": ["set", "set (another)"],
+    }
+    assert masked(after, was=after) == masked(after)
+
+
+def test_the_deepest_file_can_be_shown_and_written() -> None:
+    content = b'{"x": ' + b"[" * 510 + b"]" * 510 + b', "bearer": {"h": "' + SECRET.encode() + b'"}}'
+    document = parse(content)
+    assert parse(serialise(with_entry(document, repository=HOST, username=PUBLIC, password=PRIVATE)))
+    shown = masked(document, was=document)
+    assert json.loads(shown)["bearer"] == {"h": "set"}
