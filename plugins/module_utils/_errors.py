@@ -38,3 +38,13 @@ class KeyfleetError(Exception):
         self.message = message
         self.problems: Tuple[Problem, ...] = tuple(problems)
         self.details = details
+
+
+def failure(error: KeyfleetError) -> Dict[str, object]:
+    """What ``fail_json`` gets: ``msg``, ``code`` and the fields of a result as far as they were reached."""
+    result: Dict[str, object] = {"files": [], "verdicts": [], "changed": False}
+    result.update({name: value for name, value in error.details.items() if name in result})
+    result["problems"] = [problem.as_result() for problem in error.problems]
+    result["msg"] = error.message
+    result["code"] = error.code
+    return result

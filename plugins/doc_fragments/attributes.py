@@ -1,0 +1,50 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users may expect of a module."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Attributes, for modules that change a host and for those that only look."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status without changing the target.
+    support: full
+  diff_mode:
+    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
+    support: full
+  idempotent:
+    description: Run again with the same options, it changes nothing and says so.
+    support: full
+  platform:
+    description: Systems that the module runs on. It needs Python 3.7 or newer there, and nothing else.
+    platforms: posix
+    support: full
+"""
+
+    # For the modules that only look; stands in place of the one above.
+    INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status without changing the target.
+    support: full
+    details: The module changes nothing in any mode.
+  diff_mode:
+    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
+    support: N/A
+    details: The module changes nothing.
+  idempotent:
+    description: Run again with the same options, it changes nothing and says so.
+    support: full
+    details: The module changes nothing; its answer follows the host and the repository.
+  platform:
+    description: Systems that the module runs on. It needs Python 3.7 or newer there, and nothing else.
+    platforms: posix
+    support: full
+"""

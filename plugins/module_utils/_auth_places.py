@@ -1,0 +1,178 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From keys, users and projects to the files that shall hold an entry."""
+
+from __future__ import annotations
+
+import grp
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, edited
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
+    Account,
+    account,
+    account_of,
+    composer_homes,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Ownership, Wanted, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, bad_options, file_mode
+
+
+def owner_name(uid: Optional[int]) -> Optional[str]:
+    """The name of an account, or its number where it has none."""
+    if uid is None:
+        return None
+    try:
+        return account_of(uid).name
+    except KeyfleetError:
+        return str(uid)
+
+
+def group_name(gid: Optional[int]) -> Optional[str]:
+    """The name of a group, or its number where it has none."""
+    if gid is None:
+        return None
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One file, what shall be in it, and whose it is."""
+
+    path: str
+    ownership: Ownership
+    user: Optional[Account] = None
+    edits: Tuple[Tuple[Key, Edit], ...] = ()
+
+    def wanted(self, *, broken: Optional[bytes]) -> Wanted:
+        """The request to the file layer; its transform is the plan. ``broken``: unfit bytes that may be overwritten."""
+        edits = [edit for _key, edit in self.edits]
+
+        def transform(data: Optional[bytes]) -> Optional[bytes]:
+            return edited(data, edits, broken=broken)
+
+        return Wanted(
+            path=self.path,
+            transform=transform,
+            ownership=self.ownership,
+            make_directory=self.user is not None,
+            user=None if self.user is None else self.user.uid,
+        )
+
+
+@dataclass
+class Survey:
+    """The places of all keys, and what could not be resolved yet (check mode only)."""
+
+    places: Dict[str, Place] = field(default_factory=dict)
+    problems: List[Problem] = field(default_factory=list)
+    missing: List[Tuple[Key, str]] = field(default_factory=list)
+
+    def add(self, key: Key, path: str, ownership: Ownership, *, user: Optional[Account], read_first: bool) -> None:
+        """Ask for ``key`` in the file ``path``."""
+        edit = Edit(
+            repository=key.repository,
+            present=key.present,
+            public_key=key.public_key,
+            private_key=key.private_key,
+            only_existing=not read_first,
+        )
+        place = self.places.get(path) or Place(path, ownership, user)
+        for other, there in place.edits:
+            if other.repository == key.repository and there != edit:
+                raise bad_options(f"two different keys for {key.repository} are meant for {path}")
+        if all(there != edit for _key, there in place.edits):
+            place = replace(place, edits=(*place.edits, (key, edit)))
+        self.places[path] = place
+
+
+def _identifier(name: str, value: Optional[str], *, check_mode: bool) -> Optional[int]:
+    """The uid or gid for option ``owner`` or ``group``, by name or number."""
+    if value is None:
+        return None
+    if value.isdigit():
+        return int(value)
+    if name == "owner":
+        found = account(value)
+        number = found.uid if found else None
+    else:
+        try:
+            number = grp.getgrnam(value).gr_gid
+        except KeyError:
+            number = None
+    if number is None and not check_mode:
+        raise KeyfleetError(f"unknown_{'user' if name == 'owner' else 'group'}", f"{name}: this host has no {value!r}")
+    return number
+
+
+def own_account() -> Account:
+    """The user that the module runs as."""
+    return account_of(os.geteuid())
+
+
+def setup_home(project: str) -> str:
+    """The auth.json that ``bin/magento sampledata:deploy`` of a project reads: it sets COMPOSER_HOME to that place."""
+    return os.path.join(project, "var", "composer_home", "auth.json")
+
+
+def _account_to_serve() -> Account:
+    if os.geteuid() == 0:
+        raise KeyfleetError(
+            "no_target",
+            "Neither users nor projects nor paths are given and the module runs as root: "
+            "name the user whose Composer shall use the key (users: [root] if it really is root)",
+        )
+    return own_account()
+
+
+def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) -> Survey:
+    """Resolve users and projects to files. Raises `KeyfleetError` for what does not exist, except in check mode."""
+    mode = file_mode(params["mode"])
+    uid = _identifier("owner", params["owner"], check_mode=check_mode)
+    gid = _identifier("group", params["group"], check_mode=check_mode)
+    shared = Ownership(uid=uid, gid=gid, mode=mode)
+    found = Survey()
+    seen: Dict[str, List[Tuple[str, bool]]] = {}
+
+    def add_user(key: Key, user: Account, environ: Optional[Mapping[str, str]]) -> None:
+        if user.name not in seen:
+            homes = composer_homes(user, environ=environ)
+            found.problems.extend(homes.problems)
+            seen[user.name] = [(home.auth_file, home.read_first) for home in homes.homes]
+        # Without a group of one's own the file layer takes the account's primary group.
+        ownership = Ownership(uid=user.uid, gid=gid, mode=mode)
+        for path, read_first in seen[user.name]:
+            found.add(key, path, ownership, user=user, read_first=read_first)
+
+    for key in keys:
+        if not (key.users or key.projects or key.paths):
+            add_user(key, _account_to_serve(), os.environ)
+        for name in key.users:
+            user = account(name)
+            if user and os.path.isdir(user.home):
+                add_user(key, user, None)
+                continue
+            missing = (
+                KeyfleetError("unknown_user", f"users: this host has no user {name!r}")
+                if user is None
+                else KeyfleetError("no_home", f"users: the home of {name}, {user.home}, does not exist")
+            )
+            if key.present and not check_mode:
+                raise missing
+            # In check mode the user may be the work of an earlier task; and where nobody is, nothing is to be removed.
+            found.problems.append(Problem(missing.code, missing.message))
+            found.missing.append((key, f"~{name}/.composer/auth.json"))
+        for project in key.projects:
+            found.add(key, os.path.join(project, "auth.json"), shared, user=None, read_first=True)
+            if observe(setup_home(project), parse=bytes).directory_exists:
+                found.add(key, setup_home(project), shared, user=None, read_first=True)
+        for path in key.paths:
+            found.add(key, path, shared, user=None, read_first=True)
+    return found

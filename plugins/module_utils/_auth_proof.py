@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask the repositories about pairs, each pair once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import seconds
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Question:
+    """One pair at one address. ``ask`` False: it counts among the answers, but nobody is asked."""
+
+    repository: str
+    url: Optional[str]
+    public_key: str
+    private_key: str = field(repr=False)
+    packages: Tuple[str, ...] = ()
+    ask: bool = True
+
+    @property
+    def pair(self) -> Tuple[Optional[str], ...]:
+        """What makes two questions the same, whatever packages they are about."""
+        return (self.repository, self.url, self.public_key, self.private_key)
+
+
+def _merged(questions: Sequence[Question]) -> List[Question]:
+    merged: Dict[Tuple[Optional[str], ...], Question] = {}
+    for question in questions:
+        there = merged.get(question.pair, question)
+        packages = tuple(dict.fromkeys(there.packages + question.packages))
+        merged[question.pair] = replace(there, packages=packages, ask=there.ask or question.ask)
+    return list(merged.values())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The verdict on one pair."""
+
+    public_key: str
+    verdict: Verdict
+
+    def as_result(self) -> Dict[str, Any]:
+        """One element of ``verdicts``."""
+        return dict(self.verdict.as_result(), public_key=self.public_key)
+
+
+def _not_asked(question: Question) -> Verdict:
+    return Verdict(
+        repository=question.repository,
+        status="not_checked",
+        code="not_asked",
+        http_status=None,
+        message=f"{question.repository} was not asked.",
+        url=question.url,
+    )
+
+
+def prove(questions: Sequence[Question], params: Mapping[str, Any]) -> List[Answer]:
+    """One answer for each distinct pair. ``params`` holds the options of `_options.CONNECTION_SPEC`."""
+    connection = Connection(
+        validate_certs=params["validate_certs"],
+        ca_path=params["ca_path"],
+        timeout=seconds(params["timeout"]),
+        use_proxy=params["use_proxy"],
+    )
+    answers = []
+    for question in _merged(questions):
+        if not question.ask:
+            answers.append(Answer(question.public_key, _not_asked(question)))
+            continue
+        verdict = check(
+            repository=question.repository,
+            url=question.url,
+            public_key=question.public_key,
+            private_key=question.private_key,
+            packages=question.packages,
+            connection=connection,
+        )
+        answers.append(Answer(question.public_key, verdict))
+    return answers
+
+
+def stop_on(answers: Sequence[Answer], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:
+    """The failure for the verdicts whose status is in ``fail_on``; None when there is none. ``before`` leads the text."""
+    bad = [answer.verdict for answer in answers if answer.verdict.status in fail_on]
+    if not bad:
+        return None
+    return KeyfleetError(bad[0].code, before + " ".join(verdict.message for verdict in bad))

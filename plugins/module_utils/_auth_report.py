@@ -1,0 +1,244 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is installed on a host: files, entries, the entry that wins, and what the repository says of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
+    group_name,
+    own_account,
+    owner_name,
+    setup_home,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import repositories, winner
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Known, sources_for
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
+    Account,
+    account,
+    all_accounts,
+    composer_homes,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
+    Key,
+    absolute,
+    address,
+    bad_options,
+    keys_from,
+    listed,
+    package_names,
+    repository_fault,
+)
+
+# Directories that hold other people's code by the thousand, never a key that Composer reads.
+_NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
+
+
+@dataclass
+class Report:
+    """What has been found so far."""
+
+    files: Dict[str, Dict[str, Any]] = field(default_factory=dict)
+    found: Dict[str, auth_json.Document] = field(default_factory=dict)
+    bytes_of: Known = field(default_factory=dict)
+    problems: List[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user and the auth.json files of theirs, the one that Composer reads first at the front."""
+
+    account: Account
+    files: Tuple[str, ...]
+
+
+def _look(report: Report, path: str, *, only_existing: bool) -> None:
+    """Add the file ``path``, whatever state it is in."""
+    if path in report.files:
+        return
+    try:
+        state = observe(path, parse=auth_json.parse)
+    except auth_json.Unfit as unfit:
+        report.problems.append(Problem("malformed_file", f"{path} is not a file that Composer can use: {unfit}", path))
+        state = observe(path, parse=bytes)
+    except KeyfleetError as error:
+        report.problems.append(Problem(error.code, error.message, path))
+        return
+    if state.data is None and only_existing:
+        return
+    report.bytes_of[path] = state.data
+    report.files[path] = _row(report, path, state)
+
+
+def _row(report: Report, path: str, state: FileState) -> Dict[str, Any]:
+    shown: List[Dict[str, Optional[str]]] = []
+    if state.data is not None:
+        try:
+            report.found[path] = auth_json.parse(state.data)
+            shown = [entry.as_result() for entry in auth_json.entries(report.found[path])]
+        except auth_json.Unfit:
+            # The problem has been noted by whoever read the file.
+            shown = []
+        if state.mode is not None and state.mode & 0o007:
+            text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
+            report.problems.append(Problem("readable_by_others", text, path))
+    return {
+        "path": path,
+        "real_path": state.real_path,
+        "exists": state.data is not None,
+        "owner": owner_name(state.uid),
+        "group": group_name(state.gid),
+        "mode": None if state.mode is None else f"{state.mode:04o}",
+        "entries": shown,
+    }
+
+
+def _wrong_owner(report: Report, path: str, user: Account) -> None:
+    row = report.files.get(path)
+    if row and row["exists"] and row["owner"] != user.name:
+        text = f"{path} belongs to {row['owner']}, so that Composer of {user.name} may fail on it"
+        report.problems.append(Problem("wrong_owner", text, path))
+
+
+def _look_at_users(report: Report, users: Sequence[Account], *, named: bool) -> List[User]:
+    result = []
+    for user in users:
+        try:
+            environ = os.environ if user.uid == os.geteuid() and not named else None
+            homes = composer_homes(user, environ=environ)
+        except KeyfleetError as error:
+            report.problems.append(Problem(error.code, error.message, user.home))
+            continue
+        report.problems.extend(homes.problems)
+        for home in homes.homes:
+            _look(report, home.auth_file, only_existing=not named)
+            _wrong_owner(report, home.auth_file, user)
+        result.append(User(user, tuple(home.auth_file for home in homes.homes)))
+    return result
+
+
+def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
+    result = []
+    for name in names:
+        user = account(name)
+        if user is None:
+            report.problems.append(Problem("unknown_user", f"users: this host has no user {name!r}"))
+        else:
+            result.append(user)
+    return result
+
+
+def _below(root: str) -> Iterator[str]:
+    for directory, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name not in _NOT_SEARCHED)
+        if "auth.json" in files:
+            yield os.path.join(directory, "auth.json")
+
+
+def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -> List[Dict[str, Any]]:
+    """For every user alone and in every project: the entry that Composer takes, host by host, and why."""
+    result = []
+    views: List[Tuple[Optional[User], Optional[str]]] = [(user, None) for user in users]
+    views += [(user, project) for user in (users or [None]) for project in projects]  # type: ignore[list-item]
+    for user, project in views:
+        sources = sources_for(user.files[:1] if user else (), project, report.bytes_of)
+        for repository in repositories(sources):
+            won = winner(sources, repository)
+            if won:
+                result.append(
+                    dict(
+                        won.entry.as_result(),
+                        user=user.account.name if user else None,
+                        project=project,
+                        path=won.source.path,
+                        reason=won.reason,
+                    )
+                )
+    return result
+
+
+def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) -> List[Question]:
+    """The pair of the options, or every pair that was found."""
+    repository, packages = params["repository"], package_names(params["packages"])
+    if given:
+        return [Question(repository, given.url, given.public_key or "", given.private_key, packages)]
+    if params["verify"] == "never":
+        return []
+    url = address(params["url"])
+    return [
+        Question(
+            repository=entry.repository,
+            url=url if entry.repository == repository else None,
+            public_key=entry.username,
+            private_key=entry.secret,
+            packages=packages if entry.repository == repository else (),
+        )
+        for document in report.found.values()
+        for entry in auth_json.entries(document)
+        if entry.section == auth_json.HTTP_BASIC
+    ]
+
+
+def _given_pair(params: Mapping[str, Any]) -> Optional[Key]:
+    halves = [params["public_key"], params["private_key"]]
+    if halves == [None, None]:
+        fault = repository_fault(params["repository"])
+        if fault:
+            raise bad_options(f"repository {params['repository']!r}: {fault}")
+        return None
+    if None in halves:
+        raise bad_options("public_key and private_key are checked as a pair; one of them is missing")
+    return keys_from({**params, "keys": None, "state": "present", "users": None, "projects": None, "paths": None})[0]
+
+
+def report(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """What the host holds for the users, projects, paths and roots in ``params``, and what the repository says.
+
+    Nothing is written. The result has the shape that the module documents. Raises `KeyfleetError` for bad options, and
+    for a verdict in ``fail_on``.
+    """
+    given = _given_pair(params)
+    names = listed("users", params["users"])
+    projects = absolute("projects", params["projects"]) or ()
+    paths = absolute("paths", params["paths"]) or ()
+    roots = absolute("search", params["search"]) or ()
+    found = Report()
+    users: List[User] = []
+    if names:
+        users += _look_at_users(found, _named_users(found, names), named=True)
+    elif not (given or projects or paths or roots or params["all_users"]):
+        users += _look_at_users(found, [own_account()], named=False)
+    if params["all_users"]:
+        known = {user.account.name for user in users}
+        users += _look_at_users(found, [u for u in all_accounts() if u.name not in known], named=False)
+    for project in projects:
+        _look(found, os.path.join(project, "auth.json"), only_existing=False)
+        _look(found, setup_home(project), only_existing=True)
+    for path in paths:
+        _look(found, path, only_existing=False)
+    for root in roots:
+        if not os.path.isdir(root):
+            found.problems.append(Problem("no_directory", f"search: {root} is not a directory", root))
+        for path in _below(root):
+            _look(found, path, only_existing=True)
+    answers = prove(_questions(found, params, given), params)
+    result = {
+        "changed": False,
+        "files": list(found.files.values()),
+        "effective": _effective(found, users, projects),
+        "verdicts": [answer.as_result() for answer in answers],
+        "problems": [problem.as_result() for problem in dict.fromkeys(found.problems)],
+    }
+    stop = stop_on(answers, params["fail_on"])
+    if stop:
+        reached = {name: result[name] for name in ("files", "verdicts")}
+        raise KeyfleetError(stop.code, stop.message, problems=found.problems, **reached)
+    return result

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Composer looks for a user's auth.json: user database, environment, directories.
+
+Source: ``Factory::getHomeDir`` and ``Factory::createConfig`` of Composer 1.10 to 2.10.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from dataclasses import dataclass
+from typing import List, Mapping, Optional, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+
+XDG_DIRECTORY = "/etc/xdg"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of the host's user database."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+@dataclass(frozen=True)
+class Home:
+    """One auth.json of a user. ``read_first`` False: it exists, but a Composer 2 of this host reads another one."""
+
+    auth_file: str
+    read_first: bool = True
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Every auth.json that counts for one user, and what is odd about them."""
+
+    homes: Tuple[Home, ...]
+    problems: Tuple[Problem, ...] = ()
+
+
+def account(name: str) -> Optional[Account]:
+    """The account called ``name``, or None when the host has no such user."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def account_of(uid: int) -> Account:
+    """The account with ``uid``. Raises `KeyfleetError` ``unknown_user``."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise KeyfleetError("unknown_user", f"this host has no user with the id {uid}") from None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def all_accounts() -> List[Account]:
+    """Every account that has a home directory, each home once."""
+    found = {}
+    for entry in pwd.getpwall():
+        if entry.pw_dir not in ("", "/") and os.path.isdir(entry.pw_dir):
+            found.setdefault(entry.pw_dir, Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir))
+    return list(found.values())
+
+
+def _directory_exists(directory: str) -> bool:
+    return observe(os.path.join(directory, "auth.json"), parse=bytes).directory_exists
+
+
+def _moved_home(home: str, user_home: str) -> Optional[str]:
+    """The directory that ``config.home`` in the home's config.json names instead, or None."""
+    data = observe(os.path.join(home, "config.json"), parse=bytes).data
+    try:
+        moved = json.loads((data or b"{}").decode("utf-8"))["config"]["home"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # Whatever Composer says to such a config.json, it does not move the home.
+        return None
+    if not isinstance(moved, str) or not moved:
+        return None
+    for prefix in ("~", "$HOME", "${HOME}"):
+        if moved == prefix or moved.startswith(prefix + "/"):
+            moved = user_home + moved[len(prefix) :]
+    # Composer resolves a relative path against the directory it is started in: no one place to write to.
+    return moved.rstrip("/") if os.path.isabs(moved) else None
+
+
+def _candidates(user: Account, environ: Mapping[str, str]) -> Tuple[List[str], List[str]]:
+    """Directories that are read, and existing ones that are read by some other Composer only."""
+    named = environ.get("COMPOSER_HOME", "")
+    if named not in ("", "0"):
+        return [named], []
+    home = environ.get("HOME") or user.home
+    xdg = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "composer")
+    classic = os.path.join(home, ".composer")
+    there = [directory for directory in (xdg, classic) if _directory_exists(directory)]
+    if not there:
+        # The one choice that every Composer version reads, with and without XDG variables.
+        return [classic], []
+    if os.path.isdir(XDG_DIRECTORY):
+        return there[:1], there[1:]
+    # Without /etc/xdg a login session (XDG_RUNTIME_DIR) reads the first, cron and sudo read ~/.composer.
+    return list(dict.fromkeys([there[0], classic])), []
+
+
+def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None) -> Homes:
+    """Every auth.json that a Composer of ``user`` reads.
+
+    ``environ`` is given only for the user that the module itself runs as; for anybody else nothing is known of the
+    environment, and the user database decides. Raises `KeyfleetError` where a directory cannot be looked at safely.
+    """
+    read, other = _candidates(user, environ or {})
+    homes = []
+    problems = []
+    for directory, first in [(d, True) for d in read] + [(d, False) for d in other]:
+        moved = _moved_home(directory, (environ or {}).get("HOME") or user.home)
+        if moved and moved != directory:
+            problems.append(
+                Problem(
+                    "home_moved",
+                    f"config.json moves the Composer home of {user.name} from {directory} to {moved}; "
+                    "auth.json is read there",
+                    os.path.join(directory, "config.json"),
+                )
+            )
+        homes.append(Home(os.path.join(moved or directory, "auth.json"), first))
+    if other:
+        problems.append(
+            Problem(
+                "two_homes",
+                f"{user.name} has two Composer homes; Composer 2 reads {read[0]}, Composer 1 reads {other[0]}",
+                other[0],
+            )
+        )
+    elif len(read) > 1:
+        problems.append(
+            Problem(
+                "two_homes",
+                f"on this host Composer reads {read[0]} in a login session of {user.name} "
+                f"and {read[1]} elsewhere, in cron for one; both are kept up to date",
+                read[1],
+            )
+        )
+    return Homes(tuple(homes), tuple(problems))

@@ -1,0 +1,192 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several modules share: argument specs as data, and their checks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
+    MAGENTO_REPOSITORY,
+    key_faults,
+    repository_fault,
+)
+
+ArgumentSpec = Dict[str, Dict[str, Any]]
+
+FAIL_ON = ("invalid", "refused", "not_entitled", "unknown")
+
+CONNECTION_SPEC: ArgumentSpec = {
+    "validate_certs": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
+    "timeout": {"type": "float", "default": 30.0},
+    "use_proxy": {"type": "bool", "default": True},
+}
+PAIR_SPEC: ArgumentSpec = {
+    # raw: a value that YAML took for a number must be refused, not turned into other text.
+    "public_key": {"type": "raw", "no_log": False},
+    "private_key": {"type": "raw", "no_log": True},
+    "url": {"type": "str"},
+    "packages": {"type": "list", "elements": "str"},
+}
+TARGET_SPEC: ArgumentSpec = {
+    "users": {"type": "list", "elements": "str"},
+    "projects": {"type": "list", "elements": "path"},
+    "paths": {"type": "list", "elements": "path"},
+}
+
+# Vendor and name as Composer's schema has them, after lower-casing.
+_PACKAGE = re.compile(r"[a-z0-9](?:[_.-]?[a-z0-9]+)*/[a-z0-9](?:[_.-]*[a-z0-9]+)*\Z")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One auth key as it shall be on the host. Lists that were left out are empty here."""
+
+    repository: str
+    present: bool
+    public_key: Optional[str]
+    private_key: str = field(repr=False)
+    users: Tuple[str, ...]
+    projects: Tuple[str, ...]
+    paths: Tuple[str, ...]
+    url: Optional[str]
+    packages: Tuple[str, ...]
+
+
+def bad_options(message: str) -> KeyfleetError:
+    """The failure for options that contradict each other or the documentation."""
+    return KeyfleetError("bad_options", message)
+
+
+def listed(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, ...]]:
+    """A list option without surrounding blanks and repetitions; None when it was left out.
+
+    An empty list or element is an error: it usually is a variable that came out empty, not a wish for nothing.
+    """
+    if value is None:
+        return None
+    items = [str(item).strip() for item in value]
+    if not items:
+        raise bad_options(f"{name} is an empty list; leave the option out to mean nothing")
+    if "" in items:
+        raise bad_options(f"{name} has an empty element")
+    return tuple(dict.fromkeys(items))
+
+
+def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, ...]]:
+    """Like `listed`, for absolute paths, without trailing and double slashes."""
+    items = listed(name, value)
+    if items is None:
+        return None
+    for item in items:
+        if not os.path.isabs(item) or ".." in item.split("/"):
+            raise bad_options(f"{name}: {item!r} is not an absolute path without '..'")
+    return tuple(dict.fromkeys("/" + "/".join(p for p in item.split("/") if p not in ("", ".")) for item in items))
+
+
+def package_names(value: Optional[Sequence[Any]]) -> Tuple[str, ...]:
+    """The packages to look up, lower-case as Composer compares them."""
+    names = tuple(name.lower() for name in listed("packages", value) or ())
+    for name in names:
+        if not _PACKAGE.match(name):
+            raise bad_options(f"packages: {name!r} is not a package name (vendor/name)")
+    return names
+
+
+def address(value: Optional[str]) -> Optional[str]:
+    """An https address of a repository without credentials in it, or None when it was left out."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise bad_options("url is not an address") from None
+    if "@" in parts.netloc:
+        # The value is not repeated: it may hold a password.
+        raise bad_options("url must not carry a user name or password; that is what public_key and private_key are for")
+    if parts.scheme != "https" or not host or parts.query or parts.fragment:
+        raise bad_options(f"url {value!r} is not an https address without query and fragment")
+    return value
+
+
+def file_mode(value: Any) -> int:
+    """The mode as a number. Text is octal, and so is what YAML makes of 0600. Nothing for others, ever."""
+    try:
+        mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
+    except ValueError:
+        raise bad_options(f"mode {value!r} is not an octal number such as '0600'") from None
+    if mode & ~0o770 or not mode & 0o400:
+        raise bad_options(
+            f"mode {mode:04o} must let the owner read and give nothing to others "
+            "(write it in quotes, '0600', so that YAML does not change it)"
+        )
+    return mode
+
+
+def seconds(value: float) -> float:
+    """A timeout in seconds, more than zero."""
+    if not 0 < value < float("inf"):
+        raise bad_options("timeout must be a number of seconds above zero")
+    return value
+
+
+def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], label: str) -> Tuple[Key, List[str]]:
+    repository = item.get("repository") or MAGENTO_REPOSITORY
+    fault = repository_fault(repository)
+    if fault:
+        raise bad_options(f"{label}repository {repository!r}: {fault}")
+    own_targets = any(item.get(name) is not None for name in TARGET_SPEC)
+    targets = item if own_targets else defaults
+    present = (item.get("state") or defaults["state"]) == "present"
+    public, private = item.get("public_key"), item.get("private_key")
+    faults: List[str] = []
+    if present:
+        for name, value in (("public_key", public), ("private_key", private)):
+            if value is None:
+                raise bad_options(f"{label}{name} is missing (state is present)")
+        faults = key_faults(repository=repository, public_key=public, private_key=private)
+    elif public is not None and (not isinstance(public, str) or not public):
+        faults = ["public_key must be text; leave it out to remove the entry whatever its key is"]
+    key = Key(
+        repository=repository,
+        present=present,
+        public_key=None if public is None else str(public),
+        private_key=str(private) if present else "",
+        users=listed(label + "users", targets.get("users")) or (),
+        projects=absolute(label + "projects", targets.get("projects")) or (),
+        paths=absolute(label + "paths", targets.get("paths")) or (),
+        url=address(item.get("url")),
+        packages=package_names(item.get("packages")),
+    )
+    return key, [f"{label}{repository}: {text}" for text in faults]
+
+
+def keys_from(params: Mapping[str, Any]) -> List[Key]:
+    """The keys that the options name, flat or as a list. Raises `KeyfleetError` ``bad_options`` or ``bad_key``."""
+    items = params.get("keys")
+    if items is None:
+        labelled = [(params, "")]
+    elif not items:
+        raise bad_options("keys is an empty list")
+    else:
+        labelled = [(item, f"keys[{number}] ") for number, item in enumerate(items)]
+    keys, faults = [], []
+    for item, label in labelled:
+        key, wrong = _key(item, params, label)
+        keys.append(key)
+        faults.extend(wrong)
+    if faults:
+        raise KeyfleetError(
+            "bad_key",
+            "No file was touched: " + "; ".join(faults),
+            problems=[Problem("bad_key", fault) for fault in faults],
+        )
+    return keys
