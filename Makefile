@@ -31,7 +31,7 @@ sanity: venv
 	@$(SUITES) sanity sanity-2.17
 
 integration: venv
-	@$(SUITES) integration integration-root
+	@$(SUITES) integration integration-2.17 integration-root
 
 system: venv
 	@$(SUITES) system

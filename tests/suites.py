@@ -33,7 +33,7 @@ def mypy(place: Place) -> None:
     place.run("mypy", "--config-file", config, "--python-version", "3.10", plugins, cwd=linked_collections())
     own = [name for name in ("tests/simulator", "tests/system", "tests/demo") if any((ROOT / name).rglob("*.py"))]
     scripts = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("*.py"))
-    place.run("mypy", *scripts, *own, env={"MYPYPATH": f"{ROOT}/tests:{linked_collections()}"})
+    place.run("mypy", *scripts, *own, env={"MYPYPATH": f"{ROOT}/tests:{ROOT}/tests/system:{linked_collections()}"})
 
 
 def changelog(place: Place) -> None:
@@ -68,15 +68,23 @@ def oldest_core(place: Place) -> Path:
 
 
 def system(place: Place) -> None:
-    place.run("pytest", "-p", "no:cacheprovider", "tests/system", env={"PYTHONPATH": str(linked_collections())})
+    place.run("pytest", "tests/system", env={"PYTHONPATH": str(linked_collections())})
 
 
 def integration(place: Place) -> None:
-    place.run(sys.executable, ROOT / "tests" / "integrate.py", place.collection, "!needs/root/")
+    integrate(place, "--exclude", "needs/root/")
+
+
+def integration_oldest(place: Place) -> None:
+    integrate(place, "--exclude", "needs/root/", first=oldest_core(place))
 
 
 def integration_root(place: Place) -> None:
-    place.run(sys.executable, ROOT / "tests" / "integrate.py", place.collection, "needs/root/")
+    integrate(place, "needs/root/")
+
+
+def integrate(place: Place, *targets: str, first: Path | None = None) -> None:
+    place.run(sys.executable, ROOT / "tests" / "integrate.py", place.collection, *targets, first=first)
 
 
 def molecule(place: Place) -> None:
@@ -118,6 +126,7 @@ SUITES = (
     Suite("build", "the built collection installs and documents itself", build, OLDEST[:1]),
     Suite("system", "real files, users, system calls, Composer and HTTPS", system),
     Suite("integration", "integration targets against the simulator", integration),
+    Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, OLDEST[:1]),
     Suite("integration-root", "integration targets with accounts of their own", integration_root, (root,)),
     Suite("molecule", "three containers and a real composer create-project", molecule, (docker,)),
 )  # fmt: skip

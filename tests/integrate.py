@@ -1,0 +1,50 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs integration targets against a simulator: `python tests/integrate.py COLLECTION TARGET ...`.
+
+COLLECTION is a directory .../ansible_collections/keyfleet/magento, TARGET what `ansible-test integration` takes (an
+alias ends in a slash). Targets find the variable `simulator`; see `settings` for what is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from simulator.client import Simulator
+
+
+def settings(simulator: Simulator) -> dict[str, Any]:
+    """What a target needs to know about the simulator; `command` steers it, with arguments appended."""
+    own = Path(__file__).resolve().parent / "simulator"
+    accounts: dict[str, dict[str, dict[str, str]]] = {}
+    for account in simulator.accounts():
+        keys = {key["label"]: {"public_key": key["public"], "private_key": key["private"]} for key in account["keys"]}
+        accounts[account["name"]] = keys
+    return {
+        "address": simulator.address,
+        "url": simulator.url,
+        "ca_path": simulator.ca_path,
+        "state": str(simulator.state),
+        "command": [sys.executable, str(own)],
+        "accounts": accounts,
+    }
+
+
+def main(collection: Path, targets: list[str]) -> int:
+    flags = ["--allow-root", "--allow-destructive"] if os.geteuid() == 0 else []
+    with Simulator() as simulator:
+        # A file of JSON is a file of YAML.
+        config = collection / "tests" / "integration" / "integration_config.yml"
+        config.write_text(json.dumps({"simulator": settings(simulator)}, indent=2) + "\n")
+        command = ["ansible-test", "integration", "--color", "no", *flags, *targets]
+        return subprocess.run(command, cwd=collection, stdin=subprocess.DEVNULL).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,136 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the runner of the suites promises: every suite is accounted for, and nothing passes by being left out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import environments
+import runner
+from place import ROOT, Place, find_python
+from runner import Suite
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.close()
+
+
+def passes(place: Place) -> None:
+    place.run("true")
+
+
+def fails(place: Place) -> None:
+    place.run("sh", "-c", "exit 3")
+
+
+def breaks(place: Place) -> None:
+    place.run("no-such-program-of-ours")
+
+
+def lacking() -> str:
+    return "no such thing"
+
+
+def results(place: Place, *suites: Suite, require_all: bool = False) -> list[tuple[str, str, str]]:
+    outcomes = runner.run(suites, place, require_all=require_all)
+    return [(outcome.name, outcome.result, outcome.note) for outcome in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("work", "result", "note"),
+    [(passes, "passed", ""), (fails, "failed", "exit status 3 of sh"), (breaks, "failed", "No such file or directory")],
+)
+def test_result(place: Place, work: Callable[[Place], None], result: str, note: str) -> None:
+    [(name, seen, reason)] = results(place, Suite("one", "a suite", work))
+    assert (name, seen) == ("one", result)
+    assert note in reason
+
+
+def test_failure_stops_no_other_suite(place: Place) -> None:
+    seen = results(place, Suite("first", "", fails), Suite("second", "", passes))
+    assert [result for _name, result, _note in seen] == ["failed", "passed"]
+
+
+@pytest.mark.parametrize(("require_all", "result"), [(False, "skipped"), (True, "failed")])
+def test_unmet_need(place: Place, require_all: bool, result: str) -> None:
+    suite = Suite("one", "", breaks, (lacking, lambda: None))
+    assert results(place, suite, require_all=require_all) == [("one", result, "no such thing")]
+
+
+def test_last_line_counts_every_suite(place: Place) -> None:
+    suites = [Suite("a", "", passes), Suite("b", "", fails), Suite("c", "", passes, (lacking,))]
+    assert (
+        runner.summary(runner.run(suites, place, require_all=False)).splitlines()[-1] == "1 passed, 1 failed, 1 skipped"
+    )
+
+
+def test_program_ends_with_the_count() -> None:
+    command = [sys.executable, str(ROOT / "tests" / "suites.py"), "changelog"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped", done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_suites_leave_the_home_alone(place: Place) -> None:
+    assert Path(place.env["HOME"]).is_relative_to(ROOT / ".work")
+
+
+def test_every_listed_python_runs(place: Place) -> None:
+    found = sorted((ROOT / ".work" / "pythons").iterdir()) if place.env else []
+    assert found
+    for path in found:
+        done = subprocess.run(
+            [path, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"], capture_output=True
+        )
+        assert done.stdout.decode().strip() == path.name
+
+
+def test_named_python_must_be_new_enough(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    command = ["sh", str(ROOT / "tests" / "find-python")]
+    env = {**os.environ, "KEYFLEET_PYTHON": str(old)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"KEYFLEET_PYTHON={old}" in done.stderr
+    assert find_python("2.0") is None
+
+
+def test_changed_requirements_make_a_new_environment(tmp_path: Path) -> None:
+    requirements = tmp_path / "some.txt"
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("")
+    stamps = set()
+    for content in ("", "# one\n", "# two\n"):
+        requirements.write_text(content)
+        stamps.add(environments.stamp_of(sys.executable, requirements))
+    constraints.write_text("# three\n")
+    stamps.add(environments.stamp_of(sys.executable, requirements))
+    assert len(stamps) == 4
+
+
+def test_environment_is_made_once(tmp_path: Path) -> None:
+    requirements = tmp_path / "some.txt"
+    for path in (requirements, tmp_path / "constraints.txt"):
+        path.write_text("")
+    directory = tmp_path / "environment"
+    environments.make(directory, sys.executable, requirements)
+    kept = directory / "kept"
+    kept.write_text("")
+    environments.make(directory, sys.executable, requirements)
+    assert kept.exists()
+    requirements.write_text("# changed\n")
+    environments.make(directory, sys.executable, requirements)
+    assert not kept.exists()
