@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .client import Simulator
-from .faults import KINDS
+from .faults import FIELDS, KINDS
 from .problems import BadInput
 
 
@@ -69,8 +69,8 @@ def _fault(options: argparse.Namespace, simulator: Simulator) -> None:
     elif options.action == "clear":
         simulator.clear_faults()
     elif options.action == "kinds":
-        for kind, about in KINDS.items():
-            sys.stdout.write(f"{kind}: {about}\n")
+        for title, entries in (("kinds", KINDS), ("fields", FIELDS)):
+            sys.stdout.write(f"{title}:\n" + "".join(f"    {name}: {about}\n" for name, about in entries.items()))
         return
     _show(simulator.faults())
 

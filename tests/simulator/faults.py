@@ -25,10 +25,23 @@ KINDS = {
 }
 # These stand in front of the server, so the request is not carried out; with all others it is.
 INSTEAD = frozenset({"status", "not_json", "redirect"})
-_FIELDS = {
-    "kind", "path", "host", "method", "user", "count", "skip", "latency",
-    "status", "body", "headers", "location", "seconds", "after_bytes", "chunked",
-}  # fmt: skip
+FIELDS = {
+    "kind": "one of the kinds",
+    "path": "shell pattern for the decoded path; all when left out, as with host, method and user",
+    "host": "shell pattern for the Host header, port included",
+    "method": "shell pattern for the method",
+    "user": "shell pattern for the user name sent (the public key)",
+    "skip": "how many matching requests pass unharmed first",
+    "count": "how many are hit after that; all when left out",
+    "latency": "seconds before anything is sent; goes with every kind",
+    "status": "status code (status: 500, redirect: 302 when left out)",
+    "body": "text of the body (status)",
+    "headers": "object of headers, Retry-After or Content-Type say (status, not_json, redirect)",
+    "location": "where to: an address, a path, or other_host (redirect)",
+    "seconds": "how long the silence lasts; an hour when left out (stall)",
+    "after_bytes": "bytes of the body sent before it happens (stall, reset, truncate)",
+    "chunked": "true: no length is promised, the last chunk never comes (truncate)",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,7 @@ class Fault:
         if kind not in KINDS:
             raise BadInput(f"no fault is of kind {kind}; the kinds are: {', '.join(KINDS)}")
         where = f"fault {kind}"
-        fields.only(data, _FIELDS, where)
+        fields.only(data, set(FIELDS), where)
         status = fields.whole(data, "status", where, {"status": 500, "redirect": 302}.get(kind, 0)) or 0
         if kind in {"status", "redirect"} and not 200 <= status <= 599:
             raise BadInput(f"{where}: status must be from 200 to 599")
@@ -105,7 +118,7 @@ class Fault:
 
     def as_json(self) -> dict[str, Any]:
         """All fields with their values, and ``id``, ``matched`` and ``hits``."""
-        content = {name: getattr(self, name) for name in sorted(_FIELDS)}
+        content = {name: getattr(self, name) for name in sorted(FIELDS)}
         content["headers"] = dict(self.headers)
         return {"id": self.id, **content, "matched": self.matched, "hits": self.hits}
 
@@ -156,6 +169,6 @@ class Faults:
         """Takes back what ``as_json`` gave."""
         self._faults = []
         for item in value.get("faults", []):
-            known = {name: content for name, content in item.items() if name in _FIELDS}
+            known = {name: content for name, content in item.items() if name in FIELDS}
             self._faults.append(replace(Fault.parse(known, item["id"]), matched=item["matched"]))
         self._next = value.get("next", 1)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import secrets
@@ -14,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from aiohttp import web
 
@@ -57,6 +59,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         settings.state.mkdir(parents=True, exist_ok=True)
+        self._lock = _only_one(settings.state)
         start = read_start_data(settings.data)
         known = tuple(switch for part in PARTS for switch in part.switches)
         self._world = World(settings.state, start, known)
@@ -146,6 +149,16 @@ class Server:
                 complete=sent.complete,
             )
             self._journal.write(entry, world.secrets())
+
+
+def _only_one(directory: Path) -> IO[str]:
+    """Holds the directory for this process; BadInput when another simulator serves it."""
+    handle = (directory / "lock").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BadInput(f"another simulator is using the state directory {directory}") from None
+    return handle
 
 
 def _alive(pid: int) -> bool:

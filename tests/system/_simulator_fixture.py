@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import http.client
 import json
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,3 +89,38 @@ def ask(
         connection.request(method, path, headers={**(basic(*key) if key else {}), **(headers or {})})
         response = connection.getresponse()
         return Got(response.status, response.headers, response.read())
+
+
+def walk(simulator: Simulator, key: tuple[str, str], dollar: str = "$") -> dict[str, Any]:
+    """Every package that the key sees: name to versions, with every announced hash checked on the way."""
+
+    def fetch(path: str, digest: str) -> Any:
+        got = ask(simulator, "/" + path.replace("%hash%", digest).replace("$", dollar).lstrip("/"), key)
+        assert (got.status, hashlib.sha256(got.body).hexdigest()) == (200, digest), path
+        return got.json
+
+    root = ask(simulator, key=key).json
+    providers = dict(root.get("providers", {}))
+    for include, entry in root.get("provider-includes", {}).items():
+        providers.update(fetch(include, entry["sha256"])["providers"])
+    found = dict(root["packages"] or {})
+    for name, entry in providers.items():
+        found.update(fetch(root["providers-url"].replace("%package%", name), entry["sha256"])["packages"])
+    return found
+
+
+def curl(simulator: Simulator, path: str, key: tuple[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    """The real curl: its exit code says what it met, its output is the status and the bytes of the body."""
+    lines = [
+        f'url = "{simulator.url}{path[1:]}"',
+        f'user = "{key[0]}:{key[1]}"',
+        f'cacert = "{simulator.ca_path}"',
+        'output = "/dev/null"',
+        'write-out = "%{http_code} %{size_download}"',
+        'noproxy = "*"',
+        "silent",
+        "show-error",
+    ]
+    return subprocess.run(
+        ["curl", "-q", "-K", "-", *options], input="\n".join(lines), text=True, capture_output=True, check=False
+    )

@@ -7,36 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
-from typing import Any
 
 import pytest
-from _simulator_fixture import ask
+from _simulator_fixture import ask, walk
 
 from simulator.accounts import fake_key
 from simulator.catalog import normalised
 from simulator.client import Simulator
+from simulator.problems import BadInput
 
 FRAMEWORK_ZIP = "/archives/magento/framework/magento-framework-103.0.7.0-patch1.zip"
 ENTERPRISE_ZIP = "/archives/magento/product-enterprise-edition/magento-product-enterprise-edition-2.4.8.0.zip"
-
-
-def walk(simulator: Simulator, key: tuple[str, str], dollar: str = "$") -> dict[str, Any]:
-    """Every package that the key sees: name to versions, with every announced hash checked on the way."""
-
-    def fetch(path: str, digest: str) -> Any:
-        got = ask(simulator, "/" + path.replace("%hash%", digest).replace("$", dollar).lstrip("/"), key)
-        assert (got.status, hashlib.sha256(got.body).hexdigest()) == (200, digest), path
-        return got.json
-
-    root = ask(simulator, key=key).json
-    providers = dict(root.get("providers", {}))
-    for include, entry in root.get("provider-includes", {}).items():
-        providers.update(fetch(include, entry["sha256"])["providers"])
-    found = dict(root["packages"] or {})
-    for name, entry in providers.items():
-        found.update(fetch(root["providers-url"].replace("%package%", name), entry["sha256"])["packages"])
-    return found
 
 
 def test_good_keys_open_the_repository(simulator: Simulator) -> None:
@@ -80,3 +63,71 @@ def test_only_the_entitled_is_listed(simulator: Simulator) -> None:
     assert walk(simulator, simulator.key("unpaid", "web")) == {}
     simulator.change_account("unpaid", entitlements=["magento/frame*"])
     assert list(walk(simulator, simulator.key("unpaid", "web"))) == ["magento/framework"]
+
+
+def test_an_archive_outside_the_entitlement_is_absent(simulator: Simulator) -> None:
+    assert ask(simulator, ENTERPRISE_ZIP, simulator.key("enterprise", "web")).status == 200
+    assert ask(simulator, ENTERPRISE_ZIP, simulator.key("shop", "web")).status == 404
+    assert ask(simulator, "/archives/magento/none/magento-none-1.0.0.0.zip", simulator.key("shop", "web")).status == 404
+
+
+def test_archives_are_the_same_bytes_every_time(simulator: Simulator) -> None:
+    key = simulator.key("shop", "web")
+    first = ask(simulator, FRAMEWORK_ZIP, key).raw
+    simulator.restart()
+    assert ask(simulator, FRAMEWORK_ZIP, key).raw == first
+
+
+def test_a_life_of_a_key(simulator: Simulator) -> None:
+    key = simulator.add_key("shop", "new one")
+    assert key == (fake_key("shop", "new one", "public"), fake_key("shop", "new one", "private"))
+    for change, status in (
+        (simulator.disable_key, 401),
+        (simulator.enable_key, 200),
+        (simulator.delete_key, 401),
+    ):
+        change(key[0])
+        assert ask(simulator, key=key).status == status, change
+    with pytest.raises(BadInput, match="no account holds that key"):
+        simulator.enable_key(key[0])
+    with pytest.raises(BadInput, match="same label"):
+        simulator.add_key("shop", "web")
+
+
+def test_accounts_can_be_confined_to_a_host(simulator: Simulator) -> None:
+    key = simulator.key("vendor", "web")
+    assert key[0] == "token"
+    assert ask(simulator, key=key).status == 401
+    for host in ("composer.exampleworks.test", f"Composer.ExampleWorks.test:{simulator.port}"):
+        got = ask(simulator, key=key, headers={"Host": host})
+        assert got.status == 200
+        assert [path for path in got.json["provider-includes"] if "extensions" in path]
+
+
+def test_addresses_follow_the_name_that_was_asked(simulator: Simulator) -> None:
+    key = simulator.key("shop", "web")
+    host = {"Host": "repo.magento.com"}
+    path = "/archives/magento/project-community-edition/magento-project-community-edition-2.4.8.0.zip"
+    archive = zipfile.ZipFile(io.BytesIO(ask(simulator, path, key, headers=host).raw))
+    project = json.loads(archive.read("composer.json"))
+    assert project["repositories"] == [
+        {"type": "composer", "url": "https://repo.magento.com/"},
+        {"packagist.org": False},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "long"),
+    [
+        ("2.4.5-p12", "2.4.5.0-patch12"),
+        ("2.4.5", "2.4.5.0"),
+        ("103.0.7-p1", "103.0.7.0-patch1"),
+        ("1.2", "1.2.0.0"),
+        ("v2", "2.0.0.0"),
+        ("2.4.0-beta1", "2.4.0.0-beta1"),
+        ("2.4.0-rc.2", "2.4.0.0-RC2"),
+        ("1.2.3.4", "1.2.3.4"),
+    ],
+)
+def test_versions_are_normalised_as_composer_does(version: str, long: str) -> None:
+    assert normalised(version) == long
