@@ -43,6 +43,9 @@ class Simulator:
     ) -> None:
         self._temporary = state is None
         self.state = Path(tempfile.mkdtemp(prefix="simulator-")) if state is None else Path(state)
+        if self._temporary:
+            # Other accounts of the machine must reach ca.pem; what is secret in there is 0600.
+            self.state.chmod(0o755)
         self._options = ["--listen", listen, *(part for name in names for part in ("--name", name))]
         self._options += [] if data is None else ["--data", str(data)]
         self._start_timeout = start_timeout

@@ -86,6 +86,8 @@ def test_secrets_on_disk_are_private(simulator: Simulator) -> None:
     simulator.set_switch("challenge", True)
     for name in ("state.json", "control-token", "ca-key.pem", "server.pem"):
         assert (simulator.state / name).stat().st_mode & 0o777 == 0o600, name
+    for path in (simulator.state, Path(simulator.ca_path)):
+        assert path.stat().st_mode & 0o004, "every account of the machine may read the CA"
 
 
 def test_control_wants_its_token_and_known_calls(simulator: Simulator) -> None:
