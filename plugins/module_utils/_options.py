@@ -93,7 +93,7 @@ def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, .
 
 def package_names(value: Optional[Sequence[Any]]) -> Tuple[str, ...]:
     """The packages to look up, lower-case as Composer compares them."""
-    names = tuple(name.lower() for name in listed("packages", value) or ())
+    names = tuple(dict.fromkeys(name.lower() for name in listed("packages", value) or ()))
     for name in names:
         if not _PACKAGE.match(name):
             raise bad_options(f"packages: {name!r} is not a package name (vendor/name)")
@@ -139,7 +139,7 @@ def seconds(value: float) -> float:
 
 
 def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], label: str) -> Tuple[Key, List[str]]:
-    repository = item.get("repository") or MAGENTO_REPOSITORY
+    repository = MAGENTO_REPOSITORY if item.get("repository") is None else item["repository"]
     fault = repository_fault(repository)
     if fault:
         raise bad_options(f"{label}repository {repository!r}: {fault}")
