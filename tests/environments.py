@@ -16,9 +16,9 @@ from pathlib import Path
 
 
 def stamp_of(python: str, requirements: Path) -> str:
-    """What a finished environment was made from; the constraints lie beside the requirements and count too."""
-    content = hashlib.sha256()
-    for path in sorted({requirements, requirements.with_name("constraints.txt")}):
+    """What a finished environment was made from; the files beside the requirements may be drawn in and count too."""
+    content = hashlib.sha256(requirements.name.encode())
+    for path in sorted(requirements.parent.glob("*.txt")):
         content.update(path.read_bytes())
     return f"{python} {content.hexdigest()}\n"
 

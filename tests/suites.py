@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -89,8 +90,19 @@ def integrate(place: Place, *targets: str, first: Path | None = None) -> None:
 
 def molecule(place: Place) -> None:
     tools = place.environment("molecule", sys.executable)
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(place.tree)}
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(place.tree), **built_images()}
     place.run("molecule", "test", cwd=place.collection, first=tools, env=env)
+
+
+def built_images() -> dict[str, str]:
+    """The images of tests/images/build that the engine has; without them the scenario's own are pulled."""
+    names = {}
+    for release in ("bookworm", "trixie"):
+        told = subprocess.run([ROOT / "tests" / "images" / "build", "--name", release], check=True, capture_output=True)
+        name = told.stdout.decode().strip()
+        if not subprocess.run(["docker", "image", "inspect", name], capture_output=True).returncode:
+            names[f"MOLECULE_IMAGE_{release.upper()}"] = name
+    return names
 
 
 def build(place: Place) -> None:
