@@ -154,8 +154,8 @@ def test_modes_are_octal_as_text_and_as_yaml_reads_them(value: Any, mode: int) -
 
 @pytest.mark.parametrize(
     "value",
-    ["0644", 0o644, "0604", "0601", 600, 644, "0200", "0000", "4600", "1600", "u=rw", "", "-0600", "0800", True, None, 0.5],
-)  # fmt: skip
+    ["0644", 0o644, "0604", 600, 644, "0200", "0000", "4600", "1600", "u=rw", "", "-0600", "0800", True, None, 0.5],
+)
 def test_modes_that_are_refused(value: Any) -> None:
     with pytest.raises(KeyfleetError) as caught:
         file_mode(value)
