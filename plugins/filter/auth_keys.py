@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleError, AnsibleFilterError
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._role_keys import (
     PREFIX,
     entitlement_once,
-    identities,
+    lookups,
     role_keys,
 )
+
+# What tells which packages a host looks up with which key. Other hosts' private halves are not among it.
+_TELLING = ("keys", "repository", "public_key", "packages", "state")
 
 
 def auth_keys(variables, *, host, hosts, hostvars):
@@ -21,15 +25,17 @@ def auth_keys(variables, *, host, hosts, hostvars):
     except ValueError as error:
         raise AnsibleFilterError(f"auth_keys: {error}") from None
 
-    def known(name):
-        # Only what tells keys apart is looked at, so that no other host's vault has to be opened.
-        own = hostvars.get(name, {})
-        names = ("keys", "repository", "public_key", "state")
+    mine = hostvars.get(host, {})
+    # What this host does not have from the inventory comes from the play, and that gives it to all hosts.
+    shared = {name: variables.get(name) for name in _TELLING if PREFIX + name not in mine}
+
+    def known(other):
+        own = hostvars.get(other, {})
         try:
-            return identities({n: own[PREFIX + n] for n in names if PREFIX + n in own})
+            return lookups({**shared, **{name: own[PREFIX + name] for name in _TELLING if PREFIX + name in own}})
         except AnsibleError:
-            # A variable that only makes sense on that host says nothing here.
-            return None
+            # A variable that only makes sense on that host: better ask once more than not at all.
+            return {}
 
     return entitlement_once(keys, host=host, hosts=hosts, known=known)
 

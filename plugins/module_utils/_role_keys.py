@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 PREFIX = "magento_auth_"
 # The flat variables that describe one key. Users, projects and paths are not among them: they serve every key.
 _FLAT = ("repository", "public_key", "private_key", "url", "packages")
 
-Identity = Tuple[str, str]
+# A key by repository and public half → the packages that are looked up with it.
+Lookups = Dict[Tuple[str, str], FrozenSet[str]]
 
 
 def role_keys(variables: Mapping[str, Any]) -> List[Dict[str, Any]]:
@@ -19,7 +20,11 @@ def role_keys(variables: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
     None stands for a variable that is not set. Raises ValueError when there is no key at all.
     """
-    keys = [dict(key) for key in variables.get("keys") or []]
+    given = variables.get("keys")
+    if given is not None and not given:
+        # Usually a variable that came out empty; with state absent it would remove a key that nobody named.
+        raise ValueError(f"{PREFIX}keys is an empty list; leave it out to mean nothing")
+    keys = [dict(key) for key in given or []]
     flat = {name: variables[name] for name in _FLAT if variables.get(name) is not None}
     removes_any = not keys and variables.get("state") == "absent"
     if "public_key" in flat or "private_key" in flat or removes_any:
@@ -32,16 +37,24 @@ def role_keys(variables: Mapping[str, Any]) -> List[Dict[str, Any]]:
     return keys
 
 
-def _identity(key: Mapping[str, Any]) -> Identity:
+def _identity(key: Mapping[str, Any]) -> Tuple[str, str]:
     return str(key.get("repository") or "repo.magento.com"), str(key.get("public_key"))
 
 
-def identities(variables: Mapping[str, Any]) -> Optional[Set[Identity]]:
-    """Repository and public key of every key in a host's own variables; None where it has none of its own."""
+def _packages(key: Mapping[str, Any]) -> FrozenSet[str]:
+    packages = key.get("packages") or ()
+    names = packages.split(",") if isinstance(packages, str) else packages
+    return frozenset(str(name).strip().lower() for name in names)
+
+
+def lookups(variables: Mapping[str, Any]) -> Lookups:
+    """What a host with these variables looks up; nothing where they name no key."""
     try:
-        return {_identity(key) for key in role_keys(variables)}
+        keys = role_keys(variables)
     except ValueError:
-        return None
+        return {}
+    state = variables.get("state")
+    return {_identity(key): _packages(key) for key in keys if (key.get("state") or state) != "absent"}
 
 
 def entitlement_once(
@@ -49,15 +62,16 @@ def entitlement_once(
     *,
     host: str,
     hosts: Sequence[str],
-    known: Callable[[str], Optional[Set[Identity]]],
+    known: Callable[[str], Lookups],
 ) -> List[Dict[str, Any]]:
     """``keys`` without the packages that another host of the play looks up.
 
-    A key's packages stay with the first of ``hosts`` that has the key, since the lists that answer the question have
-    megabytes. ``known`` tells the keys in a host's own variables; where it has none, the play gives all hosts the same.
+    A key's packages stay with the first of ``hosts`` that asks for them, since the lists that answer the question have
+    megabytes. ``known`` is `lookups` of another host: where nothing is known of it, it looks nothing up.
     """
     result = []
     for key in keys:
-        first = next((h for h in hosts if h == host or (_identity(key) in (known(h) or {_identity(key)}))), host)
+        wanted, identity = _packages(key), _identity(key)
+        first = next((h for h in hosts if h == host or wanted <= known(h).get(identity, frozenset())), host)
         result.append({name: value for name, value in key.items() if name != "packages" or first == host})
     return result
