@@ -5,14 +5,38 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible.errors import AnsibleFilterError
+
+
+def _names_all(pattern):
+    """Whether a pattern, or any part of it, stands for the whole inventory."""
+    parts = [part.strip() for part in pattern.replace(":", ",").split(",")]
+    # Exclusions and intersections alone begin with all hosts.
+    if all(part[:1] in ("!", "&", "") for part in parts):
+        return True
+    # A subscript may be cut by a colon: all[0:9]
+    names = [part.split("[")[0] for part in parts]
+    if any(name == "all" or (name and not name.strip("*?")) for name in names):
+        return True
+    # A regular expression for nothing fits everything. It is one part, whatever it is made of.
+    return pattern.lstrip().startswith("~") and _fits_everything(pattern.strip()[1:])
+
+
+def _fits_everything(expression):
+    try:
+        return re.match(expression, "") is not None
+    except re.error:
+        # Ansible will say what is wrong with it.
+        return False
 
 
 def fleet(pattern, *, matched):
     """See the documentation beside this file."""
     if not isinstance(pattern, str) or not pattern.strip():
         raise AnsibleFilterError("Name the hosts to work on: -e magento_target=GROUP")
-    if any(part.strip() in ("all", "*") for part in pattern.replace(":", ",").split(",")):
+    if _names_all(pattern):
         raise AnsibleFilterError(
             f"magento_target={pattern} would hand credentials to every host of the inventory; name a group of hosts"
         )

@@ -1,0 +1,50 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that keeps a playbook from working on everything, or on nothing without a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.keyfleet.magento.plugins.filter.fleet import FilterModule
+
+fleet = FilterModule().filters()["fleet"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "web", "web1.example", "web:db", "web,db", "web:!web1", "web:&live", "web*", "*.example", "web[0:2]",
+        "~web[0-9]+", "wall", "all-web", "overall:allow", "10.0.0.1",
+    ],
+)  # fmt: skip
+def test_named_hosts_pass_unchanged(pattern: str) -> None:
+    assert fleet(pattern, matched=["web1"]) == pattern
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "all", " all ", "*", "**", "?*", "all:!web1", "all,!web1", "!web1", "!web1:!web2", "&web", "web:all",
+        "web, all", "web:*", "all:&web", "all[0]", "all[0:9]", "~.*", "~", "~.*web|", "*:!x",
+    ],
+)  # fmt: skip
+def test_everything_is_refused_however_it_is_written(pattern: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="every host of the inventory"):
+        fleet(pattern, matched=["web1"])
+
+
+@pytest.mark.parametrize("pattern", ["", "  ", None, ["web"], 7])
+def test_a_target_must_be_given(pattern: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="-e magento_target=GROUP"):
+        fleet(pattern, matched=[])
+
+
+@pytest.mark.parametrize("pattern", ["wbe", "web:!web", "~[", "web*"])
+def test_a_target_without_a_host_is_refused(pattern: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="matches no host"):
+        fleet(pattern, matched=[])
