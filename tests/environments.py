@@ -29,6 +29,7 @@ def make(directory: Path, python: str, requirements: Path) -> None:
     wanted = stamp_of(python, requirements)
     if stamp.is_file() and stamp.read_text() == wanted:
         return
+    print(f"Making {directory} with what {requirements} names; this takes a while when nothing is cached.", flush=True)
     if directory.exists():
         shutil.rmtree(directory)
     subprocess.run([python, "-m", "venv", str(directory)], check=True)

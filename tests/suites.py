@@ -140,6 +140,7 @@ SUITES = (
     Suite("integration", "integration targets against the simulator", integration),
     Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, OLDEST[:1]),
     Suite("integration-root", "integration targets with accounts of their own", integration_root, (root,)),
+    Suite("demo", "the demonstration, each of its claims checked", lambda place: place.run("python", "tests/demo")),
     Suite("molecule", "three containers and a real composer create-project", molecule, (docker,)),
 )  # fmt: skip
 

@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small world of the demo: a temporary directory, three hosts in it, and a simulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from demo.screen import Screen
+from demo.shell import Shell, environment
+from simulator.client import Simulator
+
+SOURCE = Path(__file__).resolve().parent.parent.parent
+MAGENTO = "repo.magento.com"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An auth key."""
+
+    public_key: str
+    private_key: str
+
+    def in_auth_json(self) -> dict[str, str]:
+        """As Composer reads it."""
+        return {"username": self.public_key, "password": self.private_key}
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the inventory: a directory of this machine with one project in it."""
+
+    name: str
+    account: str
+    project: Path
+
+    @property
+    def auth_file(self) -> Path:
+        """Where Composer looks for the project's credentials."""
+        return self.project / "auth.json"
+
+    def entries(self) -> dict[str, dict[str, str]]:
+        """The http-basic section of the file."""
+        return dict(json.loads(self.auth_file.read_bytes())["http-basic"])
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+class World:
+    """Everything that the steps work on. What is in it lies below ``directory`` and goes with it."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.directory = Path(tempfile.mkdtemp(prefix="keyfleet-demo-")).resolve()
+        for name in ("home", "tmp", "answers"):
+            (self.directory / name).mkdir()
+        self.shell = Shell(screen, self.directory, environment(self.directory))
+        self.simulator = Simulator(self.directory / "simulator")
+        self.hosts = tuple(
+            Host(name, account, self.directory / name / "shop")
+            for name, account in (("web1", "shop"), ("web2", "shop"), ("web3", "enterprise"))
+        )
+        self._simulator_pid: int | None = None
+
+    def start_simulator(self) -> None:
+        """Starts it, and remembers which process it is."""
+        self.simulator.start()
+        self._simulator_pid = self.simulator.pid
+
+    @property
+    def simulator_ended(self) -> bool:
+        """Whether no process of the simulator is left."""
+        try:
+            os.kill(self._simulator_pid or self.simulator.pid, 0)
+        except (ProcessLookupError, RuntimeError):
+            return True
+        return False
+
+    def close(self) -> None:
+        """Ends the simulator and removes the directory. Not to be interrupted: it does not take long."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.simulator.stop()
+        # A process of an interrupted command may still be writing; whether all is gone is checked afterwards.
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def vendor(self) -> str:
+        """The repository of another vendor: the simulator under another name."""
+        return f"localhost:{self.simulator.port}"
+
+    def pair(self, account: str, label: str = "web") -> Pair:
+        """A key of an account of the simulator; from now on its private half must not be printed."""
+        pair = Pair(*self.simulator.key(account, label))
+        self.screen.keep_secret(pair.public_key, pair.private_key)
+        return pair
+
+    def make_vendor(self) -> Pair:
+        """A vendor with a customer of its own."""
+        # Not to be found in the sources either, which are among the files that are searched for secrets.
+        password = f"made-up password {token_hex(6)}"
+        keys = [{"label": "web", "public": "token", "private": password}]
+        self.simulator.set_account("gift-shop", hosts=["localhost"], entitlements=["exampleworks/*"], keys=keys)
+        return self.pair("gift-shop")
+
+    def make_hosts(self, vendor: Pair) -> None:
+        """Projects, the last one with the vendor's entry in its auth.json; and the inventory."""
+        for host in self.hosts:
+            host.project.mkdir(parents=True)
+        last = self.hosts[-1].auth_file
+        last.touch(0o600)
+        _write_json(last, {"http-basic": {self.vendor: vendor.in_auth_json()}})
+        of_each = {
+            host.name: {"customer": host.account, "magento_auth_projects": [str(host.project)]} for host in self.hosts
+        }
+        of_all = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "magento_auth_public_key": "{{ vault_keys[customer].public_key }}",
+            "magento_auth_private_key": "{{ vault_keys[customer].private_key }}",
+            "magento_auth_packages": ["magento/product-community-edition"],
+            "magento_auth_url": self.simulator.url,
+            "magento_auth_ca_path": self.simulator.ca_path,
+        }
+        # A file of JSON is a file of YAML.
+        _write_json(self.directory / "inventory.yml", {"web": {"hosts": of_each, "vars": of_all}})
+        shutil.copy(Path(__file__).with_name("report.yml"), self.directory)
+
+    def make_vault(self, name: str, label: str) -> None:
+        """A vault file with the keys of this label; they reach ansible-vault on its standard input."""
+        accounts = sorted({host.account for host in self.hosts})
+        keys = {account: vars(self.pair(account, label)) for account in accounts}
+        self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=json.dumps({"vault_keys": keys}))
+
+    def bytes_of_files(self) -> dict[str, bytes | None]:
+        """What the file of each host holds."""
+        return {h.name: h.auth_file.read_bytes() if h.auth_file.exists() else None for h in self.hosts}
+
+    def stamps(self) -> list[tuple[int, int, int]]:
+        """What a write would change: inode and times of each file."""
+        found = [host.auth_file.stat() for host in self.hosts]
+        return [(info.st_ino, info.st_mtime_ns, info.st_ctime_ns) for info in found]
+
+    def answers(self) -> dict[str, dict[str, Any]]:
+        """What the report wrote down for each host."""
+        return {
+            host.name: json.loads((self.directory / "answers" / f"{host.name}.json").read_text()) for host in self.hosts
+        }
+
+    def leaks(self) -> list[str]:
+        """Files with a secret in them that are neither an auth.json nor the simulator's own memory."""
+        allowed = {host.auth_file for host in self.hosts} | {self.simulator.state / "state.json"}
+        files = [path for path in self.directory.rglob("*") if path.is_file() and path not in allowed]
+        return [str(path) for path in files if self.screen.secret_in(path.read_bytes().decode(errors="replace"))]
