@@ -356,8 +356,8 @@ code:
   sample: keys_invalid
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_install import install
+from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     CONNECTION_SPEC,
@@ -398,9 +398,7 @@ def run(params, *, check_mode):
 
 def main():
     """The door that Ansible knocks at."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True
-    )
+    module = Door(argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:

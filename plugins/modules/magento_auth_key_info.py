@@ -278,8 +278,8 @@ code:
   sample: keys_invalid
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_report import report
+from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     CONNECTION_SPEC,
@@ -307,7 +307,7 @@ def run(params):
 
 def main():
     """The door that Ansible knocks at."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params)
     except KeyfleetError as error:

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""AnsibleModule whose answers repeat no option that may hold a secret, whatever it was called."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.errors import NoLogError
+
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Dict[str, Any]:
+    """What an answer may repeat of the options: those that ``spec`` knows, without secrets and unfit elements.
+
+    An option that is not known may be a secret under a misspelt name.
+    """
+    result: Dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in spec:
+            continue
+        if value is not None and spec[name].get("no_log"):
+            value = HIDDEN
+        elif value is not None and "options" in spec[name]:
+            elements: List[Any] = value if isinstance(value, list) else []
+            value = [shown(spec[name]["options"], element) for element in elements if isinstance(element, Mapping)]
+        result[name] = value
+    return result
+
+
+class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
+    """The module's side of Ansible."""
+
+    def _invocation(self) -> Dict[str, Any]:
+        return {"module_args": shown(self.argument_spec, self.params)}
+
+    def exit_json(self, **kwargs: Any) -> None:
+        """End well."""
+        super().exit_json(**dict(kwargs, invocation=self._invocation()))
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """End badly."""
+        validation = getattr(self, "validation_result", None)
+        if validation and validation.error_messages and isinstance(validation.errors[0], NoLogError):
+            # Raised before it was known which values are secret, and it quotes them.
+            names = [name for name, option in self.argument_spec.items() if "options" in option]
+            msg = f"{', '.join(names)}: every element must be a dictionary"
+        super().fail_json(msg, **dict(kwargs, invocation=self._invocation()))

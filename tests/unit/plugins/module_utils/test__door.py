@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What answers repeat of the options. That Ansible prints no more is shown by the leak scanner of the system tests."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._door import HIDDEN, shown
+
+PAIR = {"public_key": {"type": "raw", "no_log": False}, "private_key": {"type": "raw", "no_log": True}}
+SPEC: Dict[str, Dict[str, Any]] = dict(
+    PAIR, users={"type": "list", "elements": "str"}, keys={"type": "list", "elements": "dict", "options": PAIR}
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"users": ["deploy"], "public_key": "p"}, {"users": ["deploy"], "public_key": "p"}),
+        ({"private_key": None}, {"private_key": None}),
+        ({"private_key": "secret"}, {"private_key": HIDDEN}),
+        # A mapping could hold the secret as a key, where Ansible does not look for it.
+        ({"private_key": {"secret": 1}}, {"private_key": HIDDEN}),
+        ({"privat_key": "secret"}, {}),
+        ({"keys": None}, {"keys": None}),
+        (
+            {"keys": [{"public_key": "p", "private_key": "secret"}, {"public_key": "q", "privat_key": "secret"}]},
+            {"keys": [{"public_key": "p", "private_key": HIDDEN}, {"public_key": "q"}]},
+        ),
+        ({"keys": ["secret", [{"private_key": "secret"}]]}, {"keys": []}),
+        ({"keys": "private_key=secret"}, {"keys": []}),
+        ({"keys": {"private_key": "secret"}}, {"keys": []}),
+    ],
+)
+def test_only_what_is_known_and_no_secret_is_repeated(given: Dict[str, Any], expected: Dict[str, Any]) -> None:
+    assert shown(SPEC, given) == expected
