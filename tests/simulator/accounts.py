@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import fields
@@ -17,12 +17,61 @@ from .problems import BadInput
 
 def fake_key(account: str, label: str, half: str) -> str:
     """32 lower-case hex that anybody can derive: ``printf 'shop/web/public' | sha256sum | cut -c1-32``."""
-    return hashlib.sha256(f"{account}/{label}/{half}".encode()).hexdigest()[:32]
+    return _fake(f"{account}/{label}/{half}", 32)
+
+
+def fake_token(account: str, number: int = 0) -> str:
+    """40 hex as a download token: of ``shop/downloads/token``, and of ``shop/downloads/token/1`` for the next one."""
+    return _fake(f"{account}/downloads/token" + (f"/{number}" if number else ""), 40)
+
+
+def _fake(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+@dataclass(frozen=True)
+class Application:
+    """What opens a session of the key API. Left out, ``id`` is ``APP`` with 7 hex digits of ``shop/NAME/id`` in upper
+    case, and ``secret`` 40 hex digits of ``shop/NAME/secret``."""
+
+    name: str
+    id: str
+    secret: str
+
+    @classmethod
+    def parse(cls, value: object, where: str, account: str) -> Application:
+        """An application from JSON."""
+        data = fields.mapping(value, where)
+        fields.only(data, {"name", "id", "secret"}, where)
+        name = fields.text(data, "name", where, "application")
+        return cls(
+            name=name,
+            id=fields.text(data, "id", where, "") or "APP" + _fake(f"{account}/{name}/id", 7).upper(),
+            secret=fields.text(data, "secret", where, "") or _fake(f"{account}/{name}/secret", 40),
+        )
+
+
+@dataclass(frozen=True)
+class OldProduct:
+    """A Magento 1 product key (``type=m1``): the key is an address with a secret in it."""
+
+    product_name: str
+    product_key: str
+
+    @classmethod
+    def parse(cls, value: object, where: str) -> OldProduct:
+        """A product key from JSON."""
+        data = fields.mapping(value, where)
+        fields.only(data, {"product_name", "product_key"}, where)
+        return cls(fields.text(data, "product_name", where), fields.text(data, "product_key", where))
 
 
 @dataclass(frozen=True)
 class Key:
-    """One pair. ``public`` is the user name and ``private`` the password; any text for hosts other than Magento's."""
+    """One pair. ``public`` is the user name and ``private`` the password; any text for hosts other than Magento's.
+
+    ``uid`` is the organisation that holds it, or empty for the account itself.
+    """
 
     label: str
     public: str
@@ -35,13 +84,15 @@ class Key:
         """A pair from JSON; halves that are left out are derived from account and label by ``fake_key``."""
         data = fields.mapping(value, where)
         fields.only(data, {"label", "public", "private", "enabled", "uid"}, where)
-        label = fields.text(data, "label", where)
+        label, uid = fields.text(data, "label", where), fields.text(data, "uid", where, "")
+        # The same label may exist for the account and for an organisation: two pairs.
+        named = f"{uid}/{label}" if uid else label
         return cls(
             label=label,
-            public=fields.text(data, "public", where, "") or fake_key(account, label, "public"),
-            private=fields.text(data, "private", where, "") or fake_key(account, label, "private"),
+            public=fields.text(data, "public", where, "") or fake_key(account, named, "public"),
+            private=fields.text(data, "private", where, "") or fake_key(account, named, "private"),
             enabled=fields.flag(data, "enabled", where, True),
-            uid=fields.text(data, "uid", where, ""),
+            uid=uid,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -60,6 +111,7 @@ class Account:
     """One customer. ``hosts`` empty means every host; ``entitlements`` are patterns such as ``magento/*``.
 
     ``deleted`` remembers removed pairs, because a server may answer them otherwise than pairs it never saw.
+    ``organisations`` are the uids besides the MAGEID under which the key API keeps pairs.
     """
 
     name: str
@@ -69,6 +121,9 @@ class Account:
     keys: tuple[Key, ...] = ()
     deleted: tuple[Key, ...] = ()
     download_token: str = ""
+    applications: tuple[Application, ...] = ()
+    organisations: tuple[str, ...] = ()
+    m1: tuple[OldProduct, ...] = ()
 
     @classmethod
     def parse(cls, value: object) -> Account:
@@ -77,7 +132,8 @@ class Account:
         name = fields.text(data, "name", "account")
         where = f"account {name}"
         known = {"name", "mage_id", "hosts", "entitlements", "keys", "deleted", "download_token"}
-        fields.only(data, known, where)
+        fields.only(data, known | {"applications", "organisations", "m1"}, where)
+        applications = fields.listing(data, "applications", where)
         account = cls(
             name=name,
             mage_id=fields.text(data, "mage_id", where, ""),
@@ -86,6 +142,9 @@ class Account:
             keys=tuple(Key.parse(item, f"{where}: key", name) for item in fields.listing(data, "keys", where)),
             deleted=tuple(Key.parse(item, f"{where}: key", name) for item in fields.listing(data, "deleted", where)),
             download_token=fields.text(data, "download_token", where, ""),
+            applications=tuple(Application.parse(item, f"{where}: application", name) for item in applications),
+            organisations=fields.texts(data, "organisations", where),
+            m1=tuple(OldProduct.parse(item, f"{where}: m1") for item in fields.listing(data, "m1", where)),
         )
         account._check()
         return account
@@ -105,7 +164,18 @@ class Account:
             "keys": [key.as_json() for key in self.keys],
             "deleted": [key.as_json() for key in self.deleted],
             "download_token": self.download_token,
+            "applications": [asdict(application) for application in self.applications],
+            "organisations": list(self.organisations),
+            "m1": [asdict(product) for product in self.m1],
         }
+
+    def secrets(self) -> Iterator[str]:
+        """Every text of the account that must never be written down."""
+        yield from (key.private for key in (*self.keys, *self.deleted))
+        yield from (application.secret for application in self.applications)
+        yield from (product.product_key for product in self.m1)
+        if self.download_token:
+            yield self.download_token
 
     def serves(self, host: str) -> bool:
         """Whether the account exists at this ``Host`` (with or without a port)."""
@@ -156,6 +226,23 @@ def recognise(accounts: Iterable[Account], *, host: str, user: str, password: st
             if (key.public, key.private) == (user, password):
                 gone = Recognised(account, key, "deleted")
     return gone
+
+
+def recognise_download(accounts: Iterable[Account], user: str, password: str) -> Account | None:
+    """The account with this MAGEID and download token; None when there is none, or when it has no token."""
+    wanted = (user, password)
+    return next(
+        (item for item in accounts if item.download_token and (item.mage_id, item.download_token) == wanted), None
+    )
+
+
+def recognise_application(accounts: Iterable[Account], user: str, password: str) -> tuple[Account, Application] | None:
+    """The account with this application ID and secret, if there is one."""
+    for account in accounts:
+        for application in account.applications:
+            if (application.id, application.secret) == (user, password):
+                return account, application
+    return None
 
 
 def parse_accounts(values: Iterable[object]) -> dict[str, Account]:

@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 import ssl
+import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from .world import write_private
 
@@ -17,6 +22,7 @@ NAMES = (
     "repo.magento.com",
     "www.magentocommerce.com",
     "commercedeveloper-api.adobe.com",
+    "commercedeveloper-sandbox-api.adobe.com",
     "localhost",
     "127.0.0.1",
     "::1",
@@ -42,7 +48,36 @@ def server_context(directory: Path, names: Sequence[str]) -> ssl.SSLContext:
         issued = authority.issue_cert(*wanted, common_name=wanted[0])
         write_private(leaf, issued.private_key_and_cert_chain_pem.bytes().decode())
         leaf_names.write_text("\n".join(wanted) + "\n")
+    return _context(leaf)
+
+
+def self_signed_context() -> ssl.SSLContext:
+    """TLS settings with a certificate that nobody vouches for: the right names, signed by itself, new every time."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAMES[0])])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in NAMES if item[0].isalpha()]), False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    # The ssl module reads files only; mkstemp makes them 0600.
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(private + certificate.public_bytes(encoding))
+        file.flush()
+        return _context(Path(file.name))
+
+
+def _context(chain: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(leaf)
+    context.load_cert_chain(chain)
     return context

@@ -44,7 +44,11 @@ def _serve(options: argparse.Namespace) -> None:
     # Only here: the other commands need neither aiohttp nor trustme.
     from .server import Settings, serve
 
-    serve(Settings(options.state, options.listen, tuple(options.name), options.data, options.parent_pid))
+    serve(
+        Settings(
+            options.state, options.listen, options.self_signed, tuple(options.name), options.data, options.parent_pid
+        )
+    )
 
 
 def _switch(options: argparse.Namespace, simulator: Simulator) -> None:
@@ -89,10 +93,10 @@ def _log(options: argparse.Namespace, simulator: Simulator) -> None:
 
 def _account(options: argparse.Namespace, simulator: Simulator) -> None:
     words = options.word
-    wanted = {"list": 0, "show": 1, "set": 1, "remove": 1, "add-key": 2, "enable": 2, "disable": 2, "delete": 2}
-    if len(words) < wanted[options.action]:
+    wanted = {"list": 0, "add-key": 2, "enable": 2, "disable": 2, "delete": 2}
+    if len(words) < wanted.get(options.action, 1):
         raise BadInput(
-            f"account {options.action} wants the name of an account" + (" and a label" * (wanted[options.action] - 1))
+            f"account {options.action} wants the name of an account" + " and a label" * (options.action in wanted)
         )
     if options.action == "list":
         for account in simulator.accounts():
@@ -107,6 +111,10 @@ def _account(options: argparse.Namespace, simulator: Simulator) -> None:
         _show(simulator.set_account(**{**known.get(words[0], {"name": words[0]}), **_pairs(words[1:])}))
     elif options.action == "remove":
         simulator.remove_account(words[0])
+    elif options.action == "replace-token":
+        simulator.replace_token(words[0])
+    elif options.action == "remove-token":
+        simulator.remove_token(words[0])
     elif options.action == "add-key":
         simulator.add_key(words[0], words[1], **_pairs(words[2:]))
         _show(simulator.account(words[0])["keys"][-1])
@@ -125,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--state", type=Path, required=True, metavar="DIR", help="where CA, state and log are kept")
     serve.add_argument(
         "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: a free one, see DIR/address"
+    )
+    serve.add_argument(
+        "--self-signed", metavar="HOST:PORT", help="listen there too, with a certificate that nobody vouches for"
     )
     serve.add_argument("--name", action="append", default=[], metavar="HOST", help="one more name in the certificate")
     serve.add_argument("--data", type=Path, metavar="FILE", help="packages and accounts, YAML or JSON")
@@ -146,10 +157,14 @@ def _parser() -> argparse.ArgumentParser:
     log = steering("log", "show or clear the request log", _log)
     log.add_argument("--json", action="store_true", help="as JSON lines")
     log.add_argument("--clear", action="store_true", help="empty it instead")
-    account = steering("account", "list, show, set, remove accounts; add-key, enable, disable, delete keys", _account)
-    actions = ("list", "show", "set", "remove", "add-key", "enable", "disable", "delete")
+    account = steering("account", "list, show, set, remove accounts; their keys and tokens", _account)
+    of_keys = ("add-key", "enable", "disable", "delete")
+    actions = ("list", "show", "set", "remove", *of_keys, "replace-token", "remove-token")
     account.add_argument("action", choices=actions, nargs="?", default="list")
     account.add_argument("word", nargs="*", help="ACCOUNT [LABEL] [FIELD=VALUE …]")
+    steering("downloads", "what can be downloaded, with checksums", lambda _options, sim: _show(sim.downloads()))
+    steering("expire-sessions", "end every session of the key API", lambda _options, sim: sim.expire_sessions())
+    steering("settle", "changes at the key API take effect now", lambda _options, sim: sim.settle())
     steering("reset", "put accounts, switches, faults, counters and log back", lambda _options, sim: sim.reset())
     return parser
 

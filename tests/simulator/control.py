@@ -8,10 +8,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from . import fields
+from . import downloads, fields, sessions
 from .accounts import Account, Key, owner_of
 from .exchange import Answer, Asked, json_answer
 from .journal import Journal
@@ -58,7 +59,13 @@ class Control:
             self._world.reset()
             self._journal.clear()
             return {}
+        if name == "settle" and method == "POST" and not rest:
+            self._world.effects.settle()
+            return {}
         handlers = {
+            "state": self._state,
+            "sessions": self._sessions,
+            "downloads": self._downloads,
             "switches": self._switches,
             "faults": self._faults,
             "requests": self._requests,
@@ -106,7 +113,7 @@ class Control:
             return {"accounts": [account.as_json() for account in accounts.values()]}
         if method == "PUT" and len(rest) == 1:
             account = Account.parse({**content, "name": rest[0]})
-            accounts[account.name] = account
+            self._world.put_account(account)
             return {"account": account.as_json()}
         if not rest or rest[0] not in accounts:
             raise BadInput(f"no such account; the accounts are: {', '.join(accounts)}") if rest else NoSuchCall
@@ -114,12 +121,16 @@ class Control:
         if method == "GET" and len(rest) == 1:
             return {"account": account.as_json()}
         if method == "DELETE" and len(rest) == 1:
-            del accounts[account.name]
+            self._world.remove_account(account.name)
             return {}
         if method == "POST" and rest[1:] == ["keys"]:
             key = Key.parse(content, f"account {account.name}: key", account.name)
-            accounts[account.name] = account.with_key(key)
+            self._world.put_account(account.with_key(key))
             return {"key": key.as_json()}
+        if method in {"POST", "DELETE"} and rest[1:] == ["token"]:
+            token = downloads.replace_token(account, self._world) if method == "POST" else ""
+            self._world.put_account(replace(account, download_token=token))
+            return {"account": self._world.accounts[account.name].as_json()}
         raise NoSuchCall
 
     def _keys(self, method: str, rest: list[str], content: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,5 +144,40 @@ class Control:
             if "enabled" not in content:
                 raise BadInput("key: enabled must be true or false")
             changed = account.with_enabled(rest[0], fields.flag(content, "enabled", "key", True))
-        self._world.accounts[account.name] = changed
+        self._world.put_account(changed)
+        # Whoever steers means it now, whatever was pending.
+        self._world.effects.settle(rest[0])
         return {"account": changed.as_json()}
+
+    def _state(self, method: str, rest: list[str], content: Mapping[str, Any]) -> dict[str, Any]:
+        if rest or method not in {"GET", "PUT"}:
+            raise NoSuchCall
+        if method == "PUT":
+            self._world.take(content)
+            self._journal.clear()
+            return {}
+        return self._world.as_json()
+
+    def _sessions(self, method: str, rest: list[str], content: Mapping[str, Any]) -> dict[str, Any]:
+        if rest or method != "DELETE":
+            raise NoSuchCall
+        return {"expired": sessions.expire_all(self._world)}
+
+    def _downloads(self, method: str, rest: list[str], content: Mapping[str, Any]) -> dict[str, Any]:
+        if method != "GET" or len(rest) > 1:
+            raise NoSuchCall
+        offers = [offer for offer in self._world.offers if not rest or offer.file_name == rest[0]]
+        if rest and not offers:
+            raise BadInput(f"no such download; the downloads are: {', '.join(o.file_name for o in self._world.offers)}")
+        return {
+            "downloads": [
+                {
+                    "file_name": offer.file_name,
+                    "category": offer.category,
+                    "versions": list(offer.versions),
+                    "size": len(offer.body()),
+                    **offer.digests(),
+                }
+                for offer in offers
+            ]
+        }

@@ -10,11 +10,12 @@ import gzip
 import json
 import socket
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from .exchange import Answer, Asked, page_answer
+from .exchange import Answer, Asked, Stream, page_answer
 from .faults import Fault
 from .repository import other_host
 
@@ -56,12 +57,11 @@ async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None,
     kind = fault.kind if fault else ""
     if fault and fault.latency:
         await asyncio.sleep(fault.latency)
-    body = answer.body
-    if kind == "wrong_hash":
-        # White space keeps JSON readable; only the hash tells.
-        body += b"\n"
+    body = answer.body if isinstance(answer.body, Stream) else Stream.of(answer.body)
+    if fault and kind in {"wrong_hash", "corrupt"}:
+        body = _spoiled(body, fault)
     if answer.gzip:
-        body = gzip.compress(body, mtime=0)
+        body = Stream.of(gzip.compress(b"".join(body.pieces(0, len(body))), mtime=0))
     if fault and kind == "stall" and fault.after_bytes is None:
         await asyncio.sleep(fault.seconds)
     if fault and kind == "reset" and fault.after_bytes is None:
@@ -70,10 +70,11 @@ async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None,
     response = web.StreamResponse(status=answer.status)
     for name, value in answer.headers:
         response.headers.add(name, value)
-    response.headers["Content-Type"] = answer.content_type
+    if answer.status != 204:
+        response.headers["Content-Type"] = answer.content_type
     if answer.gzip:
         response.headers["Content-Encoding"] = "gzip"
-    if fault and kind == "truncate" and fault.chunked:
+    if answer.chunked or (fault and kind == "truncate" and fault.chunked):
         response.enable_chunked_encoding()
     else:
         response.content_length = len(body)
@@ -85,25 +86,48 @@ async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None,
 
     if fault and kind in {"stall", "reset", "truncate"}:
         first = min(len(body) // 2 if fault.after_bytes is None else fault.after_bytes, len(body))
-        await _write(response, body[:first], sent)
+        await _write(response, body.pieces(0, first), sent)
         if kind == "truncate":
             _close(request)
             return response
         if kind == "reset":
             return _reset(request, response)
         await asyncio.sleep(fault.seconds)
-        body = body[first:]
-    await _write(response, body, sent)
+        await _write(response, body.pieces(first, len(body)), sent)
+    else:
+        await _write(response, body.pieces(0, len(body)), sent)
     sent.complete = True
     return response
 
 
-async def _write(response: web.StreamResponse, body: bytes, sent: Sent) -> None:
-    # In pieces, so that the count is near the truth when the client goes away.
-    for start in range(0, len(body), 65536):
-        piece = body[start : start + 65536]
+async def _write(response: web.StreamResponse, pieces: Iterator[bytes], sent: Sent) -> None:
+    # Piece by piece, so that the count is near the truth when the client goes away.
+    for piece in pieces:
         await response.write(piece)
         sent.body += len(piece)
+
+
+def _spoiled(body: Stream, fault: Fault) -> Stream:
+    """The body with one byte changed (corrupt) or one more (wrong_hash)."""
+    target = -1
+    if fault.kind == "corrupt":
+        target = len(body) // 2 if fault.after_bytes is None else fault.after_bytes
+
+    def make(start: int, stop: int) -> Iterator[bytes]:
+        place = start
+        for piece in body.pieces(start, min(stop, len(body))):
+            index = target - place
+            place += len(piece)
+            yield piece if target < 0 or not 0 <= index < len(piece) else _changed(piece, index)
+        if stop > len(body):
+            # White space keeps JSON readable; only the hash tells.
+            yield b"\n"
+
+    return Stream(make, 0, len(body) + (fault.kind == "wrong_hash"))
+
+
+def _changed(piece: bytes, index: int) -> bytes:
+    return piece[:index] + bytes([piece[index] ^ 1]) + piece[index + 1 :]
 
 
 def _close(request: web.BaseRequest) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
@@ -17,6 +17,9 @@ from .switches import Switch
 
 if TYPE_CHECKING:
     from .world import World
+
+PIECE = 65536
+UNKNOWN_USER = "(unknown)"
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,53 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """A body that is made while it is sent: ``make(start, stop)`` gives those bytes of a file, in pieces."""
+
+    make: Callable[[int, int], Iterator[bytes]]
+    start: int
+    stop: int
+
+    @classmethod
+    def of(cls, body: bytes) -> Stream:
+        """Bytes that are there already."""
+
+        def make(start: int, stop: int) -> Iterator[bytes]:
+            return (body[place : min(place + PIECE, stop)] for place in range(start, stop, PIECE))
+
+        return cls(make, 0, len(body))
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def pieces(self, first: int, last: int) -> Iterator[bytes]:
+        """The bytes from ``first`` to before ``last``, counted from the start of this body."""
+        return self.make(self.start + first, self.start + last)
+
+
+@dataclass(frozen=True)
 class Answer:
-    """An answer before any fault. ``body`` is not yet encoded; ``gzip`` asks for it."""
+    """An answer before any fault. ``body`` is not yet encoded; ``gzip`` asks for it. ``chunked``: without a length."""
 
     status: int
-    body: bytes = b""
+    body: bytes | Stream = b""
     content_type: str = "text/html"
     headers: tuple[tuple[str, str], ...] = field(default=())
     gzip: bool = False
+    chunked: bool = False
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the log tells of a request besides its address; nothing of it is secret.
+
+    ``user`` is None without one, ``(unknown)`` when nobody has that name: it might be a secret in the wrong place.
+    """
+
+    user: str | None = None
+    operation: str | None = None
+    items: int | None = None
+    labels: tuple[str, ...] | None = None
 
 
 def json_answer(status: int, content: object, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
@@ -97,5 +139,14 @@ class Part(Protocol):
     def owns(self, asked: Asked) -> bool:
         """Whether the request is meant for this part."""
 
+    def describe(self, asked: Asked, world: World) -> Described:
+        """What the log may tell of the request, whether it is carried out or not."""
+
     def answer(self, asked: Asked, world: World) -> Answer:
         """Carries the request out."""
+
+
+def shown_user(asked: Asked, world: World) -> str | None:
+    """The user name of HTTP Basic as the log may show it."""
+    user = asked.basic[0] if asked.basic else None
+    return user if user is None or world.known_user(user) else UNKNOWN_USER

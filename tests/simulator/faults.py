@@ -22,6 +22,7 @@ KINDS = {
     "reset": "do the work, then reset the connection before the headers, or after `after_bytes` of the body",
     "truncate": "do the work, promise the whole length and close after `after_bytes`; `chunked` cuts a chunked answer",
     "wrong_hash": "answer with a body that is one byte longer than the one whose hash was announced",
+    "corrupt": "answer with one byte of the body changed: the one after `after_bytes`, or the middle one",
 }
 # These stand in front of the server, so the request is not carried out; with all others it is.
 INSTEAD = frozenset({"status", "not_json", "redirect"})
@@ -30,7 +31,7 @@ FIELDS = {
     "path": "shell pattern for the decoded path; all when left out, as with host, method and user",
     "host": "shell pattern for the Host header, port included",
     "method": "shell pattern for the method",
-    "user": "shell pattern for the user name sent (the public key)",
+    "user": "shell pattern for the user name sent (public key, MAGEID, application ID; a session's application ID)",
     "skip": "how many matching requests pass unharmed first",
     "count": "how many are hit after that; all when left out",
     "latency": "seconds before anything is sent; goes with every kind",
@@ -39,7 +40,7 @@ FIELDS = {
     "headers": "object of headers, Retry-After or Content-Type say (status, not_json, redirect)",
     "location": "where to: an address, a path, or other_host (redirect)",
     "seconds": "how long the silence lasts; an hour when left out (stall)",
-    "after_bytes": "bytes of the body sent before it happens (stall, reset, truncate)",
+    "after_bytes": "bytes of the body sent before it happens (stall, reset, truncate, corrupt)",
     "chunked": "true: no length is promised, the last chunk never comes (truncate)",
 }
 

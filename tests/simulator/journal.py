@@ -15,9 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """One request. ``user`` is a known public half, ``(unknown)`` for any other user name, or None without one.
+    """One request. ``user`` is a known public half, MAGEID or application ID, ``(unknown)`` for any other user name,
+    or None without one.
 
     ``status`` is None when nothing was sent; ``sent`` are bytes of the body; ``seconds`` is the time it took.
+    ``operation``, ``items`` and ``labels`` tell what the key API was asked to do.
     """
 
     method: str
@@ -35,6 +37,30 @@ class Entry:
     fault: int | None = None
     seconds: float = 0.0
     complete: bool = True
+    operation: str | None = None
+    items: int | None = None
+    labels: tuple[str, ...] | None = None
+
+    def texts(self) -> str:
+        """Everything that a client may have put a secret into."""
+        texts = (self.path, self.query, self.host, self.user_agent or "", self.range or "", *(self.labels or ()))
+        return "\0".join(texts)
+
+    def without(self, secret: str) -> Entry:
+        """The entry with a secret blotted out."""
+
+        def clean(text: str) -> str:
+            return text.replace(secret, "(secret)")
+
+        return replace(
+            self,
+            path=clean(self.path),
+            query=clean(self.query),
+            host=clean(self.host),
+            user_agent=self.user_agent and clean(self.user_agent),
+            range=self.range and clean(self.range),
+            labels=self.labels and tuple(clean(label) for label in self.labels),
+        )
 
 
 class Journal:
@@ -47,16 +73,10 @@ class Journal:
 
     def write(self, entry: Entry, secrets: Iterable[str]) -> None:
         """Appends one entry; a known secret that the client put in the wrong place is blotted out."""
-        clean = entry
+        clean, texts = entry, entry.texts()
         for secret in secrets:
-            clean = replace(
-                clean,
-                path=clean.path.replace(secret, "(secret)"),
-                query=clean.query.replace(secret, "(secret)"),
-                host=clean.host.replace(secret, "(secret)"),
-                user_agent=clean.user_agent and clean.user_agent.replace(secret, "(secret)"),
-                range=clean.range and clean.range.replace(secret, "(secret)"),
-            )
+            if secret in texts:
+                clean = clean.without(secret)
         self._number += 1
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._handle.write(json.dumps({"n": self._number, "time": now, **asdict(clean)}) + "\n")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .accounts import Account, Recognised
-from .exchange import Answer, Asked, json_answer, page_answer
+from .exchange import Answer, Asked, Described, json_answer, page_answer, shown_user
 from .layout import Layout, lay_out
 from .switches import Switch
 from .world import World
@@ -56,6 +56,10 @@ class Repository:
     def owns(self, asked: Asked) -> bool:
         """Every request: this part is asked last."""
         return True
+
+    def describe(self, asked: Asked, world: World) -> Described:
+        """The public half that was shown."""
+        return Described(shown_user(asked, world))
 
     def answer(self, asked: Asked, world: World) -> Answer:
         """Maintenance, then keys, then what the account is told, then the file."""

@@ -15,31 +15,35 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from aiohttp import web
 
-from .authority import server_context
+from .authority import self_signed_context, server_context
 from .control import PREFIX, Control
 from .delivery import Sent, deliver, in_front
+from .downloads import Downloads
 from .exchange import Asked, Part
 from .faults import INSTEAD
 from .journal import Entry, Journal
+from .marketplace import Marketplace
 from .problems import BadInput
 from .repository import Repository
 from .start_data import read_start_data
 from .world import World, write_private
 
 # Asked in this order; Repository owns whatever is left and stays last.
-PARTS: tuple[Part, ...] = (Repository(),)
+PARTS: tuple[Part, ...] = (Downloads(), Marketplace(), Repository())
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to serve. ``listen``: ``host:port`` (port 0: a free one); ``parent_pid``: end when that process ends."""
+    """How to serve. ``listen``: ``host:port`` (port 0: a free one); ``self_signed``: another such address, with a
+    certificate that is not to be trusted; ``parent_pid``: end when that process ends."""
 
     state: Path
     listen: str = "127.0.0.1:0"
+    self_signed: str | None = None
     names: Sequence[str] = ()
     data: Path | None = None
     parent_pid: int | None = None
@@ -78,19 +82,26 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        host, port = split_address(self._settings.listen)
-        context = server_context(self._settings.state, self._settings.names)
         web_server = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        listener = await loop.create_server(web_server, host, port, ssl=context, backlog=512)
-        address = self._settings.state / "address"
-        bound = listener.sockets[0].getsockname()
-        write_private(address, f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}")
-        address.chmod(0o644)
+        state, listeners = self._settings.state, []
+        # The main address last: when it is there, the server is ready.
+        doors = [("address", self._settings.listen, server_context(state, self._settings.names))]
+        if self._settings.self_signed is not None:
+            doors.insert(0, ("self-signed-address", self._settings.self_signed, self_signed_context()))
+        (state / "self-signed-address").unlink(missing_ok=True)
         try:
+            for file, wanted, context in doors:
+                host, port = split_address(wanted)
+                listener = await loop.create_server(web_server, host, port, ssl=context, backlog=512)
+                listeners.append(listener)
+                write_private(state / file, _shown_address(listener.sockets[0].getsockname()))
+                (state / file).chmod(0o644)
             await self._until_stopped()
         finally:
-            address.unlink(missing_ok=True)
-            listener.close()
+            for file, _wanted, _context in doors:
+                (state / file).unlink(missing_ok=True)
+            for listener in listeners:
+                listener.close()
             await web_server.shutdown(0.2)
             self._world.save()
             self._journal.close()
@@ -117,13 +128,11 @@ class Server:
     async def _play(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         world, began, sent = self._world, time.monotonic(), Sent()
         part = next(part for part in PARTS if part.owns(asked))
-        user = asked.basic[0] if asked.basic else None
-        shown = user if user is None or world.known_user(user) else "(unknown)"
-        fault = world.faults.take(path=asked.path, host=asked.host, method=asked.method, user=user or "")
+        described = part.describe(asked, world)
+        user = (asked.basic[0] if asked.basic else described.user) or ""
+        fault = world.faults.take(path=asked.path, host=asked.host, method=asked.method, user=user)
         world.count("requests")
         try:
-            if fault is not None:
-                world.save()
             if fault is not None and fault.kind in INSTEAD:
                 answer = in_front(fault, asked, world.switches.word("other_host"))
             else:
@@ -136,7 +145,7 @@ class Server:
                 host=asked.host,
                 path=asked.raw_path,
                 query=asked.query,
-                user=shown,
+                user=described.user,
                 authorization=asked.scheme is not None,
                 scheme=asked.scheme,
                 range=asked.headers.get("Range"),
@@ -147,8 +156,15 @@ class Server:
                 fault=fault.id if fault else None,
                 seconds=round(time.monotonic() - began, 3),
                 complete=sent.complete,
+                operation=described.operation,
+                items=described.items,
+                labels=described.labels,
             )
             self._journal.write(entry, world.secrets())
+
+
+def _shown_address(bound: tuple[Any, ...]) -> str:
+    return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
 
 
 def _only_one(directory: Path) -> IO[str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from . import fields
-from .accounts import Account, parse_accounts
+from .accounts import Account, fake_key, fake_token, parse_accounts
 from .catalog import Catalog
+from .offers import Offer, parse_offers
 from .problems import BadInput
 
 VENDOR_PASSWORD = "made-up password of the vendor account"
@@ -26,6 +27,7 @@ _COMMUNITY = [
     "magento/framework",
 ]
 _ENTERPRISE = ["magento/project-enterprise-edition", "magento/product-enterprise-edition", "magento/module-made-up-b2b"]
+BIG_FILE = "Magento-CE-2.4.8.zip"
 _EXTENSION = "exampleworks/module-gift-note"
 _LINES = (("2.4.7", "103.0.7"), ("2.4.7-p1", "103.0.7-p1"), ("2.4.8", "103.0.8"))
 
@@ -45,6 +47,43 @@ def _project(edition: str) -> dict[str, Any]:
             {"version": shop, "require": {f"magento/product-{edition}-edition": shop}} for shop, _framework in _LINES
         ],
     }
+
+
+def _downloads() -> list[dict[str, Any]]:
+    """Names as the real ones are built; a category of each shape that clients do not know; MD5 sums left out."""
+
+    def release(category: str, version: str, file_name: str, **more: Any) -> dict[str, Any]:
+        return {
+            "category": category,
+            "name": f"Version {version}",
+            "versions": [version],
+            "file_name": file_name,
+            **more,
+        }
+
+    return [
+        release("ce-full", "2.4.8", BIG_FILE, size=64 * 1024 * 1024),
+        release("ce-full", "2.4.3-p1", "Magento-CE-2.4.3-p1_sample_data.tar.gz", md5=False),
+        release("ce-full", "2.4.2", "Magento-CE-2.4.2_sample_data.tar.gz"),
+        release("ce-full", "2.3.2", "Magento-CE-2.3.2.zip"),
+        release("ce-full", "2.0.0", "Magento-CE-2.0.0.zip"),
+        release("ce-full", "2.0.0", "Magento-CE-2.0.0+Samples.zip", name="Version 2.0.0 with samples"),
+        release("ce-full", "1.9.2.1", "magento-1.9.2.1.tar.gz"),
+        release("ce-full", "1.9.0.0", "magento-1.9.0.0.tar.gz"),
+        release(
+            "ce-patch",
+            "1.9.2.1",
+            "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh",
+            name="SUPEE-6788",
+            versions=["1.9.2.0", "1.9.2.1"],
+        ),
+        release("ee-full", "2.4.8", "Magento-EE-2.4.8.zip"),
+        release("ee-patch", "1.14.2.1", "PATCH_SUPEE-6788_EE_1.14.2.1_v1.sh", name="SUPEE-6788"),
+        {"category": "other", "name": "Made-up tool", "versions": ["1.0.0"], "file_name": "made-up-tool-1.0.0.tar.gz"},
+        {"category": "other", "name": "Made-up notes", "file_name": "made-up-notes.zip", "md5": False},
+        release("ce-beta", "2.5.0-beta1", "Magento-CE-2.5.0-beta1.zip"),
+        {"category": "cloud-tool", "plain": True, "name": "Made-up cloud tool", "file_name": "made-up-cloud-tool.zip"},
+    ]
 
 
 def embedded() -> dict[str, Any]:
@@ -104,20 +143,39 @@ def embedded() -> dict[str, Any]:
                 "versions": [{"version": "1.0.0"}, {"version": "1.1.0"}],
             },
         ],
+        "downloads": _downloads(),
         "accounts": [
             {
                 "name": "shop",
                 "mage_id": "MAG000000001",
+                "download_token": fake_token("shop"),
+                "applications": [{"name": "application"}],
+                "organisations": ["000FAKE0SHOP000@AdobeOrg"],
+                "m1": [
+                    {
+                        "product_name": "exampleworks/gift-note-0.9.0",
+                        "product_key": f"https://connect.test/{fake_key('shop', 'm1', 'product')}/gift-note-0.9.0",
+                    }
+                ],
                 "entitlements": [*_COMMUNITY, _EXTENSION],
                 "keys": [{"label": "web"}, {"label": "ci"}, {"label": "old", "enabled": False}],
             },
             {
                 "name": "enterprise",
                 "mage_id": "MAG000000002",
+                "download_token": fake_token("enterprise"),
+                "applications": [{"name": "application"}],
+                "organisations": ["000FAKE0ENTERPRISE@AdobeOrg"],
                 "entitlements": [*_COMMUNITY, *_ENTERPRISE],
                 "keys": [{"label": "web"}, {"label": "old", "enabled": False}],
             },
-            {"name": "unpaid", "mage_id": "MAG000000003", "keys": [{"label": "web"}]},
+            {
+                "name": "unpaid",
+                "mage_id": "MAG000000003",
+                "download_token": fake_token("unpaid"),
+                "applications": [{"name": "application"}],
+                "keys": [{"label": "web"}],
+            },
             {
                 "name": "vendor",
                 "hosts": ["composer.exampleworks.test"],
@@ -130,19 +188,21 @@ def embedded() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StartData:
-    """Packages (fixed while the server runs) and the accounts it begins with."""
+    """Packages and downloads (fixed while the server runs) and the accounts it begins with."""
 
     catalog: Catalog
+    offers: tuple[Offer, ...]
     accounts: dict[str, Account]
 
 
 def parse_start_data(value: object) -> StartData:
     """Data in the form of ``embedded``; a part that is left out is taken from there."""
     data = fields.mapping(value, "data")
-    fields.only(data, {"packages", "accounts"}, "data")
+    fields.only(data, {"packages", "downloads", "accounts"}, "data")
     whole = {**embedded(), **data}
     return StartData(
         Catalog.parse(fields.listing(whole, "packages", "data")),
+        parse_offers(fields.listing(whole, "downloads", "data")),
         parse_accounts(fields.listing(whole, "accounts", "data")),
     )
 

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from .accounts import Account, Recognised, parse_accounts, recognise
+from .effects import Effects
 from .exchange import Asked
 from .faults import Faults
 from .problems import BadInput
@@ -37,11 +41,16 @@ class World:
 
     def __init__(self, directory: Path, start: StartData, known_switches: tuple[Switch, ...]) -> None:
         self.catalog = start.catalog
+        self.offers = start.offers
         self.accounts: dict[str, Account] = dict(start.accounts)
         self.switches = Switches(known_switches)
         self.faults = Faults()
         self.counters: dict[str, int] = {}
         self.parts: dict[str, dict[str, Any]] = {}
+        self.effects = Effects()
+        # Secrets of the past: replaced tokens, sessions, pairs of removed accounts.
+        self._hidden: list[str] = []
+        self._secrets: tuple[tuple[Account, ...], tuple[str, ...]] | None = None
         self._start = start
         self._file = directory / "state.json"
         self._changed = False
@@ -55,28 +64,46 @@ class World:
             return
         except ValueError as error:
             raise BadInput(f"{self._file} is not JSON: {error}") from error
-        self.accounts = parse_accounts(kept["accounts"])
+        self.take(kept)
+
+    def take(self, kept: Mapping[str, Any]) -> None:
+        """Becomes what ``as_json`` gave; BadInput, and no change, when that is unusable."""
+        try:
+            accounts = parse_accounts(kept["accounts"])
+            switches, faults = kept["switches"], kept["faults"]
+            counters, parts = dict(kept["counters"]), copy.deepcopy(dict(kept["parts"]))
+            hidden, effects = list(kept.get("hidden", [])), dict(kept.get("effects", {}))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"this is no state of a simulator: {error!r}") from error
         # A switch that an older or newer version kept and this one lacks is no reason to refuse to start.
         known = self.switches.values()
-        self.switches.update({name: value for name, value in kept["switches"].items() if name in known})
-        self.faults.load(kept["faults"])
-        self.counters = dict(kept["counters"])
-        self.parts = dict(kept["parts"])
+        self.switches.reset()
+        self.switches.update({name: value for name, value in switches.items() if name in known})
+        self.faults.load(faults)
+        self.effects.load(effects)
+        self.accounts, self.counters, self.parts = accounts, counters, parts
+        self._hidden, self._secrets = hidden, None
 
-    def save(self) -> None:
-        """Writes the state to disk now."""
-        content = {
+    def as_json(self) -> dict[str, Any]:
+        """Everything, secrets included; ``take`` reads it."""
+        return {
             "accounts": [account.as_json() for account in self.accounts.values()],
             "switches": self.switches.changed(),
             "faults": self.faults.as_json(),
             "counters": self.counters,
             "parts": self.parts,
+            "effects": self.effects.as_json(),
+            "hidden": self._hidden,
         }
-        write_private(self._file, json.dumps(content, indent=1) + "\n")
+
+    def save(self) -> None:
+        """Writes the state to disk now."""
+        # Without indentation: with it, Python leaves the fast encoder.
+        write_private(self._file, json.dumps(self.as_json()) + "\n")
         self._changed = False
 
     def save_if_changed(self) -> None:
-        """Writes the state if ``count`` was called since the last write."""
+        """Writes the state if ``touch`` was called since the last write."""
         if self._changed:
             self.save()
 
@@ -87,33 +114,68 @@ class World:
         self.faults.clear()
         self.counters = {}
         self.parts = {}
+        self.effects.settle()
+        self._hidden, self._secrets = [], None
         self.save()
 
-    def count(self, name: str) -> None:
-        """Adds one to a counter; written to disk a moment later, since requests must stay cheap."""
-        self.counters[name] = self.counters.get(name, 0) + 1
+    def touch(self) -> None:
+        """The state has changed; written to disk a moment later, since requests must stay cheap."""
         self._changed = True
 
+    def part(self, name: str) -> dict[str, Any]:
+        """What the part of that name keeps; whoever changes it calls ``touch`` or ``save``."""
+        return self.parts.setdefault(name, {})
+
+    def put_account(self, account: Account) -> None:
+        """Adds or replaces an account."""
+        former = self.accounts.get(account.name)
+        kept = set(account.secrets())
+        self.hide(*(secret for secret in (former.secrets() if former else ()) if secret not in kept))
+        self.accounts[account.name] = account
+
+    def remove_account(self, name: str) -> None:
+        """Removes an account."""
+        self.hide(*self.accounts.pop(name).secrets())
+
+    def hide(self, *secrets: str) -> None:
+        """Never writes these texts down, though no account has them (any more)."""
+        self._hidden.extend(secrets)
+        self._secrets = None
+
+    def count(self, name: str) -> None:
+        """Adds one to a counter."""
+        self.counters[name] = self.counters.get(name, 0) + 1
+        self.touch()
+
     def recognise(self, asked: Asked) -> Recognised | None:
-        """Whose pair the request shows, if anybody's."""
+        """Whose pair the request shows, if anybody's, as the repository sees it by now."""
         shown = asked.basic
         if shown is None:
             return None
-        return recognise(self.accounts.values(), host=asked.host, user=shown[0], password=shown[1])
+        known = recognise(self.accounts.values(), host=asked.host, user=shown[0], password=shown[1])
+        if known is None:
+            return None
+        state = self.effects.seen(known.key.public, known.state)
+        return None if state == "absent" else replace(known, state=state)
 
     def known_user(self, user: str) -> bool:
-        """Whether it is a public half (or a MAGEID): what else stands in the user field might be a secret."""
+        """Whether it is a public half, a MAGEID or an application ID: what else stands there might be a secret."""
         return any(
-            user == account.mage_id or any(user == key.public for key in (*account.keys, *account.deleted))
+            user == account.mage_id
+            or any(user == key.public for key in (*account.keys, *account.deleted))
+            or any(user == application.id for application in account.applications)
             for account in self.accounts.values()
         )
 
-    def secrets(self) -> Iterator[str]:
+    def secrets(self) -> tuple[str, ...]:
         """Every text that must never be written down, also as it looks in an address."""
-        for account in self.accounts.values():
-            found = [key.private for key in (*account.keys, *account.deleted)]
-            for secret in (*found, account.download_token):
-                if secret:
-                    yield secret
-                    if quote(secret, safe="") != secret:
-                        yield quote(secret, safe="")
+        accounts = tuple(self.accounts.values())
+        if self._secrets is not None:
+            known, found = self._secrets
+            if len(known) == len(accounts) and all(map(operator.is_, known, accounts)):
+                return found
+        plain = [secret for account in accounts for secret in account.secrets()] + self._hidden
+        quoted = [quote(secret, safe="") for secret in plain]
+        found = tuple(dict.fromkeys(plain + quoted))
+        self._secrets = (accounts, found)
+        return found

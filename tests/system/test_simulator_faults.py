@@ -111,8 +111,18 @@ def wrong_hash(simulator: Simulator, key: Key) -> None:
     assert wrong[1].json == right[1].json
 
 
+def corrupt(simulator: Simulator, key: Key) -> None:
+    right = ask(simulator, ZIP, key).raw
+    for fields, place in (({}, len(right) // 2), ({"after_bytes": 70000}, 70000), ({"after_bytes": 0}, 0)):
+        simulator.add_fault("corrupt", count=1, **fields)
+        wrong = ask(simulator, ZIP, key).raw
+        assert [index for index in range(len(right)) if wrong[index] != right[index]] == [place]
+        assert len(wrong) == len(right)
+
+
 CASES: dict[str, Callable[[Simulator, Key], None]] = {
-    check.__name__: check for check in (status, latency, not_json, redirect, stall, reset, truncate, wrong_hash)
+    check.__name__: check
+    for check in (status, latency, not_json, redirect, stall, reset, truncate, wrong_hash, corrupt)
 }
 
 
