@@ -18,12 +18,14 @@ Lookups = Dict[Tuple[str, str], FrozenSet[str]]
 def role_keys(variables: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """The list form and the flat form as one list. ``variables`` has the role's names without their prefix.
 
-    None stands for a variable that is not set. Raises ValueError when there is no key at all.
+    None stands for a variable that is not set. Raises ValueError when there is no key at all or no list of them.
     """
     given = variables.get("keys")
     if given is not None and not given:
         # Usually a variable that came out empty; with state absent it would remove a key that nobody named.
         raise ValueError(f"{PREFIX}keys is an empty list; leave it out to mean nothing")
+    if given is not None and not (isinstance(given, (list, tuple)) and all(isinstance(key, Mapping) for key in given)):
+        raise ValueError(f"{PREFIX}keys must be a list of dictionaries")
     keys = [dict(key) for key in given or []]
     flat = {name: variables[name] for name in _FLAT if variables.get(name) is not None}
     removes_any = not keys and variables.get("state") == "absent"

@@ -46,6 +46,15 @@ def test_no_key_at_all_is_an_error(variables: Dict[str, Any]) -> None:
         role_keys(variables)
 
 
+@pytest.mark.parametrize(
+    "keys", ["public_key=listed private_key=made-up", LISTED, [[LISTED]], ["made up"], [LISTED, None], 7]
+)
+def test_something_else_than_a_list_of_keys_is_an_error_that_does_not_quote_it(keys: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        role_keys({**EMPTY, "keys": keys})
+    assert str(caught.value) == "magento_auth_keys must be a list of dictionaries"
+
+
 @pytest.mark.parametrize("beside", [{}, FLAT, {"state": "absent"}])
 def test_an_empty_list_is_not_no_list(beside: Dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="magento_auth_keys is an empty list"):
