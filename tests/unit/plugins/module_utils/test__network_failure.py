@@ -164,3 +164,5 @@ def test_a_proxy_that_is_not_there_is_the_one_to_look_at(monkeypatch: pytest.Mon
     verdict = ask("https://localhost:9/")
     assert (verdict.status, verdict.code) == ("unknown", "proxy_failed"), verdict
     assert address in verdict.message and "https_proxy" in verdict.message and PROXY_PASSWORD not in verdict.message
+    monkeypatch.setenv("no_proxy", "localhost")
+    assert ask("https://localhost:9/").code == "connection_failed"

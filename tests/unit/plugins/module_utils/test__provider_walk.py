@@ -142,6 +142,13 @@ def test_a_package_is_absent_only_when_both_its_files_say_so(first: Outcome, sec
     assert states(walk) == [state]
 
 
+def test_a_package_that_was_found_is_not_asked_for_again() -> None:
+    files: Dict[str, Outcome] = {"https://repo.example/p2/magento/one.json": {"packages": {"magento/one": [{}]}}}
+    _walk, asked = walked({"metadata-url": "/p2/%package%.json"}, files)
+    names = [url.rpartition("/")[2] for url in asked]
+    assert names == ["one.json", "two.json", "two~dev.json"]
+
+
 @pytest.mark.parametrize("code", ["timed_out", "rate_limited", "connection_failed", "tls_failed", "proxy_failed"])
 def test_a_walk_without_hope_asks_no_further(code: str) -> None:
     root = {"includes": {"a.json": {}, "b.json": {}}}

@@ -89,10 +89,12 @@ def test_an_address_may_name_the_file_and_a_folder() -> None:
 # No more than needed
 
 
-@pytest.mark.parametrize("beginning", [b"{}", b'{"', b" \r\n\t{ \n}", gzip.compress(b'{"packages": ') + b""])
-def test_a_server_that_stalls_after_the_beginning_is_no_hindrance(beginning: bytes) -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize("beginning", [b"{}", b'{"', b" \r\n\t{ \n}", gzip.compress(b'{"packages": ')])
+def test_a_server_that_stalls_after_the_beginning_is_no_hindrance(beginning: bytes, encoding: str) -> None:
+    # Unpacked for what it is, not for what its headers say.
     def answer(exchange: Exchange) -> None:
-        exchange.reply(200, beginning, length=len(beginning) + MIB)
+        exchange.reply(200, beginning, length=len(beginning) + MIB, Content_Encoding=encoding)
         exchange.stall()
 
     with Loopback(answer) as server:

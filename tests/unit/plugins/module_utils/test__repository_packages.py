@@ -77,6 +77,7 @@ def test_includes_are_read_whatever_their_name_and_packing(name: str, packed: bo
     assert "magento/none" in verdict.message and "magento/one" not in verdict.message
     assert paths(server) == ["/packages.json", path]
     assert {request.headers["authorization"] for request in server.requests} == {basic(PUBLIC, PRIVATE)}
+    assert {request.headers["accept-encoding"] for request in server.requests} == {"gzip"}
 
 
 def test_the_walk_ends_when_all_is_found() -> None:
@@ -114,6 +115,22 @@ def test_an_include_that_differs_from_its_hash_is_not_believed() -> None:
     assert (verdict.status, verdict.code, verdict.packages) == ("unknown", "hash_mismatch", {"magento/one": "unknown"})
 
 
+def test_a_list_in_several_gzip_members_is_one_list() -> None:
+    plain = json.dumps(INCLUDE).encode()
+    packed = gzip.compress(plain[:10]) + gzip.compress(plain[10:]) + b"\x00" * 10
+    files = {"/packages.json": root_with("a%hash%.json", hashed(plain)), f"/a{hashed(plain)}.json": packed}
+    with Loopback(site(files)) as server:
+        assert ask(server.url, packages=["magento/one"]).code == "keys_valid"
+
+
+def test_a_list_that_unpacks_to_more_than_memory_is_not_unpacked() -> None:
+    packed = gzip.compress(b" " * (65 * MIB), compresslevel=1)
+    files = {"/packages.json": root_with("a.json", "0" * 64), "/a.json": packed}
+    with Loopback(site(files)) as server:
+        verdict = ask(server.url, packages=["magento/one"])
+    assert (verdict.status, verdict.code) == ("unknown", "not_a_repository") and "64 MiB" in verdict.message, verdict
+
+
 def test_a_package_file_tells_presence_and_absence() -> None:
     files = {
         "/packages.json": {"packages": [], "metadata-url": "/p2/%package%.json"},
@@ -149,7 +166,10 @@ def test_a_stall_within_a_walk_ends_it() -> None:
             exchange.stall()
 
     with Loopback(answer) as server:
+        started = time.monotonic()
         verdict = ask(server.url, packages=["a/b"], timeout=0.5)
+        # The limit of the whole walk is far longer.
+        assert time.monotonic() - started < 3
     assert (verdict.status, verdict.code, verdict.packages) == ("unknown", "timed_out", {"a/b": "unknown"})
 
 
