@@ -1,0 +1,124 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When the module and Composer agree on a file, and what each is excused from."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from _auth_files import ACCEPTED, OBJECT_NAMES, Kind
+from _composer import Harness, Read
+from hypothesis import HealthCheck, Phase, settings
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import (
+    HTTP_BASIC,
+    Unfit,
+    entries,
+    parse,
+    serialise,
+)
+
+EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "50"))
+"""Files of each class; a long run with many more is worth its time after a change."""
+SAME = "KEYFLEET_EXAMPLES" not in os.environ
+WHICH = "the same ones in every run" if SAME else "others in every run"
+
+
+def at_least(kind: Kind) -> int:
+    """Different files that a class must have had: hypothesis repeats itself where a class is small."""
+    return EXAMPLES // kind.weight // 2
+
+
+def profile(kind: Kind | None = None, *, examples: int = EXAMPLES) -> settings:
+    """The same files in every run, unless a long run is asked for."""
+    return settings(
+        max_examples=examples // (kind.weight if kind else 1),
+        derandomize=SAME,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
+
+
+# What Composer reads and the module refuses, by the words of the refusal.
+REFUSED_ALTHOUGH_READ = {
+    "a key stands twice": "Composer reads the last one and may edit the first; which of them was meant, nobody knows",
+    "a number is too large": "PHP reads it as infinite, which JSON cannot hold: nobody could write the file again",
+    "a number is too long": "Python does not convert it; a number of thousands of digits is no setting of Composer",
+    "is not text": "null as a secret: this Composer signs in with an empty one, which no repository takes",
+    "must be a whole number": "PHP's max() makes a zero of it here; others than 2.5 need not",
+    "must be a list of text": "PHP merges it all the same; others than 2.5 need not",
+    "the top level is not an object": "an empty list: Composer reads no entry from it and cannot write one into it",
+}
+ROW_OF = {
+    "duplicate keys": ("a key stands twice",),
+    "number too large": ("a number is too large",),
+    "number too long": ("a number is too long",),
+    "null as a secret": ("is not text",),
+    "setting that PHP bends": ("must be a whole number", "must be a list of text"),
+    "the top is an empty list": ("the top level is not an object",),
+}
+
+
+def credentials(document: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """What Composer signs in with, from what the module reads."""
+    words = {"github-oauth": "x-oauth-basic", "gitlab-oauth": "oauth2", "gitlab-token": "private-token"}
+    found = {}
+    for entry in entries(document):
+        if isinstance(document[entry.section][entry.repository], dict) and entry.section != "gitlab-oauth":
+            found[entry.repository] = (entry.username, entry.secret)
+        else:
+            assert entry.username == ""
+            found[entry.repository] = (entry.secret, words.get(entry.section, entry.section))
+    return found
+
+
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) < 20 else 1
+
+
+def _finite(digits: str) -> float:
+    return float(digits) if abs(float(digits)) < float("inf") else 1
+
+
+def as_composer_reads(file: bytes) -> bytes:
+    """A file of the same meaning without what only the module refuses."""
+    document = json.loads(file, parse_int=_whole, parse_float=_finite) or {}
+    for section, names in OBJECT_NAMES.items():
+        for value in dict(document.get(section) or {}).values():
+            if isinstance(value, dict) and value[names[-1]] is None:
+                value[names[-1]] = ""
+    for setting in ("process-timeout", "github-domains", "gitlab-domains"):
+        document.pop(setting, None)
+    return json.dumps(document).encode()
+
+
+def compared(harness: Harness, file: bytes, composer: Read) -> tuple[str, str]:
+    """Fails unless the module reads from the file what Composer reads; the outcome, and the module's refusal."""
+    try:
+        document = parse(file)
+    except Unfit as unfit:
+        if composer.outcome != ACCEPTED:
+            return composer.outcome, unfit.reason
+        rows = [words for words in REFUSED_ALTHOUGH_READ if words in unfit.reason]
+        assert rows, f"Composer reads what the module refuses: {unfit}: {file!r}"
+        plain = as_composer_reads(file)
+        assert harness.read(plain).sent == composer.sent, file
+        assert credentials(parse(plain)) == composer.sent, file
+        return "stricter", rows[0]
+    assert composer.outcome == ACCEPTED, f"the module reads what Composer does not: {composer}: {file!r}"
+    assert credentials(document) == composer.hosts, file
+    return ACCEPTED, ""
+
+
+def as_composer_leaves(document: dict[str, Any], file: bytes, *, host: str, username: str, password: str) -> bytes:
+    """Our file as `composer config` leaves it. It knows no extra keys in the entry and escapes two characters in it."""
+    line, paragraph = "\ue000L\ue000", "\ue000P\ue000"  # private use, in no generated text
+    values = [text.replace("\u2028", line).replace("\u2029", paragraph) for text in (username, password)]
+    hosts = {**document.get(HTTP_BASIC, {}), host: {"username": values[0], "password": values[1]}}
+    text = serialise({**document, HTTP_BASIC: hosts}, like=file).decode()
+    return text.replace(line, "\\u2028").replace(paragraph, "\\u2029").encode()

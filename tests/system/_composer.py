@@ -1,0 +1,129 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real Composer, twice: its command, and its classes in one long PHP process for many files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HARNESS = Path(__file__).with_name("composer_harness.php")
+
+
+@dataclass(frozen=True)
+class Read:
+    """What Composer makes of a file: accepted, ignored or fatal. ``hosts`` is what it would sign in with."""
+
+    outcome: str
+    error: str = ""
+    hosts: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    rest: str | None = None
+
+    @property
+    def sent(self) -> dict[str, tuple[str, str]]:
+        """Composer joins user name and password with a colon, so that a null is sent as nothing."""
+        return {host: (username, password or "") for host, (username, password) in self.hosts.items()}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one `composer config` left behind."""
+
+    status: int
+    file: bytes
+    error: str
+
+
+def _environment(home: Path) -> dict[str, str]:
+    # Nothing else of ours: COMPOSER_AUTH and its like would take part.
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "COMPOSER_HOME": str(home),
+        "COMPOSER_ALLOW_SUPERUSER": "1",
+        "COMPOSER_NO_INTERACTION": "1",
+        "LANG": "C.UTF-8",
+    }
+
+
+class Command:
+    """The `composer` command with a home of its own, whose auth.json is what a test gives."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    @property
+    def version(self) -> str:
+        """As `composer --version` says it."""
+        return self._run("--version").stdout.decode().strip()
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        command = ["composer", "--no-ansi", *words]
+        return subprocess.run(command, env=_environment(self._home), cwd=self._home, capture_output=True, timeout=60)
+
+    def accepts(self, file: bytes) -> bool:
+        """Whether a command that reads the file and asks nothing of it succeeds."""
+        (self._home / "auth.json").write_bytes(file)
+        return self._run("config", "--global").returncode == 0
+
+    def http_basic(self, file: bytes) -> Any:
+        """The section as Composer tells it."""
+        (self._home / "auth.json").write_bytes(file)
+        told = self._run("config", "--global", "http-basic")
+        return json.loads(told.stdout) if told.returncode == 0 else None
+
+    def set(self, file: bytes, *, host: str, username: str, password: str) -> Written:
+        """What people do today: composer config --global http-basic.HOST USERNAME PASSWORD."""
+        path = self._home / "auth.json"
+        path.write_bytes(file)
+        done = self._run("config", "--global", f"http-basic.{host}", "--", username, password)
+        return Written(done.returncode, path.read_bytes(), done.stderr.decode("utf-8", "replace"))
+
+
+class Harness:
+    """Composer's classes in a PHP process, whose auth.json is what a test gives."""
+
+    def __init__(self, home: Path) -> None:
+        self._process = subprocess.Popen(
+            ["php", str(HARNESS), shutil.which("composer") or "composer"],
+            env=_environment(home),
+            cwd=home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def close(self) -> None:
+        """End the process, whose standard input ends."""
+        self._process.communicate(timeout=30)
+
+    def _ask(self, file: bytes, **question: str | None) -> dict[str, Any]:
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("the harness has no pipes")
+        line = json.dumps({"file": base64.b64encode(file).decode(), **question})
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        if not answer:
+            raise AssertionError(f"the harness ended with {process.wait(timeout=30)} over {file!r}")
+        result: dict[str, Any] = json.loads(answer)
+        return result
+
+    def read(self, file: bytes, *, without: str | None = None) -> Read:
+        """What every Composer command does with the file before anything else."""
+        answer = self._ask(file, do="read", without=without)
+        hosts = {host: (username, password) for host, username, password in answer.get("hosts", [])}
+        return Read(answer["outcome"], answer.get("error", ""), hosts, answer.get("rest"))
+
+    def set(self, file: bytes, *, host: str, username: str, password: str) -> Written:
+        """`composer config --global http-basic.HOST USERNAME PASSWORD`, through its own application class."""
+        answer = self._ask(file, do="set", host=host, username=username, password=password)
+        return Written(answer["status"], base64.b64decode(answer["file"]), answer["error"])

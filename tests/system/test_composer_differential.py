@@ -1,0 +1,240 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our reading and writing of auth.json against the real Composer's, over files of every class that hypothesis makes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from _agreement import EXAMPLES, REFUSED_ALTHOUGH_READ, ROW_OF, WHICH, as_composer_leaves, at_least, compared, profile
+from _auth_files import ACCEPTED, FATAL, FIT, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, Kind, documents, written
+from _composer import Command, Harness
+from _unfit_auth_files import RANDOM, STRICTER, UNFIT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import (
+    HTTP_BASIC,
+    entries,
+    parse,
+    serialise,
+    with_entry,
+    without_entry,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import repository_fault
+
+pytestmark = pytest.mark.needs("composer", "php")
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    harness = Harness(tmp_path_factory.mktemp("harness"))
+    yield harness
+    harness.close()
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    return Command(tmp_path_factory.mktemp("command"))
+
+
+Tally = dict[str, Counter[str]]
+
+
+@pytest.fixture(scope="module")
+def tally(request: pytest.FixtureRequest, command: Command) -> Iterator[Tally]:
+    """How many files of each class were made, and what became of them: printed, come what may."""
+    counts: Tally = {}
+    yield counts
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        print(f"\n\n{command.version}; {EXAMPLES} examples of each class, {WHICH}")
+        columns = ("files", "accepted", "ignored", "fatal", "stricter")
+        print(f"{'class of auth.json':<36}" + "".join(f"{column:>10}" for column in columns))
+        for label, count in counts.items():
+            print(f"{label:<36}" + "".join(f"{count[column] or '':>10}" for column in columns))
+        print(f"{'all':<36}" + "".join(f"{sum(c[column] for c in counts.values()):>10}" for column in columns))
+
+
+def labels(kinds: tuple[Kind, ...]) -> list[str]:
+    return [kind.label for kind in kinds]
+
+
+ALL = (*FIT, KEYS_WITH_NUL, *UNFIT, *STRICTER, *RANDOM)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=labels(ALL))
+def test_reading_agrees(kind: Kind, harness: Harness, tally: Tally) -> None:
+    outcomes: dict[bytes, tuple[str, str]] = {}
+
+    @profile(kind, examples=EXAMPLES * 5 if kind in RANDOM else EXAMPLES)
+    @given(kind.files)
+    def check(file: bytes) -> None:
+        composer = harness.read(file)
+        assert composer.outcome in kind.composer, f"{kind.label}: {composer}: {file!r}"
+        outcomes[file] = compared(harness, file, composer)
+
+    check()
+    tally[kind.label] = Counter(outcome for outcome, _reason in outcomes.values())
+    tally[kind.label]["files"] = len(outcomes)
+    assert len(outcomes) >= at_least(kind)
+    seen = {reason for outcome, reason in outcomes.values() if outcome == "stricter"}
+    if kind in STRICTER:
+        assert seen == set(ROW_OF[kind.label])
+        assert {outcome for outcome, _reason in outcomes.values()} == {"stricter"}
+    elif kind not in RANDOM:
+        assert seen == set()
+
+
+def test_every_exception_has_a_class() -> None:
+    assert {row for rows in ROW_OF.values() for row in rows} == set(REFUSED_ALTHOUGH_READ)
+    assert list(ROW_OF) == labels(STRICTER)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=labels(ALL))
+def test_the_harness_is_as_the_command(kind: Kind, harness: Harness, command: Command) -> None:
+    """A sample of each class: the command fails exactly where the harness says so."""
+    told = []
+
+    @profile(examples=2)
+    @given(kind.files)
+    def check(file: bytes) -> None:
+        outcome = harness.read(file).outcome
+        told.append(outcome)
+        assert command.accepts(file) is (outcome != FATAL), f"{outcome}: {file!r}"
+
+    check()
+    assert set(told) <= set(kind.composer)
+
+
+def test_the_command_reads_the_same_pairs(command: Command) -> None:
+    read = []
+
+    # Its output goes through a formatter, so the texts are tame here.
+    @profile(examples=10)
+    @given(written(documents(text=PLAIN).filter(lambda document: HTTP_BASIC in document)))
+    def check(text: str) -> None:
+        file = text.encode()
+        ours = {
+            entry.repository: (entry.username, entry.secret)
+            for entry in entries(parse(file))
+            if entry.section == HTTP_BASIC
+        }
+        theirs = command.http_basic(file)
+        assert {host: (pair["username"], pair["password"]) for host, pair in theirs.items()} == ours
+        read.append(ours)
+
+    check()
+    assert len(read) >= 10
+
+
+REPOSITORIES = REAL_HOSTS | st.from_regex(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?(:[0-9]{1,5})?", fullmatch=True
+).filter(lambda repository: repository_fault(repository) is None)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FIT, ids=labels(FIT))
+def test_what_is_written_is_composers_own(kind: Kind, harness: Harness) -> None:
+    """All else reads as before, Composer uses the pair, and its own `config` with the same values changes no byte."""
+    identical = []
+
+    @profile(kind)
+    @given(kind.files, REPOSITORIES, TEXT, TEXT)
+    def check(file: bytes, host: str, username: str, password: str) -> None:
+        document = with_entry(parse(file), repository=host, username=username, password=password)
+        ours = serialise(document, like=file)
+        before, after = harness.read(file, without=host), harness.read(ours, without=host)
+        compared(harness, ours, after)
+        assert after.outcome == ACCEPTED
+        assert after.rest == before.rest, file
+        others = {name: pair for name, pair in before.hosts.items() if name != host}
+        assert {name: pair for name, pair in after.hosts.items() if name != host} == others
+        if host not in document.get("bearer", {}):
+            assert after.hosts[host] == (username, password)
+        assert serialise(parse(ours), like=ours) == ours
+        done = harness.set(ours, host=host, username=username, password=password)
+        assert done.status == 0, f"{done.error}: {ours!r}"
+        assert done.file == as_composer_leaves(document, file, host=host, username=username, password=password), file
+        identical.append(done.file == ours)
+
+    check()
+    assert len(identical) >= at_least(kind)
+    assert sum(identical) >= len(identical) // 2, "the exceptions have become the rule"
+
+
+def test_the_command_leaves_what_is_written(command: Command) -> None:
+    """The same with the real command, whose arguments can hold no NUL."""
+    left = []
+    argument = TEXT.map(lambda text: text.replace("\x00", ""))
+
+    @profile(examples=20)
+    @given(st.one_of(*[kind.files for kind in FIT]), REPOSITORIES, argument, argument)
+    def check(file: bytes, host: str, username: str, password: str) -> None:
+        document = with_entry(parse(file), repository=host, username=username, password=password)
+        done = command.set(serialise(document, like=file), host=host, username=username, password=password)
+        assert done.status == 0, done.error
+        assert done.file == as_composer_leaves(document, file, host=host, username=username, password=password), file
+        left.append(done.file)
+
+    check()
+    assert len(left) >= 20
+
+
+PAIR = {"username": "anna", "password": "fake"}
+# Files of ours that `composer config` alters or refuses beyond that: what it does, and why it is none of our doing.
+ALTERED = [
+    ("a key that begins with NUL", {"http-basic": {"\x00": PAIR}}, 1, "PHP cannot make an object of it"),
+    ("the host's name as a key elsewhere", {"http-basic": {"o": {**PAIR, "h.example": 1}}}, 0, "it edits that too"),
+    ("a top key of composer.json", {"name": 5}, 1, "it checks the file as if it were composer.json"),
+    ("thousands of escapes", {"x": "\n" * 20000}, 6, "its regular expression gives up"),
+    ("a home elsewhere", {"home": "/nonexistent"}, 1, "the file to write lies there"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "why"), [row[1:] for row in ALTERED], ids=[row[0] for row in ALTERED]
+)  # fmt: skip
+def test_where_composer_fails_with_a_file_that_it_reads(
+    document: dict[str, Any], status: int, why: str, harness: Harness
+) -> None:
+    ours = serialise(with_entry(document, repository="h.example", **PAIR))
+    assert compared(harness, ours, harness.read(ours)) == (ACCEPTED, "")
+    done = harness.set(ours, host="h.example", **PAIR)
+    assert done.status == status, why
+    assert (done.file == ours) is (status != 0), why
+
+
+@pytest.mark.parametrize("kind", FIT, ids=labels(FIT))
+def test_what_is_removed_is_all_that_is_missing(kind: Kind, harness: Harness) -> None:
+    removed = []
+
+    @profile(kind)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        file = data.draw(kind.files)
+        document = parse(file)
+        host = data.draw(st.sampled_from(sorted(document.get(HTTP_BASIC) or {}) or ["absent.example"]))
+        left = without_entry(document, repository=host)
+        ours = serialise(left, like=file)
+        before, after = harness.read(file, without=host), harness.read(ours, without=host)
+        assert compared(harness, ours, after) == (ACCEPTED, "")
+        assert after.rest == before.rest, file
+        kept = {name: pair for name, pair in before.hosts.items() if name != host}
+        assert {name: pair for name, pair in after.hosts.items() if name != host} == kept
+        rest = {section: hosts for section, hosts in document.items() if section != HTTP_BASIC}
+        assert {section: hosts for section, hosts in json.loads(ours).items() if section != HTTP_BASIC} == rest
+        assert list(json.loads(ours)) == list(document)
+        if left is not document:
+            assert host not in json.loads(ours)[HTTP_BASIC]
+            assert isinstance(json.loads(ours)[HTTP_BASIC], dict)
+            removed.append(host)
+
+    check()
+    if kind.label == "sections":
+        assert len(removed) >= EXAMPLES // 4
