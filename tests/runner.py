@@ -42,7 +42,9 @@ def docker() -> str | None:
     if not shutil.which("docker"):
         return "no docker"
     try:
-        answer = subprocess.run(["docker", "info"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20)
+        answer = subprocess.run(
+            ["docker", "info"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=False
+        )
     except subprocess.TimeoutExpired:
         return "the docker engine does not answer"
     return "no docker engine answers" if answer.returncode else None
