@@ -6,35 +6,29 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
     Place,
     Survey,
-    group_name,
-    owner_name,
+    imagined,
     survey,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import (
-    Edit,
-    edited,
-    entry_for,
-    key_changes,
-    text_for_diff,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, key_changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import Seen, read_all
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_rows import difference, rows
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import shadow_problems
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
     Change,
     FileState,
+    Wanted,
     apply,
-    observe,
     predict,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, keys_from
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, bad_options, keys_from
 
 
 @dataclass(frozen=True)
@@ -45,36 +39,37 @@ class Reading:
     broken: Optional[bytes] = field(default=None, repr=False)
 
 
-def _read_one(place: Place, *, replace_malformed: bool) -> Reading:
-    try:
-        return Reading(observe(place.path, parse=auth_json.parse))
-    except auth_json.Unfit as unfit:
-        if replace_malformed:
-            # Whoever was writing had its time; what is there now is what gets overwritten, if it is still there then.
-            state = observe(place.path, parse=bytes)
-            return Reading(state, state.data)
+def _accepted(place: Place, seen: Seen, *, replace_malformed: bool, check_mode: bool) -> Reading:
+    if seen.state is None:
+        raise seen.error or KeyfleetError("read_failed", f"{place.path} was not read", path=place.path)
+    if seen.unfit and not replace_malformed:
         raise KeyfleetError(
             "malformed_file",
-            f"{place.path} is not a file that Composer can use: {unfit}. It was left as it is; "
+            f"{place.path} is not a file that Composer can use: {seen.unfit}. It was left as it is; "
             "mend it, or let malformed=replace overwrite it",
             path=place.path,
-        ) from None
+        )
+    creates = any(edit.present for _key, edit in place.edits)
+    if creates and not (seen.state.directory_exists or place.user or check_mode):
+        raise KeyfleetError(
+            "no_directory",
+            f"{os.path.dirname(place.path)} does not exist, so {place.path} cannot be written",
+            path=place.path,
+        )
+    # Whoever was writing had its time; what is there now is what gets overwritten, if it is still there then.
+    return Reading(seen.state, seen.state.data if seen.unfit else None)
 
 
-def _read(places: Iterable[Place], *, replace_malformed: bool, check_mode: bool) -> Dict[str, Reading]:
+def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool) -> Dict[str, Reading]:
     """Every file, before any is written. All that is unfit is reported in one failure."""
+    seen = read_all({place.path: place.ownership.uid for place in places})
     readings: Dict[str, Reading] = {}
     errors: List[KeyfleetError] = []
     for place in places:
         try:
-            readings[place.path] = reading = _read_one(place, replace_malformed=replace_malformed)
-            creates = any(edit.present for _key, edit in place.edits)
-            if creates and not (reading.state.directory_exists or place.user or check_mode):
-                raise KeyfleetError(
-                    "no_directory",
-                    f"{os.path.dirname(place.path)} does not exist, so {place.path} cannot be written",
-                    path=place.path,
-                )
+            readings[place.path] = _accepted(
+                place, seen[place.path], replace_malformed=replace_malformed, check_mode=check_mode
+            )
         except KeyfleetError as error:
             errors.append(error)
     if errors:
@@ -84,67 +79,38 @@ def _read(places: Iterable[Place], *, replace_malformed: bool, check_mode: bool)
     return readings
 
 
-def _view(state: FileState, edit: Edit) -> Optional[Dict[str, Any]]:
-    """One entry of one file as results show it, or None when there is no such file."""
-    if state.data is None:
-        return None
-    try:
-        entry = entry_for(auth_json.parse(state.data), edit.repository)
-    except auth_json.Unfit:
-        entry = None
-    shown = entry.as_result() if entry else {"public_key": None, "fingerprint": None}
-    return {
-        "public_key": shown["public_key"],
-        "fingerprint": shown["fingerprint"],
-        "owner": owner_name(state.uid),
-        "group": group_name(state.gid),
-        "mode": None if state.mode is None else f"{state.mode:04o}",
-    }
+def _refuse_conflicts(places: Iterable[Place], readings: Mapping[str, Reading]) -> None:
+    """Links may make one file of two paths. Two keys for it would take turns for ever."""
+    asked: Dict[Tuple[str, str], Tuple[str, Edit]] = {}
+    for place in places:
+        for _key, edit in place.edits:
+            one_file = (readings[place.path].state.real_path, edit.repository)
+            path, there = asked.setdefault(one_file, (place.path, edit))
+            if replace(there, only_existing=False) != replace(edit, only_existing=False):
+                raise bad_options(
+                    f"two different keys for {edit.repository} are meant for {path} and {place.path}, "
+                    "which are one file"
+                )
 
 
-def _action(before: Optional[Dict[str, Any]], after: Optional[Dict[str, Any]]) -> str:
-    if before == after or after is None:
-        return "unchanged"
-    if before is None:
-        return "created"
-    if (before["public_key"], before["fingerprint"]) == (after["public_key"], after["fingerprint"]):
-        same_owner = all(before[name] == after[name] for name in ("owner", "group", "mode"))
-        return "unchanged" if same_owner else "repaired"
-    return "removed" if after["public_key"] is None else "updated"
-
-
-def _other_pair(data: bytes, edit: Edit) -> bool:
-    try:
-        return key_changes(data, edit)
-    except auth_json.Unfit:
-        return True
-
-
-def rows(place: Place, before: FileState, after: FileState) -> List[Dict[str, Any]]:
-    """The elements of ``files`` for one place: one for each key."""
-    result = []
-    for _key, edit in place.edits:
-        old, new = _view(before, edit), _view(after, edit)
-        action = _action(old, new)
-        if action in ("unchanged", "repaired") and before.data is not None:
-            # A vendor's password has no fingerprint, so only the plan knows that it was another one.
-            if _other_pair(before.data, edit):
-                action = "updated" if edit.present else "removed"
-        result.append(
-            {
-                "path": place.path,
-                "real_path": after.real_path,
-                "repository": edit.repository,
-                "owner": (new or old or {}).get("owner"),
-                "action": action,
-                "before": old,
-                "after": new,
-            }
-        )
-    return result
+def _predicted(places: Sequence[Place], readings: Mapping[str, Reading], wanted: Sequence[Wanted]) -> List[Change]:
+    """What ``apply`` would do, where one path may lead to the file that another one has changed before."""
+    done: Dict[str, FileState] = {}
+    changes = []
+    for place, request in zip(places, wanted):
+        state = readings[place.path].state
+        earlier = done.get(state.real_path)
+        if earlier is not None:
+            state = replace(state, data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
+        change = predict(state, request)
+        done[state.real_path] = change.after
+        changes.append(change)
+    return changes
 
 
 def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> List[Question]:
+    doubted = {"never": (), "changed": changing, "always": keys}[verify]
+    pairs = {(key.repository, key.public_key, key.private_key) for key in doubted}
     return [
         Question(
             repository=key.repository,
@@ -152,7 +118,7 @@ def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> Lis
             public_key=key.public_key or "",
             private_key=key.private_key,
             packages=key.packages,
-            ask=verify == "always" or (verify == "changed" and key in changing),
+            ask=(key.repository, key.public_key, key.private_key) in pairs,
         )
         for key in keys
         if key.present
@@ -181,9 +147,10 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     found = survey(keys, params, check_mode=check_mode)
     places = list(found.places.values())
     readings = _read(places, replace_malformed=params["malformed"] == "replace", check_mode=check_mode)
+    _refuse_conflicts(places, readings)
     wanted = [place.wanted(broken=readings[place.path].broken) for place in places]
 
-    changing = [key for key, _path in found.missing if key.present]
+    changing = [key for place in found.missing.values() for key, edit in place.edits if edit.present]
     for place in places:
         for key, edit in place.edits:
             reading = readings[place.path]
@@ -198,7 +165,7 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
         raise KeyfleetError(stop.code, stop.message, problems=found.problems, files=untouched, **reached)
 
     if check_mode:
-        changes = [predict(readings[place.path].state, request) for place, request in zip(places, wanted)]
+        changes = _predicted(places, readings, wanted)
     else:
         try:
             changes = apply(wanted)
@@ -213,7 +180,7 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
                 files=[r for p in places if p.path in by_path for r in _rows_of(p, by_path[p.path])],
                 **reached,
             ) from error
-    return _result(keys, found, places, changes, reached)
+    return {**_result(keys, found, places, changes), **reached}
 
 
 def _rows_of(place: Place, change: Change) -> List[Dict[str, Any]]:
@@ -225,58 +192,22 @@ def _result(
     found: Survey,
     places: Sequence[Place],
     changes: Sequence[Change],
-    reached: Dict[str, Any],
 ) -> Dict[str, Any]:
     files = [row for place, change in zip(places, changes) for row in _rows_of(place, change)]
     problems = list(found.problems)
     for place, change in zip(places, changes):
         problems.extend(_exposed(place, change.before))
-    missing_diffs = []
-    for key, path in found.missing:
-        planned = auth_json.Entry(auth_json.HTTP_BASIC, key.repository, key.public_key or "", key.private_key)
-        shown = planned.as_result()
-        files.append(
-            {
-                "path": path,
-                "real_path": path,
-                "repository": key.repository,
-                "owner": path[1:].split("/")[0],
-                "action": "created" if key.present else "unchanged",
-                "before": None,
-                "after": {n: shown[n] for n in ("public_key", "fingerprint")} if key.present else None,
-            }
-        )
-        if key.present:
-            text = text_for_diff(edited(None, [Edit(key.repository, True, key.public_key, key.private_key)]))
-            missing_diffs.append(
-                {"before_header": f"{path} (absent)", "after_header": path, "before": "", "after": text}
-            )
     data = {place.path: change.after.data for place, change in zip(places, changes)}
     problems.extend(shadow_problems(keys, places, data))
-    changed = any(change.changed for change in changes) or any(key.present for key, _path in found.missing)
-    diffs = [_diff(place, change) for place, change in zip(places, changes) if change.changed]
+    shown = [(place, change.before, change.after) for place, change in zip(places, changes) if change.changed]
+    for place in found.missing.values():
+        before, after = imagined(place)
+        files.extend(rows(place, before, after))
+        if after.data is not None:
+            shown.append((place, before, after))
     return {
-        "changed": changed,
+        "changed": bool(shown),
         "files": files,
         "problems": [problem.as_result() for problem in dict.fromkeys(problems)],
-        "diff": diffs + missing_diffs,
-        **reached,
-    }
-
-
-def _diff(place: Place, change: Change) -> Dict[str, str]:
-    """Before and after as Ansible prints them: owner and mode in a first line, then the masked file."""
-
-    def text(state: FileState, was: Optional[FileState]) -> str:
-        if state.data is None:
-            return ""
-        owner = f"{owner_name(state.uid)}:{group_name(state.gid)} {state.mode or 0:04o}\n"
-        return owner + text_for_diff(state.data, was=was.data if was else None)
-
-    absent = "" if change.before.data is not None else " (absent)"
-    return {
-        "before_header": place.path + absent,
-        "after_header": place.path,
-        "before": text(change.before, None),
-        "after": text(change.after, change.before),
+        "diff": [difference(*one) for one in shown],
     }

@@ -13,11 +13,17 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, edited
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
     Account,
+    Home,
     account,
     account_of,
     composer_homes,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Ownership, Wanted, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
+    FileState,
+    Ownership,
+    Wanted,
+    observe,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, bad_options, file_mode
 
@@ -49,6 +55,7 @@ class Place:
     path: str
     ownership: Ownership
     user: Optional[Account] = None
+    config_file: str = ""
     edits: Tuple[Tuple[Key, Edit], ...] = ()
 
     def wanted(self, *, broken: Optional[bytes]) -> Wanted:
@@ -73,10 +80,11 @@ class Survey:
 
     places: Dict[str, Place] = field(default_factory=dict)
     problems: List[Problem] = field(default_factory=list)
-    missing: List[Tuple[Key, str]] = field(default_factory=list)
+    missing: Dict[str, Place] = field(default_factory=dict)
 
-    def add(self, key: Key, path: str, ownership: Ownership, *, user: Optional[Account], read_first: bool) -> None:
-        """Ask for ``key`` in the file ``path``."""
+    def add(self, key: Key, place: Place, *, read_first: bool = True, missing: bool = False) -> None:
+        """Ask for ``key`` in the file of ``place``. ``missing``: the user or the home of it does not exist yet."""
+        places = self.missing if missing else self.places
         edit = Edit(
             repository=key.repository,
             present=key.present,
@@ -84,31 +92,45 @@ class Survey:
             private_key=key.private_key,
             only_existing=not read_first,
         )
-        place = self.places.get(path) or Place(path, ownership, user)
+        place = places.get(place.path, place)
         for other, there in place.edits:
             if other.repository == key.repository and there != edit:
-                raise bad_options(f"two different keys for {key.repository} are meant for {path}")
+                raise bad_options(f"two different keys for {key.repository} are meant for {place.path}")
         if all(there != edit for _key, there in place.edits):
             place = replace(place, edits=(*place.edits, (key, edit)))
-        self.places[path] = place
+        places[place.path] = place
 
 
-def _identifier(name: str, value: Optional[str], *, check_mode: bool) -> Optional[int]:
+def imagined(place: Place) -> Tuple[FileState, FileState]:
+    """A file of a user or home that does not exist yet: before, and after the keys have come there."""
+    before = FileState(place.path, place.path, None, None, None, None, directory_exists=False)
+    data = edited(None, [edit for _key, edit in place.edits])
+    if data is None:
+        return before, before
+    return before, replace(
+        before, data=data, uid=place.ownership.uid, gid=place.ownership.gid, mode=place.ownership.mode
+    )
+
+
+def _identifier(found: Survey, name: str, value: Optional[str], *, check_mode: bool) -> Optional[int]:
     """The uid or gid for option ``owner`` or ``group``, by name or number."""
     if value is None:
         return None
-    if value.isdigit():
+    if value.isdecimal():
         return int(value)
     if name == "owner":
-        found = account(value)
-        number = found.uid if found else None
+        user = account(value)
+        number = user.uid if user else None
     else:
         try:
             number = grp.getgrnam(value).gr_gid
         except KeyError:
             number = None
-    if number is None and not check_mode:
-        raise KeyfleetError(f"unknown_{'user' if name == 'owner' else 'group'}", f"{name}: this host has no {value!r}")
+    if number is None:
+        code, message = f"unknown_{'user' if name == 'owner' else 'group'}", f"{name}: this host has no {value!r}"
+        if not check_mode:
+            raise KeyfleetError(code, message)
+        found.problems.append(Problem(code, message))
     return number
 
 
@@ -132,24 +154,32 @@ def _account_to_serve() -> Account:
     return own_account()
 
 
+def _place_to_come(name: str, user: Optional[Account], gid: Optional[int], mode: int) -> Place:
+    if user is None:
+        nobody = Account(name, -1, -1, f"~{name}")
+        return Place(f"~{name}/.composer/auth.json", Ownership(gid=gid, mode=mode), nobody)
+    ownership = Ownership(uid=user.uid, gid=user.gid if gid is None else gid, mode=mode)
+    return Place(os.path.join(user.home, ".composer", "auth.json"), ownership, user)
+
+
 def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) -> Survey:
     """Resolve users and projects to files. Raises `KeyfleetError` for what does not exist, except in check mode."""
     mode = file_mode(params["mode"])
-    uid = _identifier("owner", params["owner"], check_mode=check_mode)
-    gid = _identifier("group", params["group"], check_mode=check_mode)
-    shared = Ownership(uid=uid, gid=gid, mode=mode)
     found = Survey()
-    seen: Dict[str, List[Tuple[str, bool]]] = {}
+    uid = _identifier(found, "owner", params["owner"], check_mode=check_mode)
+    gid = _identifier(found, "group", params["group"], check_mode=check_mode)
+    shared = Ownership(uid=uid, gid=gid, mode=mode)
+    seen: Dict[str, Tuple[Home, ...]] = {}
 
     def add_user(key: Key, user: Account, environ: Optional[Mapping[str, str]]) -> None:
         if user.name not in seen:
             homes = composer_homes(user, environ=environ)
             found.problems.extend(homes.problems)
-            seen[user.name] = [(home.auth_file, home.read_first) for home in homes.homes]
+            seen[user.name] = homes.homes
         # Without a group of one's own the file layer takes the account's primary group.
         ownership = Ownership(uid=user.uid, gid=gid, mode=mode)
-        for path, read_first in seen[user.name]:
-            found.add(key, path, ownership, user=user, read_first=read_first)
+        for home in seen[user.name]:
+            found.add(key, Place(home.auth_file, ownership, user, home.config_file), read_first=home.read_first)
 
     for key in keys:
         if not (key.users or key.projects or key.paths):
@@ -168,11 +198,11 @@ def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) 
                 raise missing
             # In check mode the user may be the work of an earlier task; and where nobody is, nothing is to be removed.
             found.problems.append(Problem(missing.code, missing.message))
-            found.missing.append((key, f"~{name}/.composer/auth.json"))
+            found.add(key, _place_to_come(name, user, gid, mode), missing=True)
         for project in key.projects:
-            found.add(key, os.path.join(project, "auth.json"), shared, user=None, read_first=True)
+            found.add(key, Place(os.path.join(project, "auth.json"), shared))
             if observe(setup_home(project), parse=bytes).directory_exists:
-                found.add(key, setup_home(project), shared, user=None, read_first=True)
+                found.add(key, Place(setup_home(project), shared))
         for path in key.paths:
-            found.add(key, path, shared, user=None, read_first=True)
+            found.add(key, Place(path, shared))
     return found

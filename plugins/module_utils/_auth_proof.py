@@ -59,6 +59,7 @@ def _not_asked(question: Question) -> Verdict:
         code="not_asked",
         http_status=None,
         message=f"{question.repository} was not asked.",
+        packages={name: "unknown" for name in question.packages},
         url=question.url,
     )
 
@@ -89,7 +90,7 @@ def prove(questions: Sequence[Question], params: Mapping[str, Any]) -> List[Answ
 
 
 def stop_on(answers: Sequence[Answer], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:
-    """The failure for the verdicts whose status is in ``fail_on``; None when there is none. ``before`` leads the text."""
+    """The failure for the verdicts whose status is in ``fail_on``, or None. ``before`` leads the text."""
     bad = [answer.verdict for answer in answers if answer.verdict.status in fail_on]
     if not bad:
         return None

@@ -18,14 +18,16 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places impo
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import repositories, winner
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_all
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Known, sources_for
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
     Account,
+    Home,
     account,
     all_accounts,
     composer_homes,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     Key,
@@ -35,17 +37,26 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     keys_from,
     listed,
     package_names,
-    repository_fault,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import repository_fault
 
 # Directories that hold other people's code by the thousand, never a key that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Why a file is looked at: ``only_existing`` leaves it out where it is not, ``user`` is who reads it."""
+
+    only_existing: bool
+    user: Optional[Account]
 
 
 @dataclass
 class Report:
     """What has been found so far."""
 
+    asked: Dict[str, Asked] = field(default_factory=dict)
     files: Dict[str, Dict[str, Any]] = field(default_factory=dict)
     found: Dict[str, auth_json.Document] = field(default_factory=dict)
     bytes_of: Known = field(default_factory=dict)
@@ -54,42 +65,41 @@ class Report:
 
 @dataclass(frozen=True)
 class User:
-    """A user and the auth.json files of theirs, the one that Composer reads first at the front."""
+    """A user and the homes of theirs, the one that Composer reads first at the front."""
 
     account: Account
-    files: Tuple[str, ...]
+    homes: Tuple[Home, ...]
 
 
-def _look(report: Report, path: str, *, only_existing: bool) -> None:
-    """Add the file ``path``, whatever state it is in."""
-    if path in report.files:
-        return
-    try:
-        state = observe(path, parse=auth_json.parse)
-    except auth_json.Unfit as unfit:
-        report.problems.append(Problem("malformed_file", f"{path} is not a file that Composer can use: {unfit}", path))
-        state = observe(path, parse=bytes)
-    except KeyfleetError as error:
-        report.problems.append(Problem(error.code, error.message, path))
-        return
-    if state.data is None and only_existing:
-        return
-    report.bytes_of[path] = state.data
-    report.files[path] = _row(report, path, state)
+def _ask(report: Report, path: str, *, only_existing: bool, user: Optional[Account] = None) -> None:
+    """Put the file on the list; ``user`` is the one whose Composer reads it."""
+    there = report.asked.get(path, Asked(only_existing, user))
+    report.asked[path] = Asked(there.only_existing and only_existing, there.user or user)
+
+
+def _look(report: Report) -> None:
+    """Read every file on the list, whatever state it is in."""
+    for path, seen in read_all({path: None for path in report.asked}).items():
+        if seen.error:
+            report.problems.append(Problem(seen.error.code, seen.error.message, path))
+        if seen.unfit:
+            text = f"{path} is not a file that Composer can use: {seen.unfit}"
+            report.problems.append(Problem("malformed_file", text, path))
+        asked = report.asked[path]
+        if seen.state is None or (seen.state.data is None and asked.only_existing):
+            continue
+        report.bytes_of[path] = seen.state.data
+        if seen.state.data is not None and not seen.unfit:
+            report.found[path] = auth_json.parse(seen.state.data)
+        report.files[path] = _row(report, path, seen.state)
+        if asked.user:
+            _wrong_owner(report, path, asked.user)
 
 
 def _row(report: Report, path: str, state: FileState) -> Dict[str, Any]:
-    shown: List[Dict[str, Optional[str]]] = []
-    if state.data is not None:
-        try:
-            report.found[path] = auth_json.parse(state.data)
-            shown = [entry.as_result() for entry in auth_json.entries(report.found[path])]
-        except auth_json.Unfit:
-            # The problem has been noted by whoever read the file.
-            shown = []
-        if state.mode is not None and state.mode & 0o007:
-            text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
-            report.problems.append(Problem("readable_by_others", text, path))
+    if state.mode is not None and state.mode & 0o007:
+        text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
+        report.problems.append(Problem("readable_by_others", text, path))
     return {
         "path": path,
         "real_path": state.real_path,
@@ -97,31 +107,35 @@ def _row(report: Report, path: str, state: FileState) -> Dict[str, Any]:
         "owner": owner_name(state.uid),
         "group": group_name(state.gid),
         "mode": None if state.mode is None else f"{state.mode:04o}",
-        "entries": shown,
+        "entries": [entry.as_result() for entry in auth_json.entries(report.found.get(path, {}))],
     }
 
 
 def _wrong_owner(report: Report, path: str, user: Account) -> None:
-    row = report.files.get(path)
-    if row and row["exists"] and row["owner"] != user.name:
+    row = report.files[path]
+    if row["exists"] and row["owner"] != owner_name(user.uid):
         text = f"{path} belongs to {row['owner']}, so that Composer of {user.name} may fail on it"
         report.problems.append(Problem("wrong_owner", text, path))
 
 
-def _look_at_users(report: Report, users: Sequence[Account], *, named: bool) -> List[User]:
+def _ask_for_users(
+    report: Report,
+    users: Sequence[Account],
+    *,
+    only_existing: bool = False,
+    environ: Optional[Mapping[str, str]] = None,
+) -> List[User]:
     result = []
     for user in users:
         try:
-            environ = os.environ if user.uid == os.geteuid() and not named else None
             homes = composer_homes(user, environ=environ)
         except KeyfleetError as error:
             report.problems.append(Problem(error.code, error.message, user.home))
             continue
         report.problems.extend(homes.problems)
         for home in homes.homes:
-            _look(report, home.auth_file, only_existing=not named)
-            _wrong_owner(report, home.auth_file, user)
-        result.append(User(user, tuple(home.auth_file for home in homes.homes)))
+            _ask(report, home.auth_file, only_existing=only_existing, user=user)
+        result.append(User(user, homes.homes))
     return result
 
 
@@ -149,7 +163,7 @@ def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -
     views: List[Tuple[Optional[User], Optional[str]]] = [(user, None) for user in users]
     views += [(user, project) for user in (users or [None]) for project in projects]  # type: ignore[list-item]
     for user, project in views:
-        sources = sources_for(user.files[:1] if user else (), project, report.bytes_of)
+        sources = sources_for(user.homes[:1] if user else (), project, report.bytes_of)
         for repository in repositories(sources):
             won = winner(sources, repository)
             if won:
@@ -180,6 +194,8 @@ def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) 
             public_key=entry.username,
             private_key=entry.secret,
             packages=packages if entry.repository == repository else (),
+            # Composer reads such an entry, but there is no address or no user name to ask with.
+            ask=bool(entry.username) and repository_fault(entry.repository) is None,
         )
         for document in report.found.values()
         for entry in auth_json.entries(document)
@@ -213,22 +229,23 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
     found = Report()
     users: List[User] = []
     if names:
-        users += _look_at_users(found, _named_users(found, names), named=True)
+        users += _ask_for_users(found, _named_users(found, names))
     elif not (given or projects or paths or roots or params["all_users"]):
-        users += _look_at_users(found, [own_account()], named=False)
+        users += _ask_for_users(found, [own_account()], environ=os.environ)
     if params["all_users"]:
         known = {user.account.name for user in users}
-        users += _look_at_users(found, [u for u in all_accounts() if u.name not in known], named=False)
+        users += _ask_for_users(found, [u for u in all_accounts() if u.name not in known], only_existing=True)
     for project in projects:
-        _look(found, os.path.join(project, "auth.json"), only_existing=False)
-        _look(found, setup_home(project), only_existing=True)
+        _ask(found, os.path.join(project, "auth.json"), only_existing=False)
+        _ask(found, setup_home(project), only_existing=True)
     for path in paths:
-        _look(found, path, only_existing=False)
+        _ask(found, path, only_existing=False)
     for root in roots:
         if not os.path.isdir(root):
             found.problems.append(Problem("no_directory", f"search: {root} is not a directory", root))
         for path in _below(root):
-            _look(found, path, only_existing=True)
+            _ask(found, path, only_existing=True)
+    _look(found)
     answers = prove(_questions(found, params, given), params)
     result = {
         "changed": False,

@@ -13,6 +13,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Source, shadows
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key
@@ -40,30 +41,35 @@ def _source(name: str, path: str, data: Optional[bytes]) -> Optional[Source]:
         return None
 
 
-def _composer_json(project: str, known: Known) -> Optional[Source]:
-    path = os.path.join(project, "composer.json")
+def _config(name: str, path: str, known: Known) -> Optional[Source]:
+    """The credentials in the ``config`` of a composer.json or config.json."""
     try:
         config = json.loads((_bytes(path, known) or b"{}").decode("utf-8"))["config"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return _source("project's composer.json", path, json.dumps(config).encode())
+    return _source(name, path, json.dumps(config).encode())
 
 
-def sources_for(user_files: Sequence[str], project: Optional[str], known: Known) -> List[Source]:
+def sources_for(homes: Sequence[Home], project: Optional[str], known: Known) -> List[Source]:
     """The user's own files, then the project's, weakest first. COMPOSER_AUTH is not seen: it belongs to a process."""
-    found = [_source("user's auth.json", path, _bytes(path, known)) for path in user_files]
+    found = []
+    for home in homes:
+        if home.config_file:
+            found.append(_config("user's config.json", home.config_file, known))
+        found.append(_source("user's auth.json", home.auth_file, _bytes(home.auth_file, known)))
     if project is not None:
         path = os.path.join(project, "auth.json")
-        found += [_composer_json(project, known), _source("project's auth.json", path, _bytes(path, known))]
+        found.append(_config("project's composer.json", os.path.join(project, "composer.json"), known))
+        found.append(_source("project's auth.json", path, _bytes(path, known)))
     return [source for source in found if source is not None]
 
 
 @dataclass(frozen=True)
 class View:
-    """One situation in which a Composer would read credentials: for whom, with which files of the user, where."""
+    """One situation in which a Composer would read credentials: for whom, with which home of the user, where."""
 
     words: str
-    user_files: Tuple[str, ...]
+    homes: Tuple[Home, ...]
     project: Optional[str]
 
 
@@ -71,12 +77,15 @@ def _views(place: Place, key: Key, first_file: Mapping[str, str], projects: Sequ
     """Every situation in which the key in ``place`` is meant to be the one used."""
     if place.user is not None:
         name = place.user.name
-        views = [View(f"For {name}", (place.path,), None)]
+        home = (Home(place.path, config_file=place.config_file),)
+        views = [View(f"For {name}", home, None)]
         if first_file.get(name) == place.path:
-            views += [View(f"For {name} in {project}", (place.path,), project) for project in projects]
+            views += [View(f"For {name} in {project}", home, project) for project in projects]
         return views
     project = os.path.dirname(place.path)
-    return [View(f"In {project}", (), project)] if project in key.projects else []
+    if project in key.projects:
+        return [View(f"In {project}", (), project)]
+    return [View(f"Where {place.path} is read", (Home(place.path),), None)]
 
 
 def shadow_problems(keys: Sequence[Key], places: Sequence[Place], known: Known) -> List[Problem]:
@@ -99,7 +108,7 @@ def shadow_problems(keys: Sequence[Key], places: Sequence[Place], known: Known) 
             for view in _views(place, key, first_file, projects):
                 problems.extend(
                     shadows(
-                        sources_for(view.user_files, view.project, known),
+                        sources_for(view.homes, view.project, known),
                         repository=key.repository,
                         public_key=key.public_key or "",
                         private_key=key.private_key,

@@ -12,7 +12,7 @@ import json
 import os
 import pwd
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
@@ -32,10 +32,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Home:
-    """One auth.json of a user. ``read_first`` False: it exists, but a Composer 2 of this host reads another one."""
+    """One auth.json of a user. ``read_first`` False: it exists, but a Composer 2 of this host reads another one.
+
+    ``config_file`` is read before it and may hold credentials, too.
+    """
 
     auth_file: str
     read_first: bool = True
+    config_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,21 @@ def account_of(uid: int) -> Account:
 
 def all_accounts() -> List[Account]:
     """Every account that has a home directory, each home once."""
-    found = {}
+    found: Dict[str, Account] = {}
     for entry in pwd.getpwall():
         if entry.pw_dir not in ("", "/") and os.path.isdir(entry.pw_dir):
             found.setdefault(entry.pw_dir, Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir))
     return list(found.values())
 
 
-def _directory_exists(directory: str) -> bool:
-    return observe(os.path.join(directory, "auth.json"), parse=bytes).directory_exists
+def _existing(directories: Sequence[str]) -> List[str]:
+    """Those that exist, each directory once: one home may be a link to the other."""
+    found: Dict[str, str] = {}
+    for directory in directories:
+        state = observe(os.path.join(directory, "auth.json"), parse=bytes)
+        if state.directory_exists:
+            found.setdefault(os.path.dirname(state.real_path), directory)
+    return list(found.values())
 
 
 def _moved_home(home: str, user_home: str) -> Optional[str]:
@@ -87,9 +97,9 @@ def _moved_home(home: str, user_home: str) -> Optional[str]:
         return None
     if not isinstance(moved, str) or not moved:
         return None
-    for prefix in ("~", "$HOME", "${HOME}"):
-        if moved == prefix or moved.startswith(prefix + "/"):
-            moved = user_home + moved[len(prefix) :]
+    # As Composer's Platform::expandPath: "~" only before a slash, and no braces.
+    if moved.startswith(("~/", "$HOME/")) or moved == "$HOME":
+        moved = user_home + moved[len("~" if moved[0] == "~" else "$HOME") :]
     # Composer resolves a relative path against the directory it is started in: no one place to write to.
     return moved.rstrip("/") if os.path.isabs(moved) else None
 
@@ -102,7 +112,7 @@ def _candidates(user: Account, environ: Mapping[str, str]) -> Tuple[List[str], L
     home = environ.get("HOME") or user.home
     xdg = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "composer")
     classic = os.path.join(home, ".composer")
-    there = [directory for directory in (xdg, classic) if _directory_exists(directory)]
+    there = _existing((xdg, classic))
     if not there:
         # The one choice that every Composer version reads, with and without XDG variables.
         return [classic], []
@@ -132,7 +142,8 @@ def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None
                     os.path.join(directory, "config.json"),
                 )
             )
-        homes.append(Home(os.path.join(moved or directory, "auth.json"), first))
+        config_file = os.path.join(directory, "config.json")
+        homes.append(Home(os.path.join(moved or directory, "auth.json"), first, config_file))
     if other:
         problems.append(
             Problem(

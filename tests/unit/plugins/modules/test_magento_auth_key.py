@@ -1,0 +1,295 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""magento_auth_key through main(): what becomes of the files, and that check mode tells it exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import main
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
+PUBLIC, PRIVATE = fake_key("public"), fake_key("private")
+OTHER, OLD = fake_key("other public"), fake_key("old private")
+PASSWORD = "a password that somebody chose"
+SECRETS = (PRIVATE, OLD, PASSWORD, "hunter2")
+MISSING_USER = "no-such-user-of-keyfleet"
+
+
+def entry(user: str, secret: str) -> Dict[str, str]:
+    return {"username": user, "password": secret}
+
+
+def text(**hosts: Dict[str, str]) -> str:
+    return json.dumps({"http-basic": {name.replace("_", "."): value for name, value in hosts.items()}}, indent=4) + "\n"
+
+
+def write(path: Path, content: str, mode: int = 0o600) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    path.chmod(mode)
+    return path
+
+
+def facts(directory: Path) -> Dict[str, Tuple[Any, ...]]:
+    """Every file below, with all that a write could have changed."""
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        info = path.lstat()
+        content = path.read_bytes() if stat.S_ISREG(info.st_mode) else b""
+        found[str(path)] = (content, info.st_mode, info.st_uid, info.st_gid, info.st_ino, info.st_mtime_ns)
+    return found
+
+
+def run(options: Dict[str, Any], check_mode: bool = False) -> Answer:
+    answer = knock(main, {"verify": "never", **options}, check_mode=check_mode)
+    for secret in SECRETS:
+        assert secret not in answer.text, answer.text
+    return answer
+
+
+def essence(answer: Answer) -> Dict[str, Any]:
+    return {name: answer.result[name] for name in ("changed", "files", "diff", "problems", "verdicts")}
+
+
+# Twelve steps: every case once for what is created, changed and deleted.
+
+ONE = {"public_key": PUBLIC, "private_key": PRIVATE}
+LINE = json.dumps({"http-basic": {HOST: entry(PUBLIC, PRIVATE)}, "bearer": {"h": "hunter2"}})
+Prepare = Callable[[Path], Dict[str, Any]]
+CASES: Dict[str, Tuple[Prepare, List[str]]] = {}
+
+
+def case(*actions: str) -> Callable[[Prepare], Prepare]:
+    def keep(prepare: Prepare) -> Prepare:
+        CASES[prepare.__name__] = (prepare, list(actions))
+        return prepare
+
+    return keep
+
+
+@case("created")
+def new_file(shop: Path) -> Dict[str, Any]:
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("created", "created")
+def new_file_for_two_repositories(shop: Path) -> Dict[str, Any]:
+    vendor = {"repository": VENDOR, "public_key": "token", "private_key": PASSWORD}
+    return {"keys": [dict(ONE, packages=["magento/framework"]), vendor], "paths": [str(shop / "auth.json")]}
+
+
+@case("updated")
+def other_entry_there(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(other=entry("token", PASSWORD)))
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("updated")
+def another_key(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD)))
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("updated")
+def another_private_half(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, OLD)))
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("updated")
+def another_password_that_looks_alike(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_vendor_example=entry("token", "hunter2")))
+    return {"repository": VENDOR, "public_key": "token", "private_key": PASSWORD, "projects": [str(shop)]}
+
+
+@case("updated")
+def another_password_and_a_mode(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_vendor_example=entry("token", "hunter2")), 0o644)
+    return {"repository": VENDOR, "public_key": "token", "private_key": PASSWORD, "projects": [str(shop)]}
+
+
+@case("repaired")
+def readable_by_others(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, PRIVATE)), 0o644)
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("repaired")
+def other_mode_wanted(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, PRIVATE)))
+    return dict(ONE, projects=[str(shop)], mode="0640")
+
+
+@case("unchanged")
+def there_already(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", LINE)
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("updated")
+def section_emptied_by_php(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", '{"http-basic": []}')
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("created", "updated")
+def home_of_the_setup(shop: Path) -> Dict[str, Any]:
+    write(shop / "var" / "composer_home" / "auth.json", "{}")
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("updated")
+def linked_file(shop: Path) -> Dict[str, Any]:
+    write(shop / "shared" / "auth.json", text(other=entry("token", PASSWORD)))
+    (shop / "auth.json").symlink_to("shared/auth.json")
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("created")
+def link_to_a_file_that_is_not_there(shop: Path) -> Dict[str, Any]:
+    (shop / "shared").mkdir()
+    (shop / "auth.json").symlink_to("shared/auth.json")
+    return dict(ONE, projects=[str(shop)])
+
+
+@case("updated", "unchanged")
+def two_paths_to_one_file(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD)), 0o644)
+    (shop / "current").symlink_to(".")
+    return dict(ONE, projects=[str(shop), str(shop / "current")])
+
+
+@case("removed")
+def key_to_remove(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD), other=entry("token", PASSWORD)))
+    return {"projects": [str(shop)], "state": "absent"}
+
+
+@case("removed", "removed")
+def two_keys_to_remove(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD), repo_vendor_example=entry("token", PASSWORD)))
+    return {"keys": [{}, {"repository": VENDOR}], "projects": [str(shop)], "state": "absent"}
+
+
+@case("removed")
+def that_key_to_remove(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, OLD)))
+    return {"projects": [str(shop)], "state": "absent", "public_key": PUBLIC}
+
+
+@case("unchanged")
+def another_key_in_its_place(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD)))
+    return {"projects": [str(shop)], "state": "absent", "public_key": PUBLIC}
+
+
+@case("unchanged", "unchanged")
+def nothing_to_remove(shop: Path) -> Dict[str, Any]:
+    paths = [str(shop / "auth.json"), str(shop / "no-such-directory" / "auth.json")]
+    return {"paths": paths, "users": [MISSING_USER], "state": "absent", "keys": [{"paths": paths}]}
+
+
+@case("repaired")
+def mode_of_a_file_without_the_key_to_remove(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", text(other=entry("token", PASSWORD)), 0o644)
+    return {"projects": [str(shop)], "state": "absent"}
+
+
+@case("updated")
+def unfit_file_to_replace(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", '{"http-basic": {"h": "hunter2"}}')
+    return dict(ONE, projects=[str(shop)], malformed="replace")
+
+
+@case("removed")
+def key_to_remove_from_an_unfit_file(shop: Path) -> Dict[str, Any]:
+    write(shop / "auth.json", "hunter2")
+    return {"projects": [str(shop)], "malformed": "replace", "state": "absent"}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_check_mode_tells_what_happens_and_twice_is_once(name: str, tmp_path: Path) -> None:
+    prepare, actions = CASES[name]
+    options = prepare(tmp_path)
+    before = facts(tmp_path)
+    predicted = run(options, check_mode=True)
+    assert facts(tmp_path) == before, predicted.result
+    real = run(options)
+    assert not real.code, real.result
+    assert essence(predicted) == essence(real)
+    assert [row["action"] for row in real.result["files"]] == actions, real.result
+    assert real.result["changed"] is (actions.count("unchanged") < len(actions)), real.result
+    assert bool(real.result["diff"]) is real.result["changed"], real.result
+    assert predicted.warnings() == real.warnings()
+    after = facts(tmp_path)
+    assert real.result["changed"] or after == before, real.result
+    for check_mode in (True, False):
+        again = run(options, check_mode=check_mode)
+        assert not again.code and again.result["changed"] is False, again.result
+        assert {row["action"] for row in again.result["files"]} == {"unchanged"}, again.result
+        assert again.result["diff"] == [] and again.warnings() == [], again.result
+        assert facts(tmp_path) == after, again.result
+    for row in real.result["files"]:
+        mode = stat.S_IMODE(os.stat(row["path"]).st_mode) if os.path.exists(row["path"]) else None
+        assert mode in (None, 0o600, 0o640), (name, row)
+
+
+# What stands in the file afterwards
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "after"),
+    [
+        (None, ONE, text(repo_magento_com=entry(PUBLIC, PRIVATE))),
+        (
+            '{"zeta": 1, "http-basic": {"b": {"username": "u", "password": "p", "more": [1]}}, "bearer": {"a": "t"}}',
+            ONE,
+            json.dumps(
+                {
+                    "zeta": 1,
+                    "http-basic": {"b": dict(entry("u", "p"), more=[1]), HOST: entry(PUBLIC, PRIVATE)},
+                    "bearer": {"a": "t"},
+                },
+                indent=4,
+            )
+            + "\n",
+        ),
+        (
+            '{\n\t"http-basic": {\n\t\t"repo.magento.com": {"username": "o", "password": "o", "note": "ü"}\n\t}\n}',
+            ONE,
+            json.dumps({"http-basic": {HOST: dict(entry(PUBLIC, PRIVATE), note="ü")}}, indent="\t", ensure_ascii=False)
+            + "\n",
+        ),
+        (
+            text(repo_magento_com=entry(OTHER, OLD)),
+            {"state": "absent"},
+            '{\n    "http-basic": {}\n}\n',
+        ),
+        (LINE, ONE, LINE),
+    ],
+)
+def test_everything_else_keeps_content_and_order(
+    before: Optional[str], options: Dict[str, Any], after: str, tmp_path: Path
+) -> None:
+    if before is not None:
+        write(tmp_path / "auth.json", before)
+    answer = run(dict(options, projects=[str(tmp_path)]))
+    assert (tmp_path / "auth.json").read_text() == after, answer.result
+
+
+def test_the_diff_shows_fingerprints_owner_and_mode_and_no_secret(tmp_path: Path) -> None:
+    write(tmp_path / "auth.json", text(repo_magento_com=entry(OTHER, OLD), other=entry("u", PASSWORD)), 0o644)
+    (diff,) = run(dict(ONE, projects=[str(tmp_path)])).result["diff"]
+    assert diff["before"].splitlines()[0].endswith(" 0644") and diff["after"].splitlines()[0].endswith(" 0600"), diff
+    assert OTHER in diff["before"], diff
+    assert diff["after"].count("sha256:") == 1 and '"set"' in diff["after"], diff

@@ -1,0 +1,293 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""magento_auth_key through main(): what it refuses, and that nothing is written then."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import main
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+PUBLIC, PRIVATE, SECRET = fake_key("public"), fake_key("private"), fake_key("secret of another entry")
+PAIR = {"public_key": PUBLIC, "private_key": PRIVATE}
+GOOD = '{"http-basic": {}}'
+MISSING_USER = "no-such-user-of-keyfleet"
+
+
+def facts(directory: Path) -> Dict[str, Any]:
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        info = path.lstat()
+        content = path.read_bytes() if stat.S_ISREG(info.st_mode) else b""
+        found[str(path)] = (content, info.st_mode, info.st_ino, info.st_mtime_ns)
+    return found
+
+
+def refused(code: str, options: Dict[str, Any], tmp_path: Path, check_mode: bool = False) -> Answer:
+    """The module must fail with this code, and leave everything below the directory as it is."""
+    before = facts(tmp_path)
+    answer = knock(main, {"verify": "never", **options}, check_mode=check_mode)
+    assert answer.code == code, answer.result
+    assert answer.result["changed"] is False, answer.result
+    assert facts(tmp_path) == before, answer.result
+    for secret in (PRIVATE, SECRET):
+        assert secret not in answer.text, answer.text
+    return answer
+
+
+# Keys
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(
+    ("half", "value"),
+    [
+        ("public_key", PUBLIC.upper()),
+        ("private_key", PRIVATE[:-1] + "Q"),
+        ("private_key", fake_key("half")[:31]),
+        ("private_key", PUBLIC),
+        ("public_key", "owner.of.it@shop.example"),
+        ("public_key", "MAG001234567"),
+        ("private_key", "<your private key>"),
+        ("private_key", "your_private_key_here"),
+        ("private_key", "xxxxxxxxxxxxxxxx"),
+        ("private_key", int("12345678" * 4)),
+        ("public_key", 1.25e31),
+        ("private_key", True),
+        ("private_key", ""),
+        ("private_key", [PRIVATE]),
+    ],
+)
+def test_what_is_no_key_is_refused_before_anything_is_written(
+    half: str, value: Any, check_mode: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "auth.json").write_text(GOOD)
+    options = {"projects": [str(tmp_path)], **PAIR, half: value}
+    answer = refused("bad_key", options, tmp_path, check_mode)
+    assert half in answer.result["msg"], answer.result
+    told = json.dumps([answer.result["msg"], answer.result["problems"]])
+    assert len(str(value)) < 5 or str(value) not in told, answer.result
+    assert [problem["code"] for problem in answer.result["problems"]] == ["bad_key"], answer.result
+
+
+@pytest.mark.parametrize("value", ["hunter2 and more", fake_key("x").upper(), "owner@shop.example", "1234"])
+def test_other_hosts_take_any_text(value: str, tmp_path: Path) -> None:
+    options = {"repository": "repo.vendor.example", "public_key": "token", "private_key": value}
+    answer = knock(main, {"projects": [str(tmp_path)], "verify": "never", **options})
+    assert not answer.code, answer.result
+    content = json.loads((tmp_path / "auth.json").read_text())
+    assert content == {"http-basic": {"repo.vendor.example": {"username": "token", "password": value}}}
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keys": []},
+        {"keys": [{**PAIR, "users": []}]},
+        {"keys": [{**PAIR, "repository": ""}]},
+        {"keys": [{**PAIR, "projects": ["relative"]}]},
+        {**PAIR, "repository": ""},
+        {**PAIR, "repository": "https://repo.magento.com/"},
+        {**PAIR, "url": "http://repo.magento.com/"},
+        {**PAIR, "packages": ["magento"]},
+        {**PAIR, "packages": []},
+        {**PAIR, "users": []},
+        {**PAIR, "users": ""},
+        {**PAIR, "users": "root,,root"},
+        {**PAIR, "projects": ["shop"]},
+        {**PAIR, "projects": ["/srv/../etc"]},
+        {**PAIR, "paths": ["auth.json"]},
+        {**PAIR, "paths": ["/srv/a/../auth.json"]},
+        {**PAIR, "mode": "0644"},
+        {**PAIR, "mode": 600},
+        {**PAIR, "mode": "rw"},
+        {**PAIR, "timeout": 0},
+        {"public_key": PUBLIC},
+        {"private_key": PRIVATE},
+        {},
+    ],
+    ids=repr,
+)
+def test_options_that_mean_nothing(options: Dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "auth.json").write_text(GOOD)
+    refused("bad_options", {"paths": [str(tmp_path / "auth.json")], **options}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["public_key", "private_key", "repository", "url", "packages"])
+def test_the_two_forms_exclude_each_other(name: str, tmp_path: Path) -> None:
+    value = PRIVATE if name == "private_key" else "x"
+    before = facts(tmp_path)
+    answer = knock(main, {"keys": [PAIR], name: value, "projects": [str(tmp_path)]})
+    assert answer.status != 0 and facts(tmp_path) == before, answer.result
+    assert "mutually exclusive" in answer.result["msg"], answer.result
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [PAIR, {**PAIR, "public_key": fake_key("another")}],
+        [PAIR, {"state": "absent"}],
+        [{**PAIR, "projects": ["LINK"]}, {**PAIR, "private_key": fake_key("another"), "projects": ["SHOP"]}],
+    ],
+)
+def test_two_keys_for_one_entry_are_refused(keys: List[Dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(".")
+    names = {"SHOP": str(tmp_path), "LINK": str(tmp_path / "link")}
+    listed = [{**key, "projects": [names[p] for p in key.get("projects", ["SHOP"])]} for key in keys]
+    answer = refused("bad_options", {"keys": listed}, tmp_path)
+    assert "two different keys for repo.magento.com" in answer.result["msg"], answer.result
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("0600", 0o600), (0o600, 0o600), ("0640", 0o640), ("660", 0o660)])
+def test_modes(mode: Any, expected: int, tmp_path: Path) -> None:
+    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "verify": "never", "mode": mode})
+    assert not answer.code, answer.result
+    assert stat.S_IMODE((tmp_path / "auth.json").stat().st_mode) == expected
+    assert answer.result["files"][0]["after"]["mode"] == f"{expected:04o}", answer.result
+
+
+@pytest.mark.parametrize("users", ["a,b", "a, b", ["a", "b"]])
+def test_lists_also_with_commas(users: Any) -> None:
+    answer = knock(main, {"users": users, "verify": "never", **PAIR}, check_mode=True)
+    assert {row["path"] for row in answer.result["files"]} == {"~a/.composer/auth.json", "~b/.composer/auth.json"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root")
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_root_must_say_whose_key_it_is(check_mode: bool, tmp_path: Path) -> None:
+    answer = refused("no_target", PAIR, tmp_path, check_mode)
+    assert "users" in answer.result["msg"], answer.result
+
+
+# What is not there
+
+
+def test_check_mode_knows_what_a_user_to_come_will_get(tmp_path: Path) -> None:
+    vendor = {"repository": "repo.vendor.example", "public_key": "token", "private_key": "hunter2"}
+    options = {"keys": [PAIR, vendor, {"repository": "h.example", "state": "absent"}], "users": [MISSING_USER]}
+    answer = knock(main, {"verify": "never", **options}, check_mode=True)
+    assert answer.result["changed"] is True, answer.result
+    path = f"~{MISSING_USER}/.composer/auth.json"
+    assert {(row["path"], row["action"]) for row in answer.result["files"]} == {(path, "created")}, answer.result
+    after = answer.result["files"][0]["after"]
+    expected = {"public_key": PUBLIC, "owner": MISSING_USER, "mode": "0600"}
+    assert {name: after[name] for name in expected} == expected, answer.result
+    assert [problem["code"] for problem in answer.result["problems"]] == ["unknown_user"], answer.result
+    (diff,) = answer.result["diff"]
+    assert "repo.vendor.example" in diff["after"] and "hunter2" not in answer.text, answer.text
+    refused("unknown_user", options, tmp_path)
+
+
+@pytest.mark.parametrize("option", ["owner", "group"])
+def test_an_owner_to_come(option: str, tmp_path: Path) -> None:
+    options = {**PAIR, "projects": [str(tmp_path)], option: MISSING_USER}
+    code = "unknown_user" if option == "owner" else "unknown_group"
+    predicted = knock(main, {"verify": "never", **options}, check_mode=True)
+    assert [problem["code"] for problem in predicted.result["problems"]] == [code], predicted.result
+    refused(code, options, tmp_path)
+
+
+def test_a_project_to_come(tmp_path: Path) -> None:
+    options = {**PAIR, "projects": [str(tmp_path / "shop"), str(tmp_path)], "verify": "never"}
+    predicted = knock(main, options, check_mode=True)
+    answer = refused("no_directory", options, tmp_path)
+    assert str(tmp_path / "shop") in answer.result["msg"], answer.result
+    (tmp_path / "shop").mkdir()
+    real = knock(main, options)
+    for name in ("changed", "files", "diff", "problems"):
+        assert predicted.result[name] == real.result[name], (name, predicted.result, real.result)
+
+
+def test_own_account_has_a_name(tmp_path: Path) -> None:
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "owner": name, "verify": "never"})
+    assert answer.result["files"][0]["owner"] == name, answer.result
+
+
+# Files that Composer could not use
+
+
+UNFIT = [
+    (b"", "empty"),
+    (b" \n", "empty"),
+    (b'{"http-basic": {},}', "not JSON"),
+    (b"{} // a comment", "not JSON"),
+    (b'{"a": NaN}', "NaN"),
+    ("{}".encode("utf-16"), "not UTF-8"),
+    (b"\xef\xbb\xbf{}", "byte order mark"),
+    (b'{"a": "\xff"}', "not UTF-8"),
+    (b'{"a": "\\ud800"}', "surrogate"),
+    (b"[" * 513 + b"]" * 513, "levels deep"),
+    (b"[]", "top level"),
+    (b'"text"', "top level"),
+    (b'{"http-basic": null}', "object"),
+    (b'{"http-basic": ""}', "object"),
+    (b'{"http-basic": false}', "object"),
+    (b'{"http-basic": {"other.example": {"username": "u"}}}', "password"),
+    (b'{"http-basic": {"other.example": null}}', "object"),
+    (b'{"http-basic": {"other.example": "u:p"}}', "object"),
+    (b'{"http-basic": {"other.example": ["u", "p"]}}', "object"),
+    (b'{"http-basic": {"h": {"username": 1, "password": "p"}}}', "not text"),
+    (b'{"http-basic": {"h": {"username": "u", "password": true}}}', "not text"),
+    (b'{"http-basic": {"1234": {"username": "u", "password": "p"}}}', "digits"),
+    (b'{"http-basic": {}, "http-basic": {}}', "twice"),
+]
+
+
+def test_every_unfit_file_is_named_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+    paths = []
+    for number, (content, _reason) in enumerate(UNFIT):
+        paths.append(tmp_path / str(number) / "auth.json")
+        paths[-1].parent.mkdir()
+        paths[-1].write_bytes(content)
+    good = tmp_path / "auth.json"
+    good.write_text(GOOD)
+    options = {**PAIR, "paths": [str(good)] + [str(path) for path in paths]}
+    answer = refused("malformed_file", options, tmp_path)
+    problems = answer.result["problems"]
+    assert [problem["path"] for problem in problems] == [str(path) for path in paths], answer.result
+    for (content, reason), problem in zip(UNFIT, problems):
+        assert (problem["code"], reason in problem["message"]) == ("malformed_file", True), (content, problem)
+        assert problem["path"] in problem["message"] and problem["message"] in answer.result["msg"] + ".", problem
+
+
+def test_only_unfit_files_are_replaced_and_only_if_that_was_said(tmp_path: Path) -> None:
+    unfit = tmp_path / "auth.json"
+    unfit.write_text(f'{{"http-basic": {{"h": "{SECRET}"}}}}')
+    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
+    assert SECRET not in answer.text, answer.text
+    assert not answer.code, answer.result
+    expected = {"http-basic": {"repo.magento.com": {"username": PUBLIC, "password": PRIVATE}}}
+    assert json.loads(unfit.read_text()) == expected, answer.result
+
+
+def test_a_file_that_its_writer_finishes_in_time_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    path.write_bytes(b"")
+    whole = '{"http-basic": {"h.example": {"username": "u", "password": "p"}}}'
+
+    def finish() -> None:
+        time.sleep(0.4)
+        path.write_text(whole)
+
+    writer = threading.Thread(target=finish)
+    writer.start()
+    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
+    writer.join()
+    assert not answer.code, answer.result
+    assert list(json.loads(path.read_text())["http-basic"]) == ["h.example", "repo.magento.com"], answer.result
