@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+import urllib.error
 from typing import Any
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import quoting
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     Exchange,
     Loopback,
@@ -119,6 +123,23 @@ def test_nobody_there() -> None:
     assert "refused" in verdict.message
     verdict = ask("https://no-such-host.invalid/")
     assert verdict.code == "connection_failed" and "name" in verdict.message, verdict
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        # What the kernel gives up on by itself cannot be had from loopback.
+        (OSError(errno.ETIMEDOUT, PROXY_PASSWORD), "timed_out", "5 seconds"),
+        (OSError(errno.EHOSTUNREACH, PROXY_PASSWORD), "connection_failed", "No route to host"),
+        (OSError(errno.ENETUNREACH, PROXY_PASSWORD), "connection_failed", "unreachable"),
+        (ValueError(PROXY_PASSWORD), "connection_failed", "cannot be used"),
+        (urllib.error.URLError(PROXY_PASSWORD), "connection_failed", "cannot be used"),
+        (urllib.error.URLError(ConnectionResetError(PROXY_PASSWORD)), "connection_lost", "ended"),
+    ],
+)
+def test_an_exception_is_told_in_our_own_words(error: Exception, code: str, words: str) -> None:
+    finding = explain(error, "repo.example", None, 5, quoting("public", "private-key"))
+    assert finding.code == code and words in finding.what and PROXY_PASSWORD not in finding.what, finding
 
 
 # Proxies

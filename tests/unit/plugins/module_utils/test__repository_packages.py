@@ -108,6 +108,12 @@ def test_an_include_that_cannot_be_read_leaves_its_packages_unknown(fault: Any) 
     assert verdict.http_status == (fault if isinstance(fault, int) else 200 if b"\x1f" not in fault else None)
 
 
+def test_an_address_that_had_the_root_file_is_no_guess_any_more() -> None:
+    with Loopback(site({"/packages.json": root_with("a.json", "0" * 64), "/a.json": 500})) as server:
+        verdict = ask(None, repository=server.netloc, packages=["magento/one"])
+    assert (verdict.status, verdict.code) == ("unknown", "server_error"), verdict
+
+
 def test_an_include_that_differs_from_its_hash_is_not_believed() -> None:
     files = {"/packages.json": root_with("a$%hash%.json", "0" * 64), "/a%24" + "0" * 64 + ".json": INCLUDE}
     with Loopback(site(files)) as server:
