@@ -148,8 +148,11 @@ SUITES = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="name the suites and what they lack here")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*(suite.name for suite in SUITES)])
+    parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
+    known = [suite.name for suite in SUITES]
+    if strangers := [name for name in arguments.names if name not in known]:
+        parser.error(f"no suite {', '.join(strangers)}; there are {', '.join(known)}")
     chosen = [suite for suite in SUITES if not arguments.names or suite.name in arguments.names]
     if arguments.list:
         for suite in chosen:

@@ -82,6 +82,14 @@ def test_program_ends_with_the_count() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])
+def test_names_of_suites(words: list[str], status: int) -> None:
+    command = [sys.executable, str(ROOT / "tests" / "suites.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == status, done.stderr
+    assert "molecule" in done.stdout + done.stderr
+
+
 def test_suites_leave_the_home_alone(place: Place) -> None:
     assert Path(place.env["HOME"]).is_relative_to(ROOT / ".work")
 
