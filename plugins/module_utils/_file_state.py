@@ -163,7 +163,8 @@ def _check_home(state: FileState, wanted: Wanted) -> None:
 
 
 def _check_planted(state: FileState, ownership: Ownership) -> None:
-    if not (state.open_to_all and state.privileged and not state.bound) or state.uid in (None, 0, ownership.uid):
+    # Whoever acts but root gives the keys to nobody else anyway.
+    if not (state.open_to_all and state.acting.uid == 0) or state.uid in (None, 0, ownership.uid):
         return
     raise KeyfleetError(
         "unsafe_path",
@@ -196,13 +197,12 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
             )
         if not state.privileged:
             raise _denied(state, f"give it to {account_name(uid)}")
-    if gid == acting.gid or gid in acting.groups:
+    if state.privileged or gid == acting.gid or gid in acting.groups:
+        # Root may give any group to a file that it has just made: its own, the one asked for, the owner's.
         return gid
-    if ownership.gid is None:
-        return acting.gid
-    if not state.privileged:
+    if ownership.gid is not None:
         raise _denied(state, f"give it to group {gid}, to which {acting} does not belong")
-    return gid
+    return acting.gid
 
 
 def _denied(state: FileState, what: str) -> KeyfleetError:

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes of their own that each put one entry into one file, for the tests of files.
+
+`python -S -E _file_worker.py IMPORTS` reads one job a line, forks for it and answers with the process id. The child
+waits for SIGUSR1 (so that strace can be there first, or many can start at once), works, and writes its result to a
+file. Starting an interpreter for each of some hundred runs would take minutes.
+
+The calls of getsid mark, for strace, where the work begins and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+sys.path.insert(0, sys.argv[1] if __name__ == "__main__" else os.curdir)
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
+from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+
+
+def adding(host: str) -> files.Transform:
+    """An entry for a host, beside all else."""
+
+    def transform(data: bytes | None) -> bytes:
+        document = {} if data is None else auth_json.parse(data)
+        wanted = auth_json.with_entry(document, repository=host, username="0" * 32, password="f" * 32)
+        return data if data is not None and wanted == document else auth_json.serialise(wanted, like=data)
+
+    return transform
+
+
+def work(job: dict[str, Any]) -> dict[str, object]:
+    """One entry for each host of the job, one after the other."""
+    if "act_as" in job:
+        os.setgroups([])
+        os.setgid(job["act_as"])
+        os.setuid(job["act_as"])
+    ownership = files.Ownership(job.get("uid"), job.get("gid"))
+    changed = []
+    try:
+        for host in job["hosts"]:
+            wanted = files.Wanted(
+                job["path"],
+                adding(host),
+                ownership,
+                make_directory=job.get("make_directory", False),
+                user=job.get("user"),
+            )
+            os.getsid(0)
+            changes = files.apply([wanted], settle=job.get("settle", 0.25), lock_timeout=job.get("lock_timeout", 30.0))
+            os.getsid(0)
+            changed.append(changes[0].changed)
+    except KeyfleetError as exc:
+        return {"code": exc.code, "message": exc.message, "ids": [os.geteuid(), os.getegid(), os.getgroups()]}
+    return {"changed": changed, "ids": [os.geteuid(), os.getegid(), os.getgroups()]}
+
+
+def main() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    for line in sys.stdin:
+        job = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                result = os.open(job["result"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                signal.sigwait({signal.SIGUSR1})
+                answer = json.dumps(work(job)).encode()
+                os.write(result, answer)
+                status = 0
+            finally:
+                os._exit(status)
+        print(child, flush=True)
+
+
+if __name__ == "__main__":
+    main()

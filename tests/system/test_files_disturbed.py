@@ -1,0 +1,238 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A write that is disturbed at every one of its steps: killed, held open while links are swapped, out of space."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import _file_lab
+import pytest
+from _file_lab import (
+    HOST,
+    Account,
+    Accounts,
+    Call,
+    Workers,
+    entry_text,
+    facts,
+    give,
+    hosts_in,
+    owner_and_mode,
+    refused,
+    write,
+)
+
+pytestmark = pytest.mark.needs("root", "strace")
+accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
+
+OLD = "old.example"
+TEMPORARY = ".auth.json.keyfleet"
+# The calls at which names are looked up or changed. What happens between them cannot be seen from outside.
+NAMES = (
+    "openat",
+    "newfstatat",
+    "readlinkat",
+    "flock",
+    "fchown",
+    "fchmod",
+    "write",
+    "fsync",
+    "unlinkat",
+    "renameat",
+    "rename",
+)
+
+
+def site_of(lab: Path, number: int, owner: Account) -> Path:
+    """One project for one disturbance, with a file that needs its mode repaired and an entry more."""
+    site = give(lab / f"{number:03}", owner, 0o755)
+    give(site / "auth.json", owner, 0o644, entry_text(OLD))
+    return site
+
+
+def looks_at_names(call: Call) -> bool:
+    """Not a look at an open file, nor at the account database."""
+    return call.name in NAMES and ', "", ' not in call.line and '"/' not in call.line.replace('"/", O', "")
+
+
+def all_of(run: Callable[[int, Call], str], calls: list[Call]) -> Counter[str]:
+    """Some at a time: they mostly wait."""
+    with ThreadPoolExecutor(4) as pool:
+        return Counter(pool.map(run, range(1, len(calls) + 1), calls))
+
+
+def test_killed_at_every_system_call(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    reference = site_of(lab, 0, accounts.deploy)
+    old = (reference / "auth.json").read_bytes()
+    calls = workers.calls(reference / "auth.json", settle=0)
+    new = (reference / "auth.json").read_bytes()
+    assert old != new and {call.name for call in calls} >= {"flock", "openat", "write", "fchmod", "fsync", "close"}
+
+    def kill(number: int, call: Call) -> str:
+        site = site_of(lab, number, accounts.deploy)
+        path = site / "auth.json"
+        assert "killed" in workers.run(path, strace=call.inject("signal=KILL"), settle=0), call
+        content = path.read_bytes()
+        assert content in (old, new), call
+        assert set(os.listdir(site)) <= {"auth.json", TEMPORARY}, call
+        left_over = (site / TEMPORARY).exists()
+        if left_over:
+            assert owner_and_mode(site / TEMPORARY) == (accounts.deploy.uid, accounts.deploy.gid, 0o600), call
+        # What comes next finds no lock, and cleans up.
+        assert workers.run(path, settle=0, lock_timeout=0)["changed"] == [content == old], call
+        assert path.read_bytes() == new and os.listdir(site) == ["auth.json"], call
+        assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600), call
+        return ("new" if content == new else "old") + (" and a temporary file" if left_over else "")
+
+    seen = all_of(kill, calls)
+    print(f"killed at {len(calls)} system calls: {dict(seen)}")
+    assert set(seen) == {"old", "old and a temporary file", "new"}
+
+
+def test_killed_at_every_change_while_making_a_directory(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    options: dict[str, Any] = {"make_directory": True, "uid": accounts.web.uid, "user": accounts.web.uid, "settle": 0}
+    give(lab / "000", None, 0o755)
+    every = workers.calls(lab / "000/.composer/auth.json", **options)
+    calls = [
+        call for call in every if call.name not in ("close", "read", "lseek", "newfstatat", "brk", "mmap", "munmap")
+    ]
+
+    def kill(number: int, call: Call) -> str:
+        home = give(lab / f"{number:03}", None, 0o755)
+        path = home / ".composer/auth.json"
+        assert "killed" in workers.run(path, strace=call.inject("signal=KILL"), **options), call
+        if path.parent.exists():
+            assert owner_and_mode(path.parent) == (accounts.web.uid, accounts.web.gid, 0o700), call
+        state = sorted(os.listdir(home))
+        workers.run(path, **options)
+        assert hosts_in(path) == [HOST] and os.listdir(home) == [".composer"], call
+        assert owner_and_mode(path.parent) == (accounts.web.uid, accounts.web.gid, 0o700), call
+        assert owner_and_mode(path) == (accounts.web.uid, accounts.web.gid, 0o600) and len(os.listdir(path.parent)) == 1
+        return ",".join(state)
+
+    seen = all_of(kill, calls)
+    assert set(seen) == {"", "..composer.keyfleet", ".composer"}, seen
+
+
+SWAPS = {
+    # What the owner of the directory does while root's process stands still.
+    "file for a link to root's file": "ln -s {lab}/vault/auth.json new; mv -Tf new auth.json",
+    "file for a hard link to another's": "ln {lab}/open/auth.json new; mv -Tf new auth.json",
+    "directory for a link to root's": "cd ..; mv home aside; ln -s {lab}/vault home",
+    "directory for a link to another's": "cd ..; mv home aside; ln -s {lab}/theirs home",
+    "temporary file for a link": "ln -s {lab}/vault/auth.json new; mv -Tf new {temporary}",
+}
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Path, workers: Workers, swap: str) -> None:
+    give(lab / "vault", None, 0o711)
+    give(lab / "vault/auth.json", None, 0o600, entry_text("vault.example"))
+    give(lab / "open", accounts.other, 0o755)
+    give(lab / "open/auth.json", accounts.other, 0o666, entry_text("open.example"))
+    give(lab / "theirs", accounts.other, 0o755)
+    give(lab / "theirs/auth.json", accounts.other, 0o644, entry_text("theirs.example"))
+    victims = [lab / name for name in ("vault", "vault/auth.json", "theirs", "theirs/auth.json", "open")]
+    before = [facts(victim) for victim in victims]
+    opened = (lab / "open/auth.json").read_bytes(), owner_and_mode(lab / "open/auth.json")
+
+    def site(number: int) -> Path:
+        directory = give(lab / f"{number:03}", accounts.deploy, 0o755)
+        home = give(directory / "home", accounts.deploy, 0o755)
+        give(home / "auth.json", accounts.deploy, 0o644, entry_text(OLD))
+        return home
+
+    reference = site(0)
+    calls = [call for call in workers.calls(reference / "auth.json", settle=0) if looks_at_names(call)]
+    script = SWAPS[swap].format(lab=lab, temporary=TEMPORARY)
+
+    def disturb(number: int, call: Call) -> str:
+        home = site(number)
+        worker = workers.start(home / "auth.json", strace=call.inject("delay_enter=100000"), settle=0)
+        held = worker.held()
+        accounts.deploy.run(f"cd {home}; {script}")
+        result = worker.outcome()
+        assert held and "killed" not in result, (call, result)
+        assert [facts(victim) for victim in victims] == before, (call, result)
+        assert opened == ((lab / "open/auth.json").read_bytes(), owner_and_mode(lab / "open/auth.json")), (call, result)
+        return str(result.get("code", "done"))
+
+    seen = all_of(disturb, calls)
+    print(f"{swap}, at {len(calls)} system calls: {dict(seen)}")
+    assert seen.total() == len(calls) > 40
+
+
+FULL = [
+    ("write", "ENOSPC", "No space left on device", "write_failed"),
+    ("write", "EDQUOT", "Disk quota exceeded", "write_failed"),
+    ("write", "EIO", "Input/output error", "write_failed"),
+    ("fsync", "EIO", "Input/output error", "write_failed"),
+    ("fsync", "ENOSPC", "No space left on device", "write_failed"),
+    ("fchmod", "EROFS", "Read-only file system", "write_failed"),
+    ("renameat", "ENOSPC", "No space left on device", "write_failed"),
+    ("renameat", "EBUSY", "Device or resource busy", "busy_file"),
+    ("renameat", "EPERM", "Operation not permitted", "permission_denied"),
+]
+
+
+@pytest.mark.parametrize("name, error, words, code", FULL)
+def test_error_of_the_disk(
+    accounts: Accounts, lab: Path, workers: Workers, name: str, error: str, words: str, code: str
+) -> None:
+    reference, site = site_of(lab, 0, accounts.deploy), site_of(lab, 1, accounts.deploy)
+    before = facts(site / "auth.json")
+    calls = workers.calls(reference / "auth.json", settle=0)
+    call = next(call for call in calls if call.name.replace("renameat2", "renameat") in (name, f"{name}2"))
+    result = workers.run(site / "auth.json", strace=call.inject(f"error={error}"), settle=0)
+    assert result["code"] == code and words in result["message"] and accounts.deploy.name in result["message"]
+    assert "f" * 32 not in result["message"]
+    assert facts(site / "auth.json") == before and os.listdir(site) == ["auth.json"]
+
+
+def test_directory_that_cannot_be_synced(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    reference, site = site_of(lab, 0, accounts.deploy), site_of(lab, 1, accounts.deploy)
+    calls = workers.calls(reference / "auth.json", settle=0)
+    last = [call for call in calls if call.name == "fsync"][-1]
+    assert workers.run(site / "auth.json", strace=last.inject("error=EINVAL"), settle=0)["changed"] == [True]
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    site = site_of(lab, 0, accounts.deploy)
+    names = [call.name for call in workers.calls(site / "auth.json", settle=0)]
+    order = [
+        name.replace("renameat2", "renameat") for name in names if name in ("write", "fsync", "renameat", "renameat2")
+    ]
+    assert order == ["write", "fsync", "renameat", "fsync"]
+    assert names.index("flock") < names.index("write")
+
+
+@pytest.mark.needs("mount")
+def test_full_file_system(accounts: Accounts, lab: Path) -> None:
+    disk = give(lab / "disk", None, 0o755)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "keyfleet", str(disk)], check=True)
+    try:
+        os.chown(disk, accounts.deploy.uid, accounts.deploy.gid)
+        disk.chmod(0o755)
+        path = give(disk / "auth.json", accounts.deploy, 0o600, entry_text(OLD))
+        before = facts(path)
+        with (disk / "filling").open("wb") as filling:
+            filling.write(b"x" * (shutil.disk_usage(disk).free))
+        assert "No space left" in refused(path, "write_failed").message
+        assert facts(path) == before and sorted(os.listdir(disk)) == ["auth.json", "filling"]
+        (disk / "filling").unlink()
+        write(path)
+        assert hosts_in(path) == [OLD, HOST]
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert "Read-only" in refused(path, "write_failed", host="third.example").message
+        assert write(path).changed is False
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

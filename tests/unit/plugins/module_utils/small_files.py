@@ -1,0 +1,98 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small JSON files to be changed, and a clock for it, as tests of several files need them."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any, Callable, List, Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+
+SECRET = "planted-secret-of-the-tests"
+
+
+class Time:
+    """A clock that only sleeping moves, and what else happens meanwhile."""
+
+    def __init__(self, meanwhile: Optional[Callable[[float], None]] = None) -> None:
+        self.now = 0.0
+        self.meanwhile = meanwhile
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.meanwhile is not None:
+            self.meanwhile(self.now)
+
+
+def once(seconds: float, action: Callable[[], object]) -> Callable[[float], None]:
+    """Something that happens one time."""
+    done: List[float] = []
+
+    def meanwhile(now: float) -> None:
+        if now >= seconds and not done:
+            done.append(now)
+            action()
+
+    return meanwhile
+
+
+def parse(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise Unfit("not JSON", "line 1") from None
+
+
+def adding(name: str) -> files.Transform:
+    """A line of JSON with one name more."""
+
+    def transform(data: Optional[bytes]) -> bytes:
+        names = {} if data is None else parse(data)
+        return json.dumps(dict(names, **{name: SECRET})).encode()
+
+    return transform
+
+
+def leave(data: Optional[bytes]) -> Optional[bytes]:
+    return None
+
+
+def wanted(path: Path, name: str = "ours", **options: Any) -> files.Wanted:
+    return files.Wanted(str(path), options.pop("transform", adding(name)), **options)
+
+
+def names_in(path: Path) -> List[str]:
+    return sorted(json.loads(path.read_bytes()))
+
+
+def apply(path: Path, **options: Any) -> files.Change:
+    """One file, with a clock of its own, and with the prediction of check mode compared."""
+    time = options.pop("time", Time())
+    one = wanted(path, **options)
+    predicted = files.predict(files.observe(one.path, parse=parse, clock=time.clock, sleep=time.sleep), one)
+    (change,) = files.apply([one], clock=time.clock, sleep=time.sleep)
+    assert (predicted.before, predicted.after) == (change.before, change.after)
+    return change
+
+
+def refused(code: str, *wanted_files: files.Wanted, **options: Any) -> KeyfleetError:
+    with pytest.raises(KeyfleetError) as caught:
+        files.apply(wanted_files, **options)
+    assert caught.value.code == code, caught.value.message
+    assert SECRET not in caught.value.message and SECRET not in repr(caught.value.details)
+    return caught.value
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
