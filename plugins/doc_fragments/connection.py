@@ -24,8 +24,8 @@ options:
     type: path
   timeout:
     description:
-      - Seconds that the repository may take to answer. When packages are looked up, each silence may last that long, and the
-        whole of it ten times as long.
+      - Seconds that the repository may take to answer. When packages are looked up, each silence may last that long,
+        and the whole of it ten times as long.
     type: float
     default: 30.0
   use_proxy:

@@ -13,11 +13,12 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Puts auth keys for C(repo.magento.com), or for any other Composer repository with HTTP Basic authentication, into the
-    C(auth.json) files that Composer reads on the host, for users, for projects and in files named one by one.
-  - Asks the repository from the host whether a new key works before it replaces the old one. A key that does not work leaves
-    every file as it is.
-  - Everything else in a file keeps its content and order. When nothing changes, nothing is written and nothing is asked.
+  - Puts auth keys for C(repo.magento.com), or for any other Composer repository with HTTP Basic authentication, into
+    the C(auth.json) files that Composer reads on the host, for users, for projects and in files named one by one.
+  - Asks the repository from the host whether a new key works before it replaces the old one. A key that does not work
+    leaves every file as it is.
+  - Everything else in a file keeps its content and order. When nothing changes, nothing is written and nothing is
+    asked.
   - Any number of keys, users and projects is one execution of the module; see O(keys).
   - Needs neither PHP nor Composer on the host.
 options:
@@ -64,7 +65,8 @@ options:
         elements: str
   repository:
     description:
-      - Composer repository that the key is for, as C(host) or C(host:port), exactly as it stands in the repository's address.
+      - Composer repository that the key is for, as C(host) or C(host:port), exactly as it stands in the repository's
+        address.
     type: str
     default: repo.magento.com
   public_key:
@@ -78,22 +80,23 @@ options:
     description:
       - Private half of the auth key, which is the password. Required for O(state=present).
       - It is written to the files and sent to the repository. Results and diffs show its fingerprint only.
-      - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer prints the
-        literal arguments of a task that fails.
+      - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
+        prints the literal arguments of a task that fails.
     type: raw
   users:
     description:
       - Users whose global C(auth.json) gets the key, in the home or homes that a Composer of theirs reads.
-      - Where a user has two Composer homes, the one that is read first gets the key, and the other one if it has an entry for the
-        repository already, so that no old key lives on there.
+      - Where a user has two Composer homes, the one that is read first gets the key, and the other one if it has an
+        entry for the repository already, so that no old key lives on there.
       - A home that is missing is made as C(~/.composer) with mode 0700, which every version of Composer reads.
-      - When neither users nor projects nor paths are given, the user that the module runs as. That is an error for root.
+      - When neither users nor projects nor paths are given, the user that the module runs as. That is an error for
+        root.
     type: list
     elements: str
   projects:
     description:
-      - Root directories of Composer projects. The key goes into C(auth.json) there, and into C(var/composer_home/auth.json) where
-        that directory exists.
+      - Root directories of Composer projects. The key goes into C(auth.json) there, and into
+        C(var/composer_home/auth.json) where that directory exists.
     type: list
     elements: path
   paths:
@@ -110,14 +113,15 @@ options:
   url:
     description:
       - Address of the repository, which is asked for C(packages.json). Without it C(https://<repository>/).
-      - Many vendors serve their packages below a path, and then this option is needed for O(verify). Without it, an answer from
-        such a host that does not settle the matter gives the status V(not_checked).
+      - Many vendors serve their packages below a path, and then this option is needed for O(verify). Without it, an
+        answer from such a host that does not settle the matter gives the status V(not_checked).
     type: str
   packages:
     description:
-      - Packages that the key must be entitled to, by name. Those that the repository does not list for the key give the status
-        V(not_entitled).
-      - The lists of C(repo.magento.com) have several megabytes, so look packages up from one host rather than from each.
+      - Packages that the key must be entitled to, by name. Those that the repository does not list for the key give the
+        status V(not_entitled).
+      - The lists of C(repo.magento.com) have several megabytes, so look packages up from one host rather than from
+        each.
     type: list
     elements: str
   owner:
@@ -163,16 +167,17 @@ extends_documentation_fragment:
   - keyfleet.magento.connection
   - keyfleet.magento.attributes
 notes:
-  - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's all the way up.
-    A link that such an owner planted is followed with that owner's rights.
-  - Composer takes no lock on C(auth.json). Runs of this module never lose each other's entries, and an entry that a Composer run
-    overwrote at the same moment is written again.
+  - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's all
+    the way up. A link that such an owner planted is followed with that owner's rights.
+  - Composer takes no lock on C(auth.json). Runs of this module never lose each other's entries, and an entry that a
+    Composer run overwrote at the same moment is written again.
   - Failures carry a stable RV(code). The codes are listed in the documentation of the collection.
 seealso:
   - module: keyfleet.magento.magento_auth_key_info
   - name: Get your authentication keys
     description: Where Adobe lets you make the keys by hand.
-    link: https://experienceleague.adobe.com/en/docs/commerce-operations/installation-guide/prerequisites/authentication-keys
+    link:
+      https://experienceleague.adobe.com/en/docs/commerce-operations/installation-guide/prerequisites/authentication-keys
 """
 
 EXAMPLES = r"""
@@ -260,12 +265,13 @@ files:
     action:
       description:
         - What was done, or would be in check mode.
-        - V(created) makes the file, V(updated) sets the entry in it, V(removed) takes the entry away, V(repaired) changes owner,
-          group or mode alone.
+        - V(created) makes the file, V(updated) sets the entry in it, V(removed) takes the entry away, V(repaired)
+          changes owner, group or mode alone.
       type: str
       sample: created
     before:
-      description: The entry before, or none if there was no file. Its public key and fingerprint are none where it had no entry.
+      description: The entry before, or none if there was no file. Its public key and fingerprint are none where it had
+        no entry.
       type: dict
       contains: &entry
         public_key:
@@ -274,7 +280,8 @@ files:
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
           description: >-
-            V(sha256:) and 12 digits for a private key of 32 or 40 hexadecimal digits. A password that a person may have chosen is V(set).
+            V(sha256:) and 12 digits for a private key of 32 or 40 hexadecimal digits. A password that a person may have
+            chosen is V(set).
           type: str
           sample: sha256:8a83665f3798
         owner:

@@ -13,9 +13,10 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - With O(public_key) and O(private_key), asks the repository from the host whether that pair works. Nothing is written.
-  - Otherwise reads the C(auth.json) files of users and projects and shows each entry with its public key and fingerprint, never
-    with its private key, and which entry Composer would use.
+  - With O(public_key) and O(private_key), asks the repository from the host whether that pair works. Nothing is
+    written.
+  - Otherwise reads the C(auth.json) files of users and projects and shows each entry with its public key and
+    fingerprint, never with its private key, and which entry Composer would use.
   - The module changes nothing in any mode.
 options:
   public_key:
@@ -25,8 +26,8 @@ options:
   private_key:
     description:
       - Private half of a pair to check. It is sent to the repository and to nobody else, and is not part of the answer.
-      - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer prints the
-        literal arguments of a task that fails.
+      - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
+        prints the literal arguments of a task that fails.
     type: raw
   repository:
     description:
@@ -40,7 +41,8 @@ options:
   packages:
     description:
       - Packages that a key for O(repository) must be entitled to.
-      - The lists of C(repo.magento.com) have several megabytes, so look packages up from one host rather than from each.
+      - The lists of C(repo.magento.com) have several megabytes, so look packages up from one host rather than from
+        each.
     type: list
     elements: str
   users:
@@ -67,13 +69,15 @@ options:
     default: false
   search:
     description:
-      - Directories below which every file called C(auth.json) is read. Links are not followed, and directories called C(vendor),
-        C(node_modules) and C(.git) are passed over.
+      - Directories below which every file called C(auth.json) is read, linked files too.
+        Links to directories are not followed, and directories called C(vendor), C(node_modules) and C(.git) are passed
+        over.
     type: list
     elements: path
   verify:
     description:
-      - Whether the repositories are asked about the entries that were found. A pair given in the options is always checked.
+      - Whether the repositories are asked about the entries that were found. A pair given in the options is always
+        checked.
     type: str
     choices: [never, always]
     default: never
@@ -254,7 +258,8 @@ verdicts:
       type: dict
       sample: {magento/product-community-edition: listed}
 problems:
-  description: What deserves attention, such as files that Composer cannot use, that others can read or that belong to somebody else.
+  description: What deserves attention, such as files that Composer cannot use, that others can read or that belong to
+    somebody else.
   returned: always
   type: list
   elements: dict
