@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from .exchange import Answer, Asked, Stream, page_answer
+from .exchange import PIECE, Answer, Asked, Stream, page_answer
 from .faults import Fault
 from .repository import other_host
 
@@ -67,13 +67,11 @@ async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None,
     if fault and kind == "reset" and fault.after_bytes is None:
         return _reset(request)
 
+    small = kind not in {"stall", "reset", "truncate"} and not answer.chunked and len(body) <= PIECE
+    if small and request.method != "HEAD" and answer.status not in {204, 304}:
+        return await _at_once(request, answer, b"".join(body.pieces(0, len(body))), sent)
     response = web.StreamResponse(status=answer.status)
-    for name, value in answer.headers:
-        response.headers.add(name, value)
-    if answer.status != 204:
-        response.headers["Content-Type"] = answer.content_type
-    if answer.gzip:
-        response.headers["Content-Encoding"] = "gzip"
+    _put_headers(response, answer)
     if answer.chunked or (fault and kind == "truncate" and fault.chunked):
         response.enable_chunked_encoding()
     else:
@@ -96,6 +94,26 @@ async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None,
         await _write(response, body.pieces(first, len(body)), sent)
     else:
         await _write(response, body.pieces(0, len(body)), sent)
+    sent.complete = True
+    return response
+
+
+def _put_headers(response: web.StreamResponse, answer: Answer) -> None:
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    if answer.status != 204:
+        response.headers["Content-Type"] = answer.content_type
+    if answer.gzip:
+        response.headers["Content-Encoding"] = "gzip"
+
+
+async def _at_once(request: web.BaseRequest, answer: Answer, body: bytes, sent: Sent) -> web.StreamResponse:
+    """Headers and body in one go: most answers are small, and sending is what they cost."""
+    response = web.Response(status=answer.status, body=body)
+    _put_headers(response, answer)
+    await response.prepare(request)
+    sent.status, sent.body = answer.status, len(body)
+    await response.write_eof()
     sent.complete = True
     return response
 

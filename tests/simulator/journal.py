@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Journal:
                 clean = clean.without(secret)
         self._number += 1
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._handle.write(json.dumps({"n": self._number, "time": now, **asdict(clean)}) + "\n")
+        self._handle.write(json.dumps({"n": self._number, "time": now, **vars(clean)}) + "\n")
 
     def entries(self) -> list[dict[str, Any]]:
         """All entries, oldest first; a line cut by a crash is left out."""
