@@ -13,6 +13,7 @@ import os
 import pwd
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Iterator, NoReturn, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
@@ -45,8 +46,12 @@ def own_identity() -> Identity:
     return Identity(*_current_ids())
 
 
+@lru_cache(maxsize=None)
 def identity_of(uid: int, directory_gid: int) -> Identity:
-    """An account with all its groups. One that no passwd entry describes has the group of its directory alone."""
+    """An account with all its groups. One that no passwd entry describes has the group of its directory alone.
+
+    Remembered, as the question may go to a directory server, and the process lives for one run of a module.
+    """
     try:
         account = pwd.getpwuid(uid)
     except KeyError:

@@ -123,7 +123,7 @@ def test_killed_at_every_change_while_making_a_directory(accounts: Accounts, lab
     assert set(seen) == {"", "..composer.keyfleet", ".composer"}, seen
 
 
-SWAPS = {
+SWAPS: dict[str, str] = {
     # What the owner of the directory does while root's process stands still.
     "file for a link to root's file": "ln -s {lab}/vault/auth.json new; mv -Tf new auth.json",
     "file for a hard link to another's": "ln {lab}/open/auth.json new; mv -Tf new auth.json",
@@ -131,6 +131,11 @@ SWAPS = {
     "directory for a link to another's": "cd ..; mv home aside; ln -s {lab}/theirs home",
     "temporary file for a link": "ln -s {lab}/vault/auth.json new; mv -Tf new {temporary}",
 }
+# Two cases in which root itself touches what lies in the directory of another.
+FORGOTTEN_CHOWN = "root's file for a link to root's file"
+ANOTHER_OWNER = "temporary file of another for a link"
+SWAPS[FORGOTTEN_CHOWN] = SWAPS["file for a link to root's file"]
+SWAPS[ANOTHER_OWNER] = SWAPS["temporary file for a link"]
 
 
 @pytest.mark.parametrize("swap", SWAPS)
@@ -148,22 +153,29 @@ def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Pat
     def site(number: int) -> Path:
         directory = give(lab / f"{number:03}", accounts.deploy, 0o755)
         home = give(directory / "home", accounts.deploy, 0o755)
-        give(home / "auth.json", accounts.deploy, 0o644, entry_text(OLD))
+        if swap == FORGOTTEN_CHOWN:
+            give(home / "auth.json", None, 0o600, entry_text(OLD))
+        else:
+            give(home / "auth.json", accounts.deploy, 0o644, entry_text(OLD))
         return home
 
-    reference = site(0)
-    calls = [call for call in workers.calls(reference / "auth.json", settle=0) if looks_at_names(call)]
+    options: dict[str, Any] = {"settle": 0}
+    if swap == ANOTHER_OWNER:
+        options["uid"] = accounts.other.uid
+    calls = [call for call in workers.calls(site(0) / "auth.json", **options) if looks_at_names(call)]
     script = SWAPS[swap].format(lab=lab, temporary=TEMPORARY)
 
     def disturb(number: int, call: Call) -> str:
         home = site(number)
-        worker = workers.start(home / "auth.json", strace=call.inject("delay_enter=100000"), settle=0)
+        worker = workers.start(home / "auth.json", strace=call.inject("delay_enter=100000"), **options)
         held = worker.held()
         accounts.deploy.run(f"cd {home}; {script}")
         result = worker.outcome()
         assert held and "killed" not in result, (call, result)
         assert [facts(victim) for victim in victims] == before, (call, result)
         assert opened == ((lab / "open/auth.json").read_bytes(), owner_and_mode(lab / "open/auth.json")), (call, result)
+        leaked = subprocess.run(["grep", "-rl", "vault.example", str(home.parent)], capture_output=True, text=True)
+        assert leaked.stdout == "", (call, result)
         return str(result.get("code", "done"))
 
     seen = all_of(disturb, calls)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from _file_lab import (
     facts,
     give,
     owner_and_mode,
+    refused,
     write,
 )
 
@@ -40,8 +42,33 @@ def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None
         assert own_identity() == deploy
         raise ZeroDivisionError
     assert own_identity() == before
+    own_groups = os.getgroups()
+    try:
+        os.setgroups([0, 4, 27])
+        with acting_as(deploy):
+            assert os.getgroups() == list(deploy.groups) == [accounts.deploy.gid]
+        assert os.getgroups() == [0, 4, 27]
+    finally:
+        os.setgroups(own_groups)
     nobody = identity_of(4242424, 17)
     assert (nobody.gid, nobody.groups) == (17, (17,))
+
+
+def test_groups_of_the_account_count(accounts: Accounts, lab: Path) -> None:
+    """A link leads to a directory that only the group of the account may write to."""
+    site = give(lab / "site", accounts.deploy, 0o755)
+    shared = give(lab / "shared", None, 0o770)
+    os.chown(shared, 0, accounts.web.gid)
+    accounts.deploy.run(f"ln -s {shared} {site}/shared")
+    refused(site / "shared/auth.json", "permission_denied")
+    subprocess.run(["usermod", "-aG", str(accounts.web.gid), accounts.deploy.name], check=True)
+    identity_of.cache_clear()
+    try:
+        write(site / "shared/auth.json")
+        assert owner_and_mode(shared / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+    finally:
+        subprocess.run(["gpasswd", "-d", accounts.deploy.name, accounts.web.name], check=True, capture_output=True)
+        identity_of.cache_clear()
 
 
 def test_account_without_a_name(lab: Path) -> None:
