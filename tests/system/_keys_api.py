@@ -1,0 +1,142 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plain client of the simulated key API: one kept connection, one account, nothing retried."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from _simulator_fixture import Got, ask, basic
+
+from simulator.client import Simulator
+
+SESSION = "/rest/v1/app/session/token"
+
+
+@dataclass
+class Api:
+    """The API for one account of a simulator; ``open`` asks for a session."""
+
+    simulator: Simulator
+    account: str = "shop"
+    token: str = ""
+    mage_id: str = ""
+
+    def __post_init__(self) -> None:
+        context = ssl.create_default_context(cafile=self.simulator.ca_path)
+        self._connection = http.client.HTTPSConnection(
+            self.simulator.host, self.simulator.port, timeout=10, context=context
+        )
+
+    def __enter__(self) -> Api:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Ends the connection; the next request opens another."""
+        self._connection.close()
+
+    def open(self, **body: Any) -> Api:
+        """A new session, used from now on."""
+        got = self.session(**{"grant_type": "session", **body})
+        assert got.status == 200, got.body
+        self.token, self.mage_id = got.json["ust"], got.json["mage_id"]
+        return self
+
+    def session(self, pair: tuple[str, str] | None = None, **body: Any) -> Got:
+        """Asks for a session, with other application credentials when told to."""
+        return self.send("POST", SESSION, body, basic(*(pair or self.simulator.application(self.account))))
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Got:
+        """One request; with the session unless other headers are given."""
+        shown = {"Authorization": f"Bearer {self.token}"} if headers is None else headers
+        try:
+            self._connection.request(method, path, None if body is None else json.dumps(body), shown)
+            response = self._connection.getresponse()
+            return Got(response.status, response.headers, response.read())
+        except BaseException:
+            self.hang_up()
+            raise
+
+    @property
+    def keys(self) -> str:
+        """The path of the account's keys."""
+        return f"/rest/v1/users/{self.mage_id}/keys"
+
+    def list(self, **query: str) -> Got:
+        """Lists."""
+        return self.send("GET", f"{self.keys}?{urlencode(query)}")
+
+    def pairs(self, **query: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """The m2 pairs by uid and label."""
+        got = self.list(**{"type": "m2", **query})
+        assert got.status == 200, got.body
+        return {(pair["uid"], pair["label"]): pair for pair in got.json["m2"]}
+
+    def create(self, *labels: str, **fields: str) -> Got:
+        """Creates pairs in one request."""
+        return self.send("POST", self.keys, {"m2": [{"label": label, **fields} for label in labels]})
+
+    def made(self, label: str, **fields: str) -> tuple[str, str]:
+        """Creates one pair and returns its halves."""
+        (item,) = self.create(label, **fields).json["m2"]
+        assert item["code"] == 200, item
+        return item["user_key"], item["password_key"]
+
+    def enable(self, label: str, enabled: Any, **fields: str) -> Got:
+        """Enables or disables a pair."""
+        return self.send("PUT", self.at(label), {"m2": [{"is_enabled": enabled, **fields}]})
+
+    def delete(self, label: str, **query: str) -> Got:
+        """Deletes a pair."""
+        return self.send("DELETE", self.at(label) + (f"?{urlencode(query)}" if query else ""))
+
+    def at(self, label: str) -> str:
+        """The path of a pair."""
+        return f"{self.keys}/{quote(label, safe='')}"
+
+
+def noticed_later_in_time(api: Api) -> None:
+    """With ``api_effect_milliseconds`` at 600."""
+    key = api.made("fleet")
+    assert [ask(api.simulator, key=key).status for _ in range(3)] == [401, 401, 401]
+    assert api.pairs(label="fleet")
+    time.sleep(0.7)
+    assert ask(api.simulator, key=key).status == 200
+    api.delete("fleet")
+    assert ask(api.simulator, key=key).status == 200
+    time.sleep(0.7)
+    assert ask(api.simulator, key=key).status == 401
+
+
+def noticed_later_in_requests(api: Api) -> None:
+    """With ``api_effect_requests`` at 2."""
+    key, other = api.made("fleet"), api.simulator.key("shop", "web")
+    assert ask(api.simulator, key=other).status == 200
+    assert [ask(api.simulator, key=key).status for _ in range(4)] == [401, 401, 200, 200]
+    api.enable("fleet", False)
+    assert api.pairs()["MAG000000001", "fleet"]["is_enabled"] is False
+    assert ask(api.simulator, key=key).status == 200
+    # The wait begins anew, from what is seen until then.
+    api.enable("fleet", True)
+    assert [ask(api.simulator, key=key).status for _ in range(3)] == [200, 200, 200]
+    api.enable("fleet", False)
+    api.simulator.settle()
+    assert ask(api.simulator, key=key).status == 401
+    # What the tester does takes effect at once.
+    api.enable("fleet", True)
+    api.simulator.disable_key(key[0])
+    api.simulator.enable_key(key[0])
+    assert ask(api.simulator, key=key).status == 200

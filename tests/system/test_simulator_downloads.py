@@ -1,0 +1,225 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated release downloads as plain clients see them: credentials, tables, files, ranges."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _simulator_fixture import ask
+
+from simulator.accounts import fake_token
+from simulator.client import Simulator
+from simulator.downloads import PREFIX
+from simulator.problems import BadInput
+from simulator.start_data import BIG_FILE, read_start_data
+
+INFO = f"{PREFIX}/info"
+FILES = f"{PREFIX}/file"
+SMALL = f"{FILES}/Magento-CE-2.3.2.zip"
+ENTERPRISE = f"{FILES}/Magento-EE-2.4.8.zip"
+
+
+def rows(text: str) -> list[list[str]]:
+    """The table as clients read it: cells end where two blanks follow."""
+    assert all(line.startswith("  ") for line in text.splitlines())
+    head, rule, *lines = (line.strip() for line in text.splitlines())
+    assert head.split("  ")[0] == "Name"
+    assert set(rule) == {"-"}
+    return [re.split(r" {2,}", line) for line in lines]
+
+
+def test_the_two_kinds_of_credentials_are_kept_apart(simulator: Simulator) -> None:
+    pair, key = simulator.token("shop"), simulator.key("shop", "web")
+    assert pair == ("MAG000000001", fake_token("shop"))
+    assert [ask(simulator, f"{INFO}/help", shown).status for shown in (pair, key, None)] == [200, 401, 401]
+    assert [ask(simulator, "/packages.json", shown).status for shown in (key, pair)] == [200, 401]
+    assert ask(simulator, f"{INFO}/help", (pair[0], simulator.token("enterprise")[1])).status == 401
+    assert [entry["part"] for entry in simulator.requests()][:4] == ["downloads"] * 3 + ["repository"]
+
+
+def test_its_own_name_leads_to_it(simulator: Simulator) -> None:
+    headers = {"Host": "www.magentocommerce.com"}
+    got = ask(simulator, f"{INFO}/help", simulator.token("shop"), headers=headers)
+    assert "https://www.magentocommerce.com/products/downloads/file/" in got.body.decode()
+    assert ask(simulator, "/packages.json", simulator.token("shop"), headers=headers).status == 404
+
+
+def test_a_new_token_replaces_the_old_one_at_once(simulator: Simulator) -> None:
+    old = simulator.token("shop")
+    new = simulator.replace_token("shop")
+    assert new == (old[0], fake_token("shop", 1))
+    assert [ask(simulator, f"{INFO}/help", pair).status for pair in (old, new)] == [401, 200]
+    newer = simulator.replace_token("shop")
+    assert [ask(simulator, f"{INFO}/help", pair).status for pair in (new, newer)] == [401, 200]
+    simulator.remove_token("shop")
+    assert [ask(simulator, f"{INFO}/help", pair).status for pair in (newer, (old[0], ""))] == [401, 401]
+    with pytest.raises(BadInput, match="account shop has no download token"):
+        simulator.token("shop")
+    assert simulator.key("shop", "web")
+
+
+def test_tokens_never_reach_the_log(simulator: Simulator) -> None:
+    old = simulator.token("shop")
+    new = simulator.replace_token("shop")
+    for pair in (old, new):
+        ask(simulator, f"{INFO}/{pair[1]}?token={pair[1]}", pair, headers={"User-Agent": f"agent {pair[1]}"})
+    assert [entry["user"] for entry in simulator.requests()] == ["MAG000000001"] * 2
+    assert simulator.requests()[0]["query"] == "token=(secret)"
+    written = (simulator.state / "requests.jsonl").read_text()
+    assert [pair for pair in (old, new) if pair[1] in written] == []
+
+
+def test_help_has_its_parts_in_order(simulator: Simulator) -> None:
+    text = ask(simulator, f"{INFO}/help", simulator.token("shop")).body.decode()
+    assert text.startswith("Downloads Usage:")
+    parts = ["file/[FILENAME]", "Info Usage:", "info/[OPTION]/[PARAMS]", "Options:", "help", "files", "versions"]
+    parts += [
+        "filter",
+        "json",
+        "Filter Params:",
+        "version",
+        "type",
+        "ce-full",
+        "ee-full",
+        "ce-patch",
+        "ee-patch",
+        "other",
+    ]
+    place = 0
+    for part in parts:
+        place = text.index(part, place)
+
+
+def test_tables(simulator: Simulator) -> None:
+    pair = simulator.token("enterprise")
+
+    def names(path: str) -> list[str]:
+        return [row[-1] for row in rows(ask(simulator, path, pair).body.decode())]
+
+    everything = names(f"{INFO}/files")
+    assert ["Version 2.3.2", "Community Edition - Full", "2.3.2", "Magento-CE-2.3.2.zip"] in rows(
+        ask(simulator, f"{INFO}/files", pair).body.decode()
+    )
+    assert {BIG_FILE, "Magento-CE-2.0.0+Samples.zip", "Magento-EE-2.4.8.zip", "made-up-notes.zip"} <= set(everything)
+    assert names(f"{INFO}/filter/version/*") == [name for name in everything if name not in
+                                                 {"made-up-notes.zip", "made-up-cloud-tool.zip"}]  # fmt: skip
+    assert names(f"{INFO}/filter/version/1.9.2.1") == ["magento-1.9.2.1.tar.gz", "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh"]
+    assert "magento-1.9.0.0.tar.gz" in names(f"{INFO}/filter/version/1.9.%2A")
+    assert names(f"{INFO}/filter/type/ee-full") == names(f"{INFO}/filter/type/Enterprise%20Edition%20-%20Full")
+    for nothing in ("version/9.9", "type/none", "colour/red"):
+        assert ask(simulator, f"{INFO}/filter/{nothing}", pair).body == b"No results found.\n"
+    head, versions = ask(simulator, f"{INFO}/versions", pair).body.decode().split("\n\n")
+    assert head.splitlines()[:3] == ["CE Versions", "-----------", "2.4.8"]
+    assert versions.splitlines() == ["EE Versions", "-----------", "2.4.8"]
+
+
+def test_the_feed_has_both_shapes_and_unknown_categories(simulator: Simulator) -> None:
+    feed = ask(simulator, f"{INFO}/json", simulator.token("enterprise")).json
+    assert set(feed) == {"ce-full", "ce-patch", "ee-full", "ee-patch", "other", "ce-beta", "cloud-tool"}
+    assert {name for name, found in feed.items() if isinstance(found, list)} == {"other", "cloud-tool"}
+    patch = feed["ce-patch"]["1.9.2.0"]
+    assert patch == feed["ce-patch"]["1.9.2.1"]
+    assert set(patch[0]) == {"name", "file_name", "md5", "ce_versions", "ee_versions"}
+    sums = []
+    for found in feed.values():
+        for item in found if isinstance(found, list) else [item for items in found.values() for item in items]:
+            sums.append(item["md5"])
+            assert item["md5"] in {"", simulator.download(item["file_name"])["md5"]}
+    assert "" in sums
+    assert simulator.download(BIG_FILE)["md5"] in sums
+
+
+def test_only_paying_accounts_see_commerce(simulator: Simulator) -> None:
+    for account, sees in (("shop", False), ("unpaid", False), ("enterprise", True)):
+        pair = simulator.token(account)
+        assert ("ee-full" in ask(simulator, f"{INFO}/json", pair).json) == sees
+        assert ("Magento-EE" in ask(simulator, f"{INFO}/files", pair).body.decode()) == sees
+        assert ask(simulator, ENTERPRISE, pair).status == (200 if sees else 404)
+        assert ask(simulator, SMALL, pair).status == 200
+
+
+def test_small_files_are_what_their_names_say(simulator: Simulator) -> None:
+    pair = simulator.token("shop")
+    for name in ("Magento-CE-2.3.2.zip", "Magento-CE-2.0.0+Samples.zip", "Magento-CE-2.0.0%2BSamples.zip"):
+        got = ask(simulator, f"{FILES}/{name}", pair)
+        assert got.headers["Content-Type"] == "application/zip"
+        assert zipfile.ZipFile(io.BytesIO(got.raw)).testzip() is None
+        assert hashlib.sha256(got.raw).hexdigest() == simulator.download(name.replace("%2B", "+"))["sha256"]
+    got = ask(simulator, f"{FILES}/magento-1.9.0.0.tar.gz", pair)
+    with tarfile.open(fileobj=io.BytesIO(got.raw)) as archive:
+        assert archive.getnames() == ["magento-1.9.0.0/README.txt"]
+    assert ask(simulator, f"{FILES}/PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh", pair).raw.startswith(b"#!/bin/sh\n")
+    assert ask(simulator, f"{FILES}/Magento-CE-9.9.9.zip", pair).status == 404
+    assert ask(simulator, SMALL, pair, method="POST").status == 405
+    with pytest.raises(BadInput, match="no such download; the downloads are: Magento-CE-2.4.8.zip"):
+        simulator.download("nothing.zip")
+
+
+def test_head_tells_what_a_download_would_bring(simulator: Simulator) -> None:
+    got = ask(simulator, f"{FILES}/{BIG_FILE}", simulator.token("shop"), method="HEAD", headers={"Range": "bytes=0-1"})
+    assert (got.status, got.headers["Content-Length"], got.raw) == (200, str(64 * 1024 * 1024), b"")
+    assert got.headers["Accept-Ranges"] == "bytes"
+    assert got.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "part"),
+    [
+        ("bytes=0-9", 206, slice(0, 10)),
+        ("bytes=10-", 206, slice(10, None)),
+        ("bytes=-7", 206, slice(-7, None)),
+        ("bytes=5-99999999", 206, slice(5, None)),
+        ("bytes=9-5", 200, slice(None)),
+        ("bytes=0-1,4-5", 200, slice(None)),
+        ("lines=1-2", 200, slice(None)),
+        ("bytes=99999999-", 416, slice(0, 0)),
+        ("bytes=-0", 416, slice(0, 0)),
+    ],
+)
+def test_ranges(simulator: Simulator, header: str, status: int, part: slice) -> None:
+    pair = simulator.token("shop")
+    whole = ask(simulator, SMALL, pair).raw
+    got = ask(simulator, SMALL, pair, headers={"Range": header})
+    assert (got.status, got.raw) == (status, whole[part])
+    if status == 206:
+        first = range(len(whole))[part][0]
+        assert got.headers["Content-Range"] == f"bytes {first}-{first + len(got.raw) - 1}/{len(whole)}"
+    if status == 416:
+        assert got.headers["Content-Range"] == f"bytes */{len(whole)}"
+    assert simulator.requests()[-1]["range"] == header
+
+
+def test_a_range_of_another_file_is_not_given(simulator: Simulator) -> None:
+    pair = simulator.token("shop")
+    first = ask(simulator, SMALL, pair)
+    for condition, status in ((first.headers["ETag"], 206), (first.headers["Last-Modified"], 206), ('"other"', 200)):
+        got = ask(simulator, SMALL, pair, headers={"Range": "bytes=1-", "If-Range": condition})
+        assert got.status == status, condition
+
+
+@pytest.mark.parametrize(
+    ("downloads", "words"),
+    [
+        ([{"file_name": "a b.zip"}], "no slash and no blank"),
+        ([{"file_name": "a.zip"}, {"file_name": "a.zip"}], "same file name"),
+        ([{"file_name": "a.zip", "category": "ce-full"}], "versions must not be empty"),
+        ([{"file_name": "a.tar.gz", "size": 99999}], "size goes with zip files"),
+        ([{"file_name": "a.zip", "size": 3}], "bytes at least"),
+        ([{"file_name": "a.zip"}, {"file_name": "b.zip", "plain": False, "versions": ["1"]}], "for all of its files"),
+    ],
+)
+def test_unusable_downloads_are_named(tmp_path: Path, downloads: list[Any], words: str) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps({"downloads": downloads}))
+    with pytest.raises(BadInput, match=words):
+        read_start_data(path)
