@@ -1,0 +1,157 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The key modules at work on real accounts: in this process as root, as another account, or under other mounts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import _file_lab
+import pytest
+from _file_lab import Account, Accounts
+
+from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
+CLASSIC, XDG = ".composer", ".config/composer"
+PUBLIC, PRIVATE = fake_key("public"), fake_key("private")
+OTHER, OLD = fake_key("other public"), fake_key("old private")
+PAIR = {"public_key": PUBLIC, "private_key": PRIVATE}
+SECRETS = (PRIVATE, OLD)
+
+
+def auth(user: str = OTHER, secret: str = OLD, host: str = HOST) -> str:
+    """An auth.json with one entry."""
+    return json.dumps({"http-basic": {host: {"username": user, "password": secret}}}, indent=4) + "\n"
+
+
+@pytest.fixture
+def deploy(accounts: Accounts) -> Iterator[Account]:
+    """The account `deploy` with an empty home."""
+
+    def clear() -> None:
+        for path in accounts.deploy.home.iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    clear()
+    yield accounts.deploy
+    clear()
+
+
+def put(account: Account, name: str, content: str | None = None, mode: int = 0o600) -> Path:
+    """A file (with content) or directory in the home of an account, all the way there its own."""
+    path = account.home / name
+    for directory in reversed([*path.relative_to(account.home).parents][:-1]):
+        if not (account.home / directory).exists():
+            _file_lab.give(account.home / directory, account, 0o755)
+    return _file_lab.give(path, account, 0o755 if content is None else mode, content)
+
+
+def _clean(answer: Answer) -> Answer:
+    for secret in SECRETS:
+        assert secret not in answer.text, answer.text
+    return answer
+
+
+def install(options: Mapping[str, Any], *, check_mode: bool = False) -> Answer:
+    """magento_auth_key as root, asking nobody unless told otherwise."""
+    return _clean(knock(magento_auth_key.main, {"verify": "never", **options}, check_mode=check_mode))
+
+
+def info(options: Mapping[str, Any]) -> Answer:
+    """magento_auth_key_info as root."""
+    return _clean(knock(magento_auth_key_info.main, dict(options)))
+
+
+def as_account(account: Account, run: Callable[[], Answer], environ: Mapping[str, str]) -> Answer:
+    """``run`` in a child that is this account for good, with this environment and no other."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            os.initgroups(account.name, account.gid)
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+            os.environ.clear()
+            os.environ.update(environ)
+            answer = run()
+            with os.fdopen(writing, "w") as pipe:
+                json.dump([answer.result, answer.text, answer.status], pipe)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0, f"as {account.name}: it failed without an answer"
+    return Answer(*json.loads(text))
+
+
+def install_below(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """magento_auth_key in a process of its own behind a command such as ``unshare``."""
+    module = "ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key"
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"verify": "never", **options}})
+    path = os.pathsep.join([_file_lab.IMPORTS, *filter(None, sys.path)])
+    run = subprocess.run(
+        [*prefix, sys.executable, "-m", module],
+        input=arguments, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    result: dict[str, Any] = json.loads(run.stdout)
+    return result
+
+
+def composer(account: Account, *words: str, environ: Mapping[str, str], prefix: Sequence[str] = ()) -> tuple[str, str]:
+    """Output and log of the real Composer as this account, with the account's HOME and this environment and no other."""
+    variables = {"HOME": str(account.home), "PATH": "/usr/local/bin:/usr/bin:/bin", **environ}
+    command = [*prefix, "setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "env", "-i"]
+    command += [f"{name}={value}" for name, value in variables.items()]
+    command += ["composer", "--no-ansi", "--no-interaction", *words]
+    run = subprocess.run(command, text=True, capture_output=True, cwd=account.home, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return run.stdout, run.stderr
+
+
+def state_of(path: Path) -> dict[str, tuple[Any, ...]]:
+    """Everything below a directory, with all that a write could have changed."""
+    found = {}
+    for one in sorted(path.rglob("*")):
+        info = one.lstat()
+        content = one.read_bytes() if stat.S_ISREG(info.st_mode) else b""
+        found[str(one)] = (content, info.st_mode, info.st_uid, info.st_gid, info.st_ino, info.st_mtime_ns)
+    return found
+
+
+def essence(answer: Answer) -> dict[str, Any]:
+    """What check mode and the real run must agree on."""
+    return {name: answer.result[name] for name in ("changed", "files", "diff", "problems", "verdicts")}
+
+
+def converges(options: Mapping[str, Any], where: Path) -> Answer:
+    """Check, run, check again, run again: the first two agree, the last two find nothing to do."""
+    before = state_of(where)
+    predicted = install(options, check_mode=True)
+    assert state_of(where) == before, predicted.result
+    real = install(options)
+    assert not real.code, real.result
+    assert essence(predicted) == essence(real)
+    after = state_of(where)
+    for check_mode in (True, False):
+        again = install(options, check_mode=check_mode)
+        assert not again.code and again.result["changed"] is False, again.result
+        assert state_of(where) == after, again.result
+        assert {row["action"] for row in again.result["files"]} == {"unchanged"}, again.result
+        assert again.warnings() == [], again.result
+    return real

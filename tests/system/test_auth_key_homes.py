@@ -1,0 +1,115 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user's keys come to where the real Composer of that user reads them, in every state of the home."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import _auth_lab
+import _file_lab
+import pytest
+from _auth_lab import CLASSIC, HOST, OTHER, PAIR, PUBLIC, XDG, auth, composer, converges, install_below, put
+from _file_lab import Account, Accounts, owner_and_mode
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
+
+pytestmark = pytest.mark.needs("root", "composer", "unshare", "setpriv")
+accounts, same_ids, deploy = _file_lab.accounts, _file_lab.same_ids, _auth_lab.deploy
+
+LOGIN = {"XDG_RUNTIME_DIR": "/run/user/none"}
+CRON: dict[str, str] = {}
+MOVED = '{"config": {"home": "%s"}}'
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["with /etc/xdg", "without /etc/xdg"])
+def mounts(request: pytest.FixtureRequest, accounts: Accounts) -> Iterator[list[str]]:
+    """A command that runs another one where /etc/xdg is a directory, or is not there, and the accounts are known."""
+    etc = Path(tempfile.mkdtemp(prefix="kf-etc-"))
+    # Lock files of the user database may come and go meanwhile.
+    subprocess.run(["cp", "--archive", "/etc/.", str(etc)], stderr=subprocess.DEVNULL)
+    assert accounts.deploy.name in (etc / "passwd").read_text()
+    shutil.rmtree(etc / "xdg", ignore_errors=True)
+    if request.param:
+        (etc / "xdg").mkdir()
+    yield ["unshare", "--mount", "sh", "-ec", f'mount --bind {etc} /etc; exec "$@"', "sh"]
+    shutil.rmtree(etc)
+
+
+# Name → what is in the home: a directory, or a file with its content.
+STATES: dict[str, dict[str, str | None]] = {
+    "neither": {},
+    "classic": {CLASSIC: None},
+    "xdg": {XDG: None},
+    "both": {CLASSIC: None, XDG: None},
+    "old key in classic": {f"{CLASSIC}/auth.json": auth()},
+    "old key in xdg": {f"{XDG}/auth.json": auth()},
+    "old key in both": {f"{CLASSIC}/auth.json": auth(), f"{XDG}/auth.json": auth()},
+    "moved": {f"{CLASSIC}/config.json": MOVED % "THERE/elsewhere", "elsewhere": None},
+    "moved by tilde": {f"{XDG}/config.json": MOVED % "~/elsewhere", "elsewhere": None},
+    "moved by variable": {f"{CLASSIC}/config.json": MOVED % "$HOME/elsewhere/", "elsewhere": None},
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_composer_reads_what_was_written(state: str, mounts: list[str], deploy: Account) -> None:
+    for name, content in STATES[state].items():
+        put(deploy, name, None if content is None else content.replace("THERE", str(deploy.home)))
+    result = install_below(mounts, {**PAIR, "users": [deploy.name]})
+    assert result.get("changed") is True, result
+    for row in result["files"]:
+        path = Path(row["path"])
+        assert not path.exists() or owner_and_mode(path) == (deploy.uid, deploy.gid, 0o600), result
+    for environ in (LOGIN, CRON):
+        output, log = composer(
+            deploy, "config", "--global", "-vvv", f"http-basic.{HOST}", environ=environ, prefix=mounts
+        )
+        assert json.loads(output)["username"] == PUBLIC, (environ, log, result)
+        (read,) = set(re.findall(r"Loading config file (.*/auth\.json)", log))
+        assert read in {row["path"] for row in result["files"]}, (environ, log, result)
+        # Composer itself makes directories: what is asked next must find the home as the module left it.
+        for htaccess in deploy.home.rglob(".htaccess"):
+            htaccess.unlink()
+    assert OTHER not in "".join(path.read_text() for path in deploy.home.rglob("auth.json")), result
+    again = install_below(mounts, {**PAIR, "users": [deploy.name]})
+    assert again["changed"] is False, again
+
+
+def written(deploy: Account) -> list[str]:
+    return sorted(str(path.relative_to(deploy.home)) for path in deploy.home.rglob("auth.json"))
+
+
+def codes(result: dict[str, Any]) -> list[str]:
+    return [problem["code"] for problem in result["problems"]]
+
+
+@pytest.mark.parametrize(
+    ("there", "expected", "problems"),
+    [
+        ([], [CLASSIC], []),
+        ([CLASSIC], [CLASSIC], []),
+        ([XDG], [XDG], []),
+        ([CLASSIC, XDG], [XDG], ["two_homes"]),
+    ],
+)
+def test_no_key_comes_to_a_home_that_nobody_reads_first(
+    there: list[str], expected: list[str], problems: list[str], deploy: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whether this machine has /etc/xdg or not.
+    monkeypatch.setattr(_composer_home, "XDG_DIRECTORY", str(deploy.home))
+    for name in there:
+        put(deploy, name)
+    answer = converges({**PAIR, "users": [deploy.name]}, deploy.home)
+    assert written(deploy) == [f"{name}/auth.json" for name in expected], answer.result
+    assert codes(answer.result) == problems, answer.result
+    assert len(answer.warnings()) == len(problems), answer.result
+    assert owner_and_mode(deploy.home / expected[0])[:2] == (deploy.uid, deploy.gid)
+    assert there or owner_and_mode(deploy.home / CLASSIC)[2] == 0o700
