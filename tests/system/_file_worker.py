@@ -37,7 +37,7 @@ def adding(host: str) -> files.Transform:
 
 
 def work(job: dict[str, Any]) -> dict[str, object]:
-    """One entry for each host of the job, one after the other."""
+    """One entry for each host of the job, one after the other; with ``look``, only the hosts that are there."""
     if "act_as" in job:
         os.setgroups([])
         os.setgid(job["act_as"])
@@ -45,6 +45,11 @@ def work(job: dict[str, Any]) -> dict[str, object]:
     ownership = files.Ownership(job.get("uid"), job.get("gid"))
     changed = []
     try:
+        if "look" in job:
+            os.getsid(0)
+            state = files.observe(job["path"], parse=auth_json.parse)
+            os.getsid(0)
+            return {"hosts": [entry.repository for entry in auth_json.entries(auth_json.parse(state.data or b"{}"))]}
         for host in job["hosts"]:
             wanted = files.Wanted(
                 job["path"],

@@ -66,7 +66,7 @@ def looks_at_names(call: Call) -> bool:
 
 def all_of(run: Callable[[int, Call], str], calls: list[Call]) -> Counter[str]:
     """Some at a time: they mostly wait."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(6) as pool:
         return Counter(pool.map(run, range(1, len(calls) + 1), calls))
 
 
@@ -131,10 +131,11 @@ SWAPS: dict[str, str] = {
     "directory for a link to another's": "cd ..; mv home aside; ln -s {lab}/theirs home",
     "temporary file for a link": "ln -s {lab}/vault/auth.json new; mv -Tf new {temporary}",
 }
-# Two cases in which root itself touches what lies in the directory of another.
+# Cases in which root itself touches what lies in the directory of another.
 FORGOTTEN_CHOWN = "root's file for a link to root's file"
+LOOKED_AT = "root's file for a link to root's file while it is only looked at"
 ANOTHER_OWNER = "temporary file of another for a link"
-SWAPS[FORGOTTEN_CHOWN] = SWAPS["file for a link to root's file"]
+SWAPS[FORGOTTEN_CHOWN] = SWAPS[LOOKED_AT] = SWAPS["file for a link to root's file"]
 SWAPS[ANOTHER_OWNER] = SWAPS["temporary file for a link"]
 
 
@@ -153,7 +154,7 @@ def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Pat
     def site(number: int) -> Path:
         directory = give(lab / f"{number:03}", accounts.deploy, 0o755)
         home = give(directory / "home", accounts.deploy, 0o755)
-        if swap == FORGOTTEN_CHOWN:
+        if swap in (FORGOTTEN_CHOWN, LOOKED_AT):
             give(home / "auth.json", None, 0o600, entry_text(OLD))
         else:
             give(home / "auth.json", accounts.deploy, 0o644, entry_text(OLD))
@@ -162,25 +163,31 @@ def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Pat
     options: dict[str, Any] = {"settle": 0}
     if swap == ANOTHER_OWNER:
         options["uid"] = accounts.other.uid
+    if swap == LOOKED_AT:
+        options["look"] = True
     calls = [call for call in workers.calls(site(0) / "auth.json", **options) if looks_at_names(call)]
     script = SWAPS[swap].format(lab=lab, temporary=TEMPORARY)
 
     def disturb(number: int, call: Call) -> str:
-        home = site(number)
-        worker = workers.start(home / "auth.json", strace=call.inject("delay_enter=100000"), **options)
-        held = worker.held()
-        accounts.deploy.run(f"cd {home}; {script}")
-        result = worker.outcome()
+        # On a busy machine the moment may be missed; then once more, in another place.
+        for attempt in range(5):
+            home = site(number + 1000 * attempt)
+            worker = workers.start(home / "auth.json", strace=call.inject("delay_enter=200000"), **options)
+            held = worker.held()
+            accounts.deploy.run(f"cd {home}; {script}")
+            result = worker.outcome()
+            if held:
+                break
         assert held and "killed" not in result, (call, result)
         assert [facts(victim) for victim in victims] == before, (call, result)
         assert opened == ((lab / "open/auth.json").read_bytes(), owner_and_mode(lab / "open/auth.json")), (call, result)
         leaked = subprocess.run(["grep", "-rl", "vault.example", str(home.parent)], capture_output=True, text=True)
-        assert leaked.stdout == "", (call, result)
+        assert leaked.stdout == "" and "vault.example" not in str(result), (call, result)
         return str(result.get("code", "done"))
 
     seen = all_of(disturb, calls)
     print(f"{swap}, at {len(calls)} system calls: {dict(seen)}")
-    assert seen.total() == len(calls) > 40
+    assert seen.total() == len(calls) > (10 if swap == LOOKED_AT else 40)
 
 
 FULL = [
