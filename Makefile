@@ -5,7 +5,7 @@
 PYTHON = $(shell sh tests/find-python)
 SUITES = .venv/bin/python tests/suites.py
 
-.venv/made-from: tests/environments.py tests/requirements/test.txt tests/requirements/constraints.txt
+.venv/made-from: tests/environments.py $(wildcard tests/requirements/*.txt)
 	@test -n "$(PYTHON)"
 	"$(PYTHON)" tests/environments.py .venv "$(PYTHON)" tests/requirements/test.txt
 	@touch $@

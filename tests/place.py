@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
 REQUIREMENTS = ROOT / "tests" / "requirements"
 PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+LIMIT = 1200
+"""Seconds after which a command is taken to hang."""
 
 
 @functools.cache
@@ -40,6 +43,17 @@ def linked_collections() -> Path:
     if not link.is_symlink():
         link.symlink_to(os.path.relpath(ROOT, link.parent))
     return WORK / "path"
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a command with all that it started and that stayed in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class Place:
@@ -108,10 +122,11 @@ class Place:
             start_new_session=True,
         )
         try:
-            status = process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+            status = process.wait(LIMIT)
+        except BaseException as error:
+            end_group(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise RuntimeError(f"{command[0]} was ended after {LIMIT} s") from None
             raise
         if status:
             raise subprocess.CalledProcessError(status, [str(word) for word in command])

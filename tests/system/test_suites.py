@@ -90,6 +90,18 @@ def test_names_of_suites(words: list[str], status: int) -> None:
     assert "molecule" in done.stdout + done.stderr
 
 
+def test_a_command_that_hangs_fails_its_suite(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+
+    def hangs(place: Place) -> None:
+        place.run("sh", "-c", f"sleep 300 & echo $! > {told}; wait")
+
+    monkeypatch.setattr("place.LIMIT", 1)
+    assert results(place, Suite("one", "", hangs)) == [("one", "failed", "sh was ended after 1 s")]
+    state = Path("/proc", told.read_text().strip(), "stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
 def test_suites_leave_the_home_alone(place: Place) -> None:
     assert Path(place.env["HOME"]).is_relative_to(ROOT / ".work")
 
