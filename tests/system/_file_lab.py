@@ -217,7 +217,7 @@ class Workers:
     """Starts workers: forks of one process that has everything loaded."""
 
     def __init__(self, scratch: Path) -> None:
-        command = [sys.executable, "-S", "-E", "-s", WORKER, IMPORTS]
+        command = [sys.executable, "-S", "-E", "-s", "-B", WORKER, IMPORTS]
         self.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.scratch = scratch
         self.count = 0
