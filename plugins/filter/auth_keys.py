@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable, Dict, List, Mapping, Sequence
+
 from ansible.errors import AnsibleError, AnsibleFilterError
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._role_keys import (
     PREFIX,
+    Lookups,
     entitlement_once,
     lookups,
     role_keys,
@@ -18,7 +21,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._role_keys import
 _TELLING = ("keys", "repository", "public_key", "packages", "state")
 
 
-def auth_keys(variables, *, host, hosts, hostvars):
+def auth_keys(
+    variables: Mapping[str, Any], *, host: str, hosts: Sequence[str], hostvars: Mapping[str, Any]
+) -> List[Dict[str, Any]]:
     """See the documentation beside this file."""
     try:
         keys = role_keys(variables)
@@ -29,7 +34,7 @@ def auth_keys(variables, *, host, hosts, hostvars):
     # What this host does not have from the inventory comes from the play, and that gives it to all hosts.
     shared = {name: variables.get(name) for name in _TELLING if PREFIX + name not in mine}
 
-    def known(other):
+    def known(other: str) -> Lookups:
         own = hostvars.get(other, {})
         try:
             return lookups({**shared, **{name: own[PREFIX + name] for name in _TELLING if PREFIX + name in own}})
@@ -43,6 +48,6 @@ def auth_keys(variables, *, host, hosts, hostvars):
 class FilterModule:
     """The filter under its name."""
 
-    def filters(self):
+    def filters(self) -> Dict[str, Callable[..., List[Dict[str, Any]]]]:
         """Name to function."""
         return {"auth_keys": auth_keys}

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
+from typing import Callable, Dict, Sequence
 
 from ansible.errors import AnsibleFilterError
 
 
-def _names_all(pattern):
+def _names_all(pattern: str) -> bool:
     """Whether a pattern, or any part of it, stands for the whole inventory."""
     parts = [part.strip() for part in pattern.replace(":", ",").split(",")]
     # Exclusions and intersections alone begin with all hosts.
@@ -24,7 +25,7 @@ def _names_all(pattern):
     return pattern.lstrip().startswith("~") and _fits_everything(pattern.strip()[1:])
 
 
-def _fits_everything(expression):
+def _fits_everything(expression: str) -> bool:
     try:
         return re.match(expression, "") is not None
     except re.error:
@@ -32,7 +33,7 @@ def _fits_everything(expression):
         return False
 
 
-def fleet(pattern, *, matched):
+def fleet(pattern: object, *, matched: Sequence[str]) -> str:
     """See the documentation beside this file."""
     if not isinstance(pattern, str) or not pattern.strip():
         raise AnsibleFilterError("Name the hosts to work on: -e magento_target=GROUP")
@@ -48,6 +49,6 @@ def fleet(pattern, *, matched):
 class FilterModule:
     """The filter under its name."""
 
-    def filters(self):
+    def filters(self) -> Dict[str, Callable[..., str]]:
         """Name to function."""
         return {"fleet": fleet}

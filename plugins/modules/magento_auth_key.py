@@ -363,6 +363,8 @@ code:
   sample: keys_invalid
 """
 
+from typing import Any, Dict, Mapping
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_install import install
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
@@ -398,18 +400,19 @@ ARGUMENT_SPEC = dict(
 MUTUALLY_EXCLUSIVE = [("keys", name) for name in ("public_key", "private_key", "repository", "url", "packages")]
 
 
-def run(params, *, check_mode):
+def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Install or remove the keys in ``params``; returns the result as documented, or raises `KeyfleetError`."""
     return install(params, check_mode=check_mode)
 
 
-def main():
+def main() -> None:
     """The door that Ansible knocks at."""
     module = Door(argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        module.fail_json(**failure(error))
+        answer: Dict[str, Any] = failure(error)
+        module.fail_json(**answer)
     if result["changed"]:
         for problem in result["problems"]:
             module.warn(problem["message"])

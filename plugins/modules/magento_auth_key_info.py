@@ -283,6 +283,8 @@ code:
   sample: keys_invalid
 """
 
+from typing import Any, Dict, Mapping
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_report import report
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
@@ -305,18 +307,19 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params):
+def run(params: Mapping[str, Any]) -> Dict[str, Any]:
     """Read and ask as ``params`` say; returns the result as documented, or raises `KeyfleetError`."""
     return report(params)
 
 
-def main():
+def main() -> None:
     """The door that Ansible knocks at."""
     module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params)
     except KeyfleetError as error:
-        module.fail_json(**failure(error))
+        answer: Dict[str, Any] = failure(error)
+        module.fail_json(**answer)
     module.exit_json(**result)
 
 
