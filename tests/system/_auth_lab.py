@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,13 @@ import pytest
 from _file_lab import Account, Accounts
 
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+
+def fake_key(word: str) -> str:
+    """32 hex digits that are nobody's key."""
+    return hashlib.sha256(f"made up: {word}".encode()).hexdigest()[:32]
+
 
 HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
 CLASSIC, XDG = ".composer", ".config/composer"
@@ -88,13 +95,15 @@ def as_account(account: Account, run: Callable[[], Answer], environ: Mapping[str
             os.environ.clear()
             os.environ.update(environ)
             answer = run()
-            with os.fdopen(writing, "w") as pipe:
-                json.dump([answer.result, answer.text, answer.status], pipe)
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(json.dumps([answer.result, answer.text, answer.status]).encode())
             status = 0
+        except BaseException:
+            traceback.print_exc(file=sys.__stderr__)
         finally:
             os._exit(status)
     os.close(writing)
-    with os.fdopen(reading) as pipe:
+    with os.fdopen(reading, "rb") as pipe:
         text = pipe.read()
     assert os.waitpid(child, 0)[1] == 0, f"as {account.name}: it failed without an answer"
     return Answer(*json.loads(text))
@@ -114,7 +123,7 @@ def install_below(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str
 
 
 def composer(account: Account, *words: str, environ: Mapping[str, str], prefix: Sequence[str] = ()) -> tuple[str, str]:
-    """Output and log of the real Composer as this account, with the account's HOME and this environment and no other."""
+    """Output and log of the real Composer as this account, with its HOME and this environment and no other."""
     variables = {"HOME": str(account.home), "PATH": "/usr/local/bin:/usr/bin:/bin", **environ}
     command = [*prefix, "setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "env", "-i"]
     command += [f"{name}={value}" for name, value in variables.items()]

@@ -1,0 +1,116 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What keeps a key from being used although it was written, and how often that is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import _auth_lab
+import _file_lab
+import pytest
+from _auth_lab import CLASSIC, HOST, OLD, OTHER, PAIR, PRIVATE, PUBLIC, auth, converges, install, put
+from _file_lab import Account
+
+pytestmark = pytest.mark.needs("root", "useradd")
+accounts, lab, same_ids, deploy = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _auth_lab.deploy
+FILE = f"{CLASSIC}/auth.json"
+
+
+def codes(result: dict[str, Any]) -> list[str]:
+    return [problem["code"] for problem in result["problems"]]
+
+
+def project(where: Path, **files: Any) -> str:
+    where.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (where / f"{name}.json").write_text(json.dumps(content))
+        (where / f"{name}.json").chmod(0o600)
+    return str(where)
+
+
+ENTRY = {HOST: {"username": OTHER, "password": OLD}}
+SAME = {HOST: {"username": PUBLIC, "password": PRIVATE}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "config", "shop", "expected"),
+    [
+        ({}, {}, {}, []),
+        ({"bearer": {HOST: "t"}}, {}, {}, ["bearer_wins"]),
+        ({"custom-headers": {HOST: ["A: b"]}}, {}, {}, ["another_source_wins"]),
+        ({}, {"bearer": {HOST: "t"}}, {}, ["bearer_wins"]),
+        ({}, {"http-basic": ENTRY}, {}, []),
+        ({}, {}, {"auth": {"http-basic": ENTRY}}, ["another_source_wins"]),
+        ({}, {}, {"auth": {"http-basic": SAME}}, []),
+        ({}, {}, {"auth": {"bearer": {HOST: "t"}}}, ["bearer_wins"]),
+        ({}, {}, {"composer": {"config": {"http-basic": ENTRY}}}, ["another_source_wins"]),
+        ({}, {}, {"composer": {"config": {"http-basic": {"h": ENTRY[HOST]}}}}, []),
+    ],
+)
+def test_sources_that_win_over_a_user_s_key(
+    mine: dict[str, Any],
+    config: dict[str, Any],
+    shop: dict[str, Any],
+    expected: list[str],
+    deploy: Account,
+    lab: Path,
+) -> None:
+    put(deploy, FILE, json.dumps(mine))
+    put(deploy, f"{CLASSIC}/config.json", json.dumps({"config": config}))
+    path = project(lab / "shop", **shop)
+    # The project gets a key for another repository, so that it is known to be one of the user's.
+    vendor = {"repository": "v.example", "public_key": "u", "private_key": "chosen", "projects": [path]}
+    options = {"keys": [{**PAIR, "users": [deploy.name]}, vendor]}
+    first = install(options)
+    assert sorted(set(codes(first.result))) == expected, first.result
+    assert len(first.warnings()) == len(first.result["problems"]), first.result
+    again = install(options)
+    assert again.result["problems"] == first.result["problems"], again.result
+    assert (again.result["changed"], again.warnings()) == (False, []), again.result
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"composer": {"config": {"http-basic": ENTRY}}}, []),
+        ({"composer": {"config": {"bearer": {HOST: "t"}}}}, ["bearer_wins"]),
+        ({"auth": {"bearer": {HOST: "t"}}}, ["bearer_wins"]),
+        ({"auth": {"client-certificate": {HOST: {}}}}, ["another_source_wins"]),
+    ],
+)
+def test_sources_that_win_over_a_project_s_key(files: dict[str, Any], expected: list[str], lab: Path) -> None:
+    answer = converges({**PAIR, "projects": [project(lab / "shop", **files)]}, lab)
+    assert codes(answer.result) == expected, answer.result
+
+
+def test_a_bearer_wins_in_explicit_files_and_in_the_setup_s_home(lab: Path) -> None:
+    path = project(lab / "shop")
+    home = lab / "shop" / "var" / "composer_home"
+    home.mkdir(parents=True)
+    for file in (lab / "auth.json", home / "auth.json"):
+        file.write_text(json.dumps({"bearer": {HOST: "t"}}))
+    answer = install({**PAIR, "projects": [path], "paths": [str(lab / "auth.json")]})
+    assert {(problem["code"], problem["path"]) for problem in answer.result["problems"]} == {
+        ("bearer_wins", str(lab / "auth.json")), ("bearer_wins", str(home / "auth.json")),
+        *(("readable_by_others", str(file)) for file in (lab / "auth.json", home / "auth.json")),
+    }, answer.result  # fmt: skip
+
+
+def test_a_key_of_the_project_s_own_is_meant_to_win(deploy: Account, lab: Path) -> None:
+    own = {"public_key": OTHER, "private_key": OLD, "projects": [project(lab / "shop")]}
+    answer = install({"keys": [{**PAIR, "users": [deploy.name]}, own]})
+    assert answer.result["changed"] and answer.result["problems"] == [], answer.result
+
+
+def test_a_file_that_everybody_could_read_is_a_problem_once(deploy: Account) -> None:
+    put(deploy, FILE, auth(), 0o644)
+    answer = install({**PAIR, "users": [deploy.name]})
+    assert codes(answer.result) == ["readable_by_others"] and len(answer.warnings()) == 1, answer.result
+    answer = install({**PAIR, "users": [deploy.name]})
+    assert codes(answer.result) == [] and answer.warnings() == [], answer.result
+    assert os.stat(deploy.home / FILE).st_mode & 0o077 == 0
