@@ -1,0 +1,237 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told of the keys of real accounts, and that the real Composer agrees on which one wins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import _auth_lab
+import _file_lab
+import pytest
+from _auth_lab import (
+    CLASSIC,
+    HOST,
+    OLD,
+    OTHER,
+    PAIR,
+    PRIVATE,
+    PUBLIC,
+    XDG,
+    as_account,
+    auth,
+    composer,
+    info,
+    put,
+    state_of,
+)
+from _file_lab import Account, Accounts, give
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
+from simulator.client import Simulator
+
+pytestmark = pytest.mark.needs("root", "useradd")
+accounts, lab, same_ids, deploy = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _auth_lab.deploy
+FILE = f"{CLASSIC}/auth.json"
+
+
+@pytest.fixture(autouse=True)
+def xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this machine has /etc/xdg or not."""
+    monkeypatch.setattr(_composer_home, "XDG_DIRECTORY", "/")
+
+
+def codes(result: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return [(problem["code"], problem["path"]) for problem in result["problems"]]
+
+
+# Composer's order, asked of Composer as well: what the user's config.json, auth.json and the project's files say.
+
+NAMES = ("config", "home", "composer", "project")
+
+
+def entry(name: str) -> dict[str, Any]:
+    return {"http-basic": {HOST: {"username": name, "password": "made up"}}}
+
+
+@pytest.mark.needs("composer", "setpriv")
+@pytest.mark.parametrize(
+    ("there", "alone", "in_project", "reason"),
+    [
+        (("home",), "home", "home", "only the user's auth.json has an entry"),
+        (("config",), "config", "config", "only the user's config.json has an entry"),
+        (("config", "home"), "home", "home", "the user's auth.json beats the user's config.json"),
+        (("home", "composer"), "home", "composer", "the project's composer.json beats the user's auth.json"),
+        (
+            NAMES,
+            "home",
+            "project",
+            "the project's auth.json beats the user's config.json and the user's auth.json and the project's "
+            "composer.json",
+        ),
+        (("project",), None, "project", "only the project's auth.json has an entry"),
+    ],
+)
+def test_composer_agrees_on_the_winner(
+    there: tuple[str, ...], alone: str | None, in_project: str, reason: str, deploy: Account
+) -> None:
+    shop = put(deploy, "shop")
+    content = {name: entry(name) if name in there else {} for name in NAMES}
+    put(deploy, f"{CLASSIC}/config.json", json.dumps({"config": content["config"]}))
+    put(deploy, FILE, json.dumps(content["home"]))
+    put(
+        deploy,
+        "shop/composer.json",
+        json.dumps({"config": content["composer"], "repositories": {"packagist.org": False}}),
+    )
+    put(deploy, "shop/auth.json", json.dumps(content["project"]))
+    before = state_of(deploy.home)
+    result = info({"users": [deploy.name], "projects": [str(shop)]}).result
+    assert state_of(deploy.home) == before
+    rows = {row["project"]: row for row in result["effective"]}
+    assert (rows.get(None, {}).get("public_key"), rows[str(shop)]["public_key"]) == (alone, in_project), result
+    assert rows[str(shop)]["reason"] == reason, result
+    told = composer(deploy, "config", f"http-basic.{HOST}", "--working-dir", str(shop), environ={})[0]
+    assert json.loads(told)["username"] == in_project, result
+
+
+def test_every_user_in_every_project(deploy: Account, accounts: Accounts, lab: Path) -> None:
+    put(deploy, FILE, auth(OTHER, OLD))
+    shops = []
+    for name, content in (("one", auth(PUBLIC, PRIVATE)), ("two", "{}")):
+        shop = give(lab / name, deploy, 0o755)
+        give(shop / "auth.json", deploy, 0o600, content)
+        shops.append(str(shop))
+    users = [deploy.name, accounts.other.name]
+    result = info({"users": users, "projects": shops}).result
+    assert [(row["user"], row["project"], row["public_key"]) for row in result["effective"]] == [
+        (deploy.name, None, OTHER),
+        (deploy.name, shops[0], PUBLIC),
+        (deploy.name, shops[1], OTHER),
+        (accounts.other.name, shops[0], PUBLIC),
+    ], result
+    assert [(row["path"], row["exists"], row["owner"]) for row in result["files"]] == [
+        (str(deploy.home / FILE), True, deploy.name),
+        (str(accounts.other.home / FILE), False, None),
+        (f"{shops[0]}/auth.json", True, deploy.name),
+        (f"{shops[1]}/auth.json", True, deploy.name),
+    ], result
+
+
+# Problems
+
+
+def test_what_is_wrong_with_the_files_of_users(deploy: Account, accounts: Accounts, lab: Path) -> None:
+    put(deploy, f"{XDG}/auth.json", auth(), 0o644)
+    put(deploy, CLASSIC)
+    give(deploy.home / FILE, None, 0o600, auth())
+    shop = give(lab / "shop", deploy, 0o755)
+    give(shop / "auth.json", accounts.other, 0o600, auth())
+    result = info({"users": [deploy.name, "no-such-user-of-keyfleet"], "projects": [str(shop)]}).result
+    assert codes(result) == [
+        ("unknown_user", None),
+        ("two_homes", str(deploy.home / CLASSIC)),
+        ("readable_by_others", str(deploy.home / XDG / "auth.json")),
+        ("wrong_owner", str(deploy.home / FILE)),
+        ("foreign_owner", str(shop / "auth.json")),
+    ], result
+    assert [row["path"] for row in result["files"]] == [str(deploy.home / f"{XDG}/auth.json"), str(deploy.home / FILE)]
+
+
+def test_a_home_that_config_json_moves(deploy: Account) -> None:
+    put(deploy, f"{CLASSIC}/config.json", json.dumps({"config": {"home": str(deploy.home / "moved")}}))
+    put(deploy, "moved/auth.json", auth())
+    result = info({"users": [deploy.name]}).result
+    assert codes(result) == [("home_moved", str(deploy.home / CLASSIC / "config.json"))], result
+    assert [row["public_key"] for row in result["effective"]] == [OTHER], result
+
+
+# All users, and the one that it runs as
+
+
+def test_all_users_are_those_with_a_file(deploy: Account, accounts: Accounts) -> None:
+    put(deploy, FILE, auth())
+    result = info({"all_users": True}).result
+    paths = {row["path"] for row in result["files"]}
+    assert str(deploy.home / FILE) in paths and str(accounts.other.home / FILE) not in paths, result
+    assert all(row["exists"] for row in result["files"]), result
+    assert (deploy.name, OTHER) in {(row["user"], row["public_key"]) for row in result["effective"]}, result
+    # Named besides, it stands there once; and a named one without a file is told of.
+    both = info({"all_users": True, "users": [deploy.name, accounts.other.name]}).result
+    assert {row["path"] for row in both["files"]} == paths | {str(accounts.other.home / FILE)}, both
+    assert len(both["files"]) == len(paths) + 1, both
+
+
+def test_nothing_given_means_the_user_it_runs_as(deploy: Account) -> None:
+    put(deploy, "elsewhere/auth.json", auth())
+    environ = {"HOME": str(deploy.home), "COMPOSER_HOME": str(deploy.home / "elsewhere")}
+    result = as_account(deploy, lambda: info({}), environ).result
+    assert [row["path"] for row in result["files"]] == [str(deploy.home / "elsewhere/auth.json")], result
+    without = as_account(deploy, lambda: info({}), {"HOME": str(deploy.home)}).result
+    assert [(row["path"], row["exists"]) for row in without["files"]] == [(str(deploy.home / FILE), False)], without
+    # For a named user nothing is known of the environment.
+    named = as_account(deploy, lambda: info({"users": [deploy.name]}), environ).result
+    assert [row["path"] for row in named["files"]] == [str(deploy.home / FILE)], named
+
+
+def test_what_an_ordinary_user_may_not_read_is_a_problem(deploy: Account, accounts: Accounts) -> None:
+    put(accounts.other, CLASSIC).chmod(0o700)
+    give(accounts.other.home / FILE, accounts.other, 0o600, auth())
+    try:
+        result = as_account(deploy, lambda: info({"users": [accounts.other.name]}), {"HOME": str(deploy.home)}).result
+    finally:
+        (accounts.other.home / FILE).unlink()
+        (accounts.other.home / CLASSIC).rmdir()
+    assert "permission_denied" in {problem["code"] for problem in result["problems"]}, result
+    assert result["files"] == [] and not result.get("failed"), result
+
+
+# What the repository says of what was found
+
+
+def test_every_key_on_the_host_is_tried(deploy: Account, lab: Path, simulator: Simulator) -> None:
+    good, bad = simulator.key("shop", "web"), simulator.key("shop", "old")
+    put(deploy, FILE, auth(*good))
+    shop = give(lab / "shop", deploy, 0o755)
+    give(shop / "auth.json", deploy, 0o600, auth(*bad))
+    for name in ("backup", "vendor"):
+        give(lab / name, None, 0o755)
+        give(lab / name / "auth.json", None, 0o600, auth(*bad))
+    before = state_of(lab)
+    options = {
+        "users": [deploy.name],
+        "projects": [str(shop)],
+        "search": [str(lab)],
+        "url": simulator.url,
+        "ca_path": simulator.ca_path,
+    }
+    quiet = info(options)
+    assert quiet.result["verdicts"] == [] and simulator.requests() == [], quiet.result
+    answer = info({**options, "verify": "always"})
+    assert {row["path"] for row in answer.result["files"]} == {
+        str(deploy.home / FILE), str(shop / "auth.json"), str(lab / "backup" / "auth.json"),
+    }, answer.result  # fmt: skip
+    assert [(row["public_key"], row["status"]) for row in answer.result["verdicts"]] == [
+        (good[0], "valid"), (bad[0], "invalid"),
+    ], answer.result  # fmt: skip
+    assert len(simulator.requests()) == 2
+    assert good[1] not in answer.text and bad[1] not in answer.text
+    failed = info({**options, "verify": "always", "fail_on": ["invalid"]})
+    assert failed.code == "keys_invalid" and len(failed.result["verdicts"]) == 2, failed.result
+    assert state_of(lab) == before
+
+
+def test_a_pair_is_checked_from_the_host(simulator: Simulator, deploy: Account) -> None:
+    public, private = simulator.key("shop", "web")
+    packages = ["magento/product-community-edition", "magento/product-enterprise-edition"]
+    options = {"url": simulator.url, "ca_path": simulator.ca_path, "packages": packages}
+    answer = info({**options, "public_key": public, "private_key": private})
+    (verdict,) = answer.result["verdicts"]
+    assert verdict["status"] == "not_entitled" and packages[1] in verdict["message"], answer.result
+    assert verdict["packages"] == {packages[0]: "listed", packages[1]: "absent"}, answer.result
+    assert private not in answer.text and answer.result["files"] == []
+    assert [row["status"] for row in info({**options, **PAIR}).result["verdicts"]] == ["invalid"]
+    assert list(deploy.home.iterdir()) == []
