@@ -122,3 +122,9 @@ def as_composer_leaves(document: dict[str, Any], file: bytes, *, host: str, user
     hosts = {**document.get(HTTP_BASIC, {}), host: {"username": values[0], "password": values[1]}}
     text = serialise({**document, HTTP_BASIC: hosts}, like=file).decode()
     return text.replace(line, "\\u2028").replace(paragraph, "\\u2029").encode()
+
+
+def excused(document: dict[str, Any], host: str) -> bool:
+    """Whether `composer config` alters the entry: it drops extra keys, and escapes U+2028 and U+2029."""
+    entry = document[HTTP_BASIC][host]
+    return len(entry) > 2 or any(separator in value for separator in "\u2028\u2029" for value in entry.values())

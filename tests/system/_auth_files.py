@@ -89,7 +89,7 @@ def value_of(section: str, text: st.SearchStrategy[str] = TEXT) -> st.SearchStra
         return GITHUB_TOKENS
     if section == "bearer":
         return text
-    objects = st.fixed_dictionaries({name: text for name in OBJECT_NAMES[section]})
+    objects = st.fixed_dictionaries({name: text for name in OBJECT_NAMES[section]}).flatmap(_shuffled)
     return text | objects if section.startswith("gitlab") else objects
 
 
@@ -155,14 +155,15 @@ def with_more(documents: st.SearchStrategy[Document], more: st.SearchStrategy[Do
 @st.composite
 def _extra_keys_in_entries(draw: st.DrawFn) -> Document:
     document = draw(documents())
-    known = {name for names in OBJECT_NAMES.values() for name in names}
-    names = st.sampled_from(["note", "access-token", "expires-at", "", "0", "x y"]) | KEYS.filter(
-        lambda name: name not in known and name not in _REAL_HOSTS
+    names = st.one_of(
+        st.sampled_from(["note", "access-token", "expires-at", "", "0", "x y"]),
+        st.sampled_from(["username", "password", "token", "consumer-key"]),
+        KEYS.filter(lambda name: name not in _REAL_HOSTS),
     )
     for hosts in document.values():
         for host, value in hosts.items():
             if isinstance(value, dict):
-                hosts[host] = dict(draw(_shuffled({**draw(st.dictionaries(names, ANY_JSON, max_size=2)), **value})))
+                hosts[host] = draw(_shuffled({**draw(st.dictionaries(names, ANY_JSON, max_size=2)), **value}))
     return document
 
 

@@ -12,7 +12,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from _agreement import EXAMPLES, REFUSED_ALTHOUGH_READ, ROW_OF, WHICH, as_composer_leaves, at_least, compared, profile
+from _agreement import (
+    EXAMPLES,
+    REFUSED_ALTHOUGH_READ,
+    ROW_OF,
+    WHICH,
+    as_composer_leaves,
+    at_least,
+    compared,
+    excused,
+    profile,
+)
 from _auth_files import ACCEPTED, FATAL, FIT, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, Kind, documents, written
 from _composer import Command, Harness
 from _unfit_auth_files import RANDOM, STRICTER, UNFIT
@@ -134,9 +144,17 @@ def test_the_command_reads_the_same_pairs(command: Command) -> None:
     assert len(read) >= 10
 
 
-REPOSITORIES = REAL_HOSTS | st.from_regex(
-    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?(:[0-9]{1,5})?", fullmatch=True
-).filter(lambda repository: repository_fault(repository) is None)  # fmt: skip
+REPOSITORIES = st.one_of(
+    REAL_HOSTS,
+    st.just("localhost"),
+    st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?\.example(:[0-9]{1,5})?", fullmatch=True),
+)
+
+
+def repositories(document: dict[str, Any]) -> st.SearchStrategy[str]:
+    """Hosts to write an entry for, as often as not one that has an entry already."""
+    present = [host for host in document.get(HTTP_BASIC) or {} if repository_fault(host) is None]
+    return st.sampled_from(present) | REPOSITORIES if present else REPOSITORIES
 
 
 @pytest.mark.parametrize("kind", FIT, ids=labels(FIT))
@@ -145,8 +163,10 @@ def test_what_is_written_is_composers_own(kind: Kind, harness: Harness) -> None:
     identical = []
 
     @profile(kind)
-    @given(kind.files, REPOSITORIES, TEXT, TEXT)
-    def check(file: bytes, host: str, username: str, password: str) -> None:
+    @given(st.data(), TEXT, TEXT)
+    def check(data: st.DataObject, username: str, password: str) -> None:
+        file = data.draw(kind.files)
+        host = data.draw(repositories(parse(file)))
         document = with_entry(parse(file), repository=host, username=username, password=password)
         ours = serialise(document, like=file)
         before, after = harness.read(file, without=host), harness.read(ours, without=host)
@@ -161,11 +181,12 @@ def test_what_is_written_is_composers_own(kind: Kind, harness: Harness) -> None:
         done = harness.set(ours, host=host, username=username, password=password)
         assert done.status == 0, f"{done.error}: {ours!r}"
         assert done.file == as_composer_leaves(document, file, host=host, username=username, password=password), file
+        assert (done.file == ours) is not excused(document, host), file
         identical.append(done.file == ours)
 
     check()
     assert len(identical) >= at_least(kind)
-    assert sum(identical) >= len(identical) // 2, "the exceptions have become the rule"
+    assert sum(identical) >= len(identical) // 4, "the exceptions have become the rule"
 
 
 def test_the_command_leaves_what_is_written(command: Command) -> None:
@@ -174,12 +195,16 @@ def test_the_command_leaves_what_is_written(command: Command) -> None:
     argument = TEXT.map(lambda text: text.replace("\x00", ""))
 
     @profile(examples=20)
-    @given(st.one_of(*[kind.files for kind in FIT]), REPOSITORIES, argument, argument)
-    def check(file: bytes, host: str, username: str, password: str) -> None:
+    @given(st.data(), argument, argument)
+    def check(data: st.DataObject, username: str, password: str) -> None:
+        file = data.draw(st.one_of(*[kind.files for kind in FIT]))
+        host = data.draw(repositories(parse(file)))
         document = with_entry(parse(file), repository=host, username=username, password=password)
-        done = command.set(serialise(document, like=file), host=host, username=username, password=password)
+        ours = serialise(document, like=file)
+        done = command.set(ours, host=host, username=username, password=password)
         assert done.status == 0, done.error
         assert done.file == as_composer_leaves(document, file, host=host, username=username, password=password), file
+        assert (done.file == ours) is not excused(document, host), file
         left.append(done.file)
 
     check()
