@@ -37,6 +37,14 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
     def _invocation(self) -> Dict[str, Any]:
         return {"module_args": shown(self.argument_spec, self.params)}
 
+    def _log_invocation(self) -> None:
+        """To the system log."""
+        given, self.params = self.params, shown(self.argument_spec, self.params)
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = given
+
     def exit_json(self, **kwargs: Any) -> None:
         """End well."""
         super().exit_json(**dict(kwargs, invocation=self._invocation()))
