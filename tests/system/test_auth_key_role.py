@@ -1,0 +1,226 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role and the playbook under the real ansible-playbook: one execution per host, one walk per play."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import _auth_lab
+import _control
+import _file_lab
+import pytest
+from _auth_lab import CLASSIC, HOST, PAIR, auth
+from _control import PYTHON, Control, Run
+from _file_lab import Account, give, owner_and_mode
+
+from simulator.client import Simulator
+
+pytestmark = pytest.mark.needs("root", "useradd", PYTHON)
+accounts, lab, same_ids, deploy = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _auth_lab.deploy
+control = _control.control
+COMMUNITY = "magento/product-community-edition"
+
+
+def role_variables(simulator: Simulator, **variables: Any) -> dict[str, Any]:
+    return {f"magento_auth_{name}": value for name, value in {"ca_path": simulator.ca_path, **variables}.items()}
+
+
+def key(simulator: Simulator, account: str = "shop", label: str = "web", **more: Any) -> dict[str, Any]:
+    public, private = simulator.key(account, label)
+    return {"public_key": public, "private_key": private, "url": simulator.url, **more}
+
+
+def asked(simulator: Simulator) -> tuple[int, int]:
+    """How often packages.json was asked for since the last time, and how many walks went on from there."""
+    entries = simulator.requests()
+    simulator.clear_log()
+    further = [(entry["user"], entry["path"]) for entry in entries if entry["path"] != "/packages.json"]
+    # A walk asks for each file once, and each account has files of its own.
+    walks = {user: max(further.count(one) for one in further if one[0] == user) for user, _path in further}
+    return len(entries) - len(further), sum(walks.values())
+
+
+def users(path: Path) -> dict[str, str]:
+    return {host: entry["username"] for host, entry in json.loads(path.read_text())["http-basic"].items()}
+
+
+@pytest.fixture
+def new_name() -> Iterator[str]:
+    """The name of an account that a test may make."""
+    name = f"kf-new-{secrets.token_hex(3)}"
+    yield name
+    if subprocess.run(["id", name], capture_output=True).returncode == 0:
+        subprocess.run(["userdel", "--remove", name], check=True, stderr=subprocess.DEVNULL)
+
+
+def without_secrets(run: Run, *keys: dict[str, Any]) -> Run:
+    for one in keys:
+        assert one["private_key"] not in run.output and one["private_key"] not in json.dumps(run.record)
+    return run
+
+
+def test_both_forms_at_once_are_one_execution_from_the_first_check_on(
+    control: Control, simulator: Simulator, lab: Path, new_name: str
+) -> None:
+    one, two = key(simulator), key(simulator, "enterprise")
+    vendor = {"repository": simulator.address, **key(simulator, "shop", "ci")}
+    variables = role_variables(
+        simulator,
+        keys=[dict(two, projects=[str(lab / "two")]), dict(vendor, users=[new_name])],
+        projects=[str(lab / "one"), str(lab / "three")],
+        **one,
+    )
+    first = without_secrets(control.role(variables, "--check", "--diff"), one, two, vendor)
+    assert first.status == 0, first.output
+    assert first.only()["changed"] is True and {row["action"] for row in first.only()["files"]} == {"created"}
+    assert not (lab / "one").exists() and asked(simulator)[0] == 3
+    subprocess.run(["useradd", "--create-home", new_name], check=True)
+    for name in ("one", "two", "three"):
+        give(lab / name, None, 0o755)
+    real = without_secrets(control.role(variables, "--diff"), one, two, vendor)
+    assert real.status == 0, real.output
+    assert [row["status"] for row in real.only()["verdicts"]] == ["valid"] * 3, real.output
+    assert asked(simulator) == (3, 0)
+    expected = {"one": one, "two": two, "three": one}
+    assert {name: users(lab / name / "auth.json") for name in expected} == {
+        name: {HOST: pair["public_key"]} for name, pair in expected.items()
+    }
+    home = Path(f"/home/{new_name}/{CLASSIC}")
+    assert users(home / "auth.json") == {simulator.address: vendor["public_key"]}
+    assert owner_and_mode(home / "auth.json")[2] == 0o600 and home.owner() == new_name
+    for words in (["--check"], []):
+        again = control.role(variables, *words)
+        assert (again.status, again.only()["changed"]) == (0, False), again.output
+        assert asked(simulator) == (0, 0), again.output
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_entitlement_is_looked_up_once_per_key_and_verdicts_are_per_host(
+    own: bool, control: Control, simulator: Simulator, lab: Path
+) -> None:
+    shop, enterprise = key(simulator), key(simulator, "enterprise")
+    control.hosts = {name: {"shop_root": str(give(lab / name, None, 0o755))} for name in ("web1", "web2", "web3")}
+    control.group = role_variables(simulator, packages=[COMMUNITY], **shop)
+    if own:
+        control.hosts["web2"].update(role_variables(simulator, **enterprise))
+    run = control.role({"magento_auth_projects": ["{{ shop_root }}"]})
+    assert run.status == 0, run.output
+    assert asked(simulator) == (3, 2 if own else 1)
+    packages = {host: run.only(host)["verdicts"][0]["packages"] for host in control.hosts}
+    listed = {COMMUNITY: "listed"}
+    assert packages == {"web1": listed, "web2": listed if own else {}, "web3": {}}, run.output
+    assert {run.only(host)["verdicts"][0]["status"] for host in control.hosts} == {"valid"}
+
+
+def test_a_host_whose_key_is_bad_keeps_what_it_has_and_the_others_go_on(
+    control: Control, simulator: Simulator, lab: Path
+) -> None:
+    good, bad = key(simulator), key(simulator, "shop", "old")
+    control.hosts = {name: {"shop_root": str(give(lab / name, None, 0o755))} for name in ("web1", "web2")}
+    control.hosts["web2"].update(
+        role_variables(simulator, public_key=bad["public_key"], private_key=bad["private_key"])
+    )
+    control.group = role_variables(simulator, **good)
+    kept = give(lab / "web2" / "auth.json", None, 0o600, auth())
+    before = kept.read_bytes(), kept.stat().st_ino, kept.stat().st_mtime_ns
+    run = without_secrets(control.role({"magento_auth_projects": ["{{ shop_root }}"]}, "-vvv"), good, bad)
+    assert run.status != 0 and run.only("web2")["code"] == "keys_invalid", run.output
+    assert "No file was touched" in run.output
+    assert (kept.read_bytes(), kept.stat().st_ino, kept.stat().st_mtime_ns) == before
+    assert users(lab / "web1" / "auth.json") == {HOST: good["public_key"]}
+
+
+@pytest.mark.needs("sudo")
+def test_become_an_ordinary_user(control: Control, simulator: Simulator, deploy: Account) -> None:
+    # Nothing but the key: the user that the module runs as.
+    one = key(simulator)
+    for expected in (True, False):
+        run = control.role(role_variables(simulator, **one), become=True, become_user=deploy.name)
+        assert (run.status, run.only()["changed"]) == (0, expected), run.output
+    assert users(deploy.home / CLASSIC / "auth.json") == {HOST: one["public_key"]}
+    assert owner_and_mode(deploy.home / CLASSIC / "auth.json") == (deploy.uid, deploy.gid, 0o600)
+
+
+def test_before_an_image_is_made_every_key_can_be_taken_away(control: Control, lab: Path) -> None:
+    shop = give(lab / "shop", None, 0o755)
+    give(shop / "auth.json", None, 0o600, json.dumps({"http-basic": {
+        HOST: {"username": "u", "password": "made up"}, "h.example": {"username": "u", "password": "made up"},
+    }}))  # fmt: skip
+    variables = {"magento_auth_state": "absent", "magento_auth_projects": [str(shop)]}
+    for words, left in ((["--check"], {HOST, "h.example"}), ([], {"h.example"})):
+        run = control.role(variables, *words)
+        assert (run.status, run.only()["changed"]) == (0, True), run.output
+        assert set(users(shop / "auth.json")) == left
+    assert control.role(variables).only()["changed"] is False
+
+
+PLAY = """
+- hosts: web
+  gather_facts: false
+  ignore_errors: true
+  tasks:
+    - keyfleet.magento.magento_auth_key: {{public_key: {integer}, private_key: {private}, {place}}}
+    - keyfleet.magento.magento_auth_key: {{public_key: {public}, private_key: 1e31, {place}}}
+    - keyfleet.magento.magento_auth_key: {{keys: [{{public_key: {public}, private_key: 1234567890}}], {place}}}
+    - keyfleet.magento.magento_auth_key: {{public_key: {public}, private_key: {private}, {place}, mode: 600}}
+    - keyfleet.magento.magento_auth_key: {{public_key: {public}, private_key: {private}, {place}, mode: '0644'}}
+    - keyfleet.magento.magento_auth_key: {{public_key: {public}, private_key: {private}, {place}, mode: 0600}}
+    - keyfleet.magento.magento_auth_key: {{public_key: {public}, private_key: {private}, {place}, mode: '0640'}}
+    - ansible.builtin.include_role: {{name: keyfleet.magento.magento_auth}}
+      vars: {{magento_auth_keys: [{{public_key: {public}, private_key: {integer}}}],
+             magento_auth_projects: [{shop}]}}
+"""
+
+
+def test_what_yaml_makes_of_keys_and_modes(control: Control, lab: Path) -> None:
+    shop = give(lab / "shop", None, 0o755)
+    place = f"projects: [{shop}], verify: never"
+    text = PLAY.format(
+        place=place, shop=shop, public=PAIR["public_key"], private=PAIR["private_key"], integer="1234567890" * 3 + "12"
+    )
+    run = control.play(text)
+    outcomes = [result.get("code", result["changed"]) for result in run.of()]
+    assert outcomes == ["bad_key", "bad_key", "bad_key", "bad_options", "bad_options", True, True, "bad_key"], (
+        run.output
+    )
+    assert [result["files"][0]["after"]["mode"] for result in run.of() if result["changed"]] == ["0600", "0640"]
+    assert "1234567890" not in json.dumps([result["msg"] for result in run.of() if "msg" in result]), run.output
+
+
+# The playbook
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (None, "Name the hosts to work on"),
+        ("all", "every host of the inventory"),
+        ("all:!web2", "every host of the inventory"),
+        ("wbe", "matches no host"),
+    ],
+)
+def test_the_playbook_needs_a_target(target: str | None, words: str, control: Control) -> None:
+    run = control.run(
+        "ansible-playbook", "keyfleet.magento.provision", *(["-e", f"magento_target={target}"] if target else [])
+    )
+    assert run.status != 0 and words in " ".join(run.output.split()), run.output
+    assert run.record == [], run.output
+
+
+def test_the_playbook_works_on_its_target_and_under_a_limit(control: Control, simulator: Simulator, lab: Path) -> None:
+    for name in ("web1", "web2"):
+        control.hosts[name] = role_variables(simulator, projects=[str(give(lab / name, None, 0o755))])
+    control.group = role_variables(simulator, **key(simulator))
+    command = ["ansible-playbook", "keyfleet.magento.provision", "-e", "magento_target=web"]
+    limited = control.run(*command, "--limit", "web2")
+    assert limited.status == 0 and {r["host"] for r in limited.record} == {"web2"}, limited.output
+    assert not (lab / "web1" / "auth.json").exists() and (lab / "web2" / "auth.json").exists()
+    whole = control.run(*command)
+    assert [whole.only(name)["changed"] for name in ("web1", "web2")] == [True, False], whole.output
