@@ -68,10 +68,12 @@ class Control:
             **{
                 n: v for n, v in os.environ.items() if not n.startswith("ANSIBLE_") and not n.lower().endswith("_proxy")
             },
-            "ANSIBLE_CALLBACKS_ENABLED": "_ansible_record",
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callbacks")),
             "ANSIBLE_COLLECTIONS_PATH": str(linked_collections()),
             "ANSIBLE_HOME": str(self.directory / "home"),
+            # `ansible` leaves callbacks out unless it is told.
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "True",
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PIPELINING": "True",
@@ -88,9 +90,9 @@ class Control:
 
     def play(self, tasks: Sequence[Mapping[str, Any]] | str, *words: str, **keywords: Any) -> Run:
         """A play of the group with these tasks, or of this text."""
-        content = tasks
+        content: Any = tasks
         if not isinstance(tasks, str):
-            content = [{"hosts": "web", "gather_facts": False, "tasks": list(tasks), **keywords}]  # type: ignore[assignment]
+            content = [{"hosts": "web", "gather_facts": False, "tasks": list(tasks), **keywords}]
         return self.run("ansible-playbook", str(self.write("play.yml", content)), *words)
 
     def role(self, variables: Mapping[str, Any], *words: str, **keywords: Any) -> Run:

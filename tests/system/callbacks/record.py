@@ -16,7 +16,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "_ansible_record"
+    CALLBACK_NAME = "record"
     CALLBACK_NEEDS_ENABLED = True
 
     def _record(self, outcome: str, result: object) -> None:
