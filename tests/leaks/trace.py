@@ -1,0 +1,69 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads arguments and environment of every program that a traced command started."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .report import NotSearched
+
+# Linux takes no single argument or variable that is longer.
+_LONGEST = 32 * 4096
+_TEXT = rb'"(?:\\x[0-9a-f]{2})*"'
+_LIST = rb"(NULL|\[(?:" + _TEXT + rb"(?:, )?)*\])"
+_CALL = re.compile(rb"execve\(" + _TEXT + rb", " + _LIST + rb", " + _LIST)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One call of execve, successful or not."""
+
+    argv: tuple[bytes, ...]
+    environment: tuple[bytes, ...]
+
+
+def traced(command: Sequence[str], directory: Path) -> list[str]:
+    """The command under strace, which writes one file for each process below ``directory``.
+
+    It runs with no_new_privs, which makes tracing cheap: programs cannot become root who are not.
+    """
+    if not shutil.which("strace"):
+        raise NotSearched("no strace, so nobody sees the arguments of programs")
+    options = [
+        "--seccomp-bpf",
+        "-ff",
+        "-qq",
+        "-xx",
+        "-v",
+        "-s",
+        str(_LONGEST),
+        "-e",
+        "trace=execve",
+        "-e",
+        "signal=none",
+    ]
+    return ["strace", *options, "-o", str(directory / "trace"), "--", *command]
+
+
+def programs(directory: Path) -> list[Program]:
+    """Every program that was started. A call that cannot be read whole raises `NotSearched`."""
+    found = []
+    for path in sorted(directory.glob("trace.*")):
+        for line in path.read_bytes().splitlines():
+            if b"execve(" not in line:
+                continue
+            call = _CALL.search(line)
+            if not call:
+                raise NotSearched(f"{path.name} has a call that cannot be read")
+            found.append(Program(_texts(call[1]), _texts(call[2])))
+    return found
+
+
+def _texts(quoted: bytes) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(text.replace(b"\\x", b"").decode()) for text in re.findall(rb'"([^"]*)"', quoted))

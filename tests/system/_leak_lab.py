@@ -1,0 +1,171 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A place to run the collection in while everything that leaves it is searched for planted secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from leaks.forms import Secret
+from leaks.watched import Watched, watched_run
+from place import linked_collections
+from simulator.client import Simulator
+
+MODULE = "keyfleet.magento.magento_auth_key"
+INFO = "keyfleet.magento.magento_auth_key_info"
+ROLE = "keyfleet.magento.magento_auth"
+# What every run must have been seen to do, or the search says nothing.
+SEEN = ("output", "log", "argv", "environment")
+
+
+def made_up(word: str, digits: int = 32) -> str:
+    """Hex digits that nobody else on this machine searches for at the same time."""
+    return hashlib.sha256(f"{os.getpid()}/{word}".encode()).hexdigest()[:digits]
+
+
+PUBLIC = {name: made_up(f"{name} public") for name in ("first", "second")}
+# Those that the tests hand over, in variables of these names with vault_ before them.
+GIVEN = {
+    "first": made_up("first private"),
+    "second": made_up("second private"),
+    "wrong": made_up("wrong private"),
+    "download_token": made_up("download token", 40),
+    "upper_case": made_up("upper case").upper(),
+    "vendor": f'made up/{made_up("vendor", 8)} "pass" \\ wörd & more',
+    "sign_in": f"{made_up('sign in', 12)}@shop.example",
+}
+# Those that stand in files beside ours, or in broken files.
+FOREIGN = {
+    name: f"{name}-{made_up(name, 24)}"
+    for name in ("basic", "bearer", "github", "gitlab", "gitlab_user", "bitbucket", "header", "passphrase", "broken")
+}
+VAULT_PASSWORD = f"vault password {made_up('vault')}"
+SECRETS = [
+    *(Secret(name, value, user=PUBLIC.get(name, PUBLIC["first"])) for name, value in GIVEN.items()),
+    *(Secret(f"foreign {name}", value, user="made-up-user") for name, value in FOREIGN.items()),
+    Secret("vault password", VAULT_PASSWORD),
+]
+OTHERS: dict[str, Any] = {
+    "http-basic": {"packages.other.example": {"username": "made-up-user", "password": FOREIGN["basic"]}},
+    "bearer": {"bearer.other.example": FOREIGN["bearer"]},
+    "github-oauth": {"github.com": FOREIGN["github"]},
+    "gitlab-token": {
+        "gitlab.com": FOREIGN["gitlab"],
+        "gitlab.other.example": {"username": "made-up-user", "token": FOREIGN["gitlab_user"]},
+    },
+    "bitbucket-oauth": {
+        "bitbucket.org": {"consumer-key": "made-up-consumer", "consumer-secret": FOREIGN["bitbucket"]},
+    },
+    "custom-headers": {"headers.other.example": [f"X-Made-Up: {FOREIGN['header']}"]},
+    "client-certificate": {"tls.other.example": {"local_cert": "/none.pem", "passphrase": FOREIGN["passphrase"]}},
+}
+
+
+_vaults: list[str] = []
+
+
+def _encrypted(password_file: str) -> str:
+    """The vault, encrypted once: starting Ansible takes its time."""
+    if not _vaults:
+        content = {f"vault_{name}": value for name, value in GIVEN.items()}
+        content |= {f"vault_{name}_public": value for name, value in PUBLIC.items()}
+        program = str(Path(sys.executable).parent / "ansible-vault")
+        command = [program, "encrypt", "--vault-password-file", password_file]
+        done = subprocess.run(command, input=json.dumps(content), check=True, capture_output=True, text=True)
+        _vaults.append(done.stdout)
+    return _vaults[0]
+
+
+class Lab:
+    """Hosts of local connection, files to install into, and the secrets in an encrypted vault."""
+
+    def __init__(self, top: Path, simulator: Simulator) -> None:
+        self.top = top
+        self.simulator = simulator
+        self.projects = top / "projects"
+        self.projects.mkdir(mode=0o755)
+        self.scratch = top / "scratch"
+        for name, private in (("first", GIVEN["first"]), ("second", GIVEN["second"])):
+            simulator.add_key("shop", name, public=PUBLIC[name], private=private)
+        password = self._private_file("vault-password", VAULT_PASSWORD)
+        vault = self._private_file("vault.yml", _encrypted(str(password)))
+        self._vault = ["-e", f"@{vault}", "--vault-password-file", str(password)]
+
+    def _private_file(self, name: str, content: str) -> Path:
+        path = self.top / name
+        path.touch(mode=0o600)
+        path.write_text(content)
+        return path
+
+    @property
+    def ask(self) -> dict[str, Any]:
+        """Options that lead to the simulator."""
+        return {"url": self.simulator.url, "ca_path": self.simulator.ca_path}
+
+    def project(self, name: str, content: object = None) -> str:
+        """A project's directory; ``content`` (text or what becomes JSON) is its auth.json."""
+        path = self.projects / name
+        path.mkdir(mode=0o755)
+        if content is not None:
+            (path / "auth.json").write_text(content if isinstance(content, str) else json.dumps(content, indent=4))
+            (path / "auth.json").chmod(0o600)
+        return str(path)
+
+    def run(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Watched:
+        """One command of Ansible's with inventory and vault."""
+        program = Path(sys.executable).parent / command[0]
+        words: list[str | Path] = [program, *command[1:], "-i", "web,", "-c", "local", *self._vault]
+        settings = {
+            "ANSIBLE_COLLECTIONS_PATH": str(linked_collections()),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            **(env or {}),
+        }
+        return watched_run(words, secrets=SECRETS, scratch=self.scratch, env=settings)
+
+    def play(
+        self, tasks: Sequence[dict[str, Any]], *options: str, env: Mapping[str, str] | None = None
+    ) -> tuple[Watched, dict[str, Any]]:
+        """Runs tasks, each of them (but blocks) whether or not others fail, and returns what they registered."""
+        names = [task["register"] for task in tasks if "register" in task]
+        answers = ", ".join(f"'{name}': {name} | default(none)" for name in names)
+        keep = {
+            "name": "Keep the results",
+            "ansible.builtin.copy": {
+                "content": "{{ {" + answers + "} | to_nice_json }}",
+                "dest": "{{ lookup('env', 'RESULTS') }}/results.json",
+                "mode": "0644",
+            },
+        }
+        ignore = {"ignore_errors": True, "ignore_unreachable": True}
+        gentle = [task if "block" in task else {**task, **ignore} for task in tasks]
+        playbook = self.top / "play.json"
+        playbook.write_text(json.dumps([{"hosts": "web", "gather_facts": False, "tasks": [*gentle, keep]}], indent=1))
+        watched = self.run(["ansible-playbook", str(playbook), *options], env)
+        results = self.scratch / "results" / "results.json"
+        assert results.exists(), f"the playbook did not come to its end (exit status {watched.status})"
+        return watched, json.loads(results.read_text())
+
+
+@pytest.fixture
+def lab(simulator: Simulator) -> Iterator[Lab]:
+    """A lab that other accounts can enter, below a directory that is root's all the way up when root runs the tests."""
+    top = Path(tempfile.mkdtemp(prefix="leaks-"))
+    top.chmod(0o755)
+    try:
+        yield Lab(top, simulator)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
