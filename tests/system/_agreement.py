@@ -21,7 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import
     serialise,
 )
 
-EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "40"))
 """Files of each class; a long run with many more is worth its time after a change."""
 SAME = "KEYFLEET_EXAMPLES" not in os.environ
 WHICH = "the same ones in every run" if SAME else "others in every run"
