@@ -123,7 +123,7 @@ def _load(data: bytes) -> Any:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unfit("not UTF-8", f"line {line}, byte {error.start}") from None
     if not text.strip(" \t\r\n"):
-        raise Unfit("empty; an auth.json without credentials is {}", "line 1, column 1")
+        raise Unfit("empty; without credentials an auth.json holds an empty object", "line 1, column 1")
     _refuse_depth(text)
     try:
         document = json.loads(

@@ -34,6 +34,8 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
 class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
     """The module's side of Ansible."""
 
+    params: Dict[str, Any]
+
     def _invocation(self) -> Dict[str, Any]:
         return {"module_args": shown(self.argument_spec, self.params)}
 

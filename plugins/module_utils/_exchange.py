@@ -101,22 +101,22 @@ class Session:
         """The answer for ``url``: its whole body, or no more than shows whether a JSON object begins there."""
         if self._broken is not None:
             return self._broken
-        box: List[Union[Answer, Finding, BaseException]] = []
+        box: List[Union[Answer, Finding]] = []
+        failures: List[BaseException] = []
 
         def work() -> None:
             try:
                 box.append(self._follow(url, whole, box))
             except BaseException as error:  # handed over to the caller below
-                box.append(error)
+                failures.append(error)
 
         # The socket's own timeout covers neither name resolution nor a server that sends a byte now and then.
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         thread.join(max(0.0, self._end - time.monotonic()))
-        outcome = box[-1] if box else timed_out(self._host, self._proxy, self._limit)
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+        if failures:
+            raise failures[-1]
+        return box[-1] if box else timed_out(self._host, self._proxy, self._limit)
 
     def _follow(self, url: str, whole: bool, box: List[Any]) -> Outcome:
         location = ""

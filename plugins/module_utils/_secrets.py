@@ -82,7 +82,7 @@ def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:
 
 
 def key_faults(*, repository: str, public_key: object, private_key: object) -> List[str]:
-    """Why the pair cannot work at ``repository``, in words that never quote a value. Empty when nothing speaks against it.
+    """Why the pair cannot work at ``repository``, in words that quote no value; empty if nothing speaks against it.
 
     Source of the form: Adobe's installation guide, "Get your authentication keys" (32 characters each). Other hosts
     hand out what they like, so only what is never a credential is refused there.

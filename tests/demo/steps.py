@@ -104,7 +104,7 @@ def report(world: World) -> None:
     show(world, rows)
     expected = {(h.name, MAGENTO, world.pair(h.account).public_key, "0600", "valid") for h in world.hosts}
     expected.add((world.hosts[-1].name, world.vendor, "token", "0600", "valid"))
-    found = {(host, repository, public, mode, verdict) for host, _, repository, public, _, mode, verdict in rows}
+    found = {(host, repository, public, mode, verdict) for host, _path, repository, public, _sum, mode, verdict in rows}
     world.screen.claim("every key is where it belongs, and valid", len(rows) == 4 and found == expected)
 
 

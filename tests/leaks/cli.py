@@ -43,7 +43,8 @@ def read_secrets(source: str) -> list[Secret]:
         raise NotSearched(f"{source}: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError) as error:
         # The words of a JSON error hold places, those of ours names; neither holds values.
-        reason = str(error) if type(error) is ValueError or isinstance(error, json.JSONDecodeError) else "wrong fields"
+        ours = isinstance(error, ValueError) and not isinstance(error, UnicodeError)
+        reason = str(error) if ours else "wrong fields"
         raise NotSearched(f"the secrets in {source} cannot be used: {reason}") from None
 
 

@@ -116,7 +116,7 @@ def install_below(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str
     path = os.pathsep.join([_file_lab.IMPORTS, *filter(None, sys.path)])
     run = subprocess.run(
         [*prefix, sys.executable, "-m", module],
-        input=arguments, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": path},
+        input=arguments, text=True, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
     result: dict[str, Any] = json.loads(run.stdout)
     return result
@@ -128,7 +128,7 @@ def composer(account: Account, *words: str, environ: Mapping[str, str], prefix: 
     command = [*prefix, "setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "env", "-i"]
     command += [f"{name}={value}" for name, value in variables.items()]
     command += ["composer", "--no-ansi", "--no-interaction", *words]
-    run = subprocess.run(command, text=True, capture_output=True, cwd=account.home, timeout=60)
+    run = subprocess.run(command, text=True, capture_output=True, cwd=account.home, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout, run.stderr
 

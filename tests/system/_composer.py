@@ -67,7 +67,9 @@ class Command:
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         command = ["composer", "--no-ansi", *words]
-        return subprocess.run(command, env=_environment(self._home), cwd=self._home, capture_output=True, timeout=60)
+        return subprocess.run(
+            command, env=_environment(self._home), cwd=self._home, capture_output=True, timeout=60, check=False
+        )
 
     def accepts(self, file: bytes) -> bool:
         """Whether a command that reads the file and asks nothing of it succeeds."""

@@ -83,7 +83,13 @@ class Control:
         }
         command = [str(Path(sys.executable).with_name(program)), "--inventory", str(self.inventory()), *words]
         run = subprocess.run(
-            command, env=environment, cwd=self.directory, text=True, capture_output=True, stdin=subprocess.DEVNULL
+            command,
+            env=environment,
+            cwd=self.directory,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
         lines = record.read_text().splitlines() if record.exists() else []
         return Run(run.returncode, run.stdout + run.stderr, [json.loads(line) for line in lines])

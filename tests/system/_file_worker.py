@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Processes of their own that each put one entry into one file, for the tests of files.
 
-`python -S -E -s -B _file_worker.py IMPORTS` reads one job a line, forks for it and answers with the process id. The child
-waits for SIGUSR1 (so that strace can be there first, or many can start at once), works, and writes its result to a
-file. Starting an interpreter for each of some hundred runs would take minutes.
+`python -S -E -s -B _file_worker.py IMPORTS` reads one job a line, forks for it and answers with the process id. The
+child waits for SIGUSR1 (so that strace can be there first, or many can start at once), works, and writes its result
+to a file. Starting an interpreter for each of some hundred runs would take minutes.
 
 The calls of getsid mark, for strace, where the work begins and ends.
 """

@@ -111,7 +111,7 @@ class Api:
 def noticed_later_in_time(api: Api) -> None:
     """With ``api_effect_milliseconds`` at 600."""
     key = api.made("fleet")
-    assert [ask(api.simulator, key=key).status for _ in range(3)] == [401, 401, 401]
+    assert [ask(api.simulator, key=key).status for _turn in range(3)] == [401, 401, 401]
     assert api.pairs(label="fleet")
     time.sleep(0.7)
     assert ask(api.simulator, key=key).status == 200
@@ -125,13 +125,13 @@ def noticed_later_in_requests(api: Api) -> None:
     """With ``api_effect_requests`` at 2."""
     key, other = api.made("fleet"), api.simulator.key("shop", "web")
     assert ask(api.simulator, key=other).status == 200
-    assert [ask(api.simulator, key=key).status for _ in range(4)] == [401, 401, 200, 200]
+    assert [ask(api.simulator, key=key).status for _turn in range(4)] == [401, 401, 200, 200]
     api.enable("fleet", False)
     assert api.pairs()["MAG000000001", "fleet"]["is_enabled"] is False
     assert ask(api.simulator, key=key).status == 200
     # The wait begins anew, from what is seen until then.
     api.enable("fleet", True)
-    assert [ask(api.simulator, key=key).status for _ in range(3)] == [200, 200, 200]
+    assert [ask(api.simulator, key=key).status for _turn in range(3)] == [200, 200, 200]
     api.enable("fleet", False)
     api.simulator.settle()
     assert ask(api.simulator, key=key).status == 401

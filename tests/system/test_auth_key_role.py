@@ -56,7 +56,7 @@ def new_name() -> Iterator[str]:
     """The name of an account that a test may make."""
     name = f"kf-new-{secrets.token_hex(3)}"
     yield name
-    if subprocess.run(["id", name], capture_output=True).returncode == 0:
+    if subprocess.run(["id", name], capture_output=True, check=False).returncode == 0:
         subprocess.run(["userdel", "--remove", name], check=True, stderr=subprocess.DEVNULL)
 
 

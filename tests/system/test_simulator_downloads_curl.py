@@ -48,7 +48,7 @@ def test_curl_resumes_the_big_file_after_two_cuts(simulator: Simulator, tmp_path
     output, known = tmp_path / "big.zip", simulator.download(BIG_FILE)
     simulator.add_fault("truncate", path="*/file/*", after_bytes=20_000_000, count=1)
     simulator.add_fault("reset", path="*/file/*", after_bytes=30_000_000, count=1)
-    runs = [fetch(simulator, BIG_FILE, output, "-C", "-") for _ in range(3)]
+    runs = [fetch(simulator, BIG_FILE, output, "-C", "-") for _turn in range(3)]
     assert runs[0].returncode == 18
     assert runs[1].returncode in {18, 56}
     assert (runs[2].returncode, runs[2].stdout.split()[0]) == (0, "206")

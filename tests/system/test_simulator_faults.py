@@ -44,7 +44,7 @@ def not_json(simulator: Simulator, key: Key) -> None:
     got = ask(simulator, key=key)
     assert got.status == 200
     with pytest.raises(ValueError, match="Expecting value"):
-        _ = got.json
+        _unused = got.json
 
 
 def redirect(simulator: Simulator, key: Key) -> None:
@@ -153,7 +153,7 @@ def test_a_fault_hits_only_what_it_names(simulator: Simulator) -> None:
 def test_skip_and_count(simulator: Simulator) -> None:
     key = simulator.key("shop", "web")
     number = simulator.add_fault("status", status=503, skip=1, count=2)
-    assert [ask(simulator, key=key).status for _ in range(5)] == [200, 503, 503, 200, 200]
+    assert [ask(simulator, key=key).status for _turn in range(5)] == [200, 503, 503, 200, 200]
     (fault,) = simulator.faults()
     assert (fault["id"], fault["matched"], fault["hits"]) == (number, 5, 2)
     assert [entry["fault"] for entry in simulator.requests()] == [None, number, number, None, None]
@@ -165,7 +165,7 @@ def test_the_next_fault_takes_over_when_one_is_used_up(simulator: Simulator) -> 
     key = simulator.key("shop", "web")
     simulator.add_fault("status", status=500, count=1)
     simulator.add_fault("status", status=502, count=1)
-    assert [ask(simulator, key=key).status for _ in range(3)] == [500, 502, 200]
+    assert [ask(simulator, key=key).status for _turn in range(3)] == [500, 502, 200]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_sessions_live_side_by_side_and_end(simulator: Simulator, api: Api) -> N
 def test_the_list_shows_every_private_half_every_time(simulator: Simulator, api: Api) -> None:
     simulator.add_key("shop", "web", uid=ORGANISATION)
     public, private = simulator.key("shop", "web", "")
-    for _ in range(2):
+    for _turn in range(2):
         pairs = api.pairs()
         assert pairs["MAG000000001", "web"] == {
             "label": "web",

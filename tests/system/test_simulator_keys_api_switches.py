@@ -61,9 +61,9 @@ def longest_session(api: Api) -> None:
 
 
 def session_of_two_requests(api: Api) -> None:
-    assert [api.list().status for _ in range(3)] == [200, 200, 200]
+    assert [api.list().status for _turn in range(3)] == [200, 200, 200]
     api.open()
-    assert [api.list().status for _ in range(3)] == [200, 200, 401]
+    assert [api.list().status for _turn in range(3)] == [200, 200, 401]
     assert api.open().list().status == 200
 
 

@@ -28,7 +28,7 @@ def test_sessions_tokens_and_pending_changes_survive_a_restart(tmp_path: Path) -
         simulator.restart()
         api.hang_up()
         assert api.list().status == 200
-        assert [ask(simulator, key=key).status for _ in range(2)] == [401, 200]
+        assert [ask(simulator, key=key).status for _turn in range(2)] == [401, 200]
         assert ask(simulator, HELP, token).status == 200
         assert simulator.replace_token("shop")[1] != token[1]
 
@@ -71,10 +71,10 @@ def test_it_is_fast_enough_for_thousands_of_requests(simulator: Simulator) -> No
         api.create(*(f"fleet-{number}" for number in range(200)))
         server = Path(f"/proc/{simulator.pid}/stat")
         before = _cpu(server)
-        for _ in range(300):
+        for _turn in range(300):
             assert api.list(type="m2", label="fleet-7").status == 200
         with connected(simulator) as connection:
-            for _ in range(300):
+            for _turn in range(300):
                 connection.request("GET", "/packages.json", headers=headers)
                 assert len(connection.getresponse().read()) > 100
     # Time of the processor, not of the clock: other tests run beside this one.
@@ -93,7 +93,7 @@ def test_steering_keeps_its_connection_and_mends_it(simulator: Simulator, tmp_pa
         own.restart()
         assert own.switches()["challenge"]["value"] is True
         began = time.monotonic()
-        for _ in range(50):
+        for _turn in range(50):
             own.reset()
         assert time.monotonic() - began < 5
     with pytest.raises(OSError):

@@ -43,7 +43,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
         authority, before = Path(simulator.ca_path).read_bytes(), simulator.accounts()
         simulator.restart()
         assert (Path(simulator.ca_path).read_bytes(), simulator.accounts()) == (authority, before)
-        assert [ask(simulator, key=new).status for _ in range(2)] == [503, 200]
+        assert [ask(simulator, key=new).status for _turn in range(2)] == [503, 200]
         assert ask(simulator).headers["WWW-Authenticate"] is not None
         assert [entry["n"] for entry in simulator.requests()] == [1, 2, 3, 4]
         assert simulator.call("GET", "")["counters"] == {"requests": 4}

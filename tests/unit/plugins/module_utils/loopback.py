@@ -19,8 +19,6 @@ import struct
 import threading
 from typing import Any, Callable, Dict, List, Optional
 
-import pytest
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
 
@@ -36,14 +34,6 @@ def fake_key(word: str) -> str:
 
 
 PUBLIC, PRIVATE = fake_key("public"), fake_key("private")
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy and no netrc but those of the test itself."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def ask(url: Optional[str], *, ca_path: Optional[str] = CA, timeout: float = 10, **changes: Any) -> Verdict:

@@ -108,7 +108,7 @@ UNFIT: List[Tuple[str, bytes, str, str]] = [
     ("no bytes", b"", "empty", "line 1, column 1"),
     ("white space", b" \r\n\t", "empty", "line 1, column 1"),
     ("form feed", b"\f{}", "not JSON", "line 1, column 1"),
-    ("trailing comma", b'{"http-basic": {},\n}', "not JSON", "line 2, column 1"),
+    ("trailing comma", b'{"http-basic": {},}', "not JSON", "line 1, column 1"),
     ("comment", b'{\n  // mine\n  "bearer": {}}', "not JSON", "line 2, column 3"),
     ("cut off", b'{"http-basic": {"h": {"username": "', "not JSON", "line 1, column 35"),
     ("two documents", b"{}\n{}", "not JSON", "line 2, column 1"),

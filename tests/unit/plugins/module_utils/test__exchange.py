@@ -18,9 +18,6 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
     Loopback,
     ask,
 )
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
-    plain_environment as plain_environment,
-)
 
 
 def good(exchange: Exchange) -> None:

@@ -21,9 +21,6 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
     ask,
     basic,
 )
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
-    plain_environment as plain_environment,
-)
 
 MIB = 1024 * 1024
 
