@@ -15,8 +15,8 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional
-from urllib.parse import quote as percent_encode
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import disguises
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
 TEXT_LIMIT = 300
@@ -107,14 +107,8 @@ class Verdict:
 def quoting(public_key: str, private_key: str) -> Quote:
     """A function that makes foreign text fit to be shown: one printable line, of limited length, without the secret."""
     pair = f"{public_key}:{private_key}".encode("utf-8", "replace")
-    plain = private_key.encode("utf-8", "replace")
-    forms = {
-        private_key,
-        one_line(private_key),
-        percent_encode(plain, safe=""),
-        base64.b64encode(pair).decode("ascii").rstrip("="),
-        base64.b64encode(plain).decode("ascii").rstrip("="),
-    }
+    shapes = disguises(private_key) | {base64.b64encode(pair).decode("ascii").rstrip("=")} if private_key else set()
+    forms = shapes | {one_line(shape) for shape in shapes}
     # The longest first, so that no form is left half cut by a shorter one.
     found = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True) if form), re.I)
 

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In what shapes a server may throw a secret back that it was sent. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Iterator, Set
+from urllib.parse import quote, quote_plus
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """What ``data`` becomes in base64 behind 0 to 2 other bytes, less the characters that neighbours take part in."""
+    for ahead in range(3):
+        text = base64.b64encode(b"\0" * ahead + data).decode("ascii")
+        # A character holds 6 bits, and only those that lie within ``data`` as a whole are sure.
+        inner = text[-(-8 * ahead // 6) : 8 * (ahead + len(data)) // 6]
+        yield inner
+        yield inner.replace("+", "-").replace("/", "_")
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    for plain_ascii in (True, False):
+        literal = json.dumps(secret, ensure_ascii=plain_ascii)[1:-1]
+        yield literal
+        yield literal.replace("/", "\\/")
+    yield repr(secret)[1:-1]
+    yield ascii(secret)[1:-1]
+
+
+def disguises(secret: str) -> Set[str]:
+    """Every shape of ``secret``, itself among them: escaped for an address, JSON or Python, in base64, in hex."""
+    data = secret.encode("utf-8", "replace")
+    shapes = {secret, quote(data, safe=""), quote(data), quote_plus(data)}
+    shapes.update(_escaped(secret), _in_base64(data))
+    shapes.add(binascii.hexlify(data).decode("ascii"))
+    return {shape for shape in shapes if shape}
