@@ -237,3 +237,9 @@ def test_a_certificate_that_nobody_vouches_for(
     answer = run(repository, {**GOOD, "projects": [str(tmp_path)], **options})
     assert answer.code == code, answer.result
     assert (tmp_path / "auth.json").exists() is not bool(code), answer.result
+
+
+@pytest.mark.parametrize(("pair", "code"), [(GOOD, ""), (BAD, "keys_invalid")])
+def test_check_mode_asks_for_a_user_to_come_as_well(pair: Dict[str, str], code: str, repository: Repository) -> None:
+    answer = run(repository, {**pair, "users": ["no-such-user-of-keyfleet"]}, check_mode=True)
+    assert (answer.code, repository.asked()) == (code, 1), answer.result
