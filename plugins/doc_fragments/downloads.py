@@ -1,0 +1,42 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a host asks for release downloads."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of every module that runs the host's curl against release downloads."""
+
+    DOCUMENTATION = r"""
+options:
+  downloads_url:
+    description:
+      - Address of release downloads, without what follows C(/products/downloads).
+    type: str
+    default: https://www.magentocommerce.com/products/downloads
+  validate_certs:
+    description:
+      - Whether the server's TLS certificate is verified.
+      - Leave this on. With V(false) the token is handed to whoever answers.
+    type: bool
+    default: true
+  ca_path:
+    description:
+      - File on the host, in PEM format, with the authorities that may vouch for the server. Whoever runs curl must
+        be able to read it.
+      - Without it curl's own trust store is used.
+    type: path
+  timeout:
+    description:
+      - Seconds that the server may take for an answer. When a file is downloaded, seconds that it may stay silent.
+    type: float
+    default: 30.0
+notes:
+  - Runs the C(curl) of the host, 7.55 or newer, which is looked for on the C(PATH). Everything that it is told goes
+    through its standard input, and no C(curlrc) is read.
+  - The proxy that the environment names is used as curl does. Redirects are never followed with credentials to
+    another host.
+  - Failures carry a stable RV(code). The codes are listed in the documentation of the collection.
+"""

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Have the host's curl ask about a download token: the pair itself, or whatever a netrc gives."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional, Sequence
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
+from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
+from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import judge_help, judge_page, verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting
+
+HELP = "info/help"
+_COMMERCE = "info/filter/type/ee-full"
+
+
+class Proof:
+    """Asks one server; curl is looked for when it is needed first."""
+
+    def __init__(self, service: Service, host: str) -> None:
+        self.service = service
+        self.host = host
+        self._curl: Optional[Curl] = None
+
+    @property
+    def curl(self) -> Curl:
+        """The host's curl. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+        if self._curl is None:
+            self._curl = find_curl()
+        return self._curl
+
+    @property
+    def url(self) -> str:
+        """What is asked for."""
+        return f"{self.service.url}/{HELP}"
+
+    def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:
+        """The verdict on a pair that is not installed, or not yet."""
+        if not ask:
+            return self.not_asked(token.mage_id, None)
+        return self._ask(Credentials(token=token), token, None)
+
+    def not_asked(self, mage_id: Optional[str], path: Optional[str]) -> Dict[str, Any]:
+        """The verdict where there was nothing to ask."""
+        what = f"{self.host} was not asked."
+        if path is not None:
+            what = f"{path} was not asked through: its entry is for {self.host}, the address for {self.service.host}."
+        finding = Finding("not_asked", what)
+        return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, curl=None, path=path)
+
+    def through(self, place: Place, state: FileState) -> Optional[Dict[str, Any]]:
+        """The verdict on what curl finds in an installed file when its owner runs it.
+
+        None where the address that is asked is another machine than the entry's: nothing would be found then.
+        """
+        if self.service.host != self.host or state.data is None:
+            return None
+        own = netrc.pair_for(state.data, self.host)
+        # What curl is given by the file is known here too, so that it can be kept out of what is shown.
+        known = Token(own[0] or "", own[1] or "") if own else Token("", "")
+        return self._ask(Credentials(netrc=place.path, reader=reader_of(place, state)), known, place.path)
+
+    def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
+        end = fetch(self.curl, self.service, HELP, credentials)
+        quote = quoting(known.mage_id, known.secret)
+        where = self.url if path is None else f"{self.url} (asked through {path})"
+        finding = judge_help(end, where, quote)
+        return verdict(
+            finding,
+            host=self.host,
+            url=self.url,
+            mage_id=netrc.shown_login(known.mage_id),
+            curl=end.as_result(quote),
+            path=path,
+        )
+
+    def sees_commerce(self, credentials: Credentials) -> Optional[bool]:
+        """Whether the account is shown files of the commercial edition; None when that cannot be told."""
+        end = fetch(self.curl, self.service, _COMMERCE, credentials)
+        if judge_page(end, "", lambda text: text) is not None:
+            return None
+        if end.body.strip() == b"No results found.":
+            return False
+        rows = [line for line in end.body.splitlines() if line.startswith(b"  ") and line.strip(b" -")]
+        # The first row is the heading.
+        return True if len(rows) > 1 else None
+
+
+def reader_of(place: Place, state: FileState) -> Optional[Account]:
+    """Who uses a file: the user whose it is, or the file's owner."""
+    if place.user is not None or state.uid is None:
+        return place.user
+    try:
+        return account_of(state.uid)
+    except KeyfleetError:
+        # An owner without an account: root is asked to look instead.
+        return None
+
+
+def stop_on(
+    verdicts: Sequence[Mapping[str, Any]], fail_on: Sequence[str], *, before: str = ""
+) -> Optional[KeyfleetError]:
+    """The failure for the verdicts whose status is in ``fail_on``, or None. ``before`` leads the text."""
+    bad = [one for one in verdicts if one["status"] in fail_on]
+    if not bad:
+        return None
+    return KeyfleetError(bad[0]["code"], before + " ".join(one["message"] for one in bad))
