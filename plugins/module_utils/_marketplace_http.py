@@ -1,0 +1,247 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP to the Marketplace: a session of the API, connections that are kept, and what may be repeated.
+
+Needs `requests`. Raises `KeyfleetError` with codes that begin with ``api_``; the words of the libraries are never
+passed on, since they quote addresses, headers and a proxy's password.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import traceback
+from dataclasses import dataclass
+from typing import Any, Optional
+from urllib.parse import quote
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import (
+    Voice,
+    refused,
+    unreadable,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._requests_failure import (
+    check_authorities,
+    never_connected,
+    what_happened,
+)
+
+REQUESTS_IMPORT_ERROR: Optional[str] = None
+try:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from requests.auth import AuthBase, HTTPBasicAuth
+    from urllib3 import exceptions as pool_errors
+    from urllib3.util.retry import Retry
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+    # So that the classes below can be defined; whoever makes a client is told what is missing.
+    AuthBase = Retry = object  # type: ignore[misc, assignment]
+
+SESSION_SECONDS = 7200
+_PREFIX = "/rest/v1"
+# A server that wants us to wait longer than this is told to the user rather than waited for.
+LONGEST_WAIT = 60.0
+# What can be sent twice to the same end. A POST is not among it: what it creates could be there already.
+REPEATABLE = frozenset(("GET", "PUT", "DELETE"))
+_REPEATS = 4
+_BUSY = (429, 500, 502, 503, 504)
+_MOST_BODY = 64 * 1024 * 1024
+# A token is put into a header as it is.
+_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that arrived whole."""
+
+    method: str
+    status: int
+    body: bytes
+    retry_after: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the call as a whole was carried out."""
+        return 200 <= self.status < 300
+
+
+class _Bearer(AuthBase):
+    """An explicit auth object: without one, requests lets a netrc entry take the place of the header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _Repeat(Retry):
+    """Repeats what is `REPEATABLE`, and any call for which no connection came about: nothing was sent then."""
+
+    def get_retry_after(self, response: Any) -> Optional[float]:
+        try:
+            return super().get_retry_after(response)
+        except pool_errors.InvalidHeader:
+            return None
+
+    def increment(
+        self,
+        method: Optional[str] = None,
+        url: Optional[str] = None,
+        response: Any = None,
+        error: Optional[Exception] = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Any:
+        if error is not None and method not in REPEATABLE and not isinstance(error, pool_errors.ConnectTimeoutError):
+            # urllib3 itself repeats any method after a TLS error, though the request may have been sent.
+            raise error
+        wait = self.get_retry_after(response) if response is not None else None
+        if wait is not None and wait > LONGEST_WAIT:
+            raise pool_errors.MaxRetryError(_pool, url or "", pool_errors.ResponseError("too long a wait"))
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+class Line:
+    """The way to the API of one application. Connections are kept until ``close``."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        application_id: str,
+        application_secret: str,
+        timeout: float,
+        ca_path: Optional[str],
+        validate_certs: bool,
+    ) -> None:
+        base = api_url.rstrip("/")
+        self._base = base if base.endswith(_PREFIX) else base + _PREFIX
+        self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
+        self._voice = Voice(application_id, application_secret)
+        self._timeout = timeout
+        self._token: Optional[_Bearer] = None
+        self._mage_id = ""
+        # None lets the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and then certifi decide.
+        self._verify = (ca_path or None) if validate_certs else False
+        if validate_certs:
+            check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
+        self._session = requests.Session()
+        repeat = _Repeat(
+            total=_REPEATS,
+            connect=2,
+            read=2,
+            backoff_factor=0.5,
+            allowed_methods=REPEATABLE,
+            status_forcelist=_BUSY,
+            raise_on_status=False,
+        )
+        self._session.mount("https://", HTTPAdapter(max_retries=repeat))
+
+    def close(self) -> None:
+        """End the connections."""
+        self._session.close()
+
+    @property
+    def mage_id(self) -> str:
+        """The MAGEID of the account, which only a session tells."""
+        if not self._mage_id:
+            self._sign_in()
+        return self._mage_id
+
+    def call(self, method: str, path: str, *, doing: str, **content: Any) -> Any:
+        """The JSON that answers a call below the account's address; {} for an empty answer.
+
+        An error has ``answer_lost`` in its details when a POST may have been carried out all the same.
+        """
+        path = f"/users/{quote(self.mage_id, safe='')}/{path}"
+        answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if answer.status == 401:
+            # The session may have ended: nothing was carried out. A second refusal is meant.
+            self._sign_in()
+            answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if not answer.good:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self._voice, lost=method == "POST")
+        if not answer.body and method in ("PUT", "DELETE"):
+            return {}
+        return self._json(answer, doing)
+
+    def shown(self, text: object) -> str:
+        """Text of the server's, fit to be shown."""
+        return self._voice.shown(text)
+
+    def _sign_in(self) -> None:
+        doing = "open a session"
+        body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
+        answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
+        if not answer.good:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self._voice, signing_in=True)
+        content = self._json(answer, doing)
+        token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
+        if not isinstance(token, str) or not _TOKEN.match(token):
+            raise unreadable(doing, "there is no session token in it")
+        if not isinstance(mage_id, str) or not mage_id.strip("."):
+            raise unreadable(doing, "there is no MAGEID in it")
+        self._voice.hide(token)
+        self._token, self._mage_id = _Bearer(token), mage_id
+
+    def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> Answer:
+        left = _REPEATS if method in REPEATABLE else 0
+        while True:
+            try:
+                response = self._session.request(
+                    method,
+                    self._base + path,
+                    auth=auth,
+                    timeout=self._timeout,
+                    verify=self._verify,
+                    allow_redirects=False,
+                    stream=True,
+                    headers={"Accept": "application/json", "User-Agent": "keyfleet.magento"},
+                    **content,
+                )
+            except (requests.RequestException, pool_errors.HTTPError, OSError, ValueError) as error:
+                raise self._failure(error, doing, method) from None
+            try:
+                body = _body(response, doing)
+            except (requests.RequestException, pool_errors.HTTPError, OSError, ValueError) as error:
+                # urllib3 repeats a call only as long as no headers have come.
+                if not left:
+                    raise self._failure(error, doing, method) from None
+                left -= 1
+                continue
+            finally:
+                response.close()
+            return Answer(method, response.status_code, body, response.headers.get("Retry-After") or "")
+
+    def _failure(self, error: BaseException, doing: str, method: str) -> KeyfleetError:
+        met = what_happened(error, url=self._base, timeout=self._timeout, quote=self._voice.shown)
+        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(met.code, "api_unreachable")
+        lost = method == "POST" and not never_connected(error)
+        hint = met.hint.replace("option url", "option api_url")
+        return KeyfleetError(code, f"Cannot {doing}: {met.what} {hint}".rstrip(), answer_lost=lost)
+
+    def _json(self, answer: Answer, doing: str) -> Any:
+        try:
+            return json.loads(answer.body.decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
+
+
+def _body(response: Any, doing: str) -> bytes:
+    body = bytearray()
+    for piece in response.iter_content(64 * 1024):
+        body += piece
+        if len(body) > _MOST_BODY:
+            raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and len(body) < int(length) and "Content-Encoding" not in response.headers:
+        # urllib3 before 2.0 takes that for the end.
+        raise pool_errors.ProtocolError(http.client.IncompleteRead(b"", int(length) - len(body)))
+    return bytes(body)

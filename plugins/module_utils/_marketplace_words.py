@@ -1,0 +1,98 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a failing call of the Marketplace API means, in words that are fit to be shown. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, List, Optional
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Quote, json_object, one_line, quoting
+
+# Halves of keys, and whatever else machines make. No message needs one.
+_DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
+_CODES = {403: "api_forbidden", 429: "api_rate_limited"}
+_HINTS = {
+    "api_unauthorized": "Look at application_id and application_secret; keys for packages do not open this API.",
+    "api_session_refused": "The session had been opened a moment ago: an outage, or something in between.",
+    "api_forbidden": "The account may lack a developer profile, or the uid is not its own.",
+    "api_rate_limited": "Run again later.",
+    "api_unavailable": "The fault is on the server's side: run again later.",
+    "api_redirected": "Nothing was sent there. Look at api_url, and for a sign-in or maintenance page in between.",
+}
+
+
+class Voice:
+    """Makes the server's text fit to be shown: one line of limited length, without the secrets of the session."""
+
+    def __init__(self, application_id: str, application_secret: str) -> None:
+        self._quotes: List[Quote] = [quoting(application_id, application_secret)]
+
+    def hide(self, token: str) -> None:
+        """From now on this token is a secret, too."""
+        self._quotes.append(quoting("", token))
+
+    def shown(self, text: object) -> str:
+        """Nothing for what is no text."""
+        if not isinstance(text, str):
+            return ""
+        line = _DIGITS.sub("***", one_line(text))
+        for quote in self._quotes:
+            line = quote(line)
+        return line
+
+
+def number(value: Any) -> Optional[int]:
+    """A code of the API's as a number, or None."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        return int(value[:9])
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def unreadable(doing: str, why: str, *, lost: bool = False) -> KeyfleetError:
+    """The failure for an answer that says nothing. ``lost``: what was asked for may have been done all the same."""
+    words = f"Cannot {doing}: the answer of the Marketplace cannot be used, {why}."
+    return KeyfleetError("api_answer_unusable", words, answer_lost=lost)
+
+
+def item_refused(doing: str, code: Optional[int], message: str) -> KeyfleetError:
+    """The failure for an item of a batch, with the API's own code."""
+    said = f" {message}" if message else ""
+    words = f"Cannot {doing}: the Marketplace refuses (code {'none' if code is None else code}).{said}"
+    return KeyfleetError("api_refused", words, api_code=code, http_status=None)
+
+
+def refused(
+    doing: str,
+    status: int,
+    body: bytes,
+    retry_after: str,
+    voice: Voice,
+    *,
+    signing_in: bool = False,
+    lost: bool = False,
+) -> KeyfleetError:
+    """The failure for a whole call. ``lost``: a server that breaks down in its work may have done it."""
+    content = json_object(body) or {}
+    code = number(content.get("code"))
+    if status >= 500:
+        name = "api_unavailable"
+    elif status == 401:
+        name = "api_unauthorized" if signing_in else "api_session_refused"
+    elif 300 <= status < 400:
+        name = "api_redirected"
+    else:
+        name = _CODES.get(status, "api_refused")
+    numbers = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
+    said = voice.shown(content.get("message"))
+    wait = voice.shown(retry_after) if status in (429, 503) else ""
+    parts = [
+        f"Cannot {doing}: the Marketplace answers {numbers}.",
+        f'It says: "{said}".' if said else "",
+        f"It asks for a pause (Retry-After: {wait})." if wait else "",
+        _HINTS.get(name, ""),
+    ]
+    words = " ".join(part for part in parts if part)
+    return KeyfleetError(name, words, api_code=code, http_status=status, answer_lost=lost and status >= 500)

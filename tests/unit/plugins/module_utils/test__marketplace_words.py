@@ -1,0 +1,100 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a failing call of the Marketplace API means, in words that are fit to be shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import (
+    Voice,
+    item_refused,
+    number,
+    refused,
+    unreadable,
+)
+
+SECRET = "made-up/application-secret"
+
+
+def voice() -> Voice:
+    return Voice("APP0000001", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a  b\n\tc", "a b c"),
+        (f"secret {SECRET}.", "secret ***."),
+        ("made-up%2Fapplication-secret", "***"),
+        ("key 0123456789abcdef0123456789ABCDEF0", "key ***"),
+        ("0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcde"),
+        ("x" * 400, "x" * 297 + "..."),
+        (None, ""),
+        (7, ""),
+        (["a"], ""),
+    ],
+)
+def test_what_the_server_says_is_one_line_without_secrets(text: object, shown: str) -> None:
+    assert voice().shown(text) == shown
+
+
+def test_a_session_token_is_a_secret_from_then_on() -> None:
+    speaker = voice()
+    assert speaker.shown("Bearer made-up-token") == "Bearer made-up-token"
+    speaker.hide("made-up-token")
+    assert speaker.shown("Bearer made-up-token") == "Bearer ***"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(200, 200), ("1208", 1208), (True, None), (None, None), ("", None), ("a", None), (2.5, None)]
+)
+def test_codes_are_numbers(value: Any, found: Optional[int]) -> None:
+    assert number(value) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "signing_in", "code", "hint"),
+    [
+        (301, False, "api_redirected", "Nothing was sent there"),
+        (400, False, "api_refused", ""),
+        (401, True, "api_unauthorized", "application_secret"),
+        (401, False, "api_session_refused", "outage"),
+        (403, False, "api_forbidden", "developer profile"),
+        (404, False, "api_refused", ""),
+        (429, False, "api_rate_limited", "Run again later"),
+        (500, False, "api_unavailable", "run again later"),
+        (503, True, "api_unavailable", "run again later"),
+    ],
+)
+def test_the_code_follows_the_status(status: int, signing_in: bool, code: str, hint: str) -> None:
+    body = json.dumps({"code": 1208, "message": f"No {SECRET} here"}).encode()
+    error = refused("list the keys", status, body, "", voice(), signing_in=signing_in, lost=True)
+    assert error.code == code
+    assert error.message.startswith(f"Cannot list the keys: the Marketplace answers HTTP {status}, code 1208.")
+    assert '"No *** here"' in error.message
+    assert hint in error.message
+    assert error.details == {"api_code": 1208, "http_status": status, "answer_lost": status >= 500}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"code": [], "message": {}}', b"[" * 100000])
+def test_a_body_that_says_nothing_adds_nothing(body: bytes) -> None:
+    error = refused("list the keys", 404, body, "", voice())
+    assert error.message == "Cannot list the keys: the Marketplace answers HTTP 404."
+
+
+def test_the_pause_that_is_asked_for_is_told() -> None:
+    assert "(Retry-After: 90)" in refused("list the keys", 429, b"", "90", voice()).message
+    assert "Retry-After" not in refused("list the keys", 404, b"", "90", voice()).message
+
+
+def test_failures_of_items_and_of_answers() -> None:
+    error = item_refused("disable 'a'", 1210, "Not today.")
+    assert error.message == "Cannot disable 'a': the Marketplace refuses (code 1210). Not today."
+    assert item_refused("disable 'a'", None, "").message == "Cannot disable 'a': the Marketplace refuses (code none)."
+    error = unreadable("create 1 key", "it is not JSON", lost=True)
+    assert (error.code, error.details) == ("api_answer_unusable", {"answer_lost": True})
