@@ -48,3 +48,45 @@ attributes:
     platforms: posix
     support: full
 """
+
+    # For the modules that talk to the Marketplace.
+    CONTROLLER = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status without changing the target.
+    support: full
+  diff_mode:
+    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
+    support: full
+    details: A key that is new has no public key and fingerprint in the diff, since check mode cannot know them.
+  idempotent:
+    description: Run again with the same options, it changes nothing and says so.
+    support: full
+  platform:
+    description: Systems that the module runs on. It is made for the controller.
+    platforms: posix
+    support: full
+"""
+
+    # The same for those that only look.
+    CONTROLLER_INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status without changing the target.
+    support: full
+    details: The module changes nothing in any mode.
+  diff_mode:
+    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
+    support: N/A
+    details: The module changes nothing.
+  idempotent:
+    description: Run again with the same options, it changes nothing and says so.
+    support: full
+    details: The module changes nothing; its answer follows the account.
+  platform:
+    description: Systems that the module runs on. It is made for the controller.
+    platforms: posix
+    support: full
+"""

@@ -40,9 +40,12 @@ class KeyfleetError(Exception):
         self.details = details
 
 
-def failure(error: KeyfleetError) -> Dict[str, object]:
-    """What ``fail_json`` gets: ``msg``, ``code`` and the fields of a result as far as they were reached."""
-    result: Dict[str, object] = {"files": [], "verdicts": [], "changed": False}
+def failure(error: KeyfleetError, **fields: object) -> Dict[str, object]:
+    """What ``fail_json`` gets: ``msg``, ``code`` and the fields of a result as far as they were reached.
+
+    ``fields`` are the module's own with what stands for "not reached"; without any, those of a module of auth keys.
+    """
+    result: Dict[str, object] = {"changed": False, **(fields or {"files": [], "verdicts": []})}
     result.update({name: value for name, value in error.details.items() if name in result})
     result["problems"] = [problem.as_result() for problem in error.problems]
     result["msg"] = error.message

@@ -100,20 +100,20 @@ def package_names(value: Optional[Sequence[Any]]) -> Tuple[str, ...]:
     return names
 
 
-def address(value: Optional[str]) -> Optional[str]:
-    """An https address of a repository without credentials in it, or None when it was left out."""
+def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
+    """An https address of a server without credentials in it, or None when option ``name`` was left out."""
     if value is None:
         return None
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise bad_options("url is not an address") from None
+        raise bad_options(f"{name} is not an address") from None
     if "@" in parts.netloc:
         # The value is not repeated: it may hold a password.
-        raise bad_options("url must not carry a user name or password; that is what public_key and private_key are for")
+        raise bad_options(f"{name} must not carry a user name or password; there are options of their own for them")
     if parts.scheme != "https" or not host or parts.query or parts.fragment:
-        raise bad_options(f"url {value!r} is not an https address without query and fragment")
+        raise bad_options(f"{name} {value!r} is not an https address without query and fragment")
     return value
 
 

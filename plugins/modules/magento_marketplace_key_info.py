@@ -1,0 +1,187 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""List the auth keys of a Marketplace account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: magento_marketplace_key_info
+short_description: List the auth keys of a Marketplace account
+version_added: 0.1.0
+author:
+  - The keyfleet.magento authors (@keyfleet)
+description:
+  - Lists the keys that meet every filter given, all keys without one. It costs one list request, whatever the number of
+    keys.
+  - Runs on the controller; delegate it to C(localhost) in a play of hosts.
+options:
+  labels:
+    description:
+      - Labels of the keys.
+    type: list
+    elements: str
+    aliases: [label]
+  prefix:
+    description:
+      - Beginning of the labels, as the keys of a rotating series share one.
+    type: str
+  uid:
+    description:
+      - Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it, the keys of all owners.
+    type: str
+  enabled:
+    description:
+      - Only keys that are enabled, or with V(false) only those that are not.
+    type: bool
+  public_key:
+    description:
+      - The key with this public half.
+    type: str
+  fingerprint:
+    description:
+      - The key whose private half has this fingerprint, as other modules of the collection show it.
+    type: str
+  include_private_keys:
+    description:
+      - Return the private halves, too. The API hands them out at every listing.
+      - Set C(no_log) and C(run_once) on the task, and keep the answer out of cacheable facts. Whoever sees the
+        registered variable has the keys.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - keyfleet.magento.marketplace
+  - keyfleet.magento.attributes.controller_info
+seealso:
+  - module: keyfleet.magento.magento_marketplace_key
+  - plugin: keyfleet.magento.magento_marketplace_key
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Which keys does the account have, and which are enabled?
+  keyfleet.magento.magento_marketplace_key_info:
+    application_id: "{{ vault_application_id }}"
+    application_secret: "{{ vault_application_secret }}"
+  delegate_to: localhost
+  run_once: true
+  register: account
+
+- name: Whose key is this one that a host reports?
+  keyfleet.magento.magento_marketplace_key_info:
+    fingerprint: sha256:8a83665f3798
+    application_id: "{{ vault_application_id }}"
+    application_secret: "{{ vault_application_secret }}"
+  delegate_to: localhost
+  run_once: true
+
+- name: Fetch a pair once for the whole fleet
+  keyfleet.magento.magento_marketplace_key_info:
+    label: web-20260101
+    include_private_keys: true
+    application_id: "{{ vault_application_id }}"
+    application_secret: "{{ vault_application_secret }}"
+  delegate_to: localhost
+  run_once: true
+  no_log: true
+  register: web_key
+
+- name: Install it everywhere
+  ansible.builtin.include_role:
+    name: keyfleet.magento.magento_auth
+  vars:
+    magento_auth_public_key: "{{ web_key['keys'][0].public_key }}"
+    magento_auth_private_key: "{{ web_key['keys'][0].private_key }}"
+    magento_auth_users: [deploy]
+"""
+
+RETURN = r"""
+mage_id:
+  description: MAGEID of the account.
+  returned: success
+  type: str
+  sample: MAG123456789
+keys:
+  description: The keys, in the order in which the account lists them.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: The label.
+      type: str
+      sample: ci
+    uid:
+      description: The owner.
+      type: str
+      sample: MAG123456789
+    public_key:
+      description: Public half of the key.
+      type: str
+      sample: 0123456789abcdef0123456789abcdef
+    fingerprint:
+      description: Fingerprint of the private half.
+      type: str
+      sample: sha256:8a83665f3798
+    enabled:
+      description: Whether the key is enabled.
+      type: bool
+      sample: true
+    private_key:
+      description: Private half of the key.
+      returned: if O(include_private_keys=true)
+      type: str
+code:
+  description: Stable code of the failure.
+  returned: failure
+  type: str
+  sample: api_unauthorized
+"""
+
+from typing import Any, Dict, Mapping
+
+from ansible.module_utils.basic import env_fallback, missing_required_lib
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import (
+    list_keys,
+    marketplace_spec,
+    open_marketplace,
+)
+
+ARGUMENT_SPEC = dict(
+    labels=dict(type="list", elements="str", aliases=["label"]),
+    prefix=dict(type="str"),
+    uid=dict(type="str"),
+    enabled=dict(type="bool"),
+    public_key=dict(type="str", no_log=False),
+    fingerprint=dict(type="str"),
+    include_private_keys=dict(type="bool", default=False),
+    **marketplace_spec(env_fallback),
+)
+
+
+def run(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """List as ``params`` say; returns the result as documented, or raises `KeyfleetError`."""
+    with open_marketplace(params) as client:
+        return list_keys(client, params)
+
+
+def main() -> None:
+    """The door that Ansible knocks at."""
+    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    if REQUESTS_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
+    try:
+        result = run(module.params)
+    except KeyfleetError as error:
+        answer: Dict[str, Any] = failure(error, keys=[])
+        module.fail_json(**answer)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

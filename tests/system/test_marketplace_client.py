@@ -1,0 +1,350 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of the key API: sessions, what is repeated and what never is, and what becomes of lost answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from _marketplace_lab import ODD_LABELS, ORGANISATION, SHOP, Proxy, opened, operations, pairs, plain
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from simulator.client import Simulator
+
+__all__ = ["plain"]
+
+pytestmark = pytest.mark.usefixtures("plain")
+KEYS = "/rest/v1/users/*"
+
+
+def failing(call: Callable[[], object]) -> KeyfleetError:
+    with pytest.raises(KeyfleetError) as caught:
+        call()
+    return caught.value
+
+
+def test_a_whole_life_on_one_session_and_one_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Proxy() as proxy, opened(simulator) as client:
+        monkeypatch.setenv("https_proxy", f"http://{proxy.address}")
+        made = client.create(["web 1", "web 2"], uid=SHOP)
+        assert [key.label for key in made.keys] == ["web 1", "web 2"]
+        assert made.refusals == ()
+        client.set_enabled("web 1", uid=SHOP, enabled=False)
+        listed = {key.label: key for key in client.keys(uid=SHOP)}
+        assert (listed["web 1"].enabled, listed["web 2"].enabled) == (False, True)
+        assert listed["web 2"] == made.keys[1]
+        client.delete("web 1", uid=SHOP)
+        client.set_enabled("web 2", uid=SHOP, enabled=True)
+        assert client.mage_id == SHOP
+        assert proxy.tunnels == [simulator.address]
+    assert operations(simulator) == ["session", "create", "disable", "list", "delete", "enable"]
+    assert set(pairs(simulator)) >= {("", "web 2")}
+    assert ("", "web 1") not in pairs(simulator)
+
+
+REPEATED: dict[str, Callable[[Marketplace], object]] = {
+    "GET": lambda client: client.keys(uid=SHOP),
+    "PUT": lambda client: client.set_enabled("web", uid=SHOP, enabled=False),
+    "DELETE": lambda client: client.delete("web", uid=SHOP),
+}
+TROUBLE: dict[str, dict[str, Any]] = {
+    "429": {"kind": "status", "status": 429},
+    "500": {"kind": "status", "status": 500},
+    "503": {"kind": "status", "status": 503},
+    "reset": {"kind": "reset"},
+    "cut": {"kind": "truncate", "after_bytes": 3},
+    "silence": {"kind": "stall", "seconds": 3.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "trouble"),
+    # An answer to DELETE has no body that could be cut.
+    [(method, trouble) for method in REPEATED for trouble in TROUBLE if (method, trouble) != ("DELETE", "cut")],
+)
+def test_what_can_be_repeated_is(simulator: Simulator, method: str, trouble: str) -> None:
+    with opened(simulator, timeout=1) as client:
+        simulator.add_fault(**TROUBLE[trouble], method=method, path=KEYS, count=1)
+        REPEATED[method](client)
+    assert [fault["hits"] for fault in simulator.faults()] == [1]
+    left = pairs(simulator)
+    if method == "PUT":
+        assert left["", "web"]["enabled"] is False
+    else:
+        assert (("", "web") in left) is (method == "GET")
+
+
+def test_pauses_grow_and_the_repeating_ends(simulator: Simulator) -> None:
+    simulator.add_fault("status", status=503, path=KEYS)
+    began = time.monotonic()
+    with opened(simulator) as client:
+        error = failing(lambda: client.keys(uid=SHOP))
+    # 0, 1, 2 and 4 seconds.
+    assert 6.5 < time.monotonic() - began < 20
+    assert (error.code, error.details["http_status"]) == ("api_unavailable", 503)
+    assert operations(simulator) == ["session", *["list"] * 5]
+
+
+@pytest.mark.parametrize(
+    ("pause", "least"), [(lambda: "2", 2.0), (lambda: formatdate(time.time() + 3, usegmt=True), 1.5), (str, 0.0)]
+)
+def test_the_pause_that_the_api_asks_for_is_kept(simulator: Simulator, pause: Callable[[], str], least: float) -> None:
+    simulator.add_fault("status", status=429, headers={"Retry-After": pause() or "soon"}, path=KEYS, count=1)
+    with opened(simulator) as client:
+        began = time.monotonic()
+        assert client.keys(uid=SHOP)
+        assert least <= time.monotonic() - began < least + 5
+
+
+def test_a_pause_of_an_hour_is_told_and_not_waited_for(simulator: Simulator) -> None:
+    simulator.add_fault("status", status=429, headers={"Retry-After": "3600"}, path=KEYS)
+    began = time.monotonic()
+    with opened(simulator) as client:
+        error = failing(lambda: client.keys(uid=SHOP))
+    assert time.monotonic() - began < 5
+    assert error.code == "api_rate_limited"
+    assert "Retry-After: 3600" in error.message
+    assert operations(simulator) == ["session", "list"]
+
+
+LOST: dict[str, dict[str, Any]] = {
+    "reset": {"kind": "reset"},
+    "cut": {"kind": "truncate", "after_bytes": 20},
+    "cut at once": {"kind": "truncate", "after_bytes": 0},
+    "slow": {"kind": "latency", "latency": 2.5},
+    "silent in the middle": {"kind": "stall", "seconds": 2.5, "after_bytes": 10},
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_create_whose_answer_is_lost_has_made_one_key_per_label(simulator: Simulator, how: str) -> None:
+    labels = ["lost 1", "lost/2", "lost 3"]
+    with opened(simulator, timeout=1) as client:
+        simulator.add_fault(**LOST[how], method="POST", path=KEYS)
+        made = client.create(labels, uid=SHOP)
+    assert [key.label for key in made.keys] == labels
+    assert made.refusals == ()
+    assert operations(simulator) == ["session", "create", "list"]
+    there = pairs(simulator)
+    assert [there["", label]["public"] for label in labels] == [key.public_key for key in made.keys]
+
+
+def test_an_answer_that_a_proxy_cuts_off_is_lost_and_the_create_not_sent_twice(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # TLS calls that an error of its own, after which urllib3 would send any method again.
+    with Proxy() as proxy, opened(simulator) as client:
+        monkeypatch.setenv("https_proxy", f"http://{proxy.address}")
+        client.keys(uid=SHOP)
+        proxy.cut = True
+        made = client.create(["lost"], uid=SHOP)
+    assert proxy.cut is False
+    assert [key.public_key for key in made.keys] == [pairs(simulator)["", "lost"]["public"]]
+    assert operations(simulator) == ["session", "list", "create", "list"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_create_that_fails_is_not_repeated(simulator: Simulator, status: int) -> None:
+    simulator.add_fault("status", status=status, method="POST", path=KEYS)
+    with opened(simulator) as client:
+        error = failing(lambda: client.create(["a", "b"], uid=SHOP))
+    assert error.code == ("api_rate_limited" if status == 429 else "api_unavailable")
+    assert operations(simulator).count("create") == 1
+    assert not {("", "a"), ("", "b")} & set(pairs(simulator))
+    if status >= 500:
+        assert "None of the keys is there" in error.message
+
+
+def test_a_create_that_breaks_down_in_its_work_tells_what_it_did(simulator: Simulator) -> None:
+    simulator.set_switch("api_create_breaks_after", 2)
+    with opened(simulator) as client:
+        made = client.create(["a", "b", "c", "d"], uid=SHOP)
+    assert [key.label for key in made.keys] == ["a", "b"]
+    assert [refusal.label for refusal in made.refusals] == ["c", "d"]
+    assert "500" in made.refusals[0].message
+    assert operations(simulator).count("create") == 1
+
+
+def test_keys_that_come_late_are_waited_for(simulator: Simulator) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            simulator.add_key("shop", "late")
+
+    simulator.add_fault("status", status=504, method="POST", path=KEYS)
+    with opened(simulator, sleep=sleep) as client:
+        made = client.create(["late"], uid=SHOP)
+    assert [key.label for key in made.keys] == ["late"]
+    assert pauses == [0.0, 1.0]
+
+
+def test_where_nothing_can_be_found_out_that_is_said(simulator: Simulator) -> None:
+    with opened(simulator) as client:
+        client.keys(uid=SHOP)
+        simulator.add_fault("reset", method="POST", path=KEYS)
+        simulator.add_fault("status", status=403, method="GET", path=KEYS)
+        error = failing(lambda: client.create(["lost"], uid=SHOP))
+    assert error.code == "api_answer_lost"
+    assert "not known" in error.message
+    assert ("", "lost") in pairs(simulator)
+
+
+@pytest.mark.parametrize(("form", "code"), [("not_json", "api_answer_unusable"), ("redirect", "api_redirected")])
+def test_an_answer_that_is_none(simulator: Simulator, form: str, code: str) -> None:
+    for method, call in (*REPEATED.items(), ("POST", lambda client: client.create(["a"], uid=SHOP))):
+        simulator.clear_faults()
+        simulator.add_fault(form, method=method, path=KEYS)
+        with opened(simulator) as client:
+            assert failing(lambda: call(client)).code == code, method  # noqa: B023
+    simulator.clear_faults()
+    simulator.add_fault(form, path="/rest/v1/app/*")
+    with opened(simulator) as client:
+        assert failing(lambda: client.keys()).code == code
+
+
+def test_a_redirect_is_not_followed(simulator: Simulator) -> None:
+    simulator.add_fault("redirect", path="/rest/v1/*", status=307, location="other_host")
+    with opened(simulator) as client:
+        error = failing(lambda: client.keys())
+    assert error.code == "api_redirected"
+    assert len(simulator.requests()) == 1
+
+
+def test_a_session_that_ended_is_renewed_once_for_each_call(simulator: Simulator) -> None:
+    with opened(simulator) as client:
+        client.keys(uid=SHOP)
+        for call, name in (
+            (lambda: client.keys(uid=SHOP), "list"),
+            (lambda: client.create(["a"], uid=SHOP), "create"),
+            (lambda: client.set_enabled("a", uid=SHOP, enabled=False), "disable"),
+            (lambda: client.delete("a", uid=SHOP), "delete"),
+        ):
+            simulator.expire_sessions()
+            before = len(operations(simulator))
+            call()
+            assert operations(simulator)[before:] == [name, "session", name]
+
+
+def test_a_second_refusal_is_meant(simulator: Simulator) -> None:
+    simulator.set_switch("api_answer", "401")
+    with opened(simulator) as client:
+        error = failing(lambda: client.create(["a"], uid=SHOP))
+    assert error.code == "api_session_refused"
+    assert operations(simulator) == ["session", "create", "session", "create"]
+    assert ("", "a") not in pairs(simulator)
+
+
+@pytest.mark.parametrize("body", ["json", "html", "empty"])
+def test_wrong_credentials_are_tried_once(simulator: Simulator, body: str) -> None:
+    simulator.set_switch("api_401_body", body)
+    with opened(simulator, application_secret="0123456789abcdef") as client:
+        error = failing(lambda: client.keys())
+    assert (error.code, error.details["http_status"]) == ("api_unauthorized", 401)
+    assert "application_secret" in error.message
+    assert operations(simulator) == ["session"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("403", "api_forbidden"), ("404", "api_refused"), ("429", "api_rate_limited"), ("500", "api_unavailable")],
+)
+def test_a_session_that_is_refused(simulator: Simulator, status: str, code: str) -> None:
+    simulator.set_switch("api_session", status)
+    with opened(simulator) as client:
+        assert failing(lambda: client.keys()).code == code
+    assert operations(simulator) == ["session"]
+
+
+def test_codes_of_items_are_passed_on(simulator: Simulator) -> None:
+    simulator.set_switch("api_fail_label", "bad*")
+    simulator.set_switch("api_fail_message", "Not  today.\n")
+    with opened(simulator) as client:
+        made = client.create(["good", "bad 1", "web"], uid=SHOP)
+        assert [key.label for key in made.keys] == ["good"]
+        assert [(r.label, r.code, r.message) for r in made.refusals] == [
+            ("bad 1", 1210, "Not today."),
+            ("web", 1208, "there is a pair of this label already"),
+        ]
+        simulator.set_switch("api_fail_label", "good")
+        error = failing(lambda: client.set_enabled("good", uid=SHOP, enabled=False))
+        assert (error.code, error.details["api_code"]) == ("api_refused", 1210)
+        error = failing(lambda: client.delete("good", uid=SHOP))
+        assert (error.code, error.details["api_code"], error.details["http_status"]) == ("api_refused", 1210, 400)
+
+
+@pytest.mark.parametrize("unknown", ["404", "400", "200"])
+def test_a_label_that_is_not_there(simulator: Simulator, unknown: str) -> None:
+    simulator.set_switch("api_unknown_label", unknown)
+    with opened(simulator) as client:
+        error = failing(lambda: client.set_enabled("none", uid=SHOP, enabled=True))
+        assert (error.code, error.details["api_code"]) == ("api_refused", 1208)
+        client.delete("none", uid=SHOP)
+
+
+def test_lists_of_every_shape(simulator: Simulator) -> None:
+    for name in ("web", "ci", "old"):
+        simulator.delete_key(simulator.key("shop", name)[0])
+    simulator.set_switch("api_empty", "absent")
+    with opened(simulator) as client:
+        assert client.keys(uid=SHOP) == []
+        simulator.add_key("shop", "a")
+        simulator.add_key("shop", "b", uid=ORGANISATION)
+        assert [(key.uid, key.label) for key in client.keys(uid="all")] == [(SHOP, "a"), (ORGANISATION, "b")]
+        simulator.set_switch("api_order", "newest")
+        assert [key.label for key in client.keys(uid="all")] == ["b", "a"]
+        assert [key.label for key in client.keys(uid=ORGANISATION)] == ["b"]
+
+
+def test_the_owner_is_always_named(simulator: Simulator) -> None:
+    simulator.add_key("shop", "web", uid=ORGANISATION)
+    with opened(simulator) as client:
+        client.set_enabled("web", uid=ORGANISATION, enabled=False)
+        assert [pairs(simulator)[uid, "web"]["enabled"] for uid in ("", ORGANISATION)] == [True, False]
+        client.set_enabled("web", uid=SHOP, enabled=False)
+        client.set_enabled("web", uid=ORGANISATION, enabled=True)
+        assert [pairs(simulator)[uid, "web"]["enabled"] for uid in ("", ORGANISATION)] == [False, True]
+        client.delete("web", uid=SHOP)
+        assert ("", "web") not in pairs(simulator)
+        assert (ORGANISATION, "web") in pairs(simulator)
+        made = client.create(["web", "new"], uid=SHOP)
+        assert {key.uid for key in made.keys} == {SHOP}
+        made = client.create(["new"], uid=ORGANISATION)
+        assert {key.uid for key in made.keys} == {ORGANISATION}
+        client.keys(uid=SHOP)
+        client.delete("new", uid=SHOP)
+    queries = [entry["query"] for entry in simulator.requests() if entry["operation"] in ("list", "delete")]
+    assert queries
+    assert all("uid=" in query for query in queries)
+
+
+LABELS = (
+    st.sampled_from(ODD_LABELS)
+    | st.text(st.sampled_from("./%?#+~ \\&=;:@2Ff"), min_size=1, max_size=32)
+    | st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" "), min_size=1, max_size=32)
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(label=LABELS)
+def test_any_label_lives_its_whole_life(simulator: Simulator, label: str) -> None:
+    assume(label.strip() and label not in (".", "..") and label.isprintable())
+    with opened(simulator) as client:
+        (key,) = client.create([label], uid=SHOP).keys
+        assert key.label == label
+        assert key in client.keys(uid=SHOP)
+        for enabled in (False, True):
+            client.set_enabled(label, uid=SHOP, enabled=enabled)
+            assert pairs(simulator)["", label]["enabled"] is enabled
+        client.delete(label, uid=SHOP)
+        assert ("", label) not in pairs(simulator)
+        assert key not in client.keys(uid=SHOP)

@@ -1,0 +1,263 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of the key API in the environments that controllers have: netrc, proxies, CAs; and what errors say."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from _marketplace_lab import SHOP, Proxy, access, opened, operations, pairs, plain
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from simulator.client import Simulator
+
+__all__ = ["plain"]
+
+pytestmark = pytest.mark.usefixtures("plain")
+PASSWORD = "made-up-proxy-pass"
+
+
+def failing(simulator: Simulator, **changes: object) -> KeyfleetError:
+    """The failure of a list."""
+    with pytest.raises(KeyfleetError) as caught, opened(simulator, **changes) as client:
+        client.keys()
+    error = caught.value
+    shown = "\n".join([error.message, repr(error.details), repr(error.__cause__)])
+    for secret in (PASSWORD, access(simulator)["application_secret"]):
+        assert secret not in shown
+    return error
+
+
+@pytest.mark.parametrize("place", ["home", "variable"])
+def test_a_netrc_replaces_no_header(
+    simulator: Simulator, plain: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    netrc = plain / (".netrc" if place == "home" else "other")
+    netrc.write_text(f"machine {simulator.host} login somebody password {PASSWORD}\ndefault login any password x\n")
+    netrc.chmod(0o600)
+    if place == "variable":
+        monkeypatch.setenv("NETRC", str(netrc))
+    with opened(simulator) as client:
+        client.create(["a"], uid=SHOP)
+        client.set_enabled("a", uid=SHOP, enabled=False)
+        client.delete("a", uid=SHOP)
+        client.keys()
+    application = simulator.application("shop")[0]
+    assert [(entry["scheme"], entry["user"], entry["status"]) for entry in simulator.requests()] == [
+        ("Basic", application, 200),
+        ("Bearer", application, 200),
+        ("Bearer", application, 200),
+        ("Bearer", application, 204),
+        ("Bearer", application, 200),
+    ]
+
+
+def test_proxies_of_the_environment_are_used(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Proxy(("somebody", PASSWORD)) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://somebody:{PASSWORD}@{proxy.address}")
+        with opened(simulator) as client:
+            assert client.keys()
+        assert proxy.tunnels == [simulator.address]
+        monkeypatch.setenv("no_proxy", simulator.host)
+        with opened(simulator) as client:
+            assert client.keys()
+        assert len(proxy.tunnels) == 1
+
+
+def test_a_proxy_that_refuses(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Proxy(("somebody", "another")) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://somebody:{PASSWORD}@{proxy.address}")
+        error = failing(simulator)
+        assert error.code == "api_proxy_failed"
+        assert f"proxy {proxy.address}" in error.message
+        assert "407" in error.message
+
+
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        (f"http://somebody:{PASSWORD}@127.0.0.1:1", "api_proxy_failed"),
+        (f"http://somebody:{PASSWORD}@[bad", None),
+        (f"http://somebody:{PASSWORD}@:3128", None),
+        (f"http://somebody:{PASSWORD}@127.0.0.1:notaport", None),
+        (f"odd://somebody:{PASSWORD}@127.0.0.1:1", "api_proxy_failed"),
+        (f"socks5://somebody:{PASSWORD}@127.0.0.1:1", None),
+        (f"http://somebody:{PASSWORD}/?#@127.0.0.1:1", None),
+        (f"http://somebody:{PASSWORD}@127.0.0.1:1\nX: y", None),
+    ],
+)
+def test_no_proxy_that_can_be_written_ends_in_anything_but_a_failure(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, proxy: str, code: str | None
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    error = failing(simulator)
+    assert error.code in ((code,) if code else ("api_proxy_failed", "api_unreachable", "bad_options"))
+    assert operations(simulator) == []
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_ca_comes_from_the_option_or_the_environment(
+    simulator: Simulator, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = failing(simulator, ca_path=None)
+    assert error.code == "api_tls_failed"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", simulator.ca_path)
+    with opened(simulator, ca_path=None) as client:
+        assert client.keys()
+    # The option wins, and a file that is none is an error rather than ignored.
+    for name in ("missing.pem", "empty.pem", "words.pem"):
+        path = plain / name
+        if name != "missing.pem":
+            path.write_text("" if name == "empty.pem" else "no certificate")
+        error = failing(simulator, ca_path=str(path))
+        assert error.code == "api_tls_failed"
+        assert str(path) in error.message
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(plain / "missing.pem"))
+    assert failing(simulator, ca_path=None).code == "api_tls_failed"
+    with opened(simulator, ca_path=None, validate_certs=False) as client:
+        assert client.keys()
+
+
+def test_a_certificate_that_nobody_vouches_for(simulator: Simulator) -> None:
+    error = failing(simulator, api_url=f"https://{simulator.self_signed_address}")
+    assert error.code == "api_tls_failed"
+    assert "self-signed" in error.message and "ca_path" in error.message
+    assert operations(simulator) == []
+
+
+def test_nobody_there(simulator: Simulator) -> None:
+    error = failing(simulator, api_url="https://127.0.0.1:1")
+    assert error.code == "api_unreachable"
+    assert "127.0.0.1:1" in error.message
+    assert error.details["answer_lost"] is False
+
+
+def test_a_name_that_does_not_exist(simulator: Simulator) -> None:
+    error = failing(simulator, api_url="https://nobody.invalid")
+    assert (error.code, "nobody.invalid" in error.message) == ("api_unreachable", True)
+
+
+@pytest.mark.parametrize("path", ["/rest/v1/app/*", "/rest/v1/users/*"])
+def test_silence_ends_in_time(simulator: Simulator, path: str) -> None:
+    simulator.add_fault("stall", path=path, seconds=30)
+    began = time.monotonic()
+    error = failing(simulator, timeout=0.5)
+    assert time.monotonic() - began < 8
+    assert error.code == "api_unreachable"
+    assert "0.5 seconds" in error.message
+
+
+def test_an_address_may_name_the_version_of_the_api(simulator: Simulator) -> None:
+    for ending in ("/", "/rest/v1", "/rest/v1/"):
+        with opened(simulator, api_url=simulator.marketplace_url + ending) as client:
+            assert client.mage_id == SHOP
+
+
+def _echoes(simulator: Simulator) -> dict[str, str]:
+    pair = ":".join(simulator.application("shop"))
+    return {
+        "secret": simulator.application("shop")[1],
+        "pair": base64.b64encode(pair.encode()).decode(),
+        "private": simulator.key("shop", "web")[1],
+        "upper case": simulator.key("shop", "web")[1].upper(),
+    }
+
+
+CALLS: list[Callable[[Simulator], object]] = [
+    lambda simulator: simulator.add_fault("status", path="*/token", status=403, body=_said(_echoes(simulator))),
+    lambda simulator: simulator.add_fault("status", path="*/keys", status=403, body=_said(_echoes(simulator))),
+]
+
+
+def _said(words: dict[str, str]) -> str:
+    return json.dumps({"code": 1208, "message": "You said " + " and ".join(words.values())})
+
+
+@pytest.mark.parametrize("arrange", CALLS)
+def test_a_server_that_repeats_secrets_is_not_quoted_with_them(
+    simulator: Simulator, arrange: Callable[[Simulator], object]
+) -> None:
+    arrange(simulator)
+    error = failing(simulator)
+    assert "You said ***" in error.message
+    assert not [name for name, text in _echoes(simulator).items() if text in error.message]
+
+
+def test_the_session_token_is_not_quoted(simulator: Simulator) -> None:
+    with opened(simulator) as client:
+        client.keys()
+        (token,) = simulator.snapshot()["parts"]["marketplace"]["sessions"]
+        simulator.set_switch("api_fail_label", "*")
+        simulator.set_switch("api_fail_message", f"No key for Bearer {token}")
+        made = client.create(["a"], uid=SHOP)
+        assert made.refusals[0].message == "No key for Bearer ***"
+        with pytest.raises(KeyfleetError) as caught:
+            client.delete("web", uid=SHOP)
+        assert token not in caught.value.message
+    assert ("", "a") not in pairs(simulator)
+
+
+@pytest.mark.parametrize("token", ["with blank", "line\nend", "wörd", "", "tab\t", None, 7])
+def test_a_token_that_no_header_can_hold_is_refused_unseen(simulator: Simulator, token: object) -> None:
+    body = json.dumps({"mage_id": SHOP, "ust": token, "expires_in": 60})
+    simulator.add_fault("status", path="*/token", status=200, body=body)
+    error = failing(simulator)
+    assert error.code == "api_answer_unusable"
+    assert not token or str(token) not in error.message
+
+
+BROKEN = {
+    "no list": {"m2": {"label": "a"}},
+    "no objects": {"m2": ["a"]},
+    "no label": {"m2": [{"uid": SHOP, "user_key": "a", "password_key": "b"}]},
+    "no half": {"m2": [{"uid": SHOP, "label": "a", "user_key": "a"}]},
+    "state unknown": {"m2": [{"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b", "is_enabled": "no"}]},
+    "list": [],
+    "text": "m2",
+}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+def test_half_a_list_is_no_list(simulator: Simulator, body: object) -> None:
+    simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps(body))
+    assert failing(simulator).code == "api_answer_unusable"
+
+
+def test_a_key_without_owner_is_the_accounts(simulator: Simulator) -> None:
+    body = {"m2": [{"label": "a", "user_key": "a", "password_key": "b", "is_enabled": False}]}
+    simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps(body))
+    with opened(simulator) as client:
+        assert [(key.uid, key.enabled) for key in client.keys(uid="all")] == [(SHOP, False)]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [{"code": 200}, {"code": 200}],
+        [{"code": 200, "label": "b"}, {"code": 200, "label": "a"}],
+        [{"code": 200, "label": "a", "user_key": "x"}, {"code": 1210, "label": "b"}],
+        "nothing",
+    ],
+)
+def test_a_create_whose_answer_says_nothing_is_looked_up(simulator: Simulator, items: object) -> None:
+    simulator.add_fault("status", path="*/keys", method="POST", status=200, body=json.dumps({"m2": items}))
+    simulator.add_key("shop", "a")
+    with opened(simulator) as client:
+        made = client.create(["a", "b"], uid=SHOP)
+    assert [key.label for key in made.keys] == ["a"]
+    assert [refusal.label for refusal in made.refusals] == ["b"]
+
+
+def test_a_change_that_is_not_confirmed_is_a_failure(simulator: Simulator) -> None:
+    body = json.dumps({"m2": [{"label": "web", "uid": SHOP, "is_enabled": True}]})
+    simulator.add_fault("status", path="*/keys/*", method="PUT", status=200, body=body)
+    with opened(simulator) as client, pytest.raises(KeyfleetError) as caught:
+        client.set_enabled("web", uid=SHOP, enabled=False)
+    assert caught.value.code == "api_answer_unusable"

@@ -1,0 +1,161 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""magento_marketplace_key through ``main()``, against a small API on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Dict, List
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.modules.magento_marketplace_key import main
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Loopback, fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api import (
+    ME,
+    SECRET,
+    KeyApi,
+    no_access,
+    private_half,
+)
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+__all__ = ["no_access"]
+ORG = "000MADEUP000@AdobeOrg"
+
+
+def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> Answer:
+    """One execution; ``api.calls`` are its calls alone."""
+    api.calls.clear()
+    with Loopback(api.answer) as server:
+        answer = knock(main, api.options(server, **options), check_mode=check_mode)
+    for secret in [SECRET, "made-up-token", *(pair["password_key"] for pair in api.keys.values())]:
+        assert secret not in answer.text
+    return answer
+
+
+def row(label: str, action: str, enabled: Any, **changes: Any) -> Dict[str, Any]:
+    digest = hashlib.sha256(private_half(label).encode()).hexdigest()[:12]
+    return {
+        "label": label,
+        "uid": ME,
+        "public_key": fake_key(f"public {label}"),
+        "fingerprint": f"sha256:{digest}",
+        "enabled": enabled,
+        "action": action,
+        **changes,
+    }
+
+
+def test_create() -> None:
+    api = KeyApi()
+    api.add("there", enabled=False)
+    answer = run(api, labels=["new 1", "there", "new/2"])
+    assert api.calls == ["session", "GET", "POST new 1 new/2"]
+    assert answer.result["keys"] == [
+        row("new 1", "created", True),
+        row("there", "unchanged", False),
+        row("new/2", "created", True),
+    ]
+    assert answer.result["changed"] is True
+    assert not run(api, labels=["new 1", "there", "new/2"]).result["changed"]
+    assert api.calls == ["session", "GET"]
+
+
+def test_check_mode_asks_and_changes_nothing() -> None:
+    api = KeyApi()
+    api.add("there")
+    predicted = run(api, check_mode=True, labels=["new", "there"], enabled=False)
+    assert api.calls == ["session", "GET"]
+    assert predicted.result["keys"] == [
+        row("new", "created", False, public_key=None, fingerprint=None),
+        row("there", "disabled", False),
+    ]
+    real = run(api, labels=["new", "there"], enabled=False)
+    assert api.calls == ["session", "GET", "POST new", "PUT new", "PUT there"]
+    assert real.result["keys"] == [row("new", "created", False), row("there", "disabled", False)]
+    for name in ("changed", "diff"):
+        assert predicted.result[name] == real.result[name]
+
+
+def test_delete() -> None:
+    api = KeyApi()
+    api.add("off", enabled=False)
+    api.add("on")
+    refused = run(api, labels=["off", "on"], state="absent")
+    assert (refused.code, refused.result["keys"], api.calls) == ("key_enabled", [], ["session", "GET"])
+    answer = run(api, labels=["off", "on", "none"], state="absent", delete_enabled=True)
+    assert api.calls == ["session", "GET", "DELETE off", "DELETE on"]
+    assert [(key["action"], key["enabled"]) for key in answer.result["keys"]] == [
+        ("deleted", None),
+        ("deleted", None),
+        ("unchanged", None),
+    ]
+    assert api.keys == {}
+
+
+def test_another_owner() -> None:
+    api = KeyApi()
+    api.add("web")
+    answer = run(api, label="web", uid=ORG, enabled=False)
+    assert api.calls == ["session", "GET", "POST web", "PUT web"]
+    assert answer.result["keys"][0]["uid"] == ORG
+    assert [api.keys[uid, "web"]["is_enabled"] for uid in (ME, ORG)] == [True, False]
+
+
+def test_what_the_api_refuses_is_told_with_what_was_done() -> None:
+    api = KeyApi()
+    api.add("there")
+    api.refused = {"bad": f"Not with {SECRET}."}
+    answer = run(api, labels=["good", "bad", "there"], enabled=False)
+    assert answer.code == "keys_not_created"
+    assert answer.result["refusals"] == [{"label": "bad", "code": 1208, "message": "Not with ***."}]
+    assert answer.result["changed"] is True
+    assert answer.result["keys"] == [row("good", "created", False), row("there", "disabled", False)]
+    assert "1 of 2 keys were not created: 'bad': Not with ***. (code 1208)" in answer.result["msg"]
+
+
+WRONG: List[Any] = [
+    ({"labels": []}, "labels is an empty list"),
+    ({"labels": [""]}, "is empty"),
+    ({"labels": ["a", ".."]}, "cannot be named"),
+    ({"labels": ["a" * 33]}, "more than 32"),
+    ({"label": "a", "uid": "all"}, "uid 'all' is no owner"),
+    ({"label": "a", "uid": " "}, "is no owner"),
+    ({"label": "a", "timeout": 0}, "timeout must be"),
+    ({"label": "a", "api_url": "http://127.0.0.1/"}, "api_url 'http://127.0.0.1/' is not an https address"),
+    ({"label": "a", "api_url": f"https://u:{SECRET}@127.0.0.1/"}, "api_url must not carry"),
+    ({"label": "a", "application_id": "a:b"}, "has a colon"),
+    ({"label": "a", "application_id": ""}, "application_id is empty"),
+    ({"label": "a", "application_secret": " x"}, "application_secret is empty, or has blanks"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), WRONG)
+def test_wrong_options_are_told_before_anybody_is_asked(options: Dict[str, Any], words: str) -> None:
+    api = KeyApi()
+    answer = run(api, **options)
+    assert answer.code == "bad_options"
+    assert words in answer.result["msg"]
+    assert api.calls == []
+    assert answer.result["keys"] == answer.result["refusals"] == []
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"label": "a", "state": "gone"}, {"label": "a", "secret": SECRET}, {"label": "a", "enabled": "so"}]
+)
+def test_options_that_ansible_refuses(options: Dict[str, Any]) -> None:
+    answer = run(KeyApi(), **options)
+    assert answer.result["failed"] is True
+
+
+def test_credentials_and_address_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = KeyApi()
+    with Loopback(api.answer) as server:
+        options = api.options(server, label="a")
+        for option in ("application_id", "application_secret", "api_url"):
+            monkeypatch.setenv(f"MAGENTO_{option.upper()}", options.pop(option))
+        answer = knock(main, options)
+    assert answer.result["keys"] == [row("a", "created", True)]
+    assert SECRET not in answer.text

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""magento_marketplace_key_info through ``main()``, against a small API on loopback."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from ansible_collections.keyfleet.magento.plugins.modules.magento_marketplace_key_info import main
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Loopback, fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api import (
+    ME,
+    SECRET,
+    KeyApi,
+    no_access,
+    private_half,
+)
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+__all__ = ["no_access"]
+ORG = "000MADEUP000@AdobeOrg"
+
+
+@pytest.fixture
+def api() -> KeyApi:
+    made = KeyApi()
+    made.add("web-1")
+    made.add("web-2", enabled=False)
+    made.add("ci")
+    made.add("theirs", uid=ORG)
+    return made
+
+
+def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> Answer:
+    with Loopback(api.answer) as server:
+        answer = knock(main, api.options(server, **options), check_mode=check_mode)
+    assert SECRET not in answer.text
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("filters", "labels"),
+    [
+        ({}, ["web-1", "web-2", "ci", "theirs"]),
+        ({"label": "ci"}, ["ci"]),
+        ({"labels": ["ci", "theirs", "none"]}, ["ci", "theirs"]),
+        ({"prefix": "web-"}, ["web-1", "web-2"]),
+        ({"prefix": "web-", "enabled": False}, ["web-2"]),
+        ({"uid": ORG}, ["theirs"]),
+        ({"uid": ME, "enabled": True}, ["web-1", "ci"]),
+        ({"uid": "all"}, ["web-1", "web-2", "ci", "theirs"]),
+        ({"public_key": fake_key("public ci")}, ["ci"]),
+        ({"fingerprint": describe(private_half("web-2"))}, ["web-2"]),
+        ({"fingerprint": describe(private_half("web-2")), "enabled": True}, []),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_filters(api: KeyApi, filters: Dict[str, Any], labels: List[str], check_mode: bool) -> None:
+    answer = run(api, check_mode=check_mode, **filters)
+    assert [key["label"] for key in answer.result["keys"]] == labels
+    assert (answer.result["changed"], answer.result["mage_id"]) == (False, ME)
+    assert api.calls == ["session", "GET"]
+    assert not [pair["label"] for pair in api.keys.values() if pair["password_key"] in answer.text]
+
+
+def test_private_keys_when_asked_for(api: KeyApi) -> None:
+    answer = run(api, label="ci", include_private_keys=True)
+    assert answer.result["keys"] == [
+        {
+            "label": "ci",
+            "uid": ME,
+            "public_key": fake_key("public ci"),
+            "fingerprint": describe(private_half("ci")),
+            "enabled": True,
+            "private_key": private_half("ci"),
+        }
+    ]
+    assert private_half("web-1") not in answer.text
+
+
+@pytest.mark.parametrize("options", [{"labels": []}, {"label": "."}, {"timeout": -1}, {"api_url": "nowhere"}])
+def test_wrong_options(api: KeyApi, options: Dict[str, Any]) -> None:
+    answer = run(api, **options)
+    assert (answer.code, answer.result["keys"], api.calls) == ("bad_options", [], [])
+
+
+def test_a_failure_has_no_keys(api: KeyApi) -> None:
+    api.closed = True
+    answer = run(api)
+    assert (answer.code, answer.result["keys"]) == ("api_forbidden", [])
