@@ -1,0 +1,31 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""COMPOSER_AUTH from the variables of the role magento_auth."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Mapping
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._role_env import composer_auth_text
+
+
+def composer_auth_env(variables: object) -> str:
+    """See the documentation beside this file."""
+    if not isinstance(variables, Mapping):
+        raise AnsibleFilterError("composer_auth_env: it takes a dictionary of the role's variables")
+    try:
+        return composer_auth_text(variables)
+    except (KeyfleetError, ValueError) as error:
+        raise AnsibleFilterError(f"composer_auth_env: {error}") from None
+
+
+class FilterModule:
+    """The filter under its name."""
+
+    def filters(self) -> Dict[str, Callable[..., str]]:
+        """Name to function."""
+        return {"composer_auth_env": composer_auth_env}

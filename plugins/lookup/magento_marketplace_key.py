@@ -1,0 +1,131 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pair of a Marketplace key by its label."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: magento_marketplace_key
+short_description: The pair of a Marketplace key by its label
+version_added: 0.1.0
+author:
+  - The keyfleet.magento authors (@keyfleet)
+description:
+  - Asks the Marketplace API for the keys of the account and returns the pair of each label.
+  - A lookup runs wherever its variable is used, for every host in a process of its own, and each time costs a session
+    and a list request. For a fleet, run M(keyfleet.magento.magento_marketplace_key_info) once with C(run_once) instead.
+  - What it returns has the private key in it. Use it in a task that hides it, or hand it straight to an option that
+    does.
+options:
+  _terms:
+    description: Labels of the keys.
+    type: list
+    elements: str
+    required: true
+  uid:
+    description: Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it, the account itself.
+    type: str
+  application_id:
+    description: Application ID of an API access key of the account.
+    type: str
+    required: true
+    env:
+      - name: MAGENTO_APPLICATION_ID
+  application_secret:
+    description: Application secret of the API access key.
+    type: str
+    required: true
+    env:
+      - name: MAGENTO_APPLICATION_SECRET
+  environment:
+    description: Which of Adobe's environments is meant.
+    type: str
+    choices: [production, sandbox]
+    default: production
+  api_url:
+    description: Address of the API, in place of the one that O(environment) stands for.
+    type: str
+    env:
+      - name: MAGENTO_API_URL
+  ca_path:
+    description: File in PEM format with the authorities that may vouch for the API.
+    type: path
+  validate_certs:
+    description: Whether the API's TLS certificate is verified.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds to wait for the API.
+    type: float
+    default: 30.0
+requirements:
+  - requests
+seealso:
+  - module: keyfleet.magento.magento_marketplace_key_info
+"""
+
+EXAMPLES = r"""
+- name: Install the key called web on one build host
+  keyfleet.magento.magento_auth_key:
+    public_key: "{{ pair.public_key }}"
+    private_key: "{{ pair.private_key }}"
+    users: [build]
+  vars:
+    pair: "{{ lookup('keyfleet.magento.magento_marketplace_key', 'web') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: A pair for each label, in their order.
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: The label.
+      type: str
+    uid:
+      description: The owner.
+      type: str
+    enabled:
+      description: Whether the key is enabled.
+      type: bool
+    public_key:
+      description: Public half of the key.
+      type: str
+    private_key:
+      description: Private half of the key.
+      type: str
+    fingerprint:
+      description: Fingerprint of the private half.
+      type: str
+"""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ansible.errors import AnsibleLookupError
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import open_marketplace, pairs_by_label
+
+_OPTIONS = ("application_id", "application_secret", "environment", "api_url", "ca_path", "validate_certs", "timeout")
+
+
+class LookupModule(LookupBase):
+    """The lookup under its name."""
+
+    def run(
+        self, terms: Sequence[Any], variables: Optional[Mapping[str, Any]] = None, **kwargs: Any
+    ) -> List[Dict[str, Any]]:
+        """One pair for each label in ``terms``."""
+        self.set_options(var_options=variables, direct=kwargs)
+        if REQUESTS_IMPORT_ERROR:
+            raise AnsibleLookupError(missing_required_lib("requests"))
+        try:
+            with open_marketplace({name: self.get_option(name) for name in _OPTIONS}) as client:
+                return pairs_by_label(client, self._flatten(terms), uid=self.get_option("uid"))
+        except KeyfleetError as error:
+            raise AnsibleLookupError(f"magento_marketplace_key: {error.message} ({error.code})") from None

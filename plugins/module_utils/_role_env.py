@@ -1,0 +1,43 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""COMPOSER_AUTH from the variables of the role magento_auth. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import HTTP_BASIC, Document, parse, with_entry
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import keys_from
+from ansible_collections.keyfleet.magento.plugins.module_utils._role_keys import PREFIX, role_keys
+
+
+def composer_auth_text(variables: Mapping[str, Any]) -> str:
+    """One line of JSON with the keys that the role would install for a user, checked by the same rules.
+
+    ``variables`` has the role's names without their prefix. Keys that name projects or files only are left out: in the
+    environment they would beat the user's own key everywhere. Raises `KeyfleetError` or ValueError.
+    """
+    given = {name: value for name, value in variables.items() if value is not None}
+    keys = role_keys(given)
+    for state in [given.get("state", "present"), *(key.get("state") or "present" for key in keys)]:
+        if state not in ("present", "absent"):
+            raise KeyfleetError("bad_options", f"{PREFIX}state is either present or absent")
+    document: Document = {}
+    for key in keys_from({"state": "present", **given, "keys": keys}):
+        if not key.present or ((key.projects or key.paths) and not key.users):
+            continue
+        there = document.get(HTTP_BASIC, {}).get(key.repository)
+        changed = with_entry(
+            document, repository=key.repository, username=key.public_key or "", password=key.private_key
+        )
+        if there is not None and changed != document:
+            raise KeyfleetError(
+                "bad_options", f"{PREFIX}keys: two different keys for {key.repository} cannot stand in one environment"
+            )
+        document = changed
+    text = json.dumps(document, ensure_ascii=True)
+    parse(text.encode("ascii"))  # what Composer could not read must not leave here
+    return text

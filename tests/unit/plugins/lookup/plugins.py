@@ -1,0 +1,21 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plugins of the controller as Ansible loads them, options and all."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from ansible.plugins.loader import init_plugin_loader, lookup_loader
+
+
+def look_up(name: str, *terms: Any, **options: Any) -> List[Any]:
+    """What ``query(name, *terms, **options)`` gives in a template."""
+    plugin = lookup_loader.get(f"keyfleet.magento.{name}")
+    if plugin is None:
+        # ansible-test has made collections known already.
+        init_plugin_loader()
+        plugin = lookup_loader.get(f"keyfleet.magento.{name}")
+    found: List[Any] = plugin.run(list(terms), variables={}, **options)
+    return found
