@@ -93,11 +93,17 @@ class Survey:
             only_existing=not read_first,
         )
         place = places.get(place.path, place)
+        edits = []
         for other, there in place.edits:
-            if other.repository == key.repository and there != edit:
-                raise bad_options(f"two different keys for {key.repository} are meant for {place.path}")
-        if all(there != edit for _key, there in place.edits):
-            place = replace(place, edits=(*place.edits, (key, edit)))
+            if other.repository == key.repository:
+                if replace(there, only_existing=edit.only_existing) != edit:
+                    raise bad_options(f"two different keys for {key.repository} are meant for {place.path}")
+                # Asked for by name, a second home of a user gets the key whether it has one or not.
+                edit = replace(edit, only_existing=edit.only_existing and there.only_existing)
+                key = other
+            else:
+                edits.append((other, there))
+        place = replace(place, edits=(*edits, (key, edit)))
         places[place.path] = place
 
 
@@ -127,7 +133,7 @@ def _identifier(found: Survey, name: str, value: Optional[str], *, check_mode: b
         except KeyError:
             number = None
     if number is None:
-        code, message = f"unknown_{'user' if name == 'owner' else 'group'}", f"{name}: this host has no {value!r}"
+        code, message = "unknown_user" if name == "owner" else "unknown_group", f"{name}: this host has no {value!r}"
         if not check_mode:
             raise KeyfleetError(code, message)
         found.problems.append(Problem(code, message))

@@ -68,7 +68,8 @@ def _number(found: Survey, option: str, value: Optional[str], *, check_mode: boo
             return grp.getgrnam(value).gr_gid
         except KeyError:
             pass
-    problem = Problem(f"unknown_{'user' if option == 'owner' else 'group'}", f"{option}: this host has no {value!r}")
+    code = "unknown_user" if option == "owner" else "unknown_group"
+    problem = Problem(code, f"{option}: this host has no {value!r}")
     if not check_mode:
         raise KeyfleetError(problem.code, problem.message)
     found.problems.append(problem)
