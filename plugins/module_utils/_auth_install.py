@@ -131,7 +131,7 @@ def _exposed(place: Place, state: FileState) -> List[Problem]:
     return [
         Problem(
             "readable_by_others",
-            f"{place.path} had mode {state.mode:04o}: everybody on the host could read it. "
+            f"{place.path} had mode {state.mode:04o}: everybody on the host could use it. "
             "Its mode is repaired, but what was in it should be replaced",
             place.path,
         )

@@ -27,7 +27,7 @@ class Question:
 
     @property
     def pair(self) -> Tuple[Optional[str], ...]:
-        """What makes two questions the same, whatever packages they are about."""
+        """What makes two questions the same, whatever packages they are about. Whether it is asked follows from it."""
         return (self.repository, self.url, self.public_key, self.private_key)
 
 
@@ -36,7 +36,7 @@ def _merged(questions: Sequence[Question]) -> List[Question]:
     for question in questions:
         there = merged.get(question.pair, question)
         packages = tuple(dict.fromkeys(there.packages + question.packages))
-        merged[question.pair] = replace(there, packages=packages, ask=there.ask or question.ask)
+        merged[question.pair] = replace(there, packages=packages)
     return list(merged.values())
 
 

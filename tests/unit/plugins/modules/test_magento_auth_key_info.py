@@ -113,7 +113,7 @@ PROBLEMS = [
     ("", 0o600, "malformed_file"),
     ('{"http-basic": {"h": "a password that somebody chose"}}', 0o600, "malformed_file"),
     ({"http-basic": MAGENTO}, 0o644, "readable_by_others"),
-    ({"http-basic": MAGENTO}, 0o604, "readable_by_others"),
+    ({"http-basic": MAGENTO}, 0o602, "readable_by_others"),
 ]
 
 
