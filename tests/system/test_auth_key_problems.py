@@ -114,3 +114,11 @@ def test_a_file_that_everybody_could_read_is_a_problem_once(deploy: Account) -> 
     answer = install({**PAIR, "users": [deploy.name]})
     assert codes(answer.result) == [] and answer.warnings() == [], answer.result
     assert os.stat(deploy.home / FILE).st_mode & 0o077 == 0
+
+
+def test_a_key_that_is_taken_away_cannot_be_beaten(deploy: Account, lab: Path) -> None:
+    content = {"bearer": {HOST: "t"}, "http-basic": ENTRY}
+    put(deploy, FILE, json.dumps(content))
+    options = {"users": [deploy.name], "projects": [project(lab / "shop", auth=content)], "state": "absent"}
+    answer = converges(options, lab)
+    assert answer.result["changed"] and answer.result["problems"] == [] and answer.warnings() == [], answer.result
