@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _marketplace_lab import SHOP, Proxy, access, opened, operations, pairs, plain
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("plain")
 PASSWORD = "made-up-proxy-pass"
 
 
-def failing(simulator: Simulator, **changes: object) -> KeyfleetError:
+def failing(simulator: Simulator, **changes: Any) -> KeyfleetError:
     """The failure of a list."""
     with pytest.raises(KeyfleetError) as caught, opened(simulator, **changes) as client:
         client.keys()
