@@ -40,3 +40,23 @@ notes:
     another host.
   - Failures carry a stable RV(code). The codes are listed in the documentation of the collection.
 """
+
+    # For modules that use a token and do not install one.
+    CREDENTIALS = r"""
+options:
+  mage_id:
+    description:
+      - The MAGEID, C(MAG) followed by digits. O(token) is then needed, too.
+      - Without both, curl takes what a netrc has for the server; see O(netrc_path).
+    type: raw
+  token:
+    description:
+      - The downloads access token, 40 lower-case hexadecimal digits. It is sent to the server and to nobody else.
+      - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
+        prints the literal arguments of a task that fails.
+    type: raw
+  netrc_path:
+    description:
+      - The netrc to take MAGEID and token from. Without it, C(~/.netrc) of the user that the module runs as.
+    type: path
+"""

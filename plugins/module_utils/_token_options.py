@@ -25,6 +25,7 @@ TOKEN_SPEC: ArgumentSpec = {
     "mage_id": {"type": "raw"},
     "token": {"type": "raw", "no_log": True},
 }
+CREDENTIALS_SPEC: ArgumentSpec = {**TOKEN_SPEC, "netrc_path": {"type": "path"}}
 FILES_SPEC: ArgumentSpec = {
     "users": {"type": "list", "elements": "str"},
     "paths": {"type": "list", "elements": "path"},

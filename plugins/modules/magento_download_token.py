@@ -279,6 +279,8 @@ code:
   sample: token_invalid
 """
 
+from typing import Any, Dict, Mapping
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_install import install
@@ -304,18 +306,19 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params, *, check_mode):
+def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Install or remove the token in ``params``; returns the result as documented, or raises `KeyfleetError`."""
     return install(params, check_mode=check_mode)
 
 
-def main():
+def main() -> None:
     """The door that Ansible knocks at."""
     module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        module.fail_json(**failure(error))
+        answer: Dict[str, Any] = failure(error)
+        module.fail_json(**answer)
     if result["changed"]:
         for problem in result["problems"]:
             module.warn(problem["message"])

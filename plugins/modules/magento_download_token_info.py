@@ -208,6 +208,8 @@ code:
   sample: token_invalid
 """
 
+from typing import Any, Dict, Mapping
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
@@ -228,18 +230,19 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params):
+def run(params: Mapping[str, Any]) -> Dict[str, Any]:
     """Look and ask as ``params`` say; returns the result as documented, or raises `KeyfleetError`."""
     return report(params)
 
 
-def main():
+def main() -> None:
     """The door that Ansible knocks at."""
     module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params)
     except KeyfleetError as error:
-        module.fail_json(**failure(error))
+        answer: Dict[str, Any] = failure(error)
+        module.fail_json(**answer)
     module.exit_json(**result)
 
 

@@ -181,7 +181,10 @@ def test_a_hostile_curlrc_has_no_say(host: Host, tmp_path: Path, where: str) -> 
 
 def test_a_certificate_that_nobody_vouches_for(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "netrc"
-    own = {"downloads_url": f"https://{host.simulator.self_signed_address}/products/downloads", "ca_path": None}
+    own: dict[str, Any] = {
+        "downloads_url": f"https://{host.simulator.self_signed_address}/products/downloads",
+        "ca_path": None,
+    }
     for options in ({**own}, {"ca_path": None}, {**own, "ca_path": host.simulator.ca_path}):
         result = host.fails("tls_failed", TOKEN, **host.installed(paths=[str(path)], **host.pair, **options))
         assert result["verdicts"][0]["curl"]["exit_code"] == 60

@@ -1,0 +1,263 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A large file that comes bit by bit: written beside its place under a fixed name, and renamed when it is right.
+
+Who acts is the owner of the directory, as with credential files; every name is looked up in the open directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import account_name, acting_as, identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, failure, locate, not_a_file
+
+_CHUNK = 1024 * 1024
+_LOCK_STEP = 0.1
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PART = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file is, or is to be; nothing of it is known to be None where there is none."""
+
+    size: Optional[int] = None
+    uid: Optional[int] = None
+    gid: Optional[int] = None
+    mode: Optional[int] = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self.size is not None
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What was asked for; None: what is right for the place."""
+
+    uid: Optional[int] = None
+    gid: Optional[int] = None
+    mode: int = 0o644
+
+
+def hasher(algorithm: str) -> Any:
+    """A new hash, also of MD5 where a policy of the host forbids it for security. ValueError if there is none."""
+    try:
+        return hashlib.new(algorithm)
+    except ValueError:
+        # From Python 3.9 on, a checksum of a download may say that it is no more than that.
+        try:
+            return hashlib.new(algorithm, usedforsecurity=False)  # type: ignore[call-arg, unused-ignore]
+        except TypeError:
+            raise ValueError(f"{algorithm} is not available on this host") from None
+
+
+def digests(fd: int, algorithms: Sequence[str]) -> Dict[str, str]:
+    """The sums of a whole open file, each algorithm in one pass."""
+    sums = {name: hasher(name) for name in algorithms}
+    os.lseek(fd, 0, os.SEEK_SET)
+    for piece in iter(lambda: os.read(fd, _CHUNK), b""):
+        for one in sums.values():
+            one.update(piece)
+    return {name: one.hexdigest() for name, one in sums.items()}
+
+
+class Target:
+    """The place of the file, with its directory open."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.facts = Facts()
+        if place.info is not None:
+            if not stat.S_ISREG(place.info.st_mode):
+                raise not_a_file(place.path, place.info.st_mode)
+            info = place.info
+            self.facts = Facts(info.st_size, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+
+    @property
+    def directory_exists(self) -> bool:
+        """Whether there is a directory to write into."""
+        return not self.place.missing
+
+    def wanted(self, attributes: Attributes, size: Optional[int]) -> Facts:
+        """Owner, group and mode as they shall be."""
+        place = self.place
+        uid = attributes.uid
+        if uid is None:
+            keeps = place.privileged and place.acting.uid == 0 and self.facts.uid is not None
+            uid = self.facts.uid if keeps else place.acting.uid
+        gid = attributes.gid
+        if gid is None:
+            same = self.facts.gid is not None and self.facts.uid == uid
+            gid = self.facts.gid if same else self._primary_group(uid or 0)
+        return Facts(size, uid, gid, attributes.mode)
+
+    def _primary_group(self, uid: int) -> int:
+        acting = self.place.acting
+        return acting.gid if uid == acting.uid else identity_of(uid, acting.gid).gid
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        with self.doing("read it", code="read_failed"), acting_as(self.place.acting):
+            fd = os.open(self.place.name, _READ, dir_fd=self.place.directory)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
+        """The checksums of the file that is there."""
+        with self._opened() as fd, self.doing("read it", code="read_failed"):
+            return digests(fd, algorithms)
+
+    def repair(self, wanted: Facts) -> None:
+        """Give the file that is there the owner, group and mode."""
+        place = self.place
+        with self._opened() as fd, self.doing("change its owner or mode"):
+            info = os.fstat(fd)
+            # A name for somebody else's file may have been put here: root helps with the directory owner's own only.
+            own = info.st_nlink == 1 and info.st_uid == place.acting.uid
+            self._give(fd, wanted, helped=place.privileged and own)
+
+    def _give(self, fd: int, wanted: Facts, *, helped: bool) -> None:
+        info = os.fstat(fd)
+        who = self.place.own if helped else self.place.acting
+        with acting_as(who):
+            if (info.st_uid, info.st_gid) != (wanted.uid, wanted.gid):
+                os.fchown(fd, -1 if wanted.uid is None else wanted.uid, -1 if wanted.gid is None else wanted.gid)
+            os.fchmod(fd, 0o644 if wanted.mode is None else wanted.mode)
+
+    @contextmanager
+    def doing(self, what: str, *, code: str = "write_failed") -> Iterator[None]:
+        """Errors of the operating system, told as ours."""
+        try:
+            yield
+        except OSError as exc:
+            raise failure(exc, what, self.place.path, self.place.acting, code=code) from exc
+
+    @contextmanager
+    def part(
+        self,
+        *,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[Part]:
+        """The file beside it, open and held against other runs. What it holds is left there when a run breaks off."""
+        name = f".{self.place.name}.keyfleet-part"
+        until = clock() + patience
+        while True:
+            fd = self._open_part(name)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with acting_as(self.place.acting), suppress(FileNotFoundError):
+                    there = os.stat(name, dir_fd=self.place.directory, follow_symlinks=False)
+                    if there.st_ino == os.fstat(fd).st_ino:
+                        break
+            except BlockingIOError as exc:
+                if clock() >= until:
+                    os.close(fd)
+                    raise KeyfleetError(
+                        "lock_timeout",
+                        f"{self.place.path}: another run has been downloading it for more than {patience:g} s.",
+                        path=self.place.path,
+                    ) from exc
+                sleep(_LOCK_STEP)
+            # Another run has put it into its place in the meantime, or still works on it.
+            os.close(fd)
+        try:
+            yield Part(self, name, fd)
+        finally:
+            os.close(fd)
+
+    def _open_part(self, name: str) -> int:
+        place = self.place
+        with self.doing(f"write {name} beside it"), acting_as(place.acting):
+            fd = os.open(name, _PART, 0o600, dir_fd=place.directory)
+        info = os.fstat(fd)
+        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == place.acting.uid:
+            return fd
+        os.close(fd)
+        raise KeyfleetError(
+            "unsafe_path",
+            f"{place.path}: its temporary file, {name}, belongs to {account_name(info.st_uid)}, is no regular file or "
+            "has other names, so somebody may have put it there. Remove it.",
+            path=place.path,
+        )
+
+
+class Part:
+    """What has come of the file so far."""
+
+    def __init__(self, target: Target, name: str, fd: int) -> None:
+        self._target, self._name, self._fd = target, name, fd
+        self.size = os.lseek(fd, 0, os.SEEK_END)
+
+    def cut(self, size: int = 0) -> None:
+        """Forget what is behind ``size``."""
+        with self._target.doing(f"write {self._name} beside it"):
+            os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
+        self.size = size
+
+    def write(self, data: bytes) -> None:
+        """Add some more."""
+        rest = memoryview(data)
+        with self._target.doing(f"write {self._name} beside it"):
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        self.size += len(data)
+
+    def room_for(self, size: int) -> None:
+        """Raises `KeyfleetError` ``write_failed`` when the disk cannot hold so many bytes more."""
+        facts = os.fstatvfs(self._fd)
+        free = facts.f_bavail * facts.f_frsize
+        if size > free:
+            exc = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            what = f"write {size} bytes more, where {free} are free,"
+            raise failure(exc, what, self._target.place.path, self._target.place.acting)
+
+    def beginning(self, size: int) -> bytes:
+        """The first bytes."""
+        return os.pread(self._fd, size, 0)
+
+    def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
+        """The checksums of what has come."""
+        with self._target.doing("read it", code="read_failed"):
+            found = digests(self._fd, algorithms)
+            os.lseek(self._fd, 0, os.SEEK_END)
+        return found
+
+    def discard(self) -> None:
+        """Take it away."""
+        place = self._target.place
+        with self._target.doing(f"remove {self._name} beside it"), acting_as(place.acting), suppress(FileNotFoundError):
+            os.unlink(self._name, dir_fd=place.directory)
+
+    def put_in_place(self, wanted: Facts) -> None:
+        """Owner, group and mode, then the name."""
+        place = self._target.place
+        with self._target.doing("write it"):
+            self._target._give(self._fd, wanted, helped=place.privileged)
+            os.fsync(self._fd)
+            with acting_as(place.acting):
+                os.rename(self._name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
+
+
+@contextmanager
+def target(path: str) -> Iterator[Target]:
+    """The place at the end of a path; its directory stays open for the time of the context."""
+    with locate(path) as place:
+        yield Target(place)

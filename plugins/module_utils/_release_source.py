@@ -1,0 +1,112 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Release downloads as one account sees them: with which credentials they are asked, and what they have on offer."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import own_account
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
+from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import advice, excerpt, judge_page
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import NotAFeed, Release, chosen, parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
+    Service,
+    Token,
+    service_from,
+    token_from,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import netrc_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting
+
+FEED = "info/json"
+
+
+class Source:
+    """Where releases come from. curl is looked for when it is needed first."""
+
+    def __init__(self, service: Service, credentials: Callable[[], Credentials]) -> None:
+        self.service = service
+        self._credentials_from = credentials
+        self._credentials: Optional[Credentials] = None
+        self._curl: Optional[Curl] = None
+
+    @property
+    def curl(self) -> Curl:
+        """The host's curl. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+        if self._curl is None:
+            self._curl = find_curl()
+        return self._curl
+
+    @property
+    def credentials(self) -> Credentials:
+        """What is shown to the server. Raises `KeyfleetError` ``no_credentials``."""
+        if self._credentials is None:
+            self._credentials = self._credentials_from()
+        return self._credentials
+
+    def quote(self, text: str) -> str:
+        """Foreign text, fit to be shown."""
+        known = self.credentials.token or self.credentials.behind or Token("", "")
+        return quoting(known.mage_id, known.secret)(text)
+
+    def failure(self, finding: Finding) -> KeyfleetError:
+        """A finding as the failure of a module."""
+        return KeyfleetError(finding.code, advice(finding))
+
+    def releases(self) -> List[Release]:
+        """Everything that the account may have. Raises `KeyfleetError`."""
+        end = fetch(self.curl, self.service, FEED, self.credentials)
+        where = f"{self.service.url}/{FEED}"
+        finding = judge_page(end, where, self.quote)
+        if finding is not None:
+            raise self.failure(finding)
+        try:
+            return parse(end.body)
+        except NotAFeed as reason:
+            text = excerpt(end.body, self.quote)
+            what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'
+            raise self.failure(Finding("not_the_downloads", what, http_status=200)) from None
+
+
+def source_from(params: Mapping[str, Any]) -> Source:
+    """The source that the options name. Raises ``bad_options`` and ``bad_token``."""
+    service = service_from(params)
+    token = token_from(params, host=service.host)
+    path = None if params["netrc_path"] is None else (absolute("netrc_path", [params["netrc_path"]]) or ("",))[0]
+    if token is not None and path is not None:
+        raise bad_options("mage_id and token are given, and netrc_path too; one of them is enough")
+    return Source(service, lambda: Credentials(token=token) if token else _installed(service, path))
+
+
+def _installed(service: Service, path: Optional[str]) -> Credentials:
+    """What a netrc has for the machine; without a path, that of the user who asks."""
+    where = path or netrc_of(own_account().home)
+    try:
+        data = observe(where, parse=netrc.check).data
+    except Unfit as unfit:
+        raise KeyfleetError("malformed_file", f"{where} cannot be read by curl: {unfit}", path=where) from None
+    used = None if data is None else netrc.pair_for(data, service.host)
+    if used is None:
+        what = "does not exist" if data is None else f"has nothing for {service.host}"
+        raise KeyfleetError(
+            "no_credentials", f"Neither mage_id and token nor a netrc that helps: {where} {what}.", path=where
+        )
+    return Credentials(netrc=where, behind=Token(used[0] or "", used[1] or ""))
+
+
+def list_releases(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """The result of the module that only looks."""
+    source = source_from(params)
+    patterns = {name: params[name] for name in ("version", "type", "name")}
+    if "" in patterns.values():
+        raise bad_options("an empty pattern fits nothing; leave it out to mean everything")
+    found = chosen(source.releases(), version=patterns["version"], category=patterns["type"], name=patterns["name"])
+    return {"changed": False, "releases": [release.as_result() for release in found], "problems": []}

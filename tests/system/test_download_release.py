@@ -1,0 +1,356 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases listed and downloaded with the real curl: whole and right, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import _file_lab
+import _token_lab
+import pytest
+from _file_lab import Accounts, give
+from _token_lab import RELEASE, RELEASES, TOKEN, Host
+
+pytestmark = pytest.mark.needs("curl")
+host, accounts, lab = _token_lab.host, _file_lab.accounts, _file_lab.lab
+
+BIG = "Magento-CE-2.4.8.zip"
+SMALL = "Magento-CE-2.3.2.zip"
+PLUS = "Magento-CE-2.0.0+Samples.zip"
+PATCH = "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh"
+WITHOUT_MD5 = "made-up-notes.zip"
+MIB = 1024 * 1024
+QUICK: dict[str, Any] = {"retry_delay": 0.05}
+
+
+def part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.keyfleet-part")
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(MIB), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def ranges(host: Host, name: str) -> list[tuple[str, int, str | None]]:
+    asked = [one for one in host.simulator.requests() if one["path"].endswith(f"/file/{name}")]
+    return [(one["method"], one["status"], one.get("range")) for one in asked]
+
+
+def right(host: Host, path: Path, name: str) -> None:
+    assert sha256(path) == host.simulator.download(name)["sha256"]
+    assert not part_of(path).exists()
+
+
+def test_64_mebibytes_cut_twice_on_the_way(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / BIG
+    where = f"*/file/{BIG}"
+    host.simulator.add_fault("truncate", path=where, method="GET", after_bytes=20 * MIB, count=1)
+    host.simulator.add_fault("reset", path=where, method="GET", after_bytes=20 * MIB, count=1)
+    host.simulator.clear_log()
+    result = host.run(RELEASE, **host.pair, **QUICK, file_name=BIG, dest=str(path))
+    right(host, path, BIG)
+    assert path.stat().st_size == 64 * MIB and stat.S_IMODE(path.stat().st_mode) == 0o644
+    asked = ranges(host, BIG)
+    assert [status for _method, status, _range in asked] == [200, 206, 206], asked
+    begun = [int(str(wanted).removeprefix("bytes=").removesuffix("-")) for _method, _status, wanted in asked[1:]]
+    # What the server had sent when it broke off has nearly all come, and nothing was fetched twice.
+    assert begun[0] == 20 * MIB and 20 * MIB < begun[1] <= 40 * MIB
+    assert result["transfer"] == {"requests": 3, "resumed_from": begun[1]}
+    assert result["files"][0]["action"] == "created" and result["files"][0]["after"]["size"] == 64 * MIB
+    assert result["release"]["category"] == "ce-full"
+
+
+def test_a_run_that_broke_off_is_gone_on_with_by_the_next(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / BIG
+    host.simulator.add_fault("truncate", path=f"*/file/{BIG}", method="GET", after_bytes=30 * MIB, count=1)
+    options = {**host.pair, "file_name": BIG, "dest": str(path), "retries": 0}
+    host.fails("connection_lost", RELEASE, **options)
+    assert not path.exists() and part_of(path).stat().st_size == 30 * MIB
+    assert stat.S_IMODE(part_of(path).stat().st_mode) == 0o600
+    host.simulator.clear_log()
+    assert host.run(RELEASE, **options)["transfer"] == {"requests": 1, "resumed_from": 30 * MIB}
+    right(host, path, BIG)
+    assert ranges(host, BIG) == [("GET", 206, f"bytes={30 * MIB}-")]
+
+
+def test_what_an_earlier_run_left_of_another_file_is_noticed(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / SMALL
+    part_of(path).write_bytes(b"PK\x03\x04 of another file")
+    part_of(path).chmod(0o600)
+    result = host.run(RELEASE, **host.pair, **QUICK, file_name=SMALL, dest=str(path))
+    assert result["transfer"]["requests"] == 2
+    right(host, path, SMALL)
+    # Longer than the file is: nothing of it can be gone on with.
+    part_of(path).write_bytes(b"x" * 100000)
+    host.run(RELEASE, **host.pair, **QUICK, file_name=SMALL, dest=str(path), force=True)
+    right(host, path, SMALL)
+    # Without any sum nothing could tell.
+    notes = tmp_path / WITHOUT_MD5
+    part_of(notes).write_bytes(b"PK\x03\x04 of another file")
+    assert host.run(RELEASE, **host.pair, file_name=WITHOUT_MD5, dest=str(notes))["transfer"]["resumed_from"] == 0
+    right(host, notes, WITHOUT_MD5)
+
+
+@pytest.mark.parametrize("name", [SMALL, PLUS, PATCH, WITHOUT_MD5, "magento-1.9.0.0.tar.gz", "made-up-cloud-tool.zip"])
+def test_check_mode_tells_and_a_second_run_fetches_nothing(host: Host, tmp_path: Path, name: str) -> None:
+    options = {**host.pair, "file_name": name, "dest": f"{tmp_path}/"}
+    path = tmp_path / name
+    host.simulator.clear_log()
+    predicted = host.run(RELEASE, check=True, **options)
+    assert os.listdir(tmp_path) == [] and {method for method, _s, _r in ranges(host, name)} == {"HEAD"}
+    done = host.run(RELEASE, **options)
+    right(host, path, name)
+    for part in ("changed", "files", "release", "checksums", "diff"):
+        assert predicted[part] == done[part]
+    before = path.stat()
+    host.simulator.clear_log()
+    for check in (True, False):
+        again = host.run(RELEASE, check=check, **options)
+        assert not again["changed"] and again["files"][0]["action"] == "unchanged" and again["diff"] == []
+    assert {method for method, _s, _r in ranges(host, name)} <= {"HEAD"}
+    assert path.stat() == before or path.stat().st_mtime_ns == before.st_mtime_ns
+    known = host.simulator.download(name)["md5"] and name != WITHOUT_MD5
+    assert [problem["code"] for problem in again["problems"]] == ([] if known else ["size_only"])
+
+
+def test_a_checksum_of_ones_own_needs_nobody(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / SMALL
+    checksum = f"sha256:{host.simulator.download(SMALL)['sha256']}"
+    options = {**host.pair, "file_name": SMALL, "dest": str(path), "checksum": checksum}
+    assert host.run(RELEASE, **options)["checksums"]["sha256"] == checksum.split(":")[1]
+    host.simulator.clear_log()
+    assert not host.run(RELEASE, **options)["changed"]
+    assert not host.run(RELEASE, **{**options, "mage_id": None, "token": None})["changed"]
+    assert host.simulator.requests() == []
+    path.write_bytes(b"something else")
+    assert host.run(RELEASE, **options)["files"][0]["action"] == "updated"
+    right(host, path, SMALL)
+    assert host.run(RELEASE, **options, force=True)["changed"]
+
+
+def test_a_wrong_checksum_leaves_what_was_there(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / SMALL
+    path.write_bytes(b"of old")
+    options = {**host.pair, **QUICK, "file_name": SMALL, "dest": str(path)}
+    result = host.fails("checksum_mismatch", RELEASE, **options, checksum=f"sha1:{'0' * 40}")
+    assert "sha1" in result["msg"] and "that was asked for" in result["msg"]
+    host.simulator.set_switch("downloads_md5", "wrong")
+    assert "of the feed" in host.fails("checksum_mismatch", RELEASE, **options)["msg"]
+    host.simulator.set_switch("downloads_md5", "right")
+    host.simulator.add_fault("corrupt", path="*/file/*", method="GET")
+    host.fails("checksum_mismatch", RELEASE, **options)
+    assert path.read_bytes() == b"of old" and os.listdir(tmp_path) == [path.name]
+
+
+INSTEAD: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a short text": ({"downloads_file": "text"}, "text_instead", "No such file or no access"),
+    "a short text called an archive": (
+        {"downloads_file": "text_as_archive"},
+        "text_instead",
+        "No such file or no access",
+    ),
+    "a page": ({"downloads_file": "page"}, "text_instead", "Sign in"),
+    "a login page": ({"downloads_good_credentials": "login"}, "login_page", "login"),
+    "401": ({"downloads_good_credentials": "401"}, "token_invalid", "401"),
+    "403": ({"downloads_good_credentials": "403"}, "access_refused", "403"),
+}
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_something_else_than_the_file(host: Host, tmp_path: Path, name: str) -> None:
+    switches, code, words = INSTEAD[name]
+    path = tmp_path / SMALL
+    path.write_bytes(b"of old")
+    for switch, value in switches.items():
+        host.simulator.set_switch(switch, value)
+    result = host.fails(code, RELEASE, **host.pair, **QUICK, file_name=SMALL, dest=str(path))
+    assert words in result["msg"] and not result["changed"]
+    assert path.read_bytes() == b"of old" and os.listdir(tmp_path) == [path.name]
+
+
+def test_a_page_at_the_moment_of_the_file_alone(host: Host, tmp_path: Path) -> None:
+    host.simulator.add_fault("not_json", path="*/file/*")
+    result = host.fails("text_instead", RELEASE, **host.pair, **QUICK, file_name=SMALL, dest=f"{tmp_path}/")
+    assert os.listdir(tmp_path) == []
+    assert result["msg"].isprintable()
+    assert host.fails("text_instead", RELEASE, check=True, **host.pair, file_name=SMALL, dest=f"{tmp_path}/")
+
+
+def test_faults_that_pass(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / SMALL
+    where = "*/file/*"
+    host.simulator.add_fault("status", path=where, method="GET", status=503, count=1, headers={"Retry-After": "1"})
+    host.simulator.add_fault("reset", path=where, method="GET", count=1)
+    host.simulator.add_fault("stall", path=where, method="GET", count=1)
+    result = host.run(RELEASE, **host.pair, **QUICK, file_name=SMALL, dest=str(path), timeout=1)
+    assert result["transfer"]["requests"] == 4
+    right(host, path, SMALL)
+
+
+def test_faults_that_stay(host: Host, tmp_path: Path) -> None:
+    options = {**host.pair, **QUICK, "file_name": SMALL, "dest": f"{tmp_path}/", "retries": 2, "timeout": 1}
+    faults: list[tuple[dict[str, Any], str]] = [
+        ({"kind": "status", "status": 429}, "rate_limited"),
+        ({"kind": "stall", "after_bytes": 10}, "timed_out"),
+        ({"kind": "truncate", "after_bytes": 0}, "connection_lost"),
+    ]
+    for fault, code in faults:
+        host.simulator.add_fault(path="*/file/*", method="GET", **fault)
+        result = host.fails(code, RELEASE, **options)
+        assert "tried 3 times" in result["msg"] and result["transfer"]["requests"] == 3
+        assert not (tmp_path / SMALL).exists()
+        host.simulator.clear_faults()
+
+
+@pytest.mark.parametrize(
+    ("switch", "value"),
+    [
+        ("downloads_ranges", False),
+        ("downloads_tags", False),
+        ("downloads_chunked", True),
+        ("downloads_redirect", True),
+        ("downloads_type", "application/octet-stream"),
+        ("downloads_versions", "text"),
+        ("downloads_md5", "empty"),
+    ],
+)
+def test_what_nobody_has_documented(host: Host, tmp_path: Path, switch: str, value: Any) -> None:
+    path = tmp_path / BIG
+    host.simulator.set_switch(switch, value)
+    host.simulator.add_fault("reset", path=f"*/file/{BIG}", method="GET", after_bytes=8 * MIB, count=1)
+    host.run(RELEASE, **host.pair, **QUICK, file_name=BIG, dest=str(path))
+    right(host, path, BIG)
+
+
+def test_credentials_go_to_no_other_host(host: Host, tmp_path: Path) -> None:
+    host.simulator.set_switch("downloads_redirect", True)
+    host.simulator.clear_log()
+    host.run(RELEASE, **host.pair, file_name=SMALL, dest=f"{tmp_path}/")
+    elsewhere = [one for one in host.simulator.requests() if "_elsewhere" in one["path"]]
+    assert [(one["status"], one["user"]) for one in elsewhere] == [(200, None)]
+    assert {one["user"] for one in host.simulator.requests() if "_elsewhere" not in one["path"]} == {host.mage_id}
+
+
+def test_what_an_account_may_not_have(host: Host, tmp_path: Path) -> None:
+    name = "Magento-EE-2.4.8.zip"
+    result = host.fails("not_offered", RELEASE, **host.pair, file_name=name, dest=f"{tmp_path}/")
+    assert [problem["code"] for problem in result["problems"]] == ["not_listed"]
+    assert os.listdir(tmp_path) == []
+    mage_id, token = host.simulator.token("enterprise")
+    host.run(RELEASE, mage_id=mage_id, token=token, file_name=name, dest=f"{tmp_path}/")
+    right(host, tmp_path / name, name)
+
+
+def test_with_the_token_that_is_installed(host: Host, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    netrc = home / "netrc"
+    host.run(TOKEN, **host.installed(paths=[str(netrc)], **host.pair))
+    result = host.run(RELEASE, netrc_path=str(netrc), file_name=SMALL, dest=f"{tmp_path}/")
+    right(host, tmp_path / SMALL, SMALL)
+    assert result["transfer"]["requests"] == 1
+    assert host.run(RELEASES, netrc_path=str(netrc), name=SMALL)["releases"][0]["file_name"] == SMALL
+    for options in (
+        {"netrc_path": str(home / "none")},
+        {"netrc_path": str(netrc), "downloads_url": "https://localhost/x"},
+    ):
+        host.fails("no_credentials", RELEASE, file_name=PATCH, dest=f"{tmp_path}/", **options)
+    host.fails("bad_options", RELEASE, file_name=PATCH, dest=f"{tmp_path}/", netrc_path=str(netrc), **host.pair)
+
+
+def test_two_runs_at_once_fetch_it_once(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / BIG
+    host.simulator.add_fault("latency", path=f"*/file/{BIG}", latency=1)
+    options = {**host.pair, "file_name": BIG, "dest": str(path)}
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _number: host.run(RELEASE, **options), range(2)))
+    assert all(result["files"][0]["after"]["size"] == 64 * MIB for result in results)
+    right(host, path, BIG)
+
+
+def test_a_listing(host: Host) -> None:
+    def names(**filters: Any) -> list[str]:
+        return [one["file_name"] for one in host.run(RELEASES, **host.pair, **filters)["releases"]]
+
+    everything = names()
+    assert {BIG, SMALL, PLUS, PATCH, WITHOUT_MD5, "made-up-cloud-tool.zip", "Magento-CE-2.5.0-beta1.zip"} <= set(
+        everything
+    )
+    assert not any("-EE-" in name or "_EE_" in name for name in everything)
+    assert set(names(version="2.0.*")) == {"Magento-CE-2.0.0.zip", PLUS}
+    assert names(version="1.9.2.1", type="ce-patch") == [PATCH]
+    assert names(type="cloud-tool") == ["made-up-cloud-tool.zip"]
+    assert names(name="*supee*") == [PATCH, PATCH]
+    assert names(version="9.*") == []
+    by_name = {one["file_name"]: one for one in host.run(RELEASES, **host.pair)["releases"]}
+    assert by_name[SMALL]["md5"] == host.simulator.download(SMALL)["md5"]
+    assert (by_name[WITHOUT_MD5]["md5"], by_name[WITHOUT_MD5]["version"]) == (None, None)
+    assert by_name[SMALL]["version"] == "2.3.2" and by_name[SMALL]["category"] == "ce-full"
+
+
+def test_a_listing_that_is_none(host: Host) -> None:
+    host.fails("bad_options", RELEASES, **host.pair, version="")
+    host.simulator.add_fault("not_json", path="*/info/json")
+    host.fails("not_the_downloads", RELEASES, **host.pair)
+    host.simulator.clear_faults()
+    host.fails("token_invalid", RELEASES, mage_id=host.mage_id, token="ab" * 20)
+
+
+@pytest.mark.needs("root")
+def test_the_file_is_the_directory_owners_or_whose_it_is_said_to_be(host: Host, accounts: Accounts, lab: Path) -> None:
+    deploy = accounts.deploy
+    shop = give(lab / "shop", deploy, 0o755)
+    host.run(RELEASE, **host.pair, file_name=SMALL, dest=f"{shop}/")
+    info = (shop / SMALL).stat()
+    assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (deploy.uid, deploy.gid, 0o644)
+    options = {**host.pair, "file_name": SMALL, "dest": f"{lab}/", "owner": deploy.name, "mode": "0600"}
+    host.run(RELEASE, **options)
+    info = (lab / SMALL).stat()
+    assert (info.st_uid, stat.S_IMODE(info.st_mode)) == (deploy.uid, 0o600)
+    os.chown(lab / SMALL, 0, 0)
+    (lab / SMALL).chmod(0o640)
+    for check in (True, False):
+        result = host.run(RELEASE, check=check, **options)
+        assert result["changed"] and result["files"][0]["action"] == "repaired"
+    info = (lab / SMALL).stat()
+    assert (info.st_uid, stat.S_IMODE(info.st_mode)) == (deploy.uid, 0o600)
+    assert not host.run(RELEASE, **options)["changed"]
+
+
+@pytest.mark.needs("root")
+def test_what_a_user_planted_leads_nowhere(host: Host, accounts: Accounts, lab: Path) -> None:
+    deploy = accounts.deploy
+    shop = give(lab / "shop", deploy, 0o755)
+    victim = give(lab / "victim", None, 0o600, "root's own\n")
+    path = shop / SMALL
+    options = {**host.pair, "file_name": SMALL, "dest": str(path)}
+    part_of(path).symlink_to(victim)
+    assert host.run(RELEASE, **options)["failed"]
+    part_of(path).unlink()
+    os.link(victim, part_of(path))
+    assert host.run(RELEASE, **options)["failed"]
+    part_of(path).unlink()
+    path.symlink_to(victim)
+    assert host.run(RELEASE, **options)["failed"]
+    assert victim.read_text() == "root's own\n" and victim.stat().st_uid == 0
+
+
+def test_where_the_file_cannot_go(host: Host, tmp_path: Path) -> None:
+    options = {**host.pair, "file_name": SMALL}
+    host.fails("no_directory", RELEASE, **options, dest=f"{tmp_path}/none/{SMALL}")
+    assert host.run(RELEASE, check=True, **options, dest=f"{tmp_path}/none/{SMALL}")["changed"]
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / SMALL)
+    host.fails("not_a_file", RELEASE, **options, dest=f"{tmp_path}/pipe/")
+    assert not (tmp_path / "none").exists()
