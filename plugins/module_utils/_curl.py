@@ -54,8 +54,10 @@ def find_curl() -> Curl:
             "There is no curl on the PATH of this host. Install it; nothing else is used to ask for release downloads.",
         )
     try:
-        done = subprocess.run(
+        # The file layer knows no AnsibleModule, so there is no run_command here.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             [path, "-q", "--version"],
+            check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=30,
@@ -120,7 +122,8 @@ def run(
     mark = secrets.token_hex(16)
     who = _other(reader)
     sink = body or Body()
-    process = subprocess.Popen(
+    # run_command could not drop root for the child.
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         [curl.path, "-q", "-K", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
