@@ -106,7 +106,7 @@ def ensure_keys(client: Marketplace, params: Mapping[str, Any], *, check_mode: b
     now = _carry_out(client, plan) if plan.changed and not check_mode else {}
     return {
         "changed": plan.changed,
-        "keys": [step_row(step, uid, now.get(step.label)) for step in plan.steps],
+        "marketplace_keys": [step_row(step, uid, now.get(step.label)) for step in plan.steps],
         "diff": diff_of(plan),
     }
 
@@ -152,7 +152,7 @@ def _failed(
         code,
         message,
         changed=bool(done),
-        keys=[step_row(step, plan.uid, now[step.label]) for step in done],
+        marketplace_keys=[step_row(step, plan.uid, now[step.label]) for step in done],
         refusals=[refusal.as_result() for refusal in refusals],
     )
 
@@ -171,7 +171,7 @@ def list_keys(client: Marketplace, params: Mapping[str, Any]) -> Dict[str, Any]:
         fingerprint=params["fingerprint"],
     )
     rows = [key_row(key, include_private_key=params["include_private_keys"]) for key in keys]
-    return {"changed": False, "mage_id": client.mage_id, "keys": rows}
+    return {"changed": False, "mage_id": client.mage_id, "marketplace_keys": rows}
 
 
 def pairs_by_label(client: Marketplace, labels: Sequence[Any], *, uid: Optional[str]) -> List[Dict[str, Any]]:

@@ -100,7 +100,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+marketplace_keys:
   description: The keys, in the order of O(labels). A failing run returns those that it had changed.
   returned: always
   type: list
@@ -180,7 +180,7 @@ def main() -> None:
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, keys=[], refusals=[])
+        answer: Dict[str, Any] = failure(error, marketplace_keys=[], refusals=[])
         module.fail_json(**answer)
     module.exit_json(**result)
 

@@ -91,8 +91,8 @@ EXAMPLES = r"""
   ansible.builtin.include_role:
     name: keyfleet.magento.magento_auth
   vars:
-    magento_auth_public_key: "{{ web_key['keys'][0].public_key }}"
-    magento_auth_private_key: "{{ web_key['keys'][0].private_key }}"
+    magento_auth_public_key: "{{ web_key.marketplace_keys[0].public_key }}"
+    magento_auth_private_key: "{{ web_key.marketplace_keys[0].private_key }}"
     magento_auth_users: [deploy]
 """
 
@@ -102,7 +102,7 @@ mage_id:
   returned: success
   type: str
   sample: MAG123456789
-keys:
+marketplace_keys:
   description: The keys, in the order in which the account lists them.
   returned: always
   type: list
@@ -178,7 +178,7 @@ def main() -> None:
     try:
         result = run(module.params)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, keys=[])
+        answer: Dict[str, Any] = failure(error, marketplace_keys=[])
         module.fail_json(**answer)
     module.exit_json(**result)
 

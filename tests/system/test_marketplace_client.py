@@ -207,12 +207,12 @@ def test_an_answer_that_is_none(simulator: Simulator, form: str, code: str) -> N
     simulator.clear_faults()
     simulator.add_fault(form, path="/rest/v1/app/*")
     with opened(simulator) as client:
-        assert failing(lambda: client.keys()).code == code
+        assert failing(client.keys).code == code
 
 
 def test_a_redirect_is_not_followed(simulator: Simulator) -> None:
     simulator.add_fault("redirect", path="/rest/v1/*", status=307, location="other_host")
     with opened(simulator) as client:
-        error = failing(lambda: client.keys())
+        error = failing(client.keys)
     assert error.code == "api_redirected"
     assert len(simulator.requests()) == 1

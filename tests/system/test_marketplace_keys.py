@@ -24,7 +24,7 @@ ODD = [label for label in ODD_LABELS if "," not in label]
 
 def rows(answer: Answer) -> list[tuple[str, str, bool | None]]:
     """Label, action and state of each key in an answer."""
-    return [(row["label"], row["action"], row["enabled"]) for row in answer.result["keys"]]
+    return [(row["label"], row["action"], row["enabled"]) for row in answer.result["marketplace_keys"]]
 
 
 def converges(simulator: Simulator, options: dict[str, Any], changes: int) -> Answer:
@@ -73,7 +73,7 @@ def test_create(simulator: Simulator, options: dict[str, Any], changes: int, exp
     real = converges(simulator, options, changes)
     assert rows(real) == expected
     there = pairs(simulator)
-    for row in real.result["keys"]:
+    for row in real.result["marketplace_keys"]:
         key = there["" if row["uid"] == SHOP else row["uid"], row["label"]]
         assert (row["public_key"], row["fingerprint"]) == (key["public"], describe(key["private"]))
         assert key["enabled"] is row["enabled"]
@@ -121,7 +121,7 @@ def test_delete(simulator: Simulator, options: dict[str, Any], changes: int, exp
 def test_one_enabled_key_stops_the_whole_call(simulator: Simulator, check_mode: bool) -> None:
     before = pairs(simulator)
     answer = manage(simulator, {"labels": ["old", "web", "ci"], "state": "absent"}, check_mode=check_mode)
-    assert (answer.code, answer.result["changed"], answer.result["keys"]) == ("key_enabled", False, [])
+    assert (answer.code, answer.result["changed"], answer.result["marketplace_keys"]) == ("key_enabled", False, [])
     assert "'web', 'ci'" in answer.result["msg"]
     assert pairs(simulator) == before
     assert operations(simulator) == ["session", "list"]
@@ -131,24 +131,24 @@ def test_a_label_of_another_owner_is_another_key(simulator: Simulator) -> None:
     simulator.add_key("shop", "web", uid=ORGANISATION)
     own, theirs = simulator.key("shop", "web", ""), simulator.key("shop", "web", ORGANISATION)
     answer = manage(simulator, {"label": "web", "uid": ORGANISATION, "enabled": False})
-    assert answer.result["keys"][0]["public_key"] == theirs[0]
+    assert answer.result["marketplace_keys"][0]["public_key"] == theirs[0]
     answer = manage(simulator, {"label": "web"})
-    assert (answer.result["changed"], answer.result["keys"][0]["public_key"]) == (False, own[0])
+    assert (answer.result["changed"], answer.result["marketplace_keys"][0]["public_key"]) == (False, own[0])
     answer = manage(simulator, {"label": "web", "uid": ORGANISATION, "state": "absent"})
     assert answer.result["changed"] is True
     assert [uid for uid, label in pairs(simulator) if label == "web"] == [""]
     listed = told(simulator, {"label": "web"})
-    assert [(key["uid"], key["public_key"]) for key in listed.result["keys"]] == [(SHOP, own[0])]
+    assert [(key["uid"], key["public_key"]) for key in listed.result["marketplace_keys"]] == [(SHOP, own[0])]
 
 
 def test_five_hundred_labels(simulator: Simulator) -> None:
     labels = [f"fleet {number:03}" for number in range(500)]
     answer = manage(simulator, {"labels": labels})
-    assert [row["label"] for row in answer.result["keys"]] == labels
+    assert [row["label"] for row in answer.result["marketplace_keys"]] == labels
     assert operations(simulator) == ["session", "list", "create"]
     simulator.clear_log()
     listed = told(simulator, {"prefix": "fleet "})
-    assert len(listed.result["keys"]) == 500
+    assert len(listed.result["marketplace_keys"]) == 500
     # One list; the session that it needs is the other request.
     assert operations(simulator) == ["session", "list"]
     simulator.clear_log()
@@ -174,7 +174,7 @@ def test_part_of_a_batch_fails(simulator: Simulator) -> None:
     assert [there["", label]["enabled"] for label in ("good 1", "web", "good 2")] == [False] * 3
     simulator.set_switch("api_fail_label", None)
     again = manage(simulator, {"labels": labels, "enabled": False})
-    assert [row["action"] for row in again.result["keys"]] == [
+    assert [row["action"] for row in again.result["marketplace_keys"]] == [
         "unchanged",
         "created",
         "unchanged",
@@ -190,7 +190,7 @@ def test_nothing_of_a_batch_succeeds(simulator: Simulator, status: str) -> None:
     answer = manage(simulator, {"labels": ["a", "b"]})
     assert answer.code == ("keys_not_created" if status == "200" else "api_refused")
     assert "1210" in answer.result["msg"]
-    assert (answer.result["changed"], answer.result["keys"]) == (False, [])
+    assert (answer.result["changed"], answer.result["marketplace_keys"]) == (False, [])
 
 
 def test_the_quota(simulator: Simulator) -> None:
@@ -287,7 +287,7 @@ def test_an_outage_destroys_nothing(simulator: Simulator, status: str, options: 
 def test_the_info_module_shows_private_keys_when_asked_and_only_those(simulator: Simulator) -> None:
     web, ci = simulator.key("shop", "web"), simulator.key("shop", "ci")
     answer = told(simulator, {"label": "web", "include_private_keys": True})
-    assert [key["private_key"] for key in answer.result["keys"]] == [web[1]]
+    assert [key["private_key"] for key in answer.result["marketplace_keys"]] == [web[1]]
     assert ci[1] not in json.dumps(answer.result)
     for filters, labels in (
         ({"fingerprint": describe(ci[1])}, ["ci"]),
@@ -296,4 +296,4 @@ def test_the_info_module_shows_private_keys_when_asked_and_only_those(simulator:
         ({"uid": ORGANISATION}, []),
     ):
         answer = told(simulator, filters)
-        assert [key["label"] for key in answer.result["keys"]] == labels
+        assert [key["label"] for key in answer.result["marketplace_keys"]] == labels

@@ -50,8 +50,8 @@ def test_options_come_once_from_module_defaults(simulator: Simulator, tmp_path: 
         ],
         module_defaults={"group/keyfleet.magento.marketplace": access(simulator)},
     )
-    assert played.results["made"]["keys"][0]["action"] == "created"
-    assert [key["label"] for key in played.results["listed"]["keys"]] == ["web", "web 2026"]
+    assert played.results["made"]["marketplace_keys"][0]["action"] == "created"
+    assert [key["label"] for key in played.results["listed"]["marketplace_keys"]] == ["web", "web 2026"]
     assert played.results["gone"]["changed"] is False
     assert access(simulator)["application_secret"] not in played.output
 
@@ -61,7 +61,7 @@ def test_once_for_a_fleet_is_one_session_and_a_lookup_is_one_each(simulator: Sim
     env = variables(simulator)
     secret = simulator.key("shop", "web")[1]
     fetched = {**task("pair", INFO, label="web", include_private_keys=True, ca_path=simulator.ca_path), "no_log": True}
-    use = {"name": "Use it", "ansible.builtin.debug": {"msg": "{{ pair['keys'][0].private_key | length }}"}}
+    use = {"name": "Use it", "ansible.builtin.debug": {"msg": "{{ pair.marketplace_keys[0].private_key | length }}"}}
     played = play(tmp_path, [fetched, use], hosts=hosts, env=env, options=["-vvv"])
     assert operations(simulator) == ["session", "list"]
     assert len(re.findall(r'"msg": "?32', played.output)) == 4
@@ -99,7 +99,7 @@ def test_lookups_and_filter_in_templates(simulator: Simulator, tmp_path: Path) -
     ]
     env = {**variables(simulator), "COMPOSER_AUTH": json.dumps(entry)}
     played = play(tmp_path, tasks, env=env, vars={"ca": simulator.ca_path})
-    results = {
+    results: dict[str, Any] = {
         name: (result.get("ansible_facts") or {}).get(f"found_{name}") for name, result in played.results.items()
     }
     assert [pair["label"] for pair in results["key"]] == ["web", "ci"]
@@ -176,7 +176,8 @@ def test_credential_types_are_what_the_platform_takes(path: Path) -> None:
 def test_the_marketplace_credential_is_all_that_a_play_needs(simulator: Simulator, tmp_path: Path) -> None:
     content = yaml.safe_load((ROOT / "docs" / "credential-types" / "marketplace.yml").read_text())
     env = content["injectors"]["env"]
-    fallbacks = [spec["fallback"][1][0] for spec in ARGUMENT_SPEC.values() if "fallback" in spec]
+    specs: dict[str, Any] = dict(ARGUMENT_SPEC)
+    fallbacks = [spec["fallback"][1][0] for spec in specs.values() if "fallback" in spec]
     assert sorted(env) == sorted(fallbacks)
     inputs = {name: value for name, value in access(simulator).items() if name != "ca_path"}
     # The platform renders the injectors with Jinja.

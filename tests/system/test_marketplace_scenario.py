@@ -81,8 +81,8 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
         "name": "Wait until the repository knows the key",
         "register": "proved",
         "keyfleet.magento.magento_auth_key_info": {
-            "public_key": "{{ pair['keys'][0].public_key }}",
-            "private_key": "{{ pair['keys'][0].private_key }}",
+            "public_key": "{{ pair.marketplace_keys[0].public_key }}",
+            "private_key": "{{ pair.marketplace_keys[0].private_key }}",
             **repository,
         },
         "until": "proved.verdicts[0].status == 'valid'",
@@ -93,8 +93,8 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
         "name": "Install",
         "ansible.builtin.include_role": {"name": "keyfleet.magento.magento_auth"},
         "vars": {
-            "magento_auth_public_key": "{{ pair['keys'][0].public_key }}",
-            "magento_auth_private_key": "{{ pair['keys'][0].private_key }}",
+            "magento_auth_public_key": "{{ pair.marketplace_keys[0].public_key }}",
+            "magento_auth_private_key": "{{ pair.marketplace_keys[0].private_key }}",
             "magento_auth_packages": ["magento/product-community-edition"],
             "magento_auth_paths": [str(auth_file)],
             **{f"magento_auth_{name}": value for name, value in repository.items()},
@@ -102,7 +102,7 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
     }
     fetch = {**once("pair", INFO, label=LABEL, include_private_keys=True), "no_log": True}
     played = run(host, simulator, once("made", KEY, label=LABEL), fetch, check, install)
-    (made,) = played.results["made"]["keys"]
+    (made,) = played.results["made"]["marketplace_keys"]
     assert (made["action"], made["enabled"]) == ("created", True)
     assert played.results["proved"]["attempts"] == 3
     pair = pairs(simulator)["", LABEL]
@@ -117,7 +117,7 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
 
     simulator.clear_log()
     played = run(host, simulator, once("disabled", KEY, label=LABEL, enabled=False))
-    assert played.results["disabled"]["keys"][0]["action"] == "disabled"
+    assert played.results["disabled"]["marketplace_keys"][0]["action"] == "disabled"
     assert operations(simulator) == ["session", "list", "disable"]
     simulator.settle()
     ask = {"paths": [str(auth_file)], "verify": "always", "fail_on": [], "ca_path": simulator.ca_path}

@@ -53,7 +53,7 @@ def test_create() -> None:
     api.add("there", enabled=False)
     answer = run(api, labels=["new 1", "there", "new/2"])
     assert api.calls == ["session", "GET", "POST new 1 new/2"]
-    assert answer.result["keys"] == [
+    assert answer.result["marketplace_keys"] == [
         row("new 1", "created", True),
         row("there", "unchanged", False),
         row("new/2", "created", True),
@@ -68,13 +68,13 @@ def test_check_mode_asks_and_changes_nothing() -> None:
     api.add("there")
     predicted = run(api, check_mode=True, labels=["new", "there"], enabled=False)
     assert api.calls == ["session", "GET"]
-    assert predicted.result["keys"] == [
+    assert predicted.result["marketplace_keys"] == [
         row("new", "created", False, public_key=None, fingerprint=None),
         row("there", "disabled", False),
     ]
     real = run(api, labels=["new", "there"], enabled=False)
     assert api.calls == ["session", "GET", "POST new", "PUT new", "PUT there"]
-    assert real.result["keys"] == [row("new", "created", False), row("there", "disabled", False)]
+    assert real.result["marketplace_keys"] == [row("new", "created", False), row("there", "disabled", False)]
     for name in ("changed", "diff"):
         assert predicted.result[name] == real.result[name]
 
@@ -84,10 +84,10 @@ def test_delete() -> None:
     api.add("off", enabled=False)
     api.add("on")
     refused = run(api, labels=["off", "on"], state="absent")
-    assert (refused.code, refused.result["keys"], api.calls) == ("key_enabled", [], ["session", "GET"])
+    assert (refused.code, refused.result["marketplace_keys"], api.calls) == ("key_enabled", [], ["session", "GET"])
     answer = run(api, labels=["off", "on", "none"], state="absent", delete_enabled=True)
     assert api.calls == ["session", "GET", "DELETE off", "DELETE on"]
-    assert [(key["action"], key["enabled"]) for key in answer.result["keys"]] == [
+    assert [(key["action"], key["enabled"]) for key in answer.result["marketplace_keys"]] == [
         ("deleted", None),
         ("deleted", None),
         ("unchanged", None),
@@ -100,7 +100,7 @@ def test_another_owner() -> None:
     api.add("web")
     answer = run(api, label="web", uid=ORG, enabled=False)
     assert api.calls == ["session", "GET", "POST web", "PUT web"]
-    assert answer.result["keys"][0]["uid"] == ORG
+    assert answer.result["marketplace_keys"][0]["uid"] == ORG
     assert [api.keys[uid, "web"]["is_enabled"] for uid in (ME, ORG)] == [True, False]
 
 
@@ -112,7 +112,7 @@ def test_what_the_api_refuses_is_told_with_what_was_done() -> None:
     assert answer.code == "keys_not_created"
     assert answer.result["refusals"] == [{"label": "bad", "code": 1208, "message": "Not with ***."}]
     assert answer.result["changed"] is True
-    assert answer.result["keys"] == [row("good", "created", False), row("there", "disabled", False)]
+    assert answer.result["marketplace_keys"] == [row("good", "created", False), row("there", "disabled", False)]
     assert "1 of 2 keys were not created: 'bad': Not with ***. (code 1208)" in answer.result["msg"]
 
 
@@ -139,7 +139,7 @@ def test_wrong_options_are_told_before_anybody_is_asked(options: Dict[str, Any],
     assert answer.code == "bad_options"
     assert words in answer.result["msg"]
     assert api.calls == []
-    assert answer.result["keys"] == answer.result["refusals"] == []
+    assert answer.result["marketplace_keys"] == answer.result["refusals"] == []
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ def test_credentials_and_address_may_come_from_the_environment(monkeypatch: pyte
         for option in ("application_id", "application_secret", "api_url"):
             monkeypatch.setenv(f"MAGENTO_{option.upper()}", options.pop(option))
         answer = knock(main, options)
-    assert answer.result["keys"] == [row("a", "created", True)]
+    assert answer.result["marketplace_keys"] == [row("a", "created", True)]
     assert SECRET not in answer.text

@@ -61,7 +61,7 @@ def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> Answer:
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_filters(api: KeyApi, filters: Dict[str, Any], labels: List[str], check_mode: bool) -> None:
     answer = run(api, check_mode=check_mode, **filters)
-    assert [key["label"] for key in answer.result["keys"]] == labels
+    assert [key["label"] for key in answer.result["marketplace_keys"]] == labels
     assert (answer.result["changed"], answer.result["mage_id"]) == (False, ME)
     assert api.calls == ["session", "GET"]
     assert not [pair["label"] for pair in api.keys.values() if pair["password_key"] in answer.text]
@@ -69,7 +69,7 @@ def test_filters(api: KeyApi, filters: Dict[str, Any], labels: List[str], check_
 
 def test_private_keys_when_asked_for(api: KeyApi) -> None:
     answer = run(api, label="ci", include_private_keys=True)
-    assert answer.result["keys"] == [
+    assert answer.result["marketplace_keys"] == [
         {
             "label": "ci",
             "uid": ME,
@@ -85,10 +85,10 @@ def test_private_keys_when_asked_for(api: KeyApi) -> None:
 @pytest.mark.parametrize("options", [{"labels": []}, {"label": "."}, {"timeout": -1}, {"api_url": "nowhere"}])
 def test_wrong_options(api: KeyApi, options: Dict[str, Any]) -> None:
     answer = run(api, **options)
-    assert (answer.code, answer.result["keys"], api.calls) == ("bad_options", [], [])
+    assert (answer.code, answer.result["marketplace_keys"], api.calls) == ("bad_options", [], [])
 
 
 def test_a_failure_has_no_keys(api: KeyApi) -> None:
     api.closed = True
     answer = run(api)
-    assert (answer.code, answer.result["keys"]) == ("api_forbidden", [])
+    assert (answer.code, answer.result["marketplace_keys"]) == ("api_forbidden", [])
