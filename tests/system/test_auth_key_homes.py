@@ -17,7 +17,7 @@ from typing import Any
 import _auth_lab
 import _file_lab
 import pytest
-from _auth_lab import CLASSIC, HOST, OTHER, PAIR, PUBLIC, XDG, auth, composer, converges, install_below, put
+from _auth_lab import CLASSIC, HOST, OTHER, PAIR, PUBLIC, XDG, auth, composer, converges, install, install_below, put
 from _file_lab import Account, Accounts, owner_and_mode
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
@@ -113,3 +113,17 @@ def test_no_key_comes_to_a_home_that_nobody_reads_first(
     assert len(answer.warnings()) == len(problems), answer.result
     assert owner_and_mode(deploy.home / expected[0])[:2] == (deploy.uid, deploy.gid)
     assert there or owner_and_mode(deploy.home / CLASSIC)[2] == 0o700
+
+
+def test_a_second_home_that_is_named_beside_its_user_is_one_place(deploy: Account) -> None:
+    """A rotation names every file that it has found an old key in; those of a user's homes may be among them."""
+    for home in (CLASSIC, XDG):
+        put(deploy, home)
+    second = put(deploy, f"{CLASSIC}/auth.json", auth())
+    options = {**PAIR, "users": [deploy.name], "paths": [str(second)]}
+    assert {row["path"] for row in converges(options, deploy.home).result["files"]} == {
+        str(second),
+        str(deploy.home / XDG / "auth.json"),
+    }
+    other = install({"keys": [{**PAIR, "users": [deploy.name]}, {**PAIR, "public_key": OTHER, "paths": [str(second)]}]})
+    assert other.code == "bad_options", other.text
