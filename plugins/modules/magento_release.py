@@ -206,9 +206,9 @@ code:
 
 from typing import Any, Dict, Mapping
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_install import install
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_door import TokenDoor
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import CREDENTIALS_SPEC, DOWNLOADS_SPEC
 
 ARGUMENT_SPEC = dict(
@@ -233,7 +233,7 @@ def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
 
 def main() -> None:
     """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = TokenDoor(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:

@@ -143,6 +143,13 @@ def test_the_own_home_is_meant_when_nothing_is_given() -> None:
         assert [row["path"] for row in answer.result["files"]] == [os.path.expanduser("~/.netrc")]
 
 
+@pytest.mark.parametrize("mage_id", [TOKEN, [TOKEN], {"a": TOKEN}, f"{TOKEN}\n"])
+def test_a_token_in_the_place_of_the_mage_id_is_not_repeated(mage_id: Any, tmp_path: Path) -> None:
+    for main_function, code in ((main, "bad_token"), (info_main, "bad_token")):
+        answer = knock(main_function, {"mage_id": mage_id, "token": MAGE_ID, "paths": [str(tmp_path / "netrc")]})
+        assert answer.code == code and TOKEN not in answer.text
+
+
 def test_the_token_is_no_log_and_the_mage_id_is_not() -> None:
     assert ARGUMENT_SPEC["token"]["no_log"] is True
     assert "no_log" not in ARGUMENT_SPEC["mage_id"]
