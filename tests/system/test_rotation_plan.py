@@ -227,7 +227,7 @@ def test_the_plan_keeps_its_promises_over_ten_thousand_steps() -> None:
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     STEPS.clear()
-    run_state_machine_as_test(Rotation, settings=profile)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Rotation, settings=profile)
     print(f"{sum(STEPS.values())} steps: {dict(sorted(STEPS.items()))}")
     assert sum(STEPS.values()) >= 10_000, STEPS
     assert all(count >= 100 for count in STEPS.values()), STEPS
