@@ -96,6 +96,7 @@ class Lab:
     def __init__(self, top: Path, simulator: Simulator) -> None:
         self.top = top
         self.simulator = simulator
+        self.secrets = list(SECRETS)
         self.projects = top / "projects"
         self.projects.mkdir(mode=0o755)
         self.scratch = top / "scratch"
@@ -134,7 +135,7 @@ class Lab:
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             **(env or {}),
         }
-        return watched_run(words, secrets=SECRETS, scratch=self.scratch, env=settings)
+        return watched_run(words, secrets=self.secrets, scratch=self.scratch, env=settings)
 
     def play(
         self, tasks: Sequence[dict[str, Any]], *options: str, env: Mapping[str, str] | None = None
