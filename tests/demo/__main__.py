@@ -18,6 +18,7 @@ from demo import homes
 from demo.screen import Failed, Screen
 from demo.steps import STEPS
 from demo.world import World
+from leaks.report import NotSearched
 
 
 def play(screen: Screen) -> None:
@@ -49,7 +50,7 @@ def main() -> int:
     except KeyboardInterrupt:
         screen.say("Interrupted; nothing is left behind.")
         return 130
-    except (Failed, OSError, RuntimeError) as error:
+    except (Failed, NotSearched, OSError, RuntimeError) as error:
         screen.line(f"\nTHE DEMO FAILED: {error}")
         return 1
     screen.say(f"Done: {screen.claims} claims, each of them checked, in {time.monotonic() - begin:.0f} seconds.")

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-import base64
 import textwrap
 from collections.abc import Sequence
+
+from leaks.forms import Secret
+from leaks.scanner import Scanner
 
 WIDTH = 100
 LONGEST = 200
@@ -22,22 +24,26 @@ class Screen:
 
     def __init__(self) -> None:
         self.claims = 0
-        self._printed: list[str] = []
-        self._secrets: set[str] = set()
+        self._heard: list[str] = []
+        self._secrets: dict[str, Secret] = {}
 
     def keep_secret(self, user: str, password: str) -> None:
-        """Never print this password, nor the header that a client makes of the pair."""
-        self._secrets |= {password, base64.b64encode(f"{user}:{password}".encode()).decode()}
+        """Never print this password, nor anything that is made of it."""
+        self._secrets.setdefault(password, Secret(f"password {len(self._secrets) + 1}", password, user))
+
+    def scanner(self) -> Scanner:
+        """Finds the secrets in whatever shape, also in packed files."""
+        return Scanner(self._secrets.values())
 
     def secret_in(self, text: str) -> bool:
-        """Whether a secret stands in the text."""
-        return any(secret in text for secret in self._secrets)
+        """Whether a secret stands in the text as it is; the quick look before each line."""
+        return any(password in text for password in self._secrets)
 
     def line(self, text: str = "") -> None:
         """One line as it is; Failed when there is a secret in it."""
         if self.secret_in(text):
             raise Failed("a secret was about to be printed")
-        self._printed.append(text)
+        self._heard.append(text)
         print(text, flush=True)
 
     def title(self, text: str) -> None:
@@ -54,6 +60,7 @@ class Screen:
         """One line that a command printed: searched as a whole, shown up to a bearable length, or not at all."""
         if self.secret_in(text):
             raise Failed("a command printed a secret")
+        self._heard.append(text)
         if show:
             self.line(f"   | {text if len(text) <= LONGEST else text[:LONGEST] + ' [...]'}".rstrip())
 
@@ -79,7 +86,10 @@ class Screen:
         self.line()
 
     def is_clean(self) -> bool:
-        """Whether all that was printed, line breaks or not, is without a secret; a planted one must be found."""
-        everything = "".join(line.strip() for line in self._printed)
-        planted = all(self.secret_in(f"{everything}{secret}.") for secret in self._secrets)
-        return bool(self._secrets) and planted and not self.secret_in(everything)
+        """Whether all output, shown or not, is without a secret in any shape; planted ones must be found."""
+        scanner = self.scanner()
+        heard = "\n".join(self._heard)
+        planted = f"{heard}\n{' '.join(self._secrets)}"
+        found = {finding.secret for finding in scanner.data(planted.encode(), "planted").findings}
+        seen = found == {secret.name for secret in self._secrets.values()}
+        return seen and not scanner.data(heard.encode(), "output").findings

@@ -160,7 +160,8 @@ class World:
         }
 
     def leaks(self) -> list[str]:
-        """Files with a secret in them that are neither an auth.json nor the simulator's own memory."""
-        allowed = {host.auth_file for host in self.hosts} | {self.simulator.state / "state.json"}
-        files = [path for path in self.directory.rglob("*") if path.is_file() and path not in allowed]
-        return [str(path) for path in files if self.screen.secret_in(path.read_bytes().decode(errors="replace"))]
+        """Places of secrets, in any shape, in files that are neither an auth.json nor the simulator's own memory."""
+        allowed = [self.simulator.state / "state.json", *(host.auth_file for host in self.hosts)]
+        return [
+            str(found) for found in self.screen.scanner().paths([self.directory], "files", without=allowed).findings
+        ]
