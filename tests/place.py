@@ -36,12 +36,21 @@ def find_python(*versions: str) -> str | None:
     return found.stdout.strip() or None
 
 
+def point(link: Path, target: str | None) -> None:
+    """Make `link` lead to `target`, or nowhere; in one step, since another run of the suites may be using it."""
+    if target is None:
+        link.unlink(missing_ok=True)
+    elif not link.is_symlink() or os.readlink(link) != target:
+        fresh = link.with_name(f"{link.name}.{os.getpid()}")
+        fresh.symlink_to(target)
+        fresh.replace(link)
+
+
 def linked_collections() -> Path:
     """A collections path on which `keyfleet.magento` is this very source tree."""
     link = WORK / "path" / "ansible_collections" / "keyfleet" / "magento"
     link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(os.path.relpath(ROOT, link.parent))
+    point(link, os.path.relpath(ROOT, link.parent))
     return WORK / "path"
 
 
@@ -76,14 +85,11 @@ class Place:
             directory.mkdir(parents=True, exist_ok=True)
         real_home = Path.home()
         settings = home / ".config" / "pip"
-        if (real_home / ".config" / "pip").is_dir() and not settings.is_symlink():
-            settings.symlink_to(real_home / ".config" / "pip")
+        if (real_home / ".config" / "pip").is_dir():
+            point(settings, str(real_home / ".config" / "pip"))
         for version in PYTHONS:
             # pyenv's shims stand on PATH under these names and refuse to run: these links come before them.
-            link = links / f"python{version}"
-            link.unlink(missing_ok=True)
-            if path := find_python(version):
-                link.symlink_to(path)
+            point(links / f"python{version}", find_python(version))
         return {
             # Set before ours where the caller set them; the real home is not ours to write to.
             "DOCKER_CONFIG": str(real_home / ".docker"),

@@ -15,7 +15,7 @@ import pytest
 
 import environments
 import runner
-from place import ROOT, Place, find_python
+from place import ROOT, Place, find_python, point
 from runner import Suite
 
 
@@ -114,6 +114,17 @@ def test_every_listed_python_runs(place: Place) -> None:
             [path, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"], capture_output=True, check=False
         )
         assert done.stdout.decode().strip() == path.name
+
+
+def test_links_change_in_one_step(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    for target in ("one", "two", "two"):
+        point(link, target)
+        assert os.readlink(link) == target
+        assert os.listdir(tmp_path) == ["link"]
+    point(link, None)
+    point(link, None)
+    assert os.listdir(tmp_path) == []
 
 
 def test_named_python_must_be_new_enough(tmp_path: Path) -> None:
