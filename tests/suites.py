@@ -125,7 +125,7 @@ def build(place: Place) -> None:
         installed = path / "ansible_collections" / "keyfleet" / "magento"
         for folder in sorted((installed / "plugins").iterdir()):
             names = [f"keyfleet.magento.{plugin.stem}" for plugin in sorted(folder.glob("*.py"))]
-            if folder.name not in ("doc_fragments", "module_utils") and names:
+            if folder.name not in ("doc_fragments", "module_utils", "plugin_utils") and names:
                 kind = "module" if folder.name == "modules" else folder.name
                 place.run("ansible-doc", "--json", "-t", kind, *names, env=env, first=tools, quiet=True)
         roles = [f"keyfleet.magento.{role.name}" for role in sorted((installed / "roles").glob("*"))]

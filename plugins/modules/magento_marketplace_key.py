@@ -119,7 +119,7 @@ marketplace_keys:
       type: str
       sample: 0123456789abcdef0123456789abcdef
     fingerprint:
-      description: Fingerprint of the private half. None where RV(keys[].public_key) is.
+      description: Fingerprint of the private half. None where RV(marketplace_keys[].public_key) is.
       type: str
       sample: sha256:8a83665f3798
     enabled:

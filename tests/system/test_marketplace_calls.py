@@ -54,7 +54,7 @@ def test_a_second_refusal_is_meant(simulator: Simulator) -> None:
 def test_wrong_credentials_are_tried_once(simulator: Simulator, body: str) -> None:
     simulator.set_switch("api_401_body", body)
     with opened(simulator, application_secret="0123456789abcdef") as client:
-        error = failing(lambda: client.keys())
+        error = failing(client.keys)
     assert (error.code, error.details["http_status"]) == ("api_unauthorized", 401)
     assert "application_secret" in error.message
     assert operations(simulator) == ["session"]
@@ -67,7 +67,7 @@ def test_wrong_credentials_are_tried_once(simulator: Simulator, body: str) -> No
 def test_a_session_that_is_refused(simulator: Simulator, status: str, code: str) -> None:
     simulator.set_switch("api_session", status)
     with opened(simulator) as client:
-        assert failing(lambda: client.keys()).code == code
+        assert failing(client.keys).code == code
     assert operations(simulator) == ["session"]
 
 
