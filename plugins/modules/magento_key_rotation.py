@@ -14,7 +14,7 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - Carries out one phase of a rotation at the Marketplace account. The phases on the hosts, and their order, are
-    those of the role M(keyfleet.magento.magento_key_rotation#role) and of the collection's playbooks.
+    those of the role P(keyfleet.magento.magento_key_rotation#role) and of the collection's playbooks.
   - The keys of a series share a prefix. A generation's label is C(<prefix>-<YYYYMMDD>) in UTC, with C(-2), C(-3) and
     so on for a further one of the same day. Since the account keeps no dates, the label is the only record of a key's
     age, and everything else is derived from the list of keys and the clock at every run. A run that was killed is
