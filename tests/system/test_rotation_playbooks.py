@@ -16,7 +16,7 @@ QUIET = "changed=0"
 
 
 def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: Fleet) -> None:
-    run = fleet.run("rotate")
+    run = fleet.run("rotate", "-vvvv", "--diff")
     assert run.status == 0, run.output
     assert fleet.series() == {OLD: False, today(): True}
     assert fleet.all_hold() == {today()}
