@@ -33,6 +33,23 @@ def settings(simulator: Simulator) -> dict[str, Any]:
         "state": str(simulator.state),
         "command": [sys.executable, str(own)],
         "accounts": accounts,
+        "marketplace": marketplace(simulator),
+    }
+
+
+def marketplace(simulator: Simulator) -> dict[str, Any]:
+    """How account `shop` reaches the key API: the options of the group, and what their owner is called."""
+    application_id, application_secret = simulator.application("shop")
+    account = simulator.account("shop")
+    return {
+        "access": {
+            "application_id": application_id,
+            "application_secret": application_secret,
+            "api_url": simulator.marketplace_url,
+            "ca_path": simulator.ca_path,
+        },
+        "mage_id": account["mage_id"],
+        "organisation": account["organisations"][0],
     }
 
 

@@ -53,6 +53,8 @@ options:
     type: float
     default: 30.0
 notes:
+  - C(module_defaults) gives these options to all Marketplace modules of a play at once, under the group
+    C(group/keyfleet.magento.marketplace).
   - Proxies are those of the environment (E(https_proxy), E(no_proxy)). A C(.netrc) is not used.
 requirements:
   - requests
