@@ -91,7 +91,7 @@ def ensure_keys(client: Marketplace, params: Mapping[str, Any], *, check_mode: b
     """Bring the labels in ``params`` to the state in ``params``: one list, at most one create.
 
     The result has the shape that the module documents. Raises `KeyfleetError`; what was done until then is in its
-    details, under ``changed`` and ``keys``.
+    details, under ``changed`` and ``marketplace_keys``.
     """
     labels = wanted_labels(params["labels"])
     uid = _owner(params["uid"], client)
