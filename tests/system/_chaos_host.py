@@ -177,7 +177,9 @@ def _serve(root: Path, etc: Path, line: socket.socket) -> None:
             _mount(str(source), target, "", _BIND)
         os.chdir("/")
         # The quarter of a second in which a Composer might overwrite what was written: there is none here.
-        _credential_file.apply.__kwdefaults__["settle"] = 0.0
+        defaults = _credential_file.apply.__kwdefaults__
+        assert defaults is not None
+        defaults["settle"] = 0.0
         while True:
             message = line.recv(1 << 20)
             if not message:
@@ -209,6 +211,6 @@ def _composer(project: str) -> dict[str, Any]:
     command = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env", "-i", "HOME=/home/deploy"]
     command += ["PATH=/usr/local/bin:/usr/bin:/bin", "composer", "--no-ansi", "--no-interaction", "config"]
     run = subprocess.run(
-        [*command, f"http-basic.{REPOSITORY}", "--working-dir", f"/{project}"], text=True, capture_output=True
+        [*command, f"http-basic.{REPOSITORY}", "--working-dir", f"/{project}"], text=True, capture_output=True, check=False
     )
     return {"status": run.returncode, "output": run.stdout, "error": run.stderr}
