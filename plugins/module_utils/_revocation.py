@@ -67,7 +67,7 @@ def still_held(
     written_off: Optional[Sequence[str]] = None,
 ) -> List[Dict[str, Optional[str]]]:
     """Who keeps the key from being disabled: who was not heard, and who holds it. The rules are those of a rotation."""
-    fleet = Fleet(tuple(expected_hosts or ()), expected_count, tuple(written_off or ()))
+    fleet = Fleet.from_variables(expected_hosts, expected_count, written_off)
     reports = reports_of(installed)
     found = unheard(fleet, reports)
     for host, report in reports.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import FrozenSet, List, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import Generation, Series
 
@@ -33,6 +33,12 @@ class HeldUp:
     reason: str
 
 
+def names(value: Any) -> List[str]:
+    """A list of a playbook's, or the text with commas that Ansible takes for one."""
+    parts = value.split(",") if isinstance(value, str) else value or ()
+    return [name for name in (str(part).strip() for part in parts) if name]
+
+
 @dataclass(frozen=True)
 class Fleet:
     """Who has to be heard. Names, or their number where the run cannot know the names."""
@@ -40,6 +46,12 @@ class Fleet:
     hosts: Tuple[str, ...] = ()
     count: Optional[int] = None
     written_off: Tuple[str, ...] = ()
+
+    @classmethod
+    def from_variables(cls, hosts: Any, count: Any, written_off: Any) -> Fleet:
+        """From variables of a playbook, where lists and numbers may have come as text (``-e name=value``)."""
+        number = None if count in (None, "") else int(count)
+        return cls(tuple(names(hosts)), number, tuple(names(written_off)))
 
     @property
     def declared(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import Generation, Series
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import Fleet, confirmed_by
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import Fleet, confirmed_by, names
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_reports import (
     files_that_hold,
     report_of,
@@ -38,8 +38,8 @@ def deploy_keys(
         key["url"] = url
     for name in _PLACES:
         if places.get(name):
-            key[name] = list(places[name])
-    stale = files_that_hold(held, set(older) - {pair["public_key"]})
+            key[name] = names(places[name])
+    stale = files_that_hold(held, set(names(older)) - {pair["public_key"]})
     if stale:
         key["paths"] = list(dict.fromkeys([*key.get("paths", []), *stale]))
     return [key] if any(name in key for name in _PLACES) else []
@@ -55,6 +55,7 @@ def held_up_by_hand(
     written_off: Optional[Sequence[str]] = None,
 ) -> List[Dict[str, Optional[str]]]:
     """Who keeps an old key from being disabled on the account page, where no API does it."""
+    old_public_keys = names(old_public_keys)
     if not old_public_keys:
         raise KeyfleetError("bad_options", "magento_key_rotation_old_public_keys: name the keys that are to go")
     if new_public_key in old_public_keys:
@@ -62,7 +63,7 @@ def held_up_by_hand(
     day = datetime.date(1970, 1, 1)
     old = [Generation(day, n, f"the old key {key}", key, True) for n, key in enumerate(old_public_keys, 1)]
     new = Generation(day, len(old) + 1, f"the new key {new_public_key}", new_public_key, True)
-    fleet = Fleet(tuple(expected_hosts or ()), expected_count, tuple(written_off or ()))
+    fleet = Fleet.from_variables(expected_hosts, expected_count, written_off)
     found = confirmed_by(Series("", (*old, new)), fleet, reports_of(installed))
     return [{"host": entry.host, "reason": entry.reason} for entry in found]
 
@@ -87,7 +88,7 @@ def summary(
     retired, pruned = result.get("retired") or [], result.get("pruned") or []
     enabled = [g["label"] for g in generations if g["enabled"] and g["label"] not in (label, *retired)]
     lines = [f"Generation: {label or 'none'}"]
-    lines.append(f"Hosts that have it: {done}" + (f" of {len(set(expected_hosts))}" if expected_hosts else ""))
+    lines.append(f"Hosts that have it: {done}" + (f" of {len(set(names(expected_hosts)))}" if expected_hosts else ""))
     lines += [f"Held up by {one['host']}: {one['reason']}" if one.get("host") else f"Held up: {one['reason']}"
               for one in held_up]  # fmt: skip
     for words, labels in (("disable", retired), ("delete", pruned)):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Dict, List, Optional, Set
 
 import pytest
@@ -36,6 +37,7 @@ def holding(*public_keys: str) -> Dict[str, Any]:
         (holding("old"), {"paths": ["/x", "/o/auth.json"]}, ["old"], [{**KEY, "paths": ["/x", "/o/auth.json"]}]),
         (holding("new"), NOWHERE, ["old", "new"], []),
         (holding("x"), NOWHERE, ["old"], []),
+        (holding(), {"users": "deploy,www-data"}, ["old"], [{**KEY, "users": ["deploy", "www-data"]}]),
         (holding("old"), NOWHERE, [], []),
         (holding(), NOWHERE, ["old"], []),
         (
@@ -49,7 +51,7 @@ def holding(*public_keys: str) -> Dict[str, Any]:
 def test_the_keys_of_one_deployment(
     held: Dict[str, Any], places: Dict[str, Any], older: List[str], expected: List[Dict[str, Any]]
 ) -> None:
-    before = {name: list(value) for name, value in places.items() if value}
+    before = {name: copy.copy(value) for name, value in places.items() if value}
     assert deploy_keys(PAIR, held=held, older=older, places=places) == expected
     assert {name: value for name, value in places.items() if value} == before
     asked_elsewhere = deploy_keys(PAIR, held=held, older=older, places=places, url="https://mirror.example/")
@@ -61,6 +63,11 @@ def test_the_keys_of_one_deployment(
     [
         ({"web1": holding("new")}, {"expected_hosts": ["web1"]}, set()),
         ({"web1": holding("new")}, {"expected_count": 1}, set()),
+        # As -e gives them.
+        ({"web1": holding("new")}, {"expected_hosts": "web1", "expected_count": "1"}, set()),
+        ({"web1": holding("new")}, {"expected_hosts": "web1, web2", "expected_count": ""}, {"web2"}),
+        ({"web1": holding("new")}, {"expected_hosts": "web1,web2", "written_off": "web2"}, set()),
+        ({"web1": holding("new")}, {"expected_hosts": "", "expected_count": ""}, {None}),
         ({"web1": holding("new", "old")}, {"expected_hosts": ["web1"]}, {"web1"}),
         ({"web1": holding("new", "elder")}, {"expected_hosts": ["web1"]}, {"web1"}),
         ({"web1": holding("new", "x")}, {"expected_hosts": ["web1"]}, set()),
