@@ -211,6 +211,9 @@ def _composer(project: str) -> dict[str, Any]:
     command = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env", "-i", "HOME=/home/deploy"]
     command += ["PATH=/usr/local/bin:/usr/bin:/bin", "composer", "--no-ansi", "--no-interaction", "config"]
     run = subprocess.run(
-        [*command, f"http-basic.{REPOSITORY}", "--working-dir", f"/{project}"], text=True, capture_output=True, check=False
+        [*command, f"http-basic.{REPOSITORY}", "--working-dir", f"/{project}"],
+        text=True,
+        capture_output=True,
+        check=False,
     )
     return {"status": run.returncode, "output": run.stdout, "error": run.stderr}
