@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -150,8 +151,18 @@ def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
     return result
 
 
-def _below(root: str) -> Iterator[str]:
-    for directory, names, files in os.walk(root):
+def _below(report: Report, root: str) -> Iterator[str]:
+    def missed(error: OSError) -> None:
+        where = str(error.filename)
+        if where == root and error.errno in (errno.ENOENT, errno.ENOTDIR):
+            report.problems.append(Problem("no_directory", f"search: {root} is not a directory", root))
+        elif error.errno != errno.ENOENT:
+            # Unlike what vanishes while we look, this may hold a key.
+            code = "permission_denied" if error.errno in (errno.EACCES, errno.EPERM) else "read_failed"
+            text = f"search: {where} could not be searched: {error.strerror}"
+            report.problems.append(Problem(code, text, where))
+
+    for directory, names, files in os.walk(root, onerror=missed):
         names[:] = sorted(name for name in names if name not in _NOT_SEARCHED)
         if "auth.json" in files:
             yield os.path.join(directory, "auth.json")
@@ -241,9 +252,7 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
     for path in paths:
         _ask(found, path, only_existing=False)
     for root in roots:
-        if not os.path.isdir(root):
-            found.problems.append(Problem("no_directory", f"search: {root} is not a directory", root))
-        for path in _below(root):
+        for path in _below(found, root):
             _ask(found, path, only_existing=True)
     _look(found)
     answers = prove(_questions(found, params, given), params)

@@ -27,11 +27,12 @@ def deploy_keys(
     older: Sequence[str],
     places: Mapping[str, Any],
     url: Optional[str] = None,
+    done: Sequence[str] = (),
 ) -> List[Dict[str, Any]]:
     """The keys of one module execution on one host: the new pair where it is wanted, and wherever an ``older`` one is.
 
     ``held`` is the host's answer to M(magento_auth_key_info), ``places`` the users, projects and paths that the fleet's
-    variables name. Empty when the host is to hold no key at all.
+    variables name; files in ``done`` are left out. Empty when nothing is to be written.
     """
     key: Dict[str, Any] = {"public_key": pair["public_key"], "private_key": pair["private_key"]}
     if url:
@@ -40,6 +41,7 @@ def deploy_keys(
         if places.get(name):
             key[name] = names(places[name])
     stale = files_that_hold(held, set(names(older)) - {pair["public_key"]})
+    stale = [path for path in stale if path not in done]
     if stale:
         key["paths"] = list(dict.fromkeys([*key.get("paths", []), *stale]))
     return [key] if any(name in key for name in _PLACES) else []

@@ -71,7 +71,7 @@ options:
     description:
       - Directories below which every file called C(auth.json) is read, linked files too.
         Links to directories are not followed, and directories called C(vendor), C(node_modules) and C(.git) are passed
-        over.
+        over. A directory that cannot be searched is a problem in the answer.
     type: list
     elements: path
   verify:

@@ -235,3 +235,18 @@ def test_a_pair_is_checked_from_the_host(simulator: Simulator, deploy: Account) 
     assert private not in answer.text and answer.result["files"] == []
     assert [row["status"] for row in info({**options, **PAIR}).result["verdicts"]] == ["invalid"]
     assert list(deploy.home.iterdir()) == []
+
+
+def test_where_a_user_may_not_look_is_told(deploy: Account, lab: Path) -> None:
+    shop = give(lab / "shop", deploy, 0o755)
+    give(shop / "auth.json", deploy, 0o600, auth(*PAIR.values()))
+    closed = give(lab / "closed", None, 0o700)
+    give(closed / "auth.json", None, 0o600, auth(*PAIR.values()))
+    (lab / "file").touch()
+    roots = [str(lab), str(closed / "inside"), str(lab / "file"), str(lab / "none")]
+    answer = as_account(deploy, lambda: info({"search": roots}), {"PATH": "/usr/bin:/bin"})
+    assert [row["path"] for row in answer.result["files"]] == [str(shop / "auth.json")]
+    assert codes(answer.result) == [
+        ("permission_denied", str(closed)), ("permission_denied", str(closed / "inside")),
+        ("no_directory", str(lab / "file")), ("no_directory", str(lab / "none")),
+    ], answer.result  # fmt: skip

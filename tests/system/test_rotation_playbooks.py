@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import os
+
 import _control
+import _file_lab
 import _rotation_lab
 import pytest
+from _file_lab import Accounts
 from _rotation_lab import INFO, INSTALL, OLD, PHASE, PYTHON, Fleet, today, words
 
 pytestmark = pytest.mark.needs("root", PYTHON)
-control, fleet = _control.control, _rotation_lab.fleet
+accounts, control, fleet = _file_lab.accounts, _control.control, _rotation_lab.fleet
 QUIET = "changed=0"
 
 
@@ -117,6 +121,27 @@ def test_a_stale_file_is_found_and_renewed(fleet: Fleet) -> None:
     assert (fleet.held("web2"), fleet.held("web2", "releases/1"), fleet.held("web2", "tools")) == (
         today(), today(), "ci"
     )  # fmt: skip
+
+
+def test_the_owner_of_a_stale_file_stays(fleet: Fleet, accounts: Accounts) -> None:
+    deploy, other = accounts.deploy, accounts.other
+    pair = fleet.simulator.key("shop", OLD)
+    stale = {}
+    for name in fleet.names:
+        # The deploy user's file in a directory of root's, and another user's copy that no variable names.
+        os.chown(fleet.file(name), deploy.uid, deploy.gid)
+        stale[name] = fleet.give(name, *pair, "elsewhere")
+        for path in (stale[name], stale[name].parent):
+            os.chown(path, other.uid, other.gid)
+    fleet.variables["magento_auth_owner"] = deploy.name
+    run = fleet.run("rotate")
+    assert run.status == 0, run.output
+    for name in fleet.names:
+        assert fleet.held(name) == fleet.held(name, "elsewhere") == today()
+        assert (fleet.file(name).stat().st_uid, stale[name].stat().st_uid) == (deploy.uid, other.uid)
+    assert fleet.run("rotate").status == 0
+    checked = fleet.run("rotate", "--check", magento_key_rotation_rotate_now=True)
+    assert checked.status == 0, checked.output
 
 
 def test_an_old_key_where_nobody_may_write_holds_it_up(fleet: Fleet) -> None:

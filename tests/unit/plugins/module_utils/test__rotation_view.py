@@ -58,6 +58,13 @@ def test_the_keys_of_one_deployment(
     assert asked_elsewhere == [{**key, "url": "https://mirror.example/"} for key in expected]
 
 
+def test_what_is_done_is_not_done_again() -> None:
+    held = holding("old", "first")
+    rest = deploy_keys(PAIR, held=held, older=["old", "first"], places=NOWHERE, done=["/o/auth.json"])
+    assert rest == [{**KEY, "paths": ["/f/auth.json"]}]
+    assert deploy_keys(PAIR, held=held, older=["old"], places=NOWHERE, done=["/o/auth.json"]) == []
+
+
 @pytest.mark.parametrize(
     ("installed", "expectations", "who"),
     [
