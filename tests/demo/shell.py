@@ -21,6 +21,7 @@ from demo.screen import Failed, Screen
 _FOREIGN = ("ANSIBLE_", "COMPOSER_", "XDG_", "PYTHONPATH", "PYTHONHOME", "LANGUAGE", "LC_")
 _RECAP = re.compile(r"^(\S+) +: +ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 _REFUSAL = re.compile(r"^fatal: \[(\S+)\]: FAILED! => (\{.*\})$", re.MULTILINE)
+_ADHOC = re.compile(r"^(\S+) \| (?:SUCCESS|CHANGED) => (\{\n.*?^\})$", re.MULTILINE | re.DOTALL)
 _WARNING = re.compile(r"^\[(?:DEPRECATION )?WARNING\]", re.MULTILINE)
 
 
@@ -48,6 +49,11 @@ class Answer:
     def refusals(self) -> dict[str, dict[str, Any]]:
         """Host to what the module says of its failure."""
         return {name: json.loads(text) for name, text in _REFUSAL.findall(self.text)}
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Host to what the module of an ad-hoc command answered."""
+        return {name: json.loads(text) for name, text in _ADHOC.findall(self.text)}
 
     @property
     def warned(self) -> bool:

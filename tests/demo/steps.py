@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 from demo.shell import Recap
 from demo.world import MAGENTO, SOURCE, World
 
 VAULT = ("-e", "@vault.yml")
+SERVER = "downloads_url={{ magento_auth_token_downloads_url }} ca_path={{ magento_auth_ca_path }}"
+TOKEN = "mage_id={{ vault_tokens[customer].mage_id }} token={{ vault_tokens[customer].token }}"
+RELEASE = "Magento-CE-2.4.8.zip"
 PROVISION = ("ansible-playbook", "-i", "inventory.yml", "keyfleet.magento.provision", "-e", "magento_target=web")
 OK, CHANGED, FAILED = Recap(), Recap(changed=1), Recap(failed=1)
 
@@ -29,8 +34,8 @@ def install_collection(world: World) -> None:
 
 def start_simulator(world: World) -> None:
     world.screen.say(
-        "It plays repo.magento.com over real HTTPS, with a certificate authority of its own and accounts whose keys "
-        "are made up. Nothing of this demo asks the real one."
+        "It plays repo.magento.com and the release downloads over real HTTPS, with a certificate authority of its own "
+        "and accounts whose keys are made up. Nothing of this demo asks the real ones."
     )
     world.screen.command("python tests/simulator serve --state simulator &")
     world.start_simulator()
@@ -108,6 +113,51 @@ def report(world: World) -> None:
     world.screen.claim("every key is where it belongs, and valid", len(rows) == 4 and found == expected)
 
 
+def check_token(world: World) -> None:
+    world.screen.say(
+        "Releases are opened by a MAGEID and a download token. Does the token work from each host? The host's own curl "
+        "asks, and nothing is written."
+    )
+    answer = ad_hoc(world, "web", "magento_download_token_info", f"{TOKEN} {SERVER}")
+    seen = {name: (result["verdicts"][0]["code"], result["verdicts"][0]["commerce"]) for name, result in answer.items()}
+    expected = {host.name: ("token_valid", host.account == "enterprise") for host in world.hosts}
+    world.screen.claim("it does, and only the enterprise account sees Commerce files", seen == expected)
+    world.screen.claim("no host has a netrc yet", not any(host.netrc.exists() for host in world.hosts))
+
+
+def install_token(world: World) -> None:
+    world.screen.say(
+        "The same playbook brings it to where curl looks for it, when the variables name one (download-token.yml)."
+    )
+    tokens = ("-e", "@download-token.yml")
+    answer = world.shell.run(*PROVISION, *VAULT, *tokens)
+    world.screen.claim("every host changed", recap_is(world, answer.recap, CHANGED))
+    modes = {host.netrc.stat().st_mode & 0o777 for host in world.hosts}
+    world.screen.claim("only the owner can read the netrc files (0600)", modes == {0o600})
+    answer = world.shell.run(*PROVISION, *VAULT, *tokens, show=False)
+    world.screen.claim("a second time: 0 changed", recap_is(world, answer.recap, OK))
+
+
+def fetch_release(world: World) -> None:
+    host = world.hosts[0]
+    known = world.simulator.download(RELEASE)
+    dest = host.project.parent / RELEASE
+    world.screen.say(
+        f"{host.name} downloads a release of {known['size'] >> 20} MiB with the token in its netrc. The server breaks "
+        "off in the middle."
+    )
+    world.simulator.add_fault("truncate", path=f"*/file/{RELEASE}", method="GET", after_bytes=20 << 20, count=1)
+    options = f"file_name={RELEASE} dest={dest} netrc_path={host.netrc} {SERVER}"
+    answer = ad_hoc(world, host.name, "magento_release", options)[host.name]
+    resumed = answer["transfer"] == {"requests": 2, "resumed_from": 20 << 20}
+    world.screen.claim("it went on where it had broken off", resumed)
+    right = hashlib.sha256(dest.read_bytes()).hexdigest() == known["sha256"]
+    world.screen.claim("the file is the server's, byte for byte", right)
+    answer = ad_hoc(world, host.name, "magento_release", options)[host.name]
+    world.screen.claim("a second time nothing is fetched", not answer["changed"])
+    world.screen.claim("the secrets are in auth.json and netrc and in no other file", not world.leaks())
+
+
 def remove(world: World) -> None:
     world.screen.say("Only the keys that are named go: another one that had taken their place would stay.")
     vendor_entry = world.hosts[-1].entries()[world.vendor]
@@ -116,6 +166,12 @@ def remove(world: World) -> None:
     show(world, ask_hosts(world))
     world.screen.claim(f"no file has an entry for {MAGENTO}", all(MAGENTO not in h.entries() for h in world.hosts))
     world.screen.claim("the vendor's entry is as it was", world.hosts[-1].entries() == {world.vendor: vendor_entry})
+
+
+def ad_hoc(world: World, target: str, module: str, options: str) -> dict[str, dict[str, Any]]:
+    """Host to what the module answered."""
+    command = ("ansible", "-i", "inventory.yml", target, "-m", f"keyfleet.magento.{module}")
+    return world.shell.run(*command, *VAULT, "-a", options, show=False).results
 
 
 def recap_is(world: World, recap: dict[str, Recap], expected: Recap) -> bool:
@@ -157,5 +213,8 @@ STEPS: tuple[tuple[str, Callable[[World], None]], ...] = (
     ("Provision again", provision_again),
     ("Bad keys", refuse_disabled_keys),
     ("Who holds what", report),
+    ("A download token: does it work?", check_token),
+    ("Install it", install_token),
+    ("Download a release", fetch_release),
     ("Take the keys away", remove),
 )

@@ -49,6 +49,11 @@ class Host:
         """Where Composer looks for the project's credentials."""
         return self.project / "auth.json"
 
+    @property
+    def netrc(self) -> Path:
+        """Where curl is told to look for the download token."""
+        return self.project.with_name("netrc")
+
     def entries(self) -> dict[str, dict[str, str]]:
         """The http-basic section of the file."""
         return dict(json.loads(self.auth_file.read_bytes())["http-basic"])
@@ -107,6 +112,12 @@ class World:
         self.screen.keep_secret(pair.public_key, pair.private_key)
         return pair
 
+    def token(self, account: str) -> tuple[str, str]:
+        """MAGEID and download token of an account of the simulator; the token must not be printed from now on."""
+        mage_id, token = self.simulator.token(account)
+        self.screen.keep_secret(mage_id, token)
+        return mage_id, token
+
     def make_vendor(self) -> Pair:
         """A vendor with a customer of its own."""
         # Not to be found in the sources either, which are among the files that are searched for secrets.
@@ -123,7 +134,12 @@ class World:
         last.touch(0o600)
         _write_json(last, {"http-basic": {self.vendor: vendor.in_auth_json()}})
         of_each = {
-            host.name: {"customer": host.account, "magento_auth_projects": [str(host.project)]} for host in self.hosts
+            host.name: {
+                "customer": host.account,
+                "magento_auth_projects": [str(host.project)],
+                "magento_auth_token_paths": [str(host.netrc)],
+            }
+            for host in self.hosts
         }
         of_all = {
             "ansible_connection": "local",
@@ -133,16 +149,25 @@ class World:
             "magento_auth_packages": ["magento/product-community-edition"],
             "magento_auth_url": self.simulator.url,
             "magento_auth_ca_path": self.simulator.ca_path,
+            "magento_auth_token_host": self.simulator.host,
+            "magento_auth_token_downloads_url": self.simulator.downloads_url,
         }
         # A file of JSON is a file of YAML.
         _write_json(self.directory / "inventory.yml", {"web": {"hosts": of_each, "vars": of_all}})
+        token = {
+            "magento_auth_mage_id": "{{ vault_tokens[customer].mage_id }}",
+            "magento_auth_download_token": "{{ vault_tokens[customer].token }}",
+        }
+        _write_json(self.directory / "download-token.yml", token)
         shutil.copy(Path(__file__).with_name("report.yml"), self.directory)
 
     def make_vault(self, name: str, label: str) -> None:
-        """A vault file with the keys of this label; they reach ansible-vault on its standard input."""
+        """A vault file with the keys of this label and the tokens; they reach ansible-vault on its standard input."""
         accounts = sorted({host.account for host in self.hosts})
         keys = {account: vars(self.pair(account, label)) for account in accounts}
-        self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=json.dumps({"vault_keys": keys}))
+        tokens = {account: dict(zip(("mage_id", "token"), self.token(account), strict=True)) for account in accounts}
+        content = json.dumps({"vault_keys": keys, "vault_tokens": tokens})
+        self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=content)
 
     def bytes_of_files(self) -> dict[str, bytes | None]:
         """What the file of each host holds."""
@@ -160,8 +185,9 @@ class World:
         }
 
     def leaks(self) -> list[str]:
-        """Places of secrets, in any shape, in files that are neither an auth.json nor the simulator's own memory."""
-        allowed = [self.simulator.state / "state.json", *(host.auth_file for host in self.hosts)]
+        """Places of secrets, in any shape, outside the auth.json and netrc files and the simulator's own memory."""
+        own = [path for host in self.hosts for path in (host.auth_file, host.netrc)]
+        allowed = [self.simulator.state / "state.json", *own]
         return [
             str(found) for found in self.screen.scanner().paths([self.directory], "files", without=allowed).findings
         ]
