@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import os
@@ -14,8 +15,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import environments
 
@@ -63,6 +66,31 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+class Kept:
+    """Passes on what a command prints, and keeps the last lines of it."""
+
+    def __init__(self) -> None:
+        self._lines: collections.deque[bytes] = collections.deque(maxlen=12)
+        self._reader: threading.Thread | None = None
+
+    def listen(self, process: subprocess.Popen[bytes]) -> None:
+        self._reader = threading.Thread(target=self._pass_on, args=(process.stdout,), daemon=True)
+        self._reader.start()
+
+    def _pass_on(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._lines.append(line)
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.write(line.decode(errors="replace"))
+                sys.stdout.flush()
+
+    def end(self) -> str:
+        """The last lines. A process that the command left behind may hold the pipe open; it is not waited for."""
+        if self._reader:
+            self._reader.join(5)
+        return b"".join(self._lines).decode(errors="replace")
 
 
 class Place:
@@ -119,14 +147,19 @@ class Place:
             environment["PATH"] = f"{first}{os.pathsep}{environment['PATH']}"
         print("$", *command, flush=True)
         program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        # Somebody who looks on gets the colours; a log gets the last lines once more at its end.
+        kept = None if quiet or sys.stdout.isatty() else Kept()
         process = subprocess.Popen(
             [program, *command[1:]],
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if quiet else None,
+            stdout=subprocess.DEVNULL if quiet else subprocess.PIPE if kept else None,
+            stderr=subprocess.STDOUT if kept else None,
             start_new_session=True,
         )
+        if kept:
+            kept.listen(process)
         try:
             status = process.wait(LIMIT)
         except BaseException as error:
@@ -134,8 +167,9 @@ class Place:
             if isinstance(error, subprocess.TimeoutExpired):
                 raise RuntimeError(f"{command[0]} was ended after {LIMIT} s") from None
             raise
+        end = kept.end() if kept else ""
         if status:
-            raise subprocess.CalledProcessError(status, [str(word) for word in command])
+            raise subprocess.CalledProcessError(status, [str(word) for word in command], output=end)
 
     @functools.cached_property
     def tree(self) -> Path:

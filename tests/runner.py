@@ -32,6 +32,8 @@ class Outcome:
     result: str
     seconds: float
     note: str = ""
+    end: str = ""
+    """The last lines that a failed command printed."""
 
 
 def root() -> str | None:
@@ -68,7 +70,7 @@ def run(suites: Iterable[Suite], place: Place, *, require_all: bool) -> list[Out
     for suite in suites:
         print(f"\n=== {suite.name}: {suite.says}", flush=True)
         begin = time.monotonic()
-        result, note = "passed", ""
+        result, note, end = "passed", "", ""
         if reason := missing(suite):
             result, note = ("failed" if require_all else "skipped"), reason
         else:
@@ -76,9 +78,10 @@ def run(suites: Iterable[Suite], place: Place, *, require_all: bool) -> list[Out
                 suite.run(place)
             except subprocess.CalledProcessError as error:
                 result, note = "failed", f"exit status {error.returncode} of {error.cmd[0]}"
+                end = error.output or ""
             except (OSError, RuntimeError) as error:
                 result, note = "failed", str(error)
-        outcome = Outcome(suite.name, result, time.monotonic() - begin, note)
+        outcome = Outcome(suite.name, result, time.monotonic() - begin, note, end)
         print(f"=== {line_of(outcome)}", flush=True)
         outcomes.append(outcome)
     return outcomes
@@ -91,4 +94,7 @@ def line_of(outcome: Outcome) -> str:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     counts = {word: sum(outcome.result == word for outcome in outcomes) for word in ("passed", "failed", "skipped")}
-    return "\n".join([*map(line_of, outcomes), "", ", ".join(f"{count} {word}" for word, count in counts.items())])
+    ends = [f"--- the end of {one.name}:\n{one.end}" for one in outcomes if one.end]
+    return "\n".join(
+        [*ends, *map(line_of, outcomes), "", ", ".join(f"{count} {word}" for word, count in counts.items())]
+    )

@@ -75,6 +75,32 @@ def test_last_line_counts_every_suite(place: Place) -> None:
     )
 
 
+def test_the_end_of_what_failed_is_told_once_more(
+    place: Place, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def talks(place: Place) -> None:
+        place.run("sh", "-c", "seq 30; echo to the error output >&2; sleep 8 & exit 4")
+
+    outcomes = runner.run([Suite("a", "", passes), Suite("b", "", talks)], place, require_all=False)
+    assert "to the error output" in capfd.readouterr().out
+    told = runner.summary(outcomes).splitlines()
+    assert told[0] == "--- the end of b:"
+    assert told[1:13] == [*map(str, range(20, 31)), "to the error output"]
+    assert told[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_a_link_to_a_python_is_not_taken_for_it(tmp_path: Path) -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = find_python(version)
+    assert found
+    link = tmp_path / f"python{version}"
+    link.symlink_to(found)
+    program = ["sh", str(ROOT / "tests" / "find-python"), version]
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(program, env=env, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == link.resolve()
+
+
 def test_program_ends_with_the_count() -> None:
     command = [sys.executable, str(ROOT / "tests" / "suites.py"), "changelog"]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
