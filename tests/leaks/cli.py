@@ -1,11 +1,12 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Searches files for planted secrets; says where they are, never what they are.
+"""Searches files and started programs for planted secrets; says where they are, never what they are.
 
 The secrets come from a file that nobody else can read, or from standard input (-), as JSON:
   {"name": "secret", "other": {"value": "secret", "user": "public key", "canary": true}}
-A canary has to be found, since a search that finds nothing planted proves nothing; all others must not be.
+A canary has to be found in every path and, with --programs, among arguments and in an environment, since a search that
+finds nothing planted proves nothing; all others must not be found anywhere.
 Ends 0 when all is as it must be, 1 when a secret was found, 2 when a canary was not, or nothing could be searched.
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from .forms import Secret
 from .report import NotSearched, Report
 from .scanner import Scanner
+from .trace import programs, search, traced
 
 
 def read_secrets(source: str) -> list[Secret]:
@@ -48,8 +50,8 @@ def read_secrets(source: str) -> list[Secret]:
         raise NotSearched(f"the secrets in {source} cannot be used: {reason}") from None
 
 
-def scan(secrets: Sequence[Secret], paths: Sequence[str], without: Sequence[str]) -> Report:
-    """Searches the paths; ``-`` is standard input."""
+def scan(secrets: Sequence[Secret], paths: Sequence[str], without: Sequence[str], traces: Sequence[str]) -> Report:
+    """Searches the paths (``-`` is standard input) and the programs of every directory of traces."""
     scanner = Scanner(secrets)
     report = Report()
     for path in paths:
@@ -57,8 +59,37 @@ def scan(secrets: Sequence[Secret], paths: Sequence[str], without: Sequence[str]
             report.merge(scanner.data(sys.stdin.buffer.read(), "-", "standard input"))
         else:
             report.merge(scanner.paths([Path(path)], path, without=[Path(name) for name in without]))
-    report.require(*paths)
+    for directory in traces:
+        report.merge(search(scanner, programs(Path(directory))))
+    report.require(*paths, *(["argv", "environment"] if traces else []))
     return report
+
+
+def search_all(given: argparse.Namespace) -> int:
+    """The command ``scan``."""
+    if given.secrets_file == "-" and "-" in given.paths:
+        raise NotSearched("standard input cannot hold both the secrets and what is searched")
+    if not given.paths and not given.programs:
+        raise NotSearched("nothing to search was named")
+    secrets = read_secrets(given.secrets_file)
+    report = scan(secrets, given.paths, given.without, given.programs)
+    canaries = {secret.name for secret in secrets if secret.canary}
+    leaks = sorted({str(finding) for finding in report.findings if finding.secret not in canaries})
+    missed = [
+        (name, channel) for name in sorted(canaries) for channel in report.channels if channel not in report.where(name)
+    ]
+    for leak in leaks:
+        print(f"LEAK {leak}")
+    for name, channel in missed:
+        print(f"leaks: the canary {name} was not found in {channel}, so this search proves nothing", file=sys.stderr)
+    print(f"{len(leaks)} leaks; searched {report}")
+    return 1 if leaks else 2 if missed else 0
+
+
+def trace(given: argparse.Namespace) -> int:
+    """The command ``trace``; returns only when it cannot start."""
+    command = traced(given.command, Path(given.directory))
+    os.execvp(command[0], command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,26 +97,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="leaks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(required=True, metavar="scan")
-    command = commands.add_parser("scan", help="search files and directories")
+    commands = parser.add_subparsers(required=True, metavar="scan|trace")
+    command = commands.add_parser("scan", help="search files, directories and started programs")
+    command.set_defaults(run=search_all)
     command.add_argument("--secrets-file", required=True, metavar="FILE", help="JSON, mode 0600; - for standard input")
     command.add_argument("--without", action="append", default=[], metavar="PATH", help="where the secrets belong")
-    command.add_argument("paths", nargs="+", metavar="PATH", help="file or directory, - for standard input")
+    command.add_argument(
+        "--programs",
+        action="append",
+        default=[],
+        metavar="DIRECTORY",
+        help="what `trace` wrote: arguments, environments",
+    )
+    command.add_argument("paths", nargs="*", metavar="PATH", help="file or directory, - for standard input")
+    command = commands.add_parser("trace", help="run a command, and write down every program that it starts")
+    command.set_defaults(run=trace)
+    command.add_argument("directory", metavar="DIRECTORY", help="where to, for `scan --programs`; it must be there")
+    command.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     given = parser.parse_args(arguments)
     try:
-        if given.secrets_file == "-" and "-" in given.paths:
-            raise NotSearched("standard input cannot hold both the secrets and what is searched")
-        secrets = read_secrets(given.secrets_file)
-        report = scan(secrets, given.paths, given.without)
+        return int(given.run(given))
     except NotSearched as error:
         print(f"leaks: {error}", file=sys.stderr)
         return 2
-    canaries = {secret.name for secret in secrets if secret.canary}
-    leaks = sorted({str(finding) for finding in report.findings if finding.secret not in canaries})
-    missed = sorted(name for name in canaries if not report.where(name))
-    for leak in leaks:
-        print(f"LEAK {leak}")
-    for name in missed:
-        print(f"leaks: the canary {name} was not found, so this search proves nothing", file=sys.stderr)
-    print(f"{len(leaks)} leaks; searched {report}")
-    return 1 if leaks else 2 if missed else 0

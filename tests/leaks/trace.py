@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .report import NotSearched
+from .report import NotSearched, Report
+from .scanner import Scanner
 
 # Linux takes no single argument or variable that is longer.
 _LONGEST = 32 * 4096
@@ -63,6 +65,16 @@ def programs(directory: Path) -> list[Program]:
                 raise NotSearched(f"{path.name} has a call that cannot be read")
             found.append(Program(_texts(call[1]), _texts(call[2])))
     return found
+
+
+def search(scanner: Scanner, started: Iterable[Program]) -> Report:
+    """Searches what programs were given: the channels ``argv`` and ``environment``."""
+    report = Report()
+    for program in started:
+        name = os.path.basename(os.fsdecode(program.argv[0]))[:40] if program.argv else "nothing"
+        report.merge(scanner.data(b"\0".join(program.argv), "argv", f"arguments of {name}"))
+        report.merge(scanner.data(b"\0".join(program.environment), "environment", f"what {name} got"))
+    return report
 
 
 def _texts(quoted: bytes) -> tuple[bytes, ...]:

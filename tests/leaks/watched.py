@@ -19,7 +19,7 @@ from .forms import Secret
 from .report import Report
 from .scanner import Scanner
 from .syslog_socket import SyslogSocket
-from .trace import programs, traced
+from .trace import programs, search, traced
 
 CHANNELS = ("output", "log", "syslog", "temporary", "facts", "retry", "results", "argv", "environment")
 
@@ -78,9 +78,7 @@ def watched_run(
     for name, paths in (files or {}).items():
         report.merge(scanner.paths(paths, name))
     started = programs(scratch / "trace")
-    for program in started:
-        report.merge(scanner.data(b"\0".join(program.argv), "argv", f"arguments of {_name(program.argv)}"))
-        report.merge(scanner.data(b"\0".join(program.environment), "environment", f"what {_name(program.argv)} got"))
+    report.merge(search(scanner, started))
     argvs = tuple(tuple(os.fsdecode(word) for word in program.argv) for program in started)
     return Watched(status, output.decode(errors="replace"), report, argvs)
 
@@ -104,10 +102,6 @@ def _run(command: Sequence[str], cwd: Path | None, env: Mapping[str, str], timeo
         process.communicate()
         raise
     return process.returncode, output
-
-
-def _name(argv: Sequence[bytes]) -> str:
-    return os.path.basename(os.fsdecode(argv[0]))[:40] if argv else "nothing"
 
 
 def _settings(scratch: Path) -> dict[str, str]:

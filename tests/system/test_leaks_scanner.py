@@ -188,6 +188,33 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert scan("--secrets-file", str(file), "--without", str(file), str(tmp_path)).returncode == 0
 
 
+@pytest.mark.needs("strace")
+def test_programs_on_the_command_line(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    secrets = {"key": KEY.value, "planted": {"value": PASSWORD.value, "canary": True}}
+
+    def run(*command: str, **variables: str) -> None:
+        subprocess.run([*CLI, "trace", str(seen), *command], env={**os.environ, **variables}, check=True)
+
+    def found() -> subprocess.CompletedProcess[str]:
+        return scan("--secrets-file", "-", "--programs", str(seen), secrets=secrets)
+
+    nothing = found()
+    assert nothing.returncode == 2 and "nothing was seen of: argv, environment" in nothing.stderr
+    run("sh", "-c", 'true "$@"; env true "$1"', "-", PASSWORD.value)
+    half = found()
+    assert half.returncode == 2
+    assert half.stderr == "leaks: the canary planted was not found in environment, so this search proves nothing\n"
+    run("env", "true", PLANTED=PASSWORD.value)
+    clean = found()
+    assert (clean.returncode, clean.stderr) == (0, "") and "0 leaks; searched argv: " in clean.stdout
+    run("sh", "-c", 'exec env true "$KEY"', KEY=KEY.value)
+    leaky = found()
+    assert leaky.returncode == 1 and KEY.value not in leaky.stdout
+    assert {line.split(": ")[0] for line in leaky.stdout.splitlines()[:-1]} == {"LEAK argv", "LEAK environment"}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
