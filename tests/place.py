@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
+import io
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 import environments
 
@@ -71,7 +72,8 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 class Kept:
     """Passes on what a command prints, and keeps the last lines of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
         self._lines: collections.deque[bytes] = collections.deque(maxlen=12)
         self._reader: threading.Thread | None = None
 
@@ -83,8 +85,8 @@ class Kept:
         for line in stream:
             self._lines.append(line)
             with contextlib.suppress(OSError, ValueError):
-                sys.stdout.write(line.decode(errors="replace"))
-                sys.stdout.flush()
+                self._out.write(line.decode(errors="replace"))
+                self._out.flush()
 
     def end(self) -> str:
         """The last lines. A process that the command left behind may hold the pipe open; it is not waited for."""
@@ -100,6 +102,21 @@ class Place:
         WORK.mkdir(exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="run-", dir=WORK, ignore_cleanup_errors=True)
         self.scratch = Path(self._scratch.name)
+        self.buffer: io.StringIO | None = None
+        """Where to print when that is to be shown later."""
+        self._running: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    @property
+    def out(self) -> TextIO:
+        """Where to print."""
+        return sys.stdout if self.buffer is None else self.buffer
+
+    def stop(self) -> None:
+        """End what is running, and start nothing more."""
+        self._stopped = True
+        if self._running:
+            end_group(self._running)
 
     def close(self) -> None:
         self._scratch.cleanup()
@@ -145,10 +162,12 @@ class Place:
         environment = {**self.env, **(env or {})}
         if first:
             environment["PATH"] = f"{first}{os.pathsep}{environment['PATH']}"
-        print("$", *command, flush=True)
+        print("$", *command, flush=True, file=self.out)
         program = shutil.which(command[0], path=environment["PATH"]) or command[0]
         # Somebody who looks on gets the colours; a log gets the last lines once more at its end.
-        kept = None if quiet or sys.stdout.isatty() else Kept()
+        kept = None if quiet or self.out.isatty() else Kept(self.out)
+        if self._stopped:
+            raise RuntimeError("stopped")
         process = subprocess.Popen(
             [program, *command[1:]],
             cwd=cwd,
@@ -158,6 +177,7 @@ class Place:
             stderr=subprocess.STDOUT if kept else None,
             start_new_session=True,
         )
+        self._running = process
         if kept:
             kept.listen(process)
         try:

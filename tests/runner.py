@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from place import Place, find_python
@@ -24,6 +27,8 @@ class Suite:
     says: str
     run: Callable[[Place], None]
     needs: tuple[Need, ...] = ()
+    machine: bool = False
+    """Whether it makes accounts or looks at everybody's homes: never beside another such."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +71,57 @@ def missing(suite: Suite) -> str:
 
 def run(suites: Iterable[Suite], place: Place, *, require_all: bool) -> list[Outcome]:
     """Run one after the other; a failure stops nothing but its own suite."""
-    outcomes = []
-    for suite in suites:
-        print(f"\n=== {suite.name}: {suite.says}", flush=True)
-        begin = time.monotonic()
-        result, note, end = "passed", "", ""
-        if reason := missing(suite):
-            result, note = ("failed" if require_all else "skipped"), reason
-        else:
+    return [_outcome(suite, place, require_all) for suite in suites]
+
+
+def run_side_by_side(suites: Iterable[Suite], *, require_all: bool) -> list[Outcome]:
+    """Those of the machine one after the other, and beside them the others. What a suite prints is shown at its end."""
+    suites = list(suites)
+    lanes = [lane for lane in ([s for s in suites if s.machine], [s for s in suites if not s.machine]) if lane]
+    places = [Place() for _lane in lanes]
+    turn = threading.Lock()
+
+    def work(lane: Sequence[Suite], place: Place) -> list[Outcome]:
+        outcomes = []
+        for suite in lane:
+            place.buffer = printed = io.StringIO()
+            outcomes.append(_outcome(suite, place, require_all))
+            with turn:
+                print(printed.getvalue(), end="", flush=True)
+        return outcomes
+
+    try:
+        with ThreadPoolExecutor(len(lanes) or 1) as pool:
+            running = [pool.submit(work, lane, place) for lane, place in zip(lanes, places, strict=True)]
             try:
-                suite.run(place)
-            except subprocess.CalledProcessError as error:
-                result, note = "failed", f"exit status {error.returncode} of {error.cmd[0]}"
-                end = error.output or ""
-            except (OSError, RuntimeError) as error:
-                result, note = "failed", str(error)
-        outcome = Outcome(suite.name, result, time.monotonic() - begin, note, end)
-        print(f"=== {line_of(outcome)}", flush=True)
-        outcomes.append(outcome)
-    return outcomes
+                outcomes = {outcome.name: outcome for lane in running for outcome in lane.result()}
+            except BaseException:
+                for place in places:
+                    place.stop()
+                raise
+    finally:
+        for place in places:
+            place.close()
+    return [outcomes[suite.name] for suite in suites]
+
+
+def _outcome(suite: Suite, place: Place, require_all: bool) -> Outcome:
+    print(f"\n=== {suite.name}: {suite.says}", flush=True, file=place.out)
+    begin = time.monotonic()
+    result, note, end = "passed", "", ""
+    if reason := missing(suite):
+        result, note = ("failed" if require_all else "skipped"), reason
+    else:
+        try:
+            suite.run(place)
+        except subprocess.CalledProcessError as error:
+            result, note = "failed", f"exit status {error.returncode} of {error.cmd[0]}"
+            end = error.output or ""
+        except (OSError, RuntimeError) as error:
+            result, note = "failed", str(error)
+    outcome = Outcome(suite.name, result, time.monotonic() - begin, note, end)
+    print(f"=== {line_of(outcome)}", flush=True, file=place.out)
+    return outcome
 
 
 def line_of(outcome: Outcome) -> str:

@@ -4,7 +4,7 @@
 """Runs the test suites and counts them: `python tests/suites.py [--list] [NAME ...]`.
 
 A suite whose needs this machine does not meet is skipped by name with the reason; with KEYFLEET_REQUIRE_ALL=1 that is
-a failure.
+a failure. With KEYFLEET_SIDE_BY_SIDE=1 two of them run at a time.
 """
 
 from __future__ import annotations
@@ -94,6 +94,10 @@ def integrate(place: Place, *targets: str, first: Path | None = None) -> None:
     place.run(sys.executable, ROOT / "tests" / "integrate.py", place.collection, *targets, first=first)
 
 
+def demo(place: Place) -> None:
+    place.run("python", "tests/demo")
+
+
 def molecule(place: Place) -> None:
     tools = place.environment("molecule", sys.executable)
     env = {"ANSIBLE_COLLECTIONS_PATH": str(place.tree), **built_images()}
@@ -144,11 +148,11 @@ SUITES = (
     Suite("units", f"ansible-test units on Python {NEWEST}", units),
     Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST),
     Suite("build", "the built collection installs and documents itself", build, OLDEST[:1]),
-    Suite("system", "real files, users, system calls, Composer and HTTPS", system),
+    Suite("system", "real files, users, system calls, Composer and HTTPS", system, machine=True),
     Suite("integration", "integration targets against the simulator", integration),
     Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, OLDEST[:1]),
-    Suite("integration-root", "integration targets with accounts of their own", integration_root, (root,)),
-    Suite("demo", "the demonstration, each of its claims checked", lambda place: place.run("python", "tests/demo")),
+    Suite("integration-root", "targets with accounts of their own", integration_root, (root,), machine=True),
+    Suite("demo", "the demonstration, each of its claims checked", demo, machine=True),
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
 )  # fmt: skip
 
@@ -168,11 +172,15 @@ def main() -> int:
             print(f"{suite.name:<16} {suite.says}{f'  [{lacks}]' if lacks else ''}")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    place = Place()
-    try:
-        outcomes = runner.run(chosen, place, require_all=os.environ.get("KEYFLEET_REQUIRE_ALL") == "1")
-    finally:
-        place.close()
+    require_all = os.environ.get("KEYFLEET_REQUIRE_ALL") == "1"
+    if os.environ.get("KEYFLEET_SIDE_BY_SIDE") == "1":
+        outcomes = runner.run_side_by_side(chosen, require_all=require_all)
+    else:
+        place = Place()
+        try:
+            outcomes = runner.run(chosen, place, require_all=require_all)
+        finally:
+            place.close()
     print(f"\n{runner.summary(outcomes)}", flush=True)
     return int(any(outcome.result == "failed" for outcome in outcomes))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,9 +76,7 @@ def test_last_line_counts_every_suite(place: Place) -> None:
     )
 
 
-def test_the_end_of_what_failed_is_told_once_more(
-    place: Place, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_the_end_of_what_failed_is_told_once_more(capfd: pytest.CaptureFixture[str], place: Place) -> None:
     def talks(place: Place) -> None:
         place.run("sh", "-c", "seq 30; echo to the error output >&2; sleep 8 & exit 4")
 
@@ -87,6 +86,60 @@ def test_the_end_of_what_failed_is_told_once_more(
     assert told[0] == "--- the end of b:"
     assert told[1:13] == [*map(str, range(20, 31)), "to the error output"]
     assert told[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_two_suites_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Each of the first two waits for the other; those of the machine never meet."""
+
+    def meets(mine: str, other: str) -> Callable[[Place], None]:
+        wait = f"until [ -e {tmp_path}/{other} ]; do sleep 0.05; done"
+        return lambda place: place.run("sh", "-c", f"echo {mine}; touch {tmp_path}/{mine}; {wait}; echo end {mine}")
+
+    def alone(place: Place) -> None:
+        place.run("sh", "-c", f"mkdir {tmp_path}/lock; sleep 0.2; rmdir {tmp_path}/lock")
+
+    suites = [
+        Suite("a", "", meets("one", "two"), machine=True),
+        Suite("b", "", meets("two", "one")),
+        Suite("c", "", alone, machine=True),
+        Suite("d", "", fails),
+        Suite("e", "", alone, machine=True),
+    ]
+    outcomes = runner.run_side_by_side(suites, require_all=True)
+    assert [(one.name, one.result) for one in outcomes] == [
+        ("a", "passed"), ("b", "passed"), ("c", "passed"), ("d", "failed"), ("e", "passed"),
+    ]  # fmt: skip
+    printed = capfd.readouterr().out
+    assert "\none\nend one\n" in printed and "\ntwo\nend two\n" in printed
+    assert sorted(line.split(":")[0] for line in printed.splitlines() if line.endswith(": ")) == [
+        f"=== {name}" for name in "abcde"
+    ]
+
+
+def test_both_of_two_suites_end_with_the_run(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import signal, sys\n"
+        f"sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+        "import runner\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        f"work = lambda name: lambda place: place.run('sh', '-c', f'echo $$ > {tmp_path}/{{name}}; exec sleep 300')\n"
+        "suites = [runner.Suite('a', '', work('a'), machine=True), runner.Suite('b', '', work('b')),\n"
+        "          runner.Suite('never', '', work('never'))]\n"
+        "runner.run_side_by_side(suites, require_all=True)\n"
+    )
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        told = [tmp_path / "a", tmp_path / "b"]
+        for _attempt in range(600):
+            if all(path.exists() and path.read_text().strip() for path in told):
+                break
+            time.sleep(0.05)
+        run.terminate()
+        assert run.wait(30) != 0
+    for path in told:
+        state = Path("/proc", path.read_text().strip(), "stat")
+        assert not state.exists() or state.read_text().split()[2] == "Z"
+    assert not (tmp_path / "never").exists()
 
 
 def test_a_link_to_a_python_is_not_taken_for_it(tmp_path: Path) -> None:
