@@ -39,7 +39,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     listed,
     package_names,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import repository_fault
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
+    host_as_shown,
+    repository_fault,
+)
 
 # Directories that hold other people's code by the thousand, never a key that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
@@ -219,7 +222,7 @@ def _given_pair(params: Mapping[str, Any]) -> Optional[Key]:
     if halves == [None, None]:
         fault = repository_fault(params["repository"])
         if fault:
-            raise bad_options(f"repository {params['repository']!r}: {fault}")
+            raise bad_options(f"repository {host_as_shown(params['repository'])}: {fault}")
         return None
     if None in halves:
         raise bad_options("public_key and private_key are checked as a pair; one of them is missing")

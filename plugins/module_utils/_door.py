@@ -11,6 +11,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import NoLogError
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+# Where people put "user:password@" before a host.
+_WITH_HOST = ("url", "_url", "repository", "host")
 
 
 def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Dict[str, Any]:
@@ -27,6 +29,8 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
         elif value is not None and "options" in spec[name]:
             elements: List[Any] = value if isinstance(value, list) else []
             value = [shown(spec[name]["options"], element) for element in elements if isinstance(element, Mapping)]
+        elif isinstance(value, str) and name.endswith(_WITH_HOST) and "@" in value:
+            value = f"{HIDDEN}@{value.rpartition('@')[2]}"
         result[name] = value
     return result
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     MAGENTO_REPOSITORY,
+    host_as_shown,
     key_faults,
     repository_fault,
 )
@@ -113,7 +114,7 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
         # The value is not repeated: it may hold a password.
         raise bad_options(f"{name} must not carry a user name or password; there are options of their own for them")
     if parts.scheme != "https" or not host or parts.query or parts.fragment:
-        raise bad_options(f"{name} {value!r} is not an https address without query and fragment")
+        raise bad_options(f"{name} {host_as_shown(value)} is not an https address without query and fragment")
     return value
 
 
@@ -142,7 +143,7 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], label: str) -> Tu
     repository = MAGENTO_REPOSITORY if item.get("repository") is None else item["repository"]
     fault = repository_fault(repository)
     if fault:
-        raise bad_options(f"{label}repository {repository!r}: {fault}")
+        raise bad_options(f"{label}repository {host_as_shown(repository)}: {fault}")
     own_targets = any(item.get(name) is not None for name in TARGET_SPEC)
     targets = item if own_targets else defaults
     present = (item.get("state") or defaults["state"]) == "present"

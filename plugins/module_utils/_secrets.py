@@ -42,6 +42,11 @@ def describe(secret: str) -> str:
     return fingerprint(secret) or "set"
 
 
+def host_as_shown(value: object) -> str:
+    """A host or address as a message may quote it: without what stands before an @, which may be a password."""
+    return repr(value if not isinstance(value, str) else value.rpartition("@")[2])
+
+
 def repository_fault(repository: object) -> Optional[str]:
     """Why ``repository`` cannot be the key of an entry in auth.json, or None."""
     if not isinstance(repository, str):

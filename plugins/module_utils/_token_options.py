@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import ArgumentSpec, bad_options, seconds
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import key_faults
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import host_as_shown, key_faults
 
 DOWNLOADS_HOST = "www.magentocommerce.com"
 DOWNLOADS_URL = f"https://{DOWNLOADS_HOST}/products/downloads"
@@ -79,14 +79,14 @@ def service_from(params: Mapping[str, Any]) -> Service:
         raise bad_options("downloads_url must not carry a user name or password; mage_id and token are for that")
     odd = any(char in '"\\{}[]' or not 32 < ord(char) < 127 for char in value)
     if parts.scheme != "https" or not host or parts.query or parts.fragment or odd:
-        raise bad_options(f"downloads_url {value!r} is not an https address without query and fragment")
+        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https address without query and fragment")
     return Service(value.rstrip("/"), params["validate_certs"], params["ca_path"], seconds(params["timeout"]))
 
 
 def machine(value: str) -> str:
     """The host of a netrc entry, which has no port there."""
     if not _HOST.match(value):
-        raise bad_options(f"host {value!r} is not a host name; a netrc knows no scheme, port or path")
+        raise bad_options(f"host {host_as_shown(value)} is not a host name; a netrc knows no scheme, port or path")
     return value.lower()
 
 

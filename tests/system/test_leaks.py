@@ -135,6 +135,9 @@ WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "both": ({"keys": [FIRST], **SECOND}, "mutually exclusive"),
     "in_url": ({**FIRST, "url": "https://{{ vault_first_public }}:{{ vault_first }}@h.example/"}, "must not carry"),
     "in_host": ({**FIRST, "repository": "{{ vault_first_public }}:{{ vault_first }}@h.example"}, "it must be the host"),
+    "only_in_url": ({**SECOND, "url": "https://u:{{ vault_vendor | urlencode }}@h.example/"}, "not an address"),
+    "without_scheme": ({**SECOND, "url": "{{ vault_wrong }}@h.example"}, "url 'h.example' is not"),
+    "only_in_host": ({**SECOND, "repository": "{{ vault_wrong }}@h.example"}, "it must be the host"),
     "undefined": ({**FIRST, "private_key": "{{ vault_first + nothing }}"}, "'nothing' is undefined"),
     "filter_fails": ({**FIRST, "private_key": "{{ vault_first | from_json }}"}, "from_json' failed"),
 }

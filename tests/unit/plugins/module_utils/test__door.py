@@ -11,7 +11,12 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import HIDDEN, shown
 
-PAIR = {"public_key": {"type": "raw", "no_log": False}, "private_key": {"type": "raw", "no_log": True}}
+PAIR = {
+    "public_key": {"type": "raw", "no_log": False},
+    "private_key": {"type": "raw", "no_log": True},
+    "url": {"type": "str"},
+    "downloads_url": {"type": "str"},
+}
 SPEC: Dict[str, Dict[str, Any]] = dict(
     PAIR, users={"type": "list", "elements": "str"}, keys={"type": "list", "elements": "dict", "options": PAIR}
 )
@@ -34,6 +39,11 @@ SPEC: Dict[str, Dict[str, Any]] = dict(
         ({"keys": ["secret", [{"private_key": "secret"}]]}, {"keys": []}),
         ({"keys": "private_key=secret"}, {"keys": []}),
         ({"keys": {"private_key": "secret"}}, {"keys": []}),
+        ({"url": "https://user:secret@repo.example/x"}, {"url": f"{HIDDEN}@repo.example/x"}),
+        ({"url": "user:sec@ret@repo.example"}, {"url": f"{HIDDEN}@repo.example"}),
+        ({"downloads_url": "https://user:secret@repo.example/"}, {"downloads_url": f"{HIDDEN}@repo.example/"}),
+        ({"url": "https://repo.example/"}, {"url": "https://repo.example/"}),
+        ({"keys": [{"url": "https://user:secret@repo.example/x"}]}, {"keys": [{"url": f"{HIDDEN}@repo.example/x"}]}),
     ],
 )
 def test_only_what_is_known_and_no_secret_is_repeated(given: Dict[str, Any], expected: Dict[str, Any]) -> None:

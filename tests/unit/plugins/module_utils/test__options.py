@@ -136,7 +136,9 @@ def test_addresses_that_cannot(url: str) -> None:
     assert (caught.value.code, "url" in caught.value.message) == ("bad_options", True)
 
 
-@pytest.mark.parametrize("url", ["https://u:hunter2@h/", "https://hunter2@h/", "http://u:hunter2@h:1/"])
+@pytest.mark.parametrize(
+    "url", ["https://u:hunter2@h/", "https://hunter2@h/", "http://u:hunter2@h:1/", "u:hunter2@h/", "https:u:hunter2@h"]
+)
 def test_an_address_with_a_password_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         address(url)
