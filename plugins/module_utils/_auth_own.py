@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import HTTP_BASIC, Unfit, parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Source, winner
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import sources_for
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home, composer_homes

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import grp
 import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import own_account, owner_and_group
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, edited
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
     Account,
     Home,
     account,
-    account_of,
     composer_homes,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
@@ -26,26 +25,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file 
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, bad_options, file_mode
-
-
-def owner_name(uid: Optional[int]) -> Optional[str]:
-    """The name of an account, or its number where it has none."""
-    if uid is None:
-        return None
-    try:
-        return account_of(uid).name
-    except KeyfleetError:
-        return str(uid)
-
-
-def group_name(gid: Optional[int]) -> Optional[str]:
-    """The name of a group, or its number where it has none."""
-    if gid is None:
-        return None
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 @dataclass(frozen=True)
@@ -118,33 +97,6 @@ def imagined(place: Place) -> Tuple[FileState, FileState]:
     )
 
 
-def _identifier(found: Survey, name: str, value: Optional[str], *, check_mode: bool) -> Optional[int]:
-    """The uid or gid for option ``owner`` or ``group``, by name or number."""
-    if value is None:
-        return None
-    if value.isdecimal():
-        return int(value)
-    if name == "owner":
-        user = account(value)
-        number = user.uid if user else None
-    else:
-        try:
-            number = grp.getgrnam(value).gr_gid
-        except KeyError:
-            number = None
-    if number is None:
-        code, message = "unknown_user" if name == "owner" else "unknown_group", f"{name}: this host has no {value!r}"
-        if not check_mode:
-            raise KeyfleetError(code, message)
-        found.problems.append(Problem(code, message))
-    return number
-
-
-def own_account() -> Account:
-    """The user that the module runs as."""
-    return account_of(os.geteuid())
-
-
 def setup_home(project: str) -> str:
     """The auth.json that ``bin/magento sampledata:deploy`` of a project reads: it sets COMPOSER_HOME to that place."""
     return os.path.join(project, "var", "composer_home", "auth.json")
@@ -172,8 +124,7 @@ def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) 
     """Resolve users and projects to files. Raises `KeyfleetError` for what does not exist, except in check mode."""
     mode = file_mode(params["mode"])
     found = Survey()
-    uid = _identifier(found, "owner", params["owner"], check_mode=check_mode)
-    gid = _identifier(found, "group", params["group"], check_mode=check_mode)
+    uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
     shared = Ownership(uid=uid, gid=gid, mode=mode)
     seen: Dict[str, Tuple[Home, ...]] = {}
 

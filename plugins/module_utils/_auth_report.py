@@ -11,12 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
-    group_name,
-    own_account,
-    owner_name,
-    setup_home,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, own_account, owner_name
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import setup_home
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import repositories, winner
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove, stop_on
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_all

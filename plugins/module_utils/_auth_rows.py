@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place, group_name, owner_name
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, owner_name
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import (
     Edit,
     entry_for,

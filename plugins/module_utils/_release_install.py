@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import group_name, owner_name
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import account
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import (
+    group_name,
+    owner_and_group,
+    owner_name,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import Release, find
@@ -112,34 +114,17 @@ def _mode(value: Any) -> int:
     return mode
 
 
-def _uid(name: Optional[str]) -> Optional[int]:
-    if name is None or name.isdecimal():
-        return None if name is None else int(name)
-    user = account(name)
-    if user is None:
-        raise KeyfleetError("unknown_user", f"owner: this host has no {name!r}")
-    return user.uid
-
-
-def _gid(name: Optional[str]) -> Optional[int]:
-    if name is None or name.isdecimal():
-        return None if name is None else int(name)
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise KeyfleetError("unknown_group", f"group: this host has no {name!r}") from None
-
-
 def _work(params: Mapping[str, Any]) -> Work:
     file_name = _file_name(params["file_name"])
     if params["retries"] < 0 or not 0 <= params["retry_delay"] < float("inf"):
         raise bad_options("retries and retry_delay must not be negative")
+    uid, gid = owner_and_group(params)
     return Work(
         source=source_from(params),
         file_name=file_name,
         path=_destination(params["dest"], file_name),
         checksum=_checksum(params["checksum"]),
-        attributes=Attributes(_uid(params["owner"]), _gid(params["group"]), _mode(params["mode"])),
+        attributes=Attributes(uid, gid, _mode(params["mode"])),
         force=params["force"],
         patience=Patience(params["retries"], params["retry_delay"]),
         problems=[],

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import advice, excerpt, judge_page

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-import grp
 import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import group_name, own_account, owner_name
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import (
+    group_name,
+    own_account,
+    owner_and_group,
+    owner_name,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, Ownership, Wanted
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
@@ -55,27 +59,6 @@ def netrc_of(home: str) -> str:
     return os.path.join(home, ".netrc")
 
 
-def _number(found: Survey, option: str, value: Optional[str], *, check_mode: bool) -> Optional[int]:
-    """The uid or gid for option ``owner`` or ``group``, by name or number."""
-    if value is None or value.isdecimal():
-        return None if value is None else int(value)
-    if option == "owner":
-        user = account(value)
-        if user:
-            return user.uid
-    else:
-        try:
-            return grp.getgrnam(value).gr_gid
-        except KeyError:
-            pass
-    code = "unknown_user" if option == "owner" else "unknown_group"
-    problem = Problem(code, f"{option}: this host has no {value!r}")
-    if not check_mode:
-        raise KeyfleetError(problem.code, problem.message)
-    found.problems.append(problem)
-    return None
-
-
 def _account_to_serve() -> Account:
     if os.geteuid() == 0:
         raise KeyfleetError(
@@ -92,8 +75,7 @@ def survey(params: Mapping[str, Any], *, present: bool, check_mode: bool) -> Sur
     paths = absolute("paths", params["paths"]) or ()
     mode = file_mode(params["mode"])
     found = Survey()
-    uid = _number(found, "owner", params["owner"], check_mode=check_mode)
-    gid = _number(found, "group", params["group"], check_mode=check_mode)
+    uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
     if not (names or paths):
         user = _account_to_serve()
         found.places.append(Place(netrc_of(user.home), Ownership(uid=user.uid, gid=gid, mode=mode), user))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, own_account, owner_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import group_name, own_account, owner_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials

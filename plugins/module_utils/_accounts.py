@@ -1,0 +1,71 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names and numbers of the host's accounts and groups."""
+
+from __future__ import annotations
+
+import grp
+import os
+from typing import Any, List, Mapping, Optional, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account, account_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+
+
+def own_account() -> Account:
+    """The user that the module runs as."""
+    return account_of(os.geteuid())
+
+
+def owner_name(uid: Optional[int]) -> Optional[str]:
+    """The name of an account, or its number where it has none."""
+    if uid is None:
+        return None
+    try:
+        return account_of(uid).name
+    except KeyfleetError:
+        return str(uid)
+
+
+def group_name(gid: Optional[int]) -> Optional[str]:
+    """The name of a group, or its number where it has none."""
+    if gid is None:
+        return None
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _uid(name: str) -> Optional[int]:
+    found = account(name)
+    return found.uid if found else None
+
+
+def _gid(name: str) -> Optional[int]:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
+
+
+def owner_and_group(
+    params: Mapping[str, Any], *, problems: Optional[List[Problem]] = None
+) -> Tuple[Optional[int], Optional[int]]:
+    """The uid and gid for the options ``owner`` and ``group``, by name or number; None for what is left out.
+
+    Raises `KeyfleetError` for an unknown name. With ``problems``, for check mode, where an earlier task may be about to
+    make the account, that becomes one of them and None.
+    """
+    numbers: List[Optional[int]] = []
+    for option, look_up, code in (("owner", _uid, "unknown_user"), ("group", _gid, "unknown_group")):
+        value = params[option]
+        number = None if value is None else int(value) if value.isdecimal() else look_up(value)
+        if value is not None and number is None:
+            message = f"{option}: this host has no {value!r}"
+            if problems is None:
+                raise KeyfleetError(code, message)
+            problems.append(Problem(code, message))
+        numbers.append(number)
+    return numbers[0], numbers[1]
