@@ -58,6 +58,8 @@ class Fleet:
             "magento_key_rotation_expected_hosts": list(self.names),
             "magento_key_rotation_external_holders_acknowledged": True,
             "magento_key_rotation_search": ["{{ root }}"],
+            # All at once, which is quicker. Tests of the batches take this away.
+            "magento_key_rotation_serial": 3,
             "magento_auth_projects": ["{{ root }}/shop"],
             "magento_auth_url": self.simulator.url,
             "magento_auth_ca_path": self.simulator.ca_path,

@@ -20,6 +20,7 @@ QUIET = "changed=0"
 
 
 def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: Fleet) -> None:
+    del fleet.variables["magento_key_rotation_serial"]
     run = fleet.run("rotate", "-vvvv", "--diff")
     assert run.status == 0, run.output
     assert fleet.series() == {OLD: False, today(): True}
@@ -35,7 +36,7 @@ def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: F
 
 def test_a_host_that_is_down(fleet: Fleet) -> None:
     fleet.broken = ("web2",)
-    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100, magento_key_rotation_serial=3)
+    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100)
     assert run.status != 0, run.output
     assert "Held up by web2: it could not be asked" in run.output, run.output
     assert f"Left to do: {OLD} still enabled" in run.output, run.output
@@ -49,13 +50,14 @@ def test_a_host_that_is_down(fleet: Fleet) -> None:
 
 def test_a_host_that_is_given_up_by_name(fleet: Fleet) -> None:
     fleet.broken = ("web2",)
-    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100, magento_key_rotation_serial=3,
+    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100,
                     magento_key_rotation_written_off=["web2"])  # fmt: skip
     assert fleet.series() == {OLD: False, today(): True}, run.output
     assert fleet.held("web2") == OLD
 
 
 def test_too_many_failures_stop_the_run_in_the_deployment(fleet: Fleet) -> None:
+    del fleet.variables["magento_key_rotation_serial"]
     fleet.broken = ("web1",)
     run = fleet.run("rotate")
     assert run.status != 0 and not [r for r in run.of(action=PHASE) if "retired" in r], run.output
@@ -153,7 +155,7 @@ def test_an_old_key_where_nobody_may_write_holds_it_up(fleet: Fleet) -> None:
     fleet.variables["magento_key_rotation_projects"] = ["{{ root }}/shop"]
     fleet.file("web3").unlink()
     (fleet.directory / "web3" / "shop" / "auth.json").symlink_to("/dev/null")
-    run = fleet.run("rotate", magento_key_rotation_serial=3, magento_key_rotation_max_fail_percentage=100)
+    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100)
     assert run.status != 0 and fleet.series()[OLD] is True, run.output
 
 
@@ -206,6 +208,20 @@ def test_check_mode_writes_nothing_anywhere_and_tells(fleet: Fleet) -> None:
     assert run.status == 0 and fleet.state() == before, run.output
     assert [r["changed"] for r in run.of(action=INSTALL)] == [True] * 3
     assert f"Would disable: {OLD}" in run.output, run.output
+
+
+@pytest.mark.parametrize("given", ["inventory", "extra"])
+def test_batches_are_those_of_the_variables_wherever_they_stand(given: str, fleet: Fleet) -> None:
+    assert fleet.run("rotate_issue").status == 0
+    del fleet.variables["magento_key_rotation_serial"]
+    batches = {"magento_key_rotation_serial": [2, 1]}
+    if given == "inventory":
+        fleet.variables.update(batches)
+    run = fleet.run("rotate_deploy", **(batches if given == "extra" else {}))
+    assert run.status == 0 and fleet.all_hold() == {today()}, run.output
+    plays = run.output.split("PLAY [")[1:]
+    told = [{host for host in fleet.names if f": [{host}" in play} for play in plays]
+    assert [len(hosts) for hosts in told] == [0, 2, 1], run.output
 
 
 def test_phases_one_by_one_with_slices_for_the_deployment_only(fleet: Fleet) -> None:

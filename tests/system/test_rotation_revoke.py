@@ -55,8 +55,7 @@ def test_it_is_removed_and_deleted(fleet: Fleet) -> None:
 
 def test_a_host_that_was_not_heard_keeps_it_enabled(fleet: Fleet) -> None:
     fleet.broken = ("web3",)
-    run = fleet.run("revoke", magento_revoke_key=OLD, magento_key_rotation_max_fail_percentage=100,
-                    magento_key_rotation_serial=3)  # fmt: skip
+    run = fleet.run("revoke", magento_revoke_key=OLD, magento_key_rotation_max_fail_percentage=100)  # fmt: skip
     assert run.status != 0 and at_account(fleet, OLD) == [("", True)], run.output
     assert "web3: it could not be asked" in words(run) and "stays enabled" in words(run), run.output
 
@@ -73,7 +72,7 @@ def test_a_leak_is_disabled_first_and_that_is_said(fleet: Fleet) -> None:
 def test_a_leak_is_disabled_although_a_host_is_away(fleet: Fleet) -> None:
     fleet.broken = ("web1",)
     run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_leak=True, magento_revoke_delete=True,
-                    magento_key_rotation_max_fail_percentage=100, magento_key_rotation_serial=3)  # fmt: skip
+                    magento_key_rotation_max_fail_percentage=100)  # fmt: skip
     assert run.status != 0 and at_account(fleet, OLD) == [("", False)], run.output
     assert "is disabled and not deleted" in words(run), run.output
 
