@@ -16,11 +16,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from _aloud import aloud
 from _simulator_fixture import simulator, simulator_server
 
 from runner import docker, program, root
 
-__all__ = ["simulator", "simulator_server"]
+__all__ = ["aloud", "simulator", "simulator_server"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from _agreement import (
     excused,
     profile,
 )
+from _aloud import Aloud
 from _auth_files import ACCEPTED, FATAL, FIT, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, Kind, documents, written
 from _composer import Command, Harness
 from _unfit_auth_files import RANDOM, STRICTER, UNFIT
@@ -58,12 +58,11 @@ Tally = dict[str, Counter[str]]
 
 
 @pytest.fixture(scope="module")
-def tally(request: pytest.FixtureRequest, command: Command) -> Iterator[Tally]:
+def tally(aloud: Aloud, command: Command) -> Iterator[Tally]:
     """How many files of each class were made, and what became of them: printed, come what may."""
     counts: Tally = {}
     yield counts
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+    with aloud():
         print(f"\n\n{command.version}; {EXAMPLES} examples of each class, {WHICH}")
         columns = ("files", "accepted", "ignored", "fatal", "stricter")
         print(f"{'class of auth.json':<36}" + "".join(f"{column:>10}" for column in columns))

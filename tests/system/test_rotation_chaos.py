@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _aloud import Aloud
 from _chaos_history import History, World
 from _chaos_host import alone
 from _chaos_run import APPLIES, Violation
@@ -108,7 +109,7 @@ def directory() -> Any:
         yield Path(name)
 
 
-def test_whatever_happens_nobody_is_left_without_a_working_key(directory: Path) -> None:
+def test_whatever_happens_nobody_is_left_without_a_working_key(directory: Path, aloud: Aloud) -> None:
     began = time.monotonic()
     share = -(-HISTORIES // WORKERS)
 
@@ -120,10 +121,11 @@ def test_whatever_happens_nobody_is_left_without_a_working_key(directory: Path) 
     assert not errors, f"KEYFLEET_CHAOS_SEED={SEED}\n" + "\n".join(errors)
     histogram: Counter[str] = sum((Counter(result["histogram"]) for result in results), Counter())
     counts: Counter[str] = sum((Counter(result["counts"]) for result in results), Counter())
-    print(f"\nseed {SEED}, {time.monotonic() - began:.0f} s: {dict(sorted(counts.items()))}")
     rows = ["/".join(row) for row in ROWS]
-    for row in rows:
-        print(f"{histogram[row]:6} {row}")
+    with aloud():
+        print(f"\n\nKEYFLEET_CHAOS_SEED={SEED}, {time.monotonic() - began:.0f} s")
+        for name, count in [*sorted(counts.items()), *((row, histogram[row]) for row in rows)]:
+            print(f"{count:6} {name}")
     assert counts["histories"] >= HISTORIES
     if HISTORIES >= 200:
         assert not [row for row in rows if histogram[row] < 5], histogram
@@ -192,12 +194,12 @@ MUTANTS = {
 """Each with a fault that there is more of in its histories, so that it is found out early."""
 
 
-def test_every_mutant_is_caught(directory: Path) -> None:
+def test_every_mutant_is_caught(directory: Path, aloud: Aloud) -> None:
     def work(place: int, where: Path) -> dict[str, Any]:
         caught = {}
         with World.made(where) as world:
             for mutant, focus in list(MUTANTS.items())[place::WORKERS]:
-                for seed in range(SEED, SEED + 120):
+                for seed in range(SEED, SEED + 400):
                     try:
                         History(world, seed, mutant=mutant, focus=focus).live()
                     except Violation as violation:
@@ -206,6 +208,8 @@ def test_every_mutant_is_caught(directory: Path) -> None:
         return caught
 
     found = {name: told for result in _in_processes(work, WORKERS, directory) for name, told in result.items()}
-    for name, told in found.items():
-        print(f"{name} {told}")
+    with aloud():
+        print()
+        for name, told in found.items():
+            print(f"caught {name.strip('_')} {told.splitlines()[0]}")
     assert set(found) == {mutant.__name__ for mutant in MUTANTS}, f"seed {SEED}: {found}"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import _control
 import _file_lab
@@ -214,7 +215,7 @@ def test_check_mode_writes_nothing_anywhere_and_tells(fleet: Fleet) -> None:
 def test_batches_are_those_of_the_variables_wherever_they_stand(given: str, fleet: Fleet) -> None:
     assert fleet.run("rotate_issue").status == 0
     del fleet.variables["magento_key_rotation_serial"]
-    batches = {"magento_key_rotation_serial": [2, 1]}
+    batches: dict[str, Any] = {"magento_key_rotation_serial": [2, 1]}
     if given == "inventory":
         fleet.variables.update(batches)
     run = fleet.run("rotate_deploy", **(batches if given == "extra" else {}))
