@@ -188,6 +188,13 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert scan("--secrets-file", str(file), "--without", str(file), str(tmp_path)).returncode == 0
 
 
+def test_a_call_that_strace_could_not_read_is_not_called_clean(tmp_path: Path) -> None:
+    (tmp_path / "trace.1").write_text("execve(0x7f13b1da304a, 0x7ffc5f0e12c0, 0x7f13b1da6018) = 0\n")
+    refused = scan("--secrets-file", "-", "--programs", str(tmp_path), secrets={"key": KEY.value})
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "leaks: trace.1 has a call that cannot be read\n"
+
+
 @pytest.mark.needs("strace")
 def test_programs_on_the_command_line(tmp_path: Path) -> None:
     seen = tmp_path / "seen"
