@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
@@ -23,7 +22,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
     service_from,
     token_from,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import netrc_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting
 
 FEED = "info/json"
@@ -88,7 +87,7 @@ def source_from(params: Mapping[str, Any]) -> Source:
 
 def _installed(service: Service, path: Optional[str]) -> Credentials:
     """What a netrc has for the machine; without a path, that of the user who asks."""
-    where = path or netrc_of(own_account().home)
+    where = path or own_netrc()
     try:
         data = observe(where, parse=netrc.check).data
     except Unfit as unfit:

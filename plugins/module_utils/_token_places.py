@@ -59,6 +59,11 @@ def netrc_of(home: str) -> str:
     return os.path.join(home, ".netrc")
 
 
+def own_netrc() -> str:
+    """That of the user that the module runs as: like curl, HOME goes before the user database."""
+    return netrc_of(os.environ.get("HOME") or own_account().home)
+
+
 def _account_to_serve() -> Account:
     if os.geteuid() == 0:
         raise KeyfleetError(
@@ -78,7 +83,7 @@ def survey(params: Mapping[str, Any], *, present: bool, check_mode: bool) -> Sur
     uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
     if not (names or paths):
         user = _account_to_serve()
-        found.places.append(Place(netrc_of(user.home), Ownership(uid=user.uid, gid=gid, mode=mode), user))
+        found.places.append(Place(own_netrc(), Ownership(uid=user.uid, gid=gid, mode=mode), user))
     for name in names:
         someone = account(name)
         if someone is not None and os.path.isdir(someone.home):

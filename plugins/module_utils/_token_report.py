@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, own_account, owner_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import account
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
@@ -22,7 +22,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
     service_from,
     token_from,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place, netrc_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place, netrc_of, own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_proof import Proof, reader_of, stop_on
 
 
@@ -82,16 +82,16 @@ def _look(report: Report, place: Place) -> None:
 
 
 def _places(report: Report, names: Sequence[str], paths: Sequence[str]) -> List[Place]:
-    users: List[Account] = []
+    places: List[Place] = []
     for name in names:
         user = account(name)
         if user is None:
             report.problem("unknown_user", f"users: this host has no user {name!r}")
         else:
-            users.append(user)
+            places.append(Place(netrc_of(user.home), user=user))
     if not (names or paths):
-        users.append(own_account())
-    return [*(Place(netrc_of(user.home), user=user) for user in users), *(Place(path) for path in paths)]
+        places.append(Place(own_netrc(), user=own_account()))
+    return [*places, *(Place(path) for path in paths)]
 
 
 def report(params: Mapping[str, Any]) -> Dict[str, Any]:

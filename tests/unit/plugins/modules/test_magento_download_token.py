@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 from typing import Any, Dict
@@ -135,12 +136,22 @@ def test_a_file_that_curl_cannot_read_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == 'machine other.example login me password "hunter2\n'
 
 
-def test_the_own_home_is_meant_when_nothing_is_given() -> None:
-    answer = run({**PAIR, "state": "absent", "token": None}, check_mode=True)
-    if os.geteuid() == 0:
-        assert answer.code == "no_target"
-    else:
-        assert [row["path"] for row in answer.result["files"]] == [os.path.expanduser("~/.netrc")]
+def test_the_own_home_is_meant_when_nothing_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where curl would look: HOME comes before the user database."""
+    own = str(tmp_path / ".netrc")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [row["path"] for row in knock(info_main, {}).result["files"]] == [own]
+    registered = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".netrc")
+    for home, expected in ((str(tmp_path), own), (None, registered)):
+        if home:
+            monkeypatch.setenv("HOME", home)
+        else:
+            monkeypatch.delenv("HOME")
+        answer = run({**PAIR, "state": "absent", "token": None}, check_mode=True)
+        if os.geteuid() == 0:
+            assert answer.code == "no_target"
+        else:
+            assert [row["path"] for row in answer.result["files"]] == [expected]
 
 
 @pytest.mark.parametrize("mage_id", [TOKEN, [TOKEN], {"a": TOKEN}, f"{TOKEN}\n"])
