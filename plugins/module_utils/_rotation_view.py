@@ -27,12 +27,12 @@ def deploy_keys(
     older: Sequence[str],
     places: Mapping[str, Any],
     url: Optional[str] = None,
-    done: Sequence[str] = (),
+    done: Sequence[Mapping[str, Any]] = (),
 ) -> List[Dict[str, Any]]:
     """The keys of one module execution on one host: the new pair where it is wanted, and wherever an ``older`` one is.
 
     ``held`` is the host's answer to M(magento_auth_key_info), ``places`` the users, projects and paths that the fleet's
-    variables name; files in ``done`` are left out. Empty when nothing is to be written.
+    variables name; what rows in ``done`` show as written is left out. Empty when nothing is to be written.
     """
     key: Dict[str, Any] = {"public_key": pair["public_key"], "private_key": pair["private_key"]}
     if url:
@@ -41,7 +41,10 @@ def deploy_keys(
         if places.get(name):
             key[name] = names(places[name])
     stale = files_that_hold(held, set(names(older)) - {pair["public_key"]})
-    stale = [path for path in stale if path not in done]
+    written = {row[name] for row in done for name in ("path", "real_path") if row.get(name)}
+    if written:
+        real = {row["path"]: row.get("real_path") for row in held["files"]}
+        stale = [path for path in stale if path not in written and real[path] not in written]
     if stale:
         key["paths"] = list(dict.fromkeys([*key.get("paths", []), *stale]))
     return [key] if any(name in key for name in _PLACES) else []

@@ -136,12 +136,16 @@ def test_the_owner_of_a_stale_file_stays(fleet: Fleet, accounts: Accounts) -> No
         stale[name] = fleet.give(name, *pair, "elsewhere")
         for path in (stale[name], stale[name].parent):
             os.chown(path, other.uid, other.gid)
-    fleet.variables["magento_auth_owner"] = deploy.name
+        (fleet.directory / name / "link").symlink_to("shop")
+    # The project is reached through a link, as after a deployment, and its file is found below the search root as well.
+    fleet.variables |= {"magento_auth_owner": deploy.name, "magento_auth_mode": "0640"}
+    fleet.variables["magento_auth_projects"] = ["{{ root }}/link"]
     run = fleet.run("rotate")
     assert run.status == 0, run.output
     for name in fleet.names:
         assert fleet.held(name) == fleet.held(name, "elsewhere") == today()
         assert (fleet.file(name).stat().st_uid, stale[name].stat().st_uid) == (deploy.uid, other.uid)
+        assert {file.stat().st_mode & 0o777 for file in (fleet.file(name), stale[name])} == {0o640}
     assert fleet.run("rotate").status == 0
     checked = fleet.run("rotate", "--check", magento_key_rotation_rotate_now=True)
     assert checked.status == 0, checked.output

@@ -58,11 +58,15 @@ def test_the_keys_of_one_deployment(
     assert asked_elsewhere == [{**key, "url": "https://mirror.example/"} for key in expected]
 
 
-def test_what_is_done_is_not_done_again() -> None:
+def test_what_is_done_is_not_done_again_whatever_link_leads_there() -> None:
     held = holding("old", "first")
-    rest = deploy_keys(PAIR, held=held, older=["old", "first"], places=NOWHERE, done=["/o/auth.json"])
+    older = ["old", "first"]
+    rest = deploy_keys(PAIR, held=held, older=older, places=NOWHERE, done=[{"path": "/o/auth.json"}])
     assert rest == [{**KEY, "paths": ["/f/auth.json"]}]
-    assert deploy_keys(PAIR, held=held, older=["old"], places=NOWHERE, done=["/o/auth.json"]) == []
+    through = [{"path": "/current/auth.json", "real_path": "/o/auth.json"}]
+    assert deploy_keys(PAIR, held=held, older=older, places=NOWHERE, done=through) == rest
+    held["files"][1]["real_path"] = "/o/auth.json"
+    assert deploy_keys(PAIR, held=held, older=older, places=NOWHERE, done=through) == []
 
 
 @pytest.mark.parametrize(
