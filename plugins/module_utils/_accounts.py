@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import grp
 import os
+import re
 from typing import Any, List, Mapping, Optional, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account, account_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+
+_NUMBER = re.compile(r"[0-9]{1,10}\Z")
+_LARGEST = 2**32 - 2  # the last one means "no change" to the kernel
 
 
 def own_account() -> Account:
@@ -46,7 +50,7 @@ def _uid(name: str) -> Optional[int]:
 def _gid(name: str) -> Optional[int]:
     try:
         return grp.getgrnam(name).gr_gid
-    except KeyError:
+    except (KeyError, ValueError):
         return None
 
 
@@ -61,7 +65,9 @@ def owner_and_group(
     numbers: List[Optional[int]] = []
     for option, look_up, code in (("owner", _uid, "unknown_user"), ("group", _gid, "unknown_group")):
         value = params[option]
-        number = None if value is None else int(value) if value.isdecimal() else look_up(value)
+        number = None if value is None else int(value) if _NUMBER.match(value) else look_up(value)
+        if number is not None and number > _LARGEST:
+            number = None
         if value is not None and number is None:
             message = f"{option}: this host has no {value!r}"
             if problems is None:

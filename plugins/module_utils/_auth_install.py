@@ -62,7 +62,7 @@ def _accepted(place: Place, seen: Seen, *, replace_malformed: bool, check_mode: 
 
 def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool) -> Dict[str, Reading]:
     """Every file, before any is written. All that is unfit is reported in one failure."""
-    seen = read_all({place.path: place.ownership.uid for place in places})
+    seen = read_all({place.path: place.access for place in places})
     readings: Dict[str, Reading] = {}
     errors: List[KeyfleetError] = []
     for place in places:

@@ -18,9 +18,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home im
     composer_homes,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
+    Access,
     FileState,
     Ownership,
     Wanted,
+    check_directory_owner,
     observe,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
@@ -29,13 +31,20 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import K
 
 @dataclass(frozen=True)
 class Place:
-    """One file, what shall be in it, and whose it is."""
+    """One file, what shall be in it, and whose it is. ``walk_as`` and ``directory_owners``: as in `Wanted`."""
 
     path: str
     ownership: Ownership
     user: Optional[Account] = None
     config_file: str = ""
+    walk_as: Optional[int] = None
+    directory_owners: Optional[Tuple[int, ...]] = None
     edits: Tuple[Tuple[Key, Edit], ...] = ()
+
+    @property
+    def access(self) -> Access:
+        """How the path is walked."""
+        return Access(self.ownership.uid, self.walk_as)
 
     def wanted(self, *, broken: Optional[bytes]) -> Wanted:
         """The request to the file layer; its transform is the plan. ``broken``: unfit bytes that may be overwritten."""
@@ -50,6 +59,8 @@ class Place:
             ownership=self.ownership,
             make_directory=self.user is not None,
             user=None if self.user is None else self.user.uid,
+            walk_as=self.walk_as,
+            directory_owners=self.directory_owners,
         )
 
 
@@ -102,6 +113,25 @@ def setup_home(project: str) -> str:
     return os.path.join(project, "var", "composer_home", "auth.json")
 
 
+def _setup_home_place(project: str, ownership: Ownership, problems: List[Problem]) -> Optional[Place]:
+    """The place of `setup_home` if it is there and may get a key; what speaks against that becomes a problem.
+
+    The web server's user owns ``var/`` of many projects, and with it decides what is found there.
+    """
+    path = setup_home(project)
+    try:
+        project_uid = observe(os.path.join(project, "auth.json"), parse=bytes).directory_uid
+        owners = (project_uid,) if ownership.uid is None else (project_uid, ownership.uid)
+        state = observe(path, parse=bytes, access=Access(ownership.uid))
+        if not state.directory_exists:
+            return None
+        check_directory_owner(state, owners)
+    except KeyfleetError as error:
+        problems.append(Problem(error.code, error.message, path))
+        return None
+    return Place(path, ownership, directory_owners=owners)
+
+
 def _account_to_serve() -> Account:
     if os.geteuid() == 0:
         raise KeyfleetError(
@@ -127,6 +157,7 @@ def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) 
     uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
     shared = Ownership(uid=uid, gid=gid, mode=mode)
     seen: Dict[str, Tuple[Home, ...]] = {}
+    setup_homes: Dict[str, Optional[Place]] = {}
 
     def add_user(key: Key, user: Account, environ: Optional[Mapping[str, str]]) -> None:
         if user.name not in seen:
@@ -136,7 +167,8 @@ def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) 
         # Without a group of one's own the file layer takes the account's primary group.
         ownership = Ownership(uid=user.uid, gid=gid, mode=mode)
         for home in seen[user.name]:
-            found.add(key, Place(home.auth_file, ownership, user, home.config_file), read_first=home.read_first)
+            place = Place(home.auth_file, ownership, user, home.config_file, home.walk_as)
+            found.add(key, place, read_first=home.read_first)
 
     for key in keys:
         if not (key.users or key.projects or key.paths):
@@ -158,8 +190,11 @@ def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) 
             found.add(key, _place_to_come(name, user, gid, mode), missing=True)
         for project in key.projects:
             found.add(key, Place(os.path.join(project, "auth.json"), shared))
-            if observe(setup_home(project), parse=bytes).directory_exists:
-                found.add(key, Place(setup_home(project), shared))
+            if project not in setup_homes:
+                setup_homes[project] = _setup_home_place(project, shared, found.problems)
+            setup_place = setup_homes[project]
+            if setup_place is not None:
+                found.add(key, setup_place)
         for path in key.paths:
             found.add(key, Place(path, shared))
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit, parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, FileState, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_reading import PATIENCE
 
@@ -27,12 +27,12 @@ class Seen:
     error: Optional[KeyfleetError] = None
 
 
-def _look(path: str, owner: Optional[int], patience: float) -> Seen:
+def _look(path: str, access: Access, patience: float) -> Seen:
     try:
         try:
-            return Seen(observe(path, parse=parse, owner=owner, patience=patience))
+            return Seen(observe(path, parse=parse, access=access, patience=patience))
         except Unfit:
-            state = observe(path, parse=bytes, owner=owner)
+            state = observe(path, parse=bytes, access=access)
     except KeyfleetError as error:
         return Seen(None, error=error)
     try:
@@ -45,16 +45,16 @@ def _look(path: str, owner: Optional[int], patience: float) -> Seen:
 
 
 def read_all(
-    files: Mapping[str, Optional[int]],
+    files: Mapping[str, Access],
     *,
     patience: float = PATIENCE,
     clock: Callable[[], float] = time.monotonic,
 ) -> Dict[str, Seen]:
-    """Every file by its path; the values of ``files`` are the accounts that they shall belong to, where one was named.
+    """Every file by its path; the values of ``files`` say on whose behalf it is looked at.
 
     What is unfit is read again until ``patience`` seconds have gone by since the first look at all of them.
     """
-    seen = {path: _look(path, owner, 0.0) for path, owner in files.items()}
+    seen = {path: _look(path, access, 0.0) for path, access in files.items()}
     until = clock() + patience
     for path in [path for path, one in seen.items() if one.unfit]:
         seen[path] = _look(path, files[path], max(0.0, until - clock()))

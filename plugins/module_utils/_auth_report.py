@@ -24,7 +24,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home im
     all_accounts,
     composer_homes,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     Key,
@@ -50,6 +50,7 @@ class Asked:
 
     only_existing: bool
     user: Optional[Account]
+    access: Access
 
 
 @dataclass
@@ -71,15 +72,17 @@ class User:
     homes: Tuple[Home, ...]
 
 
-def _ask(report: Report, path: str, *, only_existing: bool, user: Optional[Account] = None) -> None:
-    """Put the file on the list; ``user`` is the one whose Composer reads it."""
-    there = report.asked.get(path, Asked(only_existing, user))
-    report.asked[path] = Asked(there.only_existing and only_existing, there.user or user)
+def _ask(
+    report: Report, path: str, *, only_existing: bool, user: Optional[Account] = None, walk_as: Optional[int] = None
+) -> None:
+    """Put the file on the list; ``user`` is the one whose Composer reads it, ``walk_as`` whose data named it."""
+    there = report.asked.get(path, Asked(only_existing, user, Access(walk_as=walk_as)))
+    report.asked[path] = Asked(there.only_existing and only_existing, there.user or user, there.access)
 
 
 def _look(report: Report) -> None:
     """Read every file on the list, whatever state it is in."""
-    for path, seen in read_all({path: None for path in report.asked}).items():
+    for path, seen in read_all({path: asked.access for path, asked in report.asked.items()}).items():
         if seen.error:
             report.problems.append(Problem(seen.error.code, seen.error.message, path))
         if seen.unfit:
@@ -134,7 +137,7 @@ def _ask_for_users(
             continue
         report.problems.extend(homes.problems)
         for home in homes.homes:
-            _ask(report, home.auth_file, only_existing=only_existing, user=user)
+            _ask(report, home.auth_file, only_existing=only_existing, user=user, walk_as=home.walk_as)
         result.append(User(user, homes.homes))
     return result
 

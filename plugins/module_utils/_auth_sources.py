@@ -14,7 +14,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Source, shadows
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import ANYBODY, Access, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key
 
@@ -22,10 +22,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import K
 Known = Dict[str, Optional[bytes]]
 
 
-def _bytes(path: str, known: Known) -> Optional[bytes]:
+def _bytes(path: str, known: Known, access: Access = ANYBODY) -> Optional[bytes]:
     if path not in known:
         try:
-            known[path] = observe(path, parse=bytes).data
+            known[path] = observe(path, parse=bytes, access=access).data
         except KeyfleetError:
             # What this process may not read is somebody else's report, not a source that can be compared.
             known[path] = None
@@ -56,7 +56,8 @@ def sources_for(homes: Sequence[Home], project: Optional[str], known: Known) -> 
     for home in homes:
         if home.config_file:
             found.append(_config("user's config.json", home.config_file, known))
-        found.append(_source("user's auth.json", home.auth_file, _bytes(home.auth_file, known)))
+        data = _bytes(home.auth_file, known, Access(walk_as=home.walk_as))
+        found.append(_source("user's auth.json", home.auth_file, data))
     if project is not None:
         path = os.path.join(project, "auth.json")
         found.append(_config("project's composer.json", os.path.join(project, "composer.json"), known))

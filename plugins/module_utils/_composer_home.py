@@ -34,12 +34,14 @@ class Account:
 class Home:
     """One auth.json of a user. ``read_first`` False: it exists, but a Composer 2 of this host reads another one.
 
-    ``config_file`` is read before it and may hold credentials, too.
+    ``config_file`` is read before it and may hold credentials, too. ``walk_as``: the uid of the user where a file of
+    theirs named the place, see `Access`.
     """
 
     auth_file: str
     read_first: bool = True
     config_file: str = ""
+    walk_as: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def account(name: str) -> Optional[Account]:
     """The account called ``name``, or None when the host has no such user."""
     try:
         entry = pwd.getpwnam(name)
-    except KeyError:
+    except (KeyError, ValueError):
+        # A NUL or half of a surrogate pair is in the name of no account.
         return None
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
@@ -143,7 +146,8 @@ def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None
                 )
             )
         config_file = os.path.join(directory, "config.json")
-        homes.append(Home(os.path.join(moved or directory, "auth.json"), first, config_file))
+        walk_as = user.uid if moved else None
+        homes.append(Home(os.path.join(moved or directory, "auth.json"), first, config_file, walk_as))
     if other:
         problems.append(
             Problem(

@@ -22,11 +22,25 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._file_state impor
     Transform,
     Wanted,
     check_directory,
+    check_directory_owner,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_writer import Writer, malformed, problem_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Pace
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import ANYBODY, Access
 
-__all__ = ["Change", "FileState", "Ownership", "Transform", "Wanted", "apply", "observe", "predict"]
+__all__ = [
+    "ANYBODY",
+    "Access",
+    "Change",
+    "FileState",
+    "Ownership",
+    "Transform",
+    "Wanted",
+    "apply",
+    "check_directory_owner",
+    "observe",
+    "predict",
+]
 
 
 def apply(
@@ -62,7 +76,7 @@ def _examine(wanted: Sequence[Wanted], patience: float, pace: Pace) -> None:
                 one.path,
                 parse=one.transform,
                 patience=patience,
-                owner=one.ownership.uid,
+                access=one.access,
                 clock=pace.clock,
                 sleep=pace.sleep,
             )

@@ -15,7 +15,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_state import Change, FileState, Wanted, decide
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Pace, read_file
-from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, locate
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import ANYBODY, Access, Place, locate
 
 PATIENCE = 1.0  # seconds: Composer truncates and writes in place, which takes it milliseconds
 STEP = 0.02
@@ -30,18 +30,17 @@ def observe(
     *,
     parse: Callable[[bytes], object],
     patience: float = PATIENCE,
-    owner: Optional[int] = None,
+    access: Access = ANYBODY,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> FileState:
     """The file as it is, without a lock. What ``parse`` finds Unfit is read again for a while before Unfit is raised.
 
-    ``owner`` is the account that the file shall belong to, if one was asked for: its file can be read even where the
-    owner of the directory may not.
+    The file of ``access.owner`` can be read even where the owner of the directory may not.
     """
 
     def accept() -> FileState:
-        state = look(path, owner)
+        state = look(path, access)
         if state.data is not None:
             parse(state.data)
         return state
@@ -80,10 +79,10 @@ def primary_group(state: FileState, uid: int) -> int:
     return acting.gid if uid == acting.uid else identity_of(uid, acting.gid).gid
 
 
-def look(path: str, owner: Optional[int]) -> FileState:
+def look(path: str, access: Access) -> FileState:
     """The file at this moment."""
-    with locate(path) as place:
-        return state_of(place, read_file(place, owner))
+    with locate(path, access) as place:
+        return state_of(place, read_file(place, access.owner))
 
 
 def state_of(place: Place, seen: Snapshot) -> FileState:
@@ -97,12 +96,12 @@ def state_of(place: Place, seen: Snapshot) -> FileState:
         gid=None if info is None else info.st_gid,
         mode=None if info is None else stat.S_IMODE(info.st_mode),
         directory_exists=not place.missing,
-        nlink=None if info is None else info.st_nlink,
         directory_uid=place.directory_info.st_uid,
-        open_to_all=bool(place.directory_info.st_mode & stat.S_IWOTH),
+        shared=place.shared and not place.missing,
         missing_directories=len(place.missing),
         acting=place.acting,
         bound=place.bound,
+        led=place.led,
         privileged=place.privileged,
     )
 

@@ -10,6 +10,7 @@ from typing import Callable, Optional, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, account_name
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Access
 
 # Gets the bytes of the file, or None when there is no file; returns the wanted bytes, or None for "leave it as it is".
 # Pure, and a fixed point of itself: what it returned satisfies it. Raises Unfit for a file that it cannot read.
@@ -34,7 +35,8 @@ class FileState:
     """A file at one moment. ``data`` is None when there is none; ``real_path`` has all links resolved.
 
     The second half is about the place: who would act there (``acting``; where it is ``privileged``, root may do the
-    rest, unless ``bound``), how many directories are missing, and whether anybody at all may put files there.
+    rest, unless ``bound``), whether a link of another led there, how many directories are missing, and whether root
+    would act where others may put files.
     """
 
     path: str
@@ -44,12 +46,12 @@ class FileState:
     gid: Optional[int]
     mode: Optional[int]
     directory_exists: bool
-    nlink: Optional[int] = None
     directory_uid: int = field(default=0, compare=False)
-    open_to_all: bool = field(default=False, compare=False)
+    shared: bool = field(default=False, compare=False)
     missing_directories: int = field(default=0, compare=False)
     acting: Identity = field(default=Identity(0, 0, (0,)), compare=False)
     bound: bool = field(default=False, compare=False)
+    led: bool = field(default=False, compare=False)
     privileged: bool = field(default=False, compare=False)
 
 
@@ -58,7 +60,9 @@ class Wanted:
     """One file as it shall be.
 
     ``make_directory`` makes a missing parent (for a home: up to two levels), 0700. ``user`` is the account whose home
-    this is. ``when_unfit`` takes the place of ``transform`` for a file that is still unfit after some patience.
+    this is. ``walk_as`` is the account whose own data named the path, see `Access`. ``directory_owners``: the file is
+    written only where one of these accounts owns the directory and acts there. ``when_unfit`` takes the place of
+    ``transform`` for a file that is still unfit after some patience.
     """
 
     path: str
@@ -66,7 +70,14 @@ class Wanted:
     ownership: Ownership = Ownership()
     make_directory: bool = False
     user: Optional[int] = None
+    walk_as: Optional[int] = None
+    directory_owners: Optional[Tuple[int, ...]] = None
     when_unfit: Optional[Transform] = field(default=None, repr=False)
+
+    @property
+    def access(self) -> Access:
+        """How the path is walked."""
+        return Access(self.ownership.uid, self.walk_as)
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,7 @@ def decide(
 ) -> FileState:
     """The file after the change, or the same state when nothing has to be done. Refuses what cannot be done."""
     _check_home(state, wanted)
+    check_directory_owner(state, wanted.directory_owners)
     _check_planted(state, wanted.ownership)
     if data is None:
         return state
@@ -143,7 +155,6 @@ def decide(
         uid=uid,
         gid=gid,
         mode=mode,
-        nlink=1,
         directory_exists=True,
         directory_uid=directory_uid,
         missing_directories=0,
@@ -162,14 +173,28 @@ def _check_home(state: FileState, wanted: Wanted) -> None:
     )
 
 
+def check_directory_owner(state: FileState, owners: Optional[Tuple[int, ...]]) -> None:
+    """Raises ``foreign_owner`` where root would write into a directory of somebody who is not among ``owners``."""
+    if owners is None or not state.privileged or {state.directory_uid, state.acting.uid} <= set(owners):
+        return
+    whose = " or ".join(dict.fromkeys(account_name(uid) for uid in owners))
+    raise KeyfleetError(
+        "foreign_owner",
+        f"{state.path}: its directory is in the hands of {account_name(state.directory_uid)}, not of {whose}, so it "
+        "gets no key. Give the directory to its project's owner (chown), or name its owner in the option owner.",
+        path=state.path,
+    )
+
+
 def _check_planted(state: FileState, ownership: Ownership) -> None:
     # Whoever acts but root gives the keys to nobody else anyway.
-    if not (state.open_to_all and state.acting.uid == 0) or state.uid in (None, 0, ownership.uid):
+    if not state.shared or state.uid in (None, 0, ownership.uid):
         return
     raise KeyfleetError(
         "unsafe_path",
-        f"{state.path} lies in a directory that everybody may write to, and belongs to {account_name(state.uid or 0)}, "
-        "who may have put it there to be given the keys. Remove it, or say to whom the file shall belong.",
+        f"{state.path} lies in a directory of root that others may write to, and belongs to "
+        f"{account_name(state.uid or 0)}, who may have put it there to be given the keys. Remove it, or say to whom "
+        "the file shall belong.",
         path=state.path,
     )
 
@@ -186,11 +211,15 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
     """The group that can be given by one who is not root. What was asked for and cannot be given is an error."""
     acting = state.acting
     if uid != acting.uid:
+        if ownership.uid is not None and (state.led or state.directory_uid != acting.uid):
+            # Whoever made the link that led here would not be allowed to look at it once more.
+            raise _denied(state, f"give it to {account_name(uid)}, since a link led to it")
         if ownership.uid is None:
             raise KeyfleetError(
                 "foreign_owner",
                 f"{state.path} belongs to {account_name(uid)}. Replaced by {acting} it would belong to {acting}, and "
-                f"{account_name(uid)} could no longer read it. Do this as {account_name(uid)} or as root.",
+                f"{account_name(uid)} could no longer read it. Do this as {account_name(uid)}, or as root by a path "
+                "without links.",
                 path=state.path,
                 uid=uid,
                 mode=state.mode,

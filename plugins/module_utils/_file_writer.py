@@ -33,10 +33,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._make_directory i
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
     Moved,
     Pace,
-    discard_temporary,
-    locked,
+    discard_left_over,
+    maker_of,
     read_file,
     replace_file,
+    temporary,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, locate
 
@@ -56,7 +57,7 @@ class Writer:
         made: Optional[FileState] = None
         for _attempt in range(ATTEMPTS):
             try:
-                with locate(wanted.path) as place:
+                with locate(wanted.path, wanted.access) as place:
                     if place.missing:
                         state = state_of(place, None)
                         change = predict(state, wanted)
@@ -73,21 +74,33 @@ class Writer:
 
     def _make_directory(self, place: Place, state: FileState, wanted: Wanted) -> None:
         check_directory(state, wanted)
-        uid = new_directory_uid(state, wanted)
-        gid = wanted.ownership.gid
-        with locked(place, self.lock_timeout, self.pace):
-            make_directory(place, uid, primary_group(state, uid) if gid is None else gid)
+        uid, gid = new_directory_uid(state, wanted), wanted.ownership.gid
+        gid = primary_group(state, uid) if gid is None else gid
+        make_directory(place, uid, gid, (uid,), self.lock_timeout, self.pace)
 
     def _write_here(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Change:
-        with locked(place, self.lock_timeout, self.pace) as directory:
-            seen, data = self._read(place, wanted, last)
-            before = state_of(place, seen)
-            after = judge(before, wanted, data)
-            discard_temporary(place)
-            if after is before or after.data is None or after.uid is None or after.gid is None or after.mode is None:
-                return Change(wanted, before, before)
-            replace_file(place, directory, seen, after.data, after.uid, after.gid, after.mode)
-            return Change(wanted, before, after)
+        _seen, change = self._planned(place, wanted, last)
+        uid = change.after.uid
+        if change.after is change.before or uid is None:
+            discard_left_over(place, [one for one in (uid, wanted.ownership.uid) if one is not None])
+            return change
+        maker = maker_of(place, uid)
+        with temporary(place, maker, (uid,), self.lock_timeout, self.pace) as made:
+            # Once more, now that no other run can be at work on the file.
+            seen, change = self._planned(place, wanted, last)
+            after = change.after
+            if after is change.before or after.data is None or after.gid is None or after.mode is None:
+                return change
+            if after.uid != uid:
+                raise Moved()
+            replace_file(place, made, seen, after.data, uid, after.gid, after.mode)
+            return change
+
+    def _planned(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Snapshot, Change]:
+        seen, data = self._read(place, wanted, last)
+        before = state_of(place, seen)
+        after = judge(before, wanted, data)
+        return seen, Change(wanted, before, before if after.data is None else after)
 
     def _read(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Snapshot, Optional[bytes]]:
         seen: Snapshot = None
@@ -134,7 +147,7 @@ class Writer:
 
     def _holds(self, number: int, wanted: Wanted, broken_since: Dict[int, float]) -> bool:
         try:
-            data = look(wanted.path, wanted.ownership.uid).data
+            data = look(wanted.path, wanted.access).data
             kept = wanted.transform(data) == data
         except Moved:
             return True  # it is being exchanged right now: the next look decides

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One file in one open directory: read it, lock it, put another in its place, make its directory.
+"""One file in one open directory: read it, lock its temporary file, put that in its place.
 
 Every name is looked up in the open directory and never followed, so nothing here can be led away by a link.
 """
@@ -12,9 +12,9 @@ import errno
 import fcntl
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, account_name, acting_as
@@ -24,6 +24,8 @@ LARGEST = 4 * 1024 * 1024
 _LOCK_STEP = 0.02
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_ACL = "system.posix_acl_access"
+_KEPT_ATTRIBUTES = ("security.selinux", _ACL, "user.")
 
 
 class Moved(Exception):
@@ -51,7 +53,7 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Tuple[bytes
         raise not_a_file(place.path, place.info.st_mode)
     try:
         with acting_as(place.acting):
-            fd = os.open(place.name, _READ_FLAGS, dir_fd=place.directory)
+            fd = _open(place)
     except FileNotFoundError:
         return None
     except PermissionError as exc:
@@ -62,6 +64,10 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Tuple[bytes
         return _read_open(place, fd)
     finally:
         os.close(fd)
+
+
+def _open(place: Place) -> int:
+    return os.open(place.name, _READ_FLAGS, dir_fd=place.directory)
 
 
 def _read_failure(exc: OSError, place: Place) -> Exception:
@@ -94,13 +100,16 @@ def _read_open(place: Place, fd: int) -> Tuple[bytes, os.stat_result]:
 
 
 def _open_unreadable(place: Place, owner: Optional[int], exc: PermissionError) -> int:
-    """A forgotten chown leaves root's file in a user's own directory. Root may read that one, and no other's."""
+    """The owner of a directory may have a file of his own there without rights, or one of the owner that was asked for.
+
+    Root may read these, and no others: who owns a directory may have moved a file of root's there to be given it.
+    """
     try:
         with acting_as(place.acting):
             info = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
     except OSError as other:
         raise failure(other, "look at it", place.path, place.acting, code="read_failed") from other
-    mine = (0, place.acting.uid, place.acting.uid if owner is None else owner)
+    mine = (place.acting.uid, place.acting.uid if owner is None else owner)
 
     def repairable(facts: os.stat_result) -> bool:
         return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_uid in mine
@@ -108,7 +117,7 @@ def _open_unreadable(place: Place, owner: Optional[int], exc: PermissionError) -
     if place.privileged and place.directory_info.st_uid == place.acting.uid and repairable(info):
         with acting_as(place.own):
             try:
-                fd = os.open(place.name, _READ_FLAGS, dir_fd=place.directory)
+                fd = _open(place)
             except OSError as other:
                 raise _read_failure(other, place) from other
         # Once more by the open file: the name could mean another one by now.
@@ -134,64 +143,154 @@ def _foreign(place: Place, info: os.stat_result) -> KeyfleetError:
     )
 
 
+@dataclass(frozen=True)
+class Temporary:
+    """A new file or directory of ours beside its place, open and locked. ``maker`` is who made it and renames it."""
+
+    name: str
+    fd: int
+    maker: Identity
+
+
 @contextmanager
-def locked(place: Place, timeout: float, pace: Pace) -> Iterator[int]:
-    """Hold the lock of the open directory; yields a descriptor of it that can be synced."""
+def temporary(
+    place: Place, maker: Identity, owners: Sequence[int], timeout: float, pace: Pace, *, name: str = ""
+) -> Iterator[Temporary]:
+    """The temporary file of a place: whoever holds its lock may replace the file. Nothing of it remains.
+
+    With ``name``, a directory that is to be called so. ``owners`` are the accounts whose runs are waited for; what
+    belongs to anybody else was planted, and is removed. The lock is on an inode that nobody but its owner can open.
+    """
+    made = _claimed(place, maker, owners, timeout, pace, name=name)
     try:
-        with acting_as(place.acting):
-            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.directory)
-    except FileNotFoundError as exc:
-        raise Moved() from exc
-    except OSError as exc:
-        raise failure(exc, "open its directory", place.path, place.acting) from exc
-    try:
-        _wait_for_lock(place, fd, timeout, pace)
-        yield fd
+        yield made
     finally:
-        os.close(fd)
+        try:
+            with acting_as(place.acting), suppress(OSError):
+                # After the rename there is nothing to be removed, and it may be another run's by now.
+                if _is_named(place, made.name, made.fd):
+                    (os.rmdir if name else os.unlink)(made.name, dir_fd=place.directory)
+        finally:
+            os.close(made.fd)
 
 
-def _wait_for_lock(place: Place, fd: int, timeout: float, pace: Pace) -> None:
+def _claimed(
+    place: Place, maker: Identity, owners: Sequence[int], timeout: float, pace: Pace, *, name: str
+) -> Temporary:
+    called = temporary_name(name or place.name)
     until = pace.clock() + timeout
     while True:
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            if pace.clock() >= until:
-                raise KeyfleetError(
-                    "lock_timeout",
-                    f"{place.path}: another process has held the lock on {place.directory_path} for {timeout:g} s. It "
-                    f"may be another run of this collection: `lslocks` or `fuser -v {place.directory_path}` names it.",
-                    path=place.path,
-                ) from exc
-            pace.sleep(_LOCK_STEP)
-        except OSError as exc:
-            raise failure(exc, "lock its directory", place.path, place.acting) from exc
+        with _translated(place, maker):
+            fd = _new_directory(place, called, maker) if name else _new_file(place, called, maker)
+            if fd is not None:
+                # Another run may have taken it for what a killed one left, before it was locked.
+                if _try_lock(fd) and _is_named(place, called, fd):
+                    return Temporary(called, fd, maker)
+                os.close(fd)
+            elif _discarded(place, called, owners, directory=bool(name)):
+                continue
+        if pace.clock() >= until:
+            raise KeyfleetError(
+                "lock_timeout",
+                f"{place.path}: another process has held {called} beside it for {timeout:g} s. It may be another run "
+                f"of this collection: `fuser -v {os.path.dirname(place.real_path)}/{called}` names it. If there is "
+                "none, remove it.",
+                path=place.path,
+            )
+        pace.sleep(_LOCK_STEP)
 
 
-def discard_temporary(place: Place) -> None:
-    """Remove what a killed run left. Only under the lock: then nobody is at work on it."""
-    name = temporary_name(place.name)
+def _new_file(place: Place, name: str, maker: Identity) -> Optional[int]:
+    try:
+        with acting_as(maker):
+            return os.open(name, _NEW_FLAGS, 0o600, dir_fd=place.directory)
+    except FileExistsError:
+        return None
+    except FileNotFoundError as exc:
+        raise Moved() from exc
+
+
+def _new_directory(place: Place, name: str, maker: Identity) -> Optional[int]:
+    try:
+        with acting_as(maker):
+            os.mkdir(name, 0o700, dir_fd=place.directory)
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
+    except FileExistsError:
+        return None
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise Moved() from exc
+    # Whoever may write to the directory above could have put another one here, to have it given away.
+    if os.fstat(fd).st_uid != maker.uid or os.listdir(fd):
+        os.close(fd)
+        raise KeyfleetError(
+            "unsafe_path", f"{place.path}: a directory was exchanged while it was made for it.", path=place.path
+        )
+    return fd
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_named(place: Place, name: str, fd: int) -> bool:
+    """Whether a name still means this open file."""
+    try:
+        with acting_as(place.acting):
+            there = os.stat(name, dir_fd=place.directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(there, os.fstat(fd))
+
+
+def discard_left_over(place: Place, owners: Sequence[int]) -> None:
+    """Remove what a killed run left of its temporary file; what a run works on stays."""
+    with _translated(place, place.acting):
+        _discarded(place, temporary_name(place.name), owners, directory=False)
+
+
+def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: bool) -> bool:
+    """Whether the name is free now. False: another run is at work on what it means."""
+    fd = None
     try:
         with acting_as(place.acting):
             info = os.stat(name, dir_fd=place.directory, follow_symlinks=False)
-            if stat.S_ISDIR(info.st_mode):
-                raise KeyfleetError(
-                    "not_a_file",
-                    f"{place.path}: the name of its temporary file, {name}, is taken by {kind_of(info.st_mode)}. "
-                    "Move it away.",
-                    path=place.path,
-                )
-            os.unlink(name, dir_fd=place.directory)
+        is_directory = stat.S_ISDIR(info.st_mode)
+        if is_directory and not directory:
+            raise KeyfleetError(
+                "not_a_file",
+                f"{place.path}: the name of its temporary file, {name}, is taken by {kind_of(info.st_mode)}. "
+                "Move it away.",
+                path=place.path,
+            )
+        plain = is_directory or (stat.S_ISREG(info.st_mode) and info.st_nlink == 1)
+        if plain and info.st_uid in (place.own.uid, place.acting.uid, *owners):
+            with acting_as(place.own):
+                fd = os.open(name, _READ_FLAGS, dir_fd=place.directory)
+            if not _try_lock(fd):
+                return False
+        if fd is None or _is_named(place, name, fd):
+            with acting_as(place.acting):
+                (os.rmdir if is_directory else os.unlink)(name, dir_fd=place.directory)
+        return True
     except FileNotFoundError:
-        return
-    except OSError as exc:
-        raise failure(exc, f"remove the left-over {name} beside it", place.path, place.acting) from exc
+        return True
+    except PermissionError:
+        if fd is None and not place.privileged:
+            # Root's, which only root can lock.
+            return False
+        raise
+    finally:
+        if fd is not None:
+            os.close(fd)
 
 
 def replace_file(
     place: Place,
-    directory: int,
+    made: Temporary,
     seen: Optional[Tuple[bytes, os.stat_result]],
     data: bytes,
     uid: int,
@@ -199,29 +298,34 @@ def replace_file(
     mode: int,
 ) -> None:
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
-    name = temporary_name(place.name)
-    # The owner of a directory could open a new file of his own before it is given away, and read another's keys in it.
-    apart = place.privileged and place.directory_info.st_uid == place.acting.uid != uid
-    who = place.own if apart else place.acting
-    with acting_as(who), _translated(place, who):
+    with acting_as(made.maker), _translated(place, made.maker):
+        if made.maker.uid != place.acting.uid:
+            # Nor does a default ACL of the directory's owner let anybody read it.
+            with suppress(OSError, AttributeError):
+                os.removexattr(made.fd, _ACL)
+        _fill(made.fd, data)
+        if seen is not None and seen[1].st_uid == uid:
+            _keep_attributes(place, seen[1], made.fd)
+        info = os.fstat(made.fd)
+        if (info.st_uid, info.st_gid) != (uid, gid):
+            _as_needed(place, lambda: os.fchown(made.fd, uid, gid))
+        _as_needed(place, lambda: os.fchmod(made.fd, mode))
+        os.fsync(made.fd)
+        if not _same(seen, read_file(place, uid)):
+            raise Moved()
         try:
-            fd = os.open(name, _NEW_FLAGS, 0o600, dir_fd=place.directory)
-        except (FileNotFoundError, FileExistsError) as exc:
+            os.rename(made.name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
+        except (IsADirectoryError, FileNotFoundError) as exc:
             raise Moved() from exc
-        try:
-            try:
-                _fill(place, fd, data, uid, gid, mode)
-            finally:
-                os.close(fd)
-            if not _same(seen, read_file(place, uid)):
-                raise Moved()
-            os.rename(name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
-        except BaseException as exc:
-            _unlink_quietly(name, place.directory)
-            if isinstance(exc, (IsADirectoryError, FileNotFoundError)):
-                raise Moved() from exc
-            raise
-        _sync_directory(directory)
+    _sync_directory(place)
+
+
+def maker_of(place: Place, uid: int) -> Identity:
+    """Who makes the temporary file for a file of ``uid``: root where whoever acts there must not read it.
+
+    The owner of a directory could open a new file of his own before it is given away, and read another's keys in it.
+    """
+    return place.own if place.privileged and place.acting.uid != uid else place.acting
 
 
 @contextmanager
@@ -232,15 +336,30 @@ def _translated(place: Place, who: Identity) -> Iterator[None]:
         raise failure(exc, "write it", place.path, who) from exc
 
 
-def _fill(place: Place, fd: int, data: bytes, uid: int, gid: int, mode: int) -> None:
-    info = os.fstat(fd)
-    if (info.st_uid, info.st_gid) != (uid, gid):
-        _as_needed(place, lambda: os.fchown(fd, uid, gid))
+def _fill(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
-    _as_needed(place, lambda: os.fchmod(fd, mode))
-    os.fsync(fd)
+
+
+def _keep_attributes(place: Place, seen: os.stat_result, fd: int) -> None:
+    """Give the new file the attributes of the one that it replaces: SELinux context, ACL, and those of users.
+
+    The mode, which is set afterwards, limits what an ACL grants to others than the owner.
+    """
+    if not hasattr(os, "listxattr"):
+        return
+    with suppress(OSError), acting_as(place.own):
+        old = _open(place)
+        try:
+            names = os.listxattr(old) if os.path.samestat(os.fstat(old), seen) else []
+            for name in names:
+                if name.startswith(_KEPT_ATTRIBUTES):
+                    # What a file system, a kernel or this process cannot set is not worth a failure.
+                    with suppress(OSError):
+                        os.setxattr(fd, name, os.getxattr(old, name))
+        finally:
+            os.close(old)
 
 
 def _as_needed(place: Place, action: Callable[[], None]) -> None:
@@ -257,19 +376,19 @@ def _as_needed(place: Place, action: Callable[[], None]) -> None:
 def _same(one: Optional[Tuple[bytes, os.stat_result]], two: Optional[Tuple[bytes, os.stat_result]]) -> bool:
     if one is None or two is None:
         return one is two
-    return one[0] == two[0] and (one[1].st_dev, one[1].st_ino) == (two[1].st_dev, two[1].st_ino)
+    return one[0] == two[0] and os.path.samestat(one[1], two[1])
 
 
-def _unlink_quietly(name: str, directory: int) -> None:
-    try:
-        os.unlink(name, dir_fd=directory)
-    except OSError:
-        return  # the error that led here is the one to tell
-
-
-def _sync_directory(directory: int) -> None:
-    try:
-        os.fsync(directory)
-    except OSError as exc:
-        if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
-            raise
+def _sync_directory(place: Place) -> None:
+    with acting_as(place.acting), _translated(place, place.acting):
+        try:
+            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.directory)
+        except PermissionError:
+            return  # a directory that may be written to and not listed
+        try:
+            os.fsync(fd)
+        except OSError as exc:
+            if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
+                raise
+        finally:
+            os.close(fd)

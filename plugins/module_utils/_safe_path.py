@@ -6,6 +6,9 @@
 Root must not follow a path that somebody else can bend: who owns a directory may exchange everything below it, between
 two looks too. So the walk holds every directory open, and goes on as the owner as soon as a directory is not root's.
 Whatever is exchanged then, it can only lead to places where that account could have written by itself.
+
+A link has the rights of its maker. Where several people made the links that were followed, what is looked up has to be
+within the reach of all of them: none can lead root into the files of another.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
@@ -28,14 +31,32 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._identity import 
 
 MOST_LINKS = 40  # as many as Linux follows
 _PATH_ONLY: Optional[int] = getattr(os, "O_PATH", None)
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+# The group of an account that left the user database since it was looked up.
+_NO_GROUP = 65534
+
+
+class Access(NamedTuple):
+    """On whose behalf a path is walked.
+
+    ``owner`` is the uid that the file was asked to belong to. ``walk_as`` is the uid whose own data named the path: it
+    is walked with the rights of that account from ``/`` on.
+    """
+
+    owner: Optional[int] = None
+    walk_as: Optional[int] = None
+
+
+ANYBODY = Access()
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a path ends: a name in an open directory, and who acts there.
 
-    ``bound``: a link led here, so that nothing but the rights of ``acting`` may be used. ``missing`` are directories
-    between the open one and the file that do not exist.
+    ``bound``: a link or somebody's data led here, so that nothing but the rights of ``acting`` may be used. ``led``: a
+    link did that was not made by the owner of its directory. ``missing`` are directories between the open one and the
+    file that do not exist.
     """
 
     path: str
@@ -48,6 +69,7 @@ class Place:
     own: Identity
     acting: Identity
     bound: bool
+    led: bool
 
     @property
     def privileged(self) -> bool:
@@ -55,15 +77,15 @@ class Place:
         return self.own.uid == 0
 
     @property
-    def directory_path(self) -> str:
-        """The directory of the file, links resolved, for messages."""
-        return os.path.dirname(self.real_path)
+    def shared(self) -> bool:
+        """Whether root acts in a directory that others may write to, so that they may have put there what is there."""
+        return self.privileged and self.acting.uid == 0 and bool(self.directory_info.st_mode & _OTHERS_WRITE)
 
 
 @contextmanager
-def locate(path: str) -> Iterator[Place]:
+def locate(path: str, access: Access = ANYBODY) -> Iterator[Place]:
     """Walk to ``path``. The directory stays open for the time of the context."""
-    walk = _Walk(path)
+    walk = _Walk(path, access)
     try:
         yield walk.go()
     finally:
@@ -109,17 +131,25 @@ class _Step:
     fd: int
     info: os.stat_result
     acting: Identity
+    shared: bool
 
 
 class _Walk:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, access: Access) -> None:
         self.path = path
+        self.owner = access.owner
         self.own = own_identity()
         self.privileged = self.own.uid == 0
         self.acting = self.own
         self.bound = False
+        # Who made the links that were followed, root aside; and in whose directory another one's was found.
+        self.makers: List[Identity] = []
+        self.host: Optional[int] = None
+        self.led = False
         self.steps: List[_Step] = []
         self.links = 0
+        if self.privileged and access.walk_as:
+            self._follow_as(identity_of(access.walk_as, _NO_GROUP))
 
     def go(self) -> Place:
         todo = self._components()
@@ -177,20 +207,26 @@ class _Walk:
             self.acting = self.steps[-1].acting
 
     def _look(self, name: str) -> Tuple[Optional[int], Optional[os.stat_result], Optional[str]]:
+        directory, who = self.steps[-1].fd, self.acting
         try:
-            with acting_as(self.acting):
-                return _look(self.steps[-1].fd, name)
+            for who in self.makers[:-1]:
+                with acting_as(who):
+                    os.stat(name, dir_fd=directory, follow_symlinks=False)
+            who = self.acting
+            with acting_as(who):
+                return _look(directory, name)
         except FileNotFoundError:
             return None, None, None
         except OSError as exc:
-            raise failure(exc, f"look up {self._where(name)}", self.path, self.acting, code="read_failed") from exc
+            raise failure(exc, f"look up {self._where(name)}", self.path, who, code="read_failed") from exc
 
     def _enter(self, name: str, fd: int, info: os.stat_result) -> None:
+        owner = info.st_uid
+        shared = self._shared_below(info)
         # On the list first: what is on the list is closed in the end.
-        self.steps.append(_Step(name, fd, info, self.acting))
+        self.steps.append(_Step(name, fd, info, self.acting, shared))
         if not self.privileged:
             return
-        owner = info.st_uid
         if owner == 0 and info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
             raise self._unsafe(
                 f"everybody may write to {self._where()}, so anybody could exchange what is in it. Take that right "
@@ -203,23 +239,50 @@ class _Walk:
                 f"{self._where()} is root's, but lies in a directory of {self.acting}, who could exchange it for "
                 f"another one of root's. Give it to {self.acting} (chown), or put it below directories of root alone"
             )
+        if shared and owner and self.owner not in (None, owner):
+            raise self._unsafe(
+                f"{self._where()} belongs to {account_name(owner)} and lies below a directory of root that others may "
+                f"write to, so it may have been put there; the file is to belong to {account_name(self.owner or 0)}. "
+                "Take that right away (chmod go-w), or give the directory to that account"
+            )
         if owner != self.acting.uid:
             self.acting = identity_of(owner, info.st_gid)
-            self.steps[-1] = _Step(name, fd, info, self.acting)
+            self.steps[-1] = _Step(name, fd, info, self.acting, shared)
+
+    def _shared_below(self, info: os.stat_result) -> bool:
+        """Whether what lies in a directory that is being entered may have been put there by others than root."""
+        above = self.steps[-1] if self.steps else None
+        if above is not None and above.shared:
+            # In a sticky directory nobody can exchange what is root's.
+            sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
+            if info.st_uid or not sticky:
+                return True
+        return info.st_uid == 0 and bool(info.st_mode & _OTHERS_WRITE)
+
+    def _follow_as(self, maker: Identity) -> None:
+        """From here on with the rights of an account that made a link, and of those who made others before."""
+        self.makers = [one for one in self.makers if one.uid != maker.uid] + [maker]
+        self.acting = maker
+        self.bound = True
 
     def _follow(self, name: str, link: os.stat_result, target: str) -> None:
         self.links += 1
         if self.links > MOST_LINKS:
             raise self._unsafe(f"it leads through more than {MOST_LINKS} links; they go round in a circle")
         directory = self.steps[-1].info
-        others_write = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        others_write = directory.st_mode & _OTHERS_WRITE
         sticky = directory.st_mode & stat.S_ISVTX
         if self.privileged and not self.bound and self.acting.uid == 0:
             if not others_write:
                 return
             if link.st_uid != 0:
-                self.acting = identity_of(link.st_uid, link.st_gid)
-                self.bound = True
+                if link.st_uid != self.owner:
+                    raise self._unsafe(
+                        f"the link {self._where(name)} of {account_name(link.st_uid)} lies in a directory of root that "
+                        "others may write to. Take that right away (chmod go-w), name the place where the link leads, "
+                        "or say that the file shall belong to that account"
+                    )
+                self._follow_as(identity_of(link.st_uid, link.st_gid))
             elif not sticky or link.st_nlink != 1:
                 raise self._unsafe(
                     f"the link {self._where(name)} lies in a directory that others than root may write to, so they "
@@ -232,12 +295,41 @@ class _Walk:
                 f"the link {self._where(name)} in a directory that many may write to belongs to "
                 f"{account_name(link.st_uid)}, not to {self.acting}. Name the place where the link leads"
             )
-        self.bound = self.privileged
+        if not self.privileged:
+            return
+        if link.st_uid in (0, self.acting.uid):
+            self._follow_as(self.acting)
+            return
+        if not self.bound:
+            self.host = self.acting.uid
+        self.led = True
+        self._follow_as(identity_of(link.st_uid, link.st_gid))
+
+    def _act_at_the_end(self) -> None:
+        """Who acts where another one's link led to: the owner of the directory, if its maker could write there alone.
+
+        Otherwise its maker, and nobody where several people's links led to a place that is not open to all of them.
+        """
+        if not self.led:
+            return
+        directory = self.steps[-1]
+        for one in self.makers:
+            with acting_as(one):
+                if os.access(".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True):
+                    continue
+            if len(self.makers) == 1:
+                return
+            raise self._unsafe(
+                f"links of several people lead to {self._where()}, where {one} may not write. Name that place itself"
+            )
+        if directory.info.st_uid in (self.host, *(one.uid for one in self.makers)):
+            self.acting = identity_of(directory.info.st_uid, directory.info.st_gid)
 
     def _end(self, name: str, info: Optional[os.stat_result], todo: List[str]) -> Place:
         names = [name] + todo[::-1]
         if ".." in names:
             raise self._no_directory(f"{self._where(name)} does not exist")
+        self._act_at_the_end()
         return Place(
             path=self.path,
             real_path=self._where(*names),
@@ -249,6 +341,7 @@ class _Walk:
             own=self.own,
             acting=self.acting,
             bound=self.bound,
+            led=self.led,
         )
 
     def _where(self, *names: str) -> str:

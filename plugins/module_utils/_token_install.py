@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
+    Access,
     Change,
     FileState,
     Wanted,
@@ -52,7 +53,7 @@ def _read(places: Sequence[Place], edit: netrc.Edit, *, check_mode: bool) -> Dic
     errors: List[KeyfleetError] = []
     for place in places:
         try:
-            state = observe(place.path, parse=lambda data: netrc.edited(data, edit), owner=place.ownership.uid)
+            state = observe(place.path, parse=lambda data: netrc.edited(data, edit), access=Access(place.ownership.uid))
             if edit.present and not (state.directory_exists or check_mode):
                 parent = os.path.dirname(place.path)
                 raise KeyfleetError("no_directory", f"{parent} does not exist, so {place.path} cannot be written")

@@ -12,7 +12,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as 
 from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, own_account, owner_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import account
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, FileState, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, listed
@@ -43,7 +43,7 @@ class Report:
 def _look(report: Report, place: Place) -> None:
     path = place.path
     try:
-        state = observe(path, parse=bytes, owner=place.user.uid if place.user else None)
+        state = observe(path, parse=bytes, access=Access(place.user.uid if place.user else None))
     except KeyfleetError as error:
         report.problem(error.code, error.message, path)
         return

@@ -168,7 +168,12 @@ extends_documentation_fragment:
   - keyfleet.magento.attributes
 notes:
   - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's all
-    the way up. A link that such an owner planted is followed with that owner's rights.
+    the way up. A link has the rights of its maker, and a Composer home that C(config.json) of a user names those of the
+    user.
+  - In directories of root that their group or everybody may write to, a file or link that exists is used only if root
+    or O(owner) made it. Where O(owner) is given, the directories below must be root's or that owner's.
+  - C(var/composer_home) of a project gets the key if it belongs to the project's owner or to O(owner). Otherwise it is
+    left alone and named in RV(problems).
   - Composer takes no lock on C(auth.json). Runs of this module never lose each other's entries, and an entry that a
     Composer run overwrote at the same moment is written again.
   - Failures carry a stable RV(code). The codes are listed in the documentation of the collection.

@@ -97,8 +97,10 @@ extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.attributes
 notes:
-  - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's
-    all the way up. A link that such an owner planted is followed with that owner's rights.
+  - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's all
+    the way up. A link has the rights of its maker.
+  - In directories of root that their group or everybody may write to, a file or link that exists is used only if root
+    or O(owner) made it. Where O(owner) is given, the directories below must be root's or that owner's.
 seealso:
   - module: keyfleet.magento.magento_download_token_info
   - module: keyfleet.magento.magento_release

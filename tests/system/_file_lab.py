@@ -136,7 +136,7 @@ def wanted(path: Path, host: str = HOST, **options: Any) -> files.Wanted:
 def write(path: Path, host: str = HOST, *, settle: float = 0.0, **options: Any) -> files.Change:
     """Apply, and require that check mode would have said the same."""
     one = wanted(path, host, **options)
-    state = files.observe(one.path, parse=auth_json.parse, owner=one.ownership.uid)
+    state = files.observe(one.path, parse=auth_json.parse, access=one.access)
     predicted = files.predict(state, one)
     (change,) = files.apply([one], settle=settle)
     assert (predicted.before, predicted.after) == (change.before, change.after)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import sys
 from typing import Any
@@ -40,7 +41,7 @@ def work(job: dict[str, Any]) -> dict[str, object]:
     """One entry for each host of the job, one after the other; with ``look``, only the hosts that are there."""
     if "act_as" in job:
         os.setgroups([])
-        os.setgid(job["act_as"])
+        os.setgid(pwd.getpwuid(job["act_as"]).pw_gid)
         os.setuid(job["act_as"])
     ownership = files.Ownership(job.get("uid"), job.get("gid"))
     changed = []

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def test_every_user_in_every_project(deploy: Account, accounts: Accounts, lab: P
 def test_what_is_wrong_with_the_files_of_users(deploy: Account, accounts: Accounts, lab: Path) -> None:
     put(deploy, f"{XDG}/auth.json", auth(), 0o644)
     put(deploy, CLASSIC)
-    give(deploy.home / FILE, None, 0o600, auth())
+    give(deploy.home / FILE, None, 0o640, auth())
+    os.chown(deploy.home / FILE, 0, deploy.gid)
     shop = give(lab / "shop", deploy, 0o755)
     give(shop / "auth.json", accounts.other, 0o600, auth())
     result = info({"users": [deploy.name, "no-such-user-of-keyfleet"], "projects": [str(shop)]}).result

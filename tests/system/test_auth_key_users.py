@@ -55,7 +55,7 @@ FILE = f"{CLASSIC}/auth.json"
 
 def root_s(account: Account, accounts: Accounts) -> None:
     put(account, CLASSIC)
-    give(account.home / FILE, None, 0o600, auth())
+    give(account.home / FILE, None, 0o644, auth())
 
 
 def root_s_with_the_key(account: Account, accounts: Accounts) -> None:
@@ -177,7 +177,8 @@ def test_owner_group_and_mode_of_a_project_s_file(
     shop = give(lab / "shop", known.get(directory), 0o755)
     named = {name: known[value].name if value in known else value for name, value in options.items()}
     answer = converges({**PAIR, "projects": [str(shop)], **named}, shop)
-    uid, gid = (known[name].uid if name in known else 0 for name in expected[:2])
+    uid = known[expected[0]].uid if expected[0] in known else 0
+    gid = known[expected[1]].gid if expected[1] in known else 0
     assert owner_and_mode(shop / "auth.json") == (uid, gid, expected[2]), answer.result
 
 

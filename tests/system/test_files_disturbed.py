@@ -132,10 +132,10 @@ SWAPS: dict[str, str] = {
     "temporary file for a link": "ln -s {lab}/vault/auth.json new; mv -Tf new {temporary}",
 }
 # Cases in which root itself touches what lies in the directory of another.
-FORGOTTEN_CHOWN = "root's file for a link to root's file"
-LOOKED_AT = "root's file for a link to root's file while it is only looked at"
+NO_RIGHTS = "own file without rights for a link to root's file"
+LOOKED_AT = "own file without rights for a link to root's file while it is only looked at"
 ANOTHER_OWNER = "temporary file of another for a link"
-SWAPS[FORGOTTEN_CHOWN] = SWAPS[LOOKED_AT] = SWAPS["file for a link to root's file"]
+SWAPS[NO_RIGHTS] = SWAPS[LOOKED_AT] = SWAPS["file for a link to root's file"]
 SWAPS[ANOTHER_OWNER] = SWAPS["temporary file for a link"]
 
 
@@ -154,10 +154,8 @@ def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Pat
     def site(number: int) -> Path:
         directory = give(lab / f"{number:03}", accounts.deploy, 0o755)
         home = give(directory / "home", accounts.deploy, 0o755)
-        if swap in (FORGOTTEN_CHOWN, LOOKED_AT):
-            give(home / "auth.json", None, 0o600, entry_text(OLD))
-        else:
-            give(home / "auth.json", accounts.deploy, 0o644, entry_text(OLD))
+        mode = 0o000 if swap in (NO_RIGHTS, LOOKED_AT) else 0o644
+        give(home / "auth.json", accounts.deploy, mode, entry_text(OLD))
         return home
 
     options: dict[str, Any] = {"settle": 0}

@@ -166,10 +166,13 @@ def test_sticky_directory(accounts: Accounts, lab: Path) -> None:
     assert write(shared / "roots/auth.json").changed is False
     accounts.deploy.run(f"ln -s own {shared}/planted; mkdir {shared}/mine; ln -s mine {shared}/toown")
     before = facts(shared / "own"), facts(shared / "own/auth.json")
-    refused(shared / "planted/auth.json", "foreign_owner")
-    refused(shared / "planted/new.json", "permission_denied")
-    assert (facts(shared / "own"), facts(shared / "own/auth.json")) == before
-    write(shared / "toown/auth.json")
+    for uid in (None, 0, accounts.other.uid):
+        assert accounts.deploy.name in refused(shared / "planted/auth.json", "unsafe_path", uid=uid).message
+        refused(shared / "toown/auth.json", "unsafe_path", uid=uid)
+    refused(shared / "planted/auth.json", "foreign_owner", uid=accounts.deploy.uid)
+    refused(shared / "planted/new.json", "permission_denied", uid=accounts.deploy.uid)
+    assert (facts(shared / "own"), facts(shared / "own/auth.json")) == before and os.listdir(shared / "mine") == []
+    write(shared / "toown/auth.json", uid=accounts.deploy.uid)
     assert owner_and_mode(shared / "mine/auth.json")[0] == accounts.deploy.uid
 
 

@@ -97,11 +97,27 @@ def test_readable_for_all_is_repaired(accounts: Accounts, lab: Path) -> None:
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600) and path.read_bytes() == content
 
 
-def test_forgotten_chown_is_repaired(accounts: Accounts, lab: Path) -> None:
+def test_file_of_root_that_its_directorys_owner_cannot_read(accounts: Accounts, lab: Path) -> None:
+    """It looks like a forgotten chown, and may be a file of root's that the user moved there to be given it."""
+    vault = give(lab / "vault", None, 0o775)
+    os.chown(vault, 0, accounts.deploy.gid)
+    give(vault / "secret.json", None, 0o600, entry_text("secret.example"))
     site = give(lab / "site", accounts.deploy, 0o755)
-    path = give(site / "auth.json", None, 0o600, entry_text("other.example"))
+    accounts.deploy.run(f"mv {vault}/secret.json {site}/auth.json")
+    before = facts(site / "auth.json")
+    for options in ({}, {"uid": accounts.deploy.uid}, {"uid": accounts.other.uid}):
+        assert "chown" in refused(site / "auth.json", "foreign_owner", **options).message
+    with pytest.raises(KeyfleetError, match="may not read it"):
+        files.observe(str(site / "auth.json"), parse=auth_json.parse)
+    assert facts(site / "auth.json") == before and os.listdir(site) == ["auth.json"]
+
+
+def test_file_of_root_that_can_be_read_is_replaced(accounts: Accounts, lab: Path) -> None:
+    site = give(lab / "site", accounts.deploy, 0o755)
+    path = give(site / "auth.json", None, 0o644, entry_text("other.example"))
+    planted = path.stat().st_ino
     change = write(path)
-    assert (change.before.uid, change.after.uid) == (0, accounts.deploy.uid)
+    assert (change.before.uid, change.after.uid) == (0, accounts.deploy.uid) and path.stat().st_ino != planted
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
     assert hosts_in(path) == ["other.example", HOST]
 

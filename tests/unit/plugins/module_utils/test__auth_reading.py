@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_all
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import ANYBODY
 
 
 def test_every_file_is_told_of_as_it_is(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_every_file_is_told_of_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "unfit").write_text("[]")
     (tmp_path / "directory").mkdir()
     paths = [str(tmp_path / name) for name in ("good", "unfit", "directory", "none")]
-    good, unfit, directory, none = read_all(dict.fromkeys(paths), patience=0.05).values()
+    good, unfit, directory, none = read_all(dict.fromkeys(paths, ANYBODY), patience=0.05).values()
     assert (good.state and good.state.data, good.unfit, good.error) == (b"{}", None, None)
     assert unfit.state and unfit.state.data == b"[]" and unfit.unfit and "top level" in unfit.unfit.reason
     assert directory.state is None and directory.error and directory.error.code == "not_a_file"
@@ -31,7 +32,7 @@ def test_unfit_files_wait_together_and_each_gets_all_of_it(tmp_path: Path) -> No
     writer = threading.Timer(0.2, lambda: paths[-1].write_text("{}"))
     writer.start()
     begin = time.monotonic()
-    seen = read_all({str(path): None for path in paths}, patience=0.5)
+    seen = read_all({str(path): ANYBODY for path in paths}, patience=0.5)
     writer.join()
     assert 0.5 <= time.monotonic() - begin < 2
     assert [bool(one.unfit) for one in seen.values()] == [True] * 19 + [False]
@@ -40,5 +41,5 @@ def test_unfit_files_wait_together_and_each_gets_all_of_it(tmp_path: Path) -> No
 def test_fit_files_are_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "good").write_text("{}")
     begin = time.monotonic()
-    read_all({str(tmp_path / "good"): None, str(tmp_path / "none"): None}, patience=5.0)
+    read_all({str(tmp_path / "good"): ANYBODY, str(tmp_path / "none"): ANYBODY}, patience=5.0)
     assert time.monotonic() - begin < 1

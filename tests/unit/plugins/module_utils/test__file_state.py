@@ -79,7 +79,7 @@ REFUSED = [
     ("not root, another group", state(DEPLOY, 1000, privileged=False), Ownership(gid=33), {}, "permission_denied"),
     ("not root, another's file", state(DEPLOY, 33, (33, 33), privileged=False), Ownership(), {}, "foreign_owner"),
     ("link to another's file", state(DEPLOY, 0, (33, 33), bound=True), Ownership(), {}, "foreign_owner"),
-    ("planted in /tmp", state(ROOT, 0, (33, 33), open_to_all=True), Ownership(), {}, "unsafe_path"),
+    ("planted in /tmp", state(ROOT, 0, (33, 33), shared=True), Ownership(), {}, "unsafe_path"),
     (
         "link to where a directory of another would be made",
         state(DEPLOY, 1000, bound=True, directory_exists=False),

@@ -125,7 +125,7 @@ def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
 
 
 def test_lock_is_waited_for_and_named(tmp_path: Path) -> None:
-    holder = os.open(str(tmp_path), os.O_RDONLY)
+    holder = os.open(str(tmp_path / ".auth.json.keyfleet"), os.O_WRONLY | os.O_CREAT, 0o600)
     fcntl.flock(holder, fcntl.LOCK_EX)
     time = Time()
     error = refused(

@@ -1,0 +1,417 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What local users put in root's way to be given keys or files, and the set-ups of several users that must work."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import _auth_lab
+import _file_lab
+import pytest
+from _auth_lab import OTHER, PAIR, PRIVATE, PUBLIC, auth, converges, info, install, put
+from _file_lab import (
+    HOST,
+    Account,
+    Accounts,
+    Workers,
+    entry_text,
+    facts,
+    give,
+    hosts_in,
+    owner_and_mode,
+    refused,
+    wanted,
+    write,
+)
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
+from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+
+pytestmark = pytest.mark.needs("root", "setpriv")
+accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
+deploy = _auth_lab.deploy
+
+Join = Callable[[Account, Account], None]
+MAGE_ID, TOKEN = "MAG000000001", "f" * 40
+TEMPORARY = ".auth.json.keyfleet"
+
+
+def group_of(directory: Path, account: Account, mode: int) -> Path:
+    """A directory of root's that the group of an account may write to."""
+    give(directory, None, mode)
+    os.chown(directory, 0, account.gid)
+    directory.chmod(mode)
+    return directory
+
+
+@pytest.fixture
+def join() -> Iterator[Join]:
+    """Makes one account a member of the other's private group for the time of a test."""
+    joined = []
+
+    def member_of(member: Account, account: Account) -> None:
+        subprocess.run(["gpasswd", "--add", member.name, account.name], check=True, capture_output=True)
+        joined.append([member.name, account.name])
+
+    yield member_of
+    for names in joined:
+        subprocess.run(["gpasswd", "--delete", *names], check=True, capture_output=True)
+
+
+def move_home(account: Account, place: Path) -> None:
+    """What the user writes into the Composer home."""
+    put(account, ".composer/config.json", json.dumps({"config": {"home": str(place)}}))
+
+
+def netrc(options: Mapping[str, object]) -> Answer:
+    base = {"mage_id": MAGE_ID, "token": TOKEN, "verify": "never"}
+    return knock(magento_download_token.main, {**base, **options})
+
+
+# A place that a user's own data names
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_moved_home_is_walked_as_its_user(deploy: Account, lab: Path, state: str) -> None:
+    vault = give(lab / "vault", None, 0o700)
+    secret = give(vault / "auth.json", None, 0o600, auth())
+    before = facts(vault), facts(secret)
+    move_home(deploy, vault)
+    options = {"users": [deploy.name], "state": state, **(PAIR if state == "present" else {})}
+    for check_mode in (True, False):
+        answer = install(options, check_mode=check_mode)
+        assert answer.code in ("permission_denied", "foreign_owner"), answer.result
+    assert (facts(vault), facts(secret)) == before
+    for more in ({}, {"all_users": True}, {"projects": [str(deploy.home)]}):
+        answer = info({"users": [deploy.name], "verify": "never", **more})
+        assert OTHER not in answer.text, answer.text
+        assert "permission_denied" in {problem["code"] for problem in answer.result["problems"]}, answer.result
+
+
+def test_moved_home_makes_no_directory_of_roots(deploy: Account, lab: Path) -> None:
+    unit = give(lab / "ssh.service.d", None, 0o755)
+    move_home(deploy, unit / "override")
+    assert install({**PAIR, "users": [deploy.name]}).code == "permission_denied"
+    assert os.listdir(unit) == []
+
+
+def test_moved_home_that_is_the_users_works(deploy: Account, lab: Path) -> None:
+    place = give(lab / "composer", deploy, 0o755)
+    move_home(deploy, place)
+    answer = converges({**PAIR, "users": [deploy.name]}, place)
+    assert [row["path"] for row in answer.result["files"]] == [str(place / "auth.json")], answer.result
+    assert owner_and_mode(place / "auth.json") == (deploy.uid, deploy.gid, 0o600)
+
+
+def test_moved_home_in_the_home_of_another(accounts: Accounts, deploy: Account) -> None:
+    theirs = put(accounts.other, "theirs/auth.json", auth())
+    move_home(deploy, theirs.parent)
+    before = facts(theirs)
+    assert install({**PAIR, "users": [deploy.name]}).code in ("permission_denied", "foreign_owner")
+    assert facts(theirs) == before
+
+
+# Root's directories that group or others may write
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o2775, 0o1777, 0o1775])
+def test_planted_file_in_roots_directory_gets_nothing(accounts: Accounts, lab: Path, mode: int) -> None:
+    shared = group_of(lab / "shared", accounts.deploy, mode)
+    for name, content in (("auth.json", "{}\n"), (".netrc", "\n")):
+        planted = give(shared / name, accounts.deploy, 0o600, content)
+        before = facts(planted)
+        for owner in (None, accounts.other.name):
+            options = {"paths": [str(planted)], **({"owner": owner} if owner else {})}
+            answer = install({**PAIR, **options}) if name == "auth.json" else netrc(options)
+            assert answer.code == "unsafe_path" and accounts.deploy.name in answer.result["msg"], answer.result
+        assert facts(planted) == before
+    write(shared / "auth.json", uid=accounts.deploy.uid)
+    assert owner_and_mode(shared / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o1777])
+def test_planted_link_in_roots_directory_is_not_followed(accounts: Accounts, lab: Path, mode: int) -> None:
+    shared = group_of(lab / "shared", accounts.deploy, mode)
+    home = give(lab / "home", accounts.deploy, 0o700)
+    accounts.deploy.run(f"ln -s {home} {shared}/project; ln -s {home}/auth.json {shared}/auth.json")
+    for path in (shared / "project/auth.json", shared / "auth.json"):
+        for options in ({}, {"uid": accounts.other.uid}, {"uid": 0}):
+            refused(path, "unsafe_path", **options)
+    assert os.listdir(home) == []
+    write(shared / "auth.json", uid=accounts.deploy.uid)
+    assert owner_and_mode(home / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+
+
+def test_directory_of_another_below_roots_shared_directory(accounts: Accounts, lab: Path) -> None:
+    """With an owner, what lies below must be root's or that owner's; without one, its owner gets the file."""
+    www = group_of(lab / "www", accounts.deploy, 0o2775)
+    accounts.deploy.run(f"mkdir -p {www}/shop/sub")
+    for path in (www / "shop/auth.json", www / "shop/sub/auth.json"):
+        message = refused(path, "unsafe_path", uid=accounts.web.uid).message
+        assert accounts.deploy.name in message and "chmod go-w" in message
+        write(path)
+        assert owner_and_mode(path)[0] == accounts.deploy.uid
+        write(path, "second.example", uid=accounts.deploy.uid)
+    give(www / "roots", None, 0o755)
+    write(www / "roots/auth.json", uid=accounts.web.uid)
+    assert owner_and_mode(www / "roots/auth.json")[0] == accounts.web.uid
+
+
+def test_planted_composer_home_below_a_home_of_roots(accounts: Accounts) -> None:
+    """As /var/www, which belongs to root, and to the group of those who deploy."""
+    home = accounts.web.home
+    os.chown(home, 0, accounts.deploy.gid)
+    home.chmod(0o2775)
+    try:
+        accounts.deploy.run(f"mkdir {home}/.composer")
+        answer = install({**PAIR, "users": [accounts.web.name]})
+        assert answer.code == "unsafe_path" and os.listdir(home / ".composer") == [], answer.result
+        accounts.deploy.run(f"rmdir {home}/.composer")
+        converges({**PAIR, "users": [accounts.web.name]}, home)
+        assert owner_and_mode(home / ".composer") == (accounts.web.uid, accounts.web.gid, 0o700)
+    finally:
+        subprocess.run(["rm", "-rf", str(home / ".composer")], check=True)
+        os.chown(home, 0, 0)
+        home.chmod(0o755)
+
+
+# Directories of users with several people in them
+
+
+def test_file_of_the_web_server_in_a_project_of_the_group(accounts: Accounts, lab: Path) -> None:
+    project = give(lab / "project", accounts.deploy, 0o2775)
+    path = give(project / "auth.json", accounts.web, 0o600, auth())
+    planted = path.stat().st_ino
+    assert install({**PAIR, "projects": [str(project)]}).code == "foreign_owner"
+    converges({**PAIR, "projects": [str(project)], "owner": accounts.web.name}, project)
+    assert owner_and_mode(path) == (accounts.web.uid, accounts.web.gid, 0o600) and path.stat().st_ino != planted
+    os.chown(path, accounts.web.uid, accounts.deploy.gid)
+    path.chmod(0o660)
+    converges({**PAIR, "projects": [str(project)], "mode": "0660"}, project)
+    assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o660)
+
+
+@pytest.mark.parametrize("releases", ["deploy", "other"])
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("linked_file", [True, False])
+def test_current_link_of_a_second_deployer(
+    accounts: Accounts, lab: Path, releases: str, existing: bool, linked_file: bool, join: Join
+) -> None:
+    """Whoever released last made the links and perhaps the release; the project is the first one's."""
+    join(accounts.other, accounts.deploy)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    give(site / "shared", accounts.deploy, 0o2775)
+    owner = accounts.other if releases == "other" else accounts.deploy
+    owner.run(f"umask 002; mkdir -p {site}/releases; chmod 2775 {site}/releases; mkdir {site}/releases/2")
+    accounts.other.run(f"ln -s releases/2 {site}/current")
+    real = site / "releases/2/auth.json"
+    if linked_file:
+        accounts.other.run(f"ln -s ../../shared/auth.json {site}/releases/2/auth.json")
+        real = site / "shared/auth.json"
+    holder = accounts.deploy if linked_file else owner
+    if existing:
+        give(real, holder, 0o600, auth())
+    answer = converges({**PAIR, "paths": [str(site / "current/auth.json")]}, site)
+    assert [row["real_path"] for row in answer.result["files"]] == [str(real)], answer.result
+    assert owner_and_mode(real) == (holder.uid, holder.gid, 0o600)
+    # Nobody else can be given it through a link of another.
+    for account in (accounts.web, *({accounts.deploy, accounts.other} - {holder})):
+        code = install({**PAIR, "paths": [str(site / "current/auth.json")], "owner": account.name}).code
+        assert code == "permission_denied", code
+
+
+def test_link_of_another_leads_no_further_than_its_maker_could_go(accounts: Accounts, lab: Path, join: Join) -> None:
+    join(accounts.other, accounts.deploy)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    private = give(lab / "private", accounts.deploy, 0o755)
+    secret = give(private / "auth.json", accounts.deploy, 0o600, entry_text("private.example"))
+    before = facts(private), facts(secret)
+    accounts.other.run(f"ln -s {private}/auth.json {site}/auth.json; ln -s {private}/new.json {site}/new.json")
+    refused(site / "auth.json", "foreign_owner")
+    refused(site / "new.json", "permission_denied")
+    with pytest.raises(KeyfleetError):
+        files.observe(str(site / "auth.json"), parse=auth_json.parse)
+    assert (facts(private), facts(secret)) == before
+
+
+def test_links_of_two_people_lead_where_both_could_go(accounts: Accounts, lab: Path, join: Join) -> None:
+    """None leads root by the link of another into the files of that one."""
+    join(accounts.other, accounts.deploy)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    theirs = give(lab / "theirs", accounts.web, 0o755)
+    victim = give(theirs / "private", accounts.web, 0o755)
+    before = facts(victim)
+    accounts.web.run(f"ln -s private {theirs}/way")
+    accounts.other.run(f"ln -s {theirs}/way {site}/current")
+    refused(site / "current/auth.json", "unsafe_path")
+    assert facts(victim) == before
+    accounts.web.run(f"chmod 2777 {victim}")
+    write(site / "current/auth.json")
+    assert owner_and_mode(victim / "auth.json")[0] in (accounts.web.uid, accounts.other.uid)
+
+
+def test_homes_with_private_groups(deploy: Account) -> None:
+    deploy.home.chmod(0o2775)
+    put(deploy, ".composer").chmod(0o2775)
+    put(deploy, ".composer/auth.json", auth(), mode=0o664)
+    answer = converges({**PAIR, "users": [deploy.name]}, deploy.home)
+    assert [row["action"] for row in answer.result["files"]] == ["updated"], answer.result
+    assert owner_and_mode(deploy.home / ".composer/auth.json") == (deploy.uid, deploy.gid, 0o600)
+
+
+# var/composer_home
+
+
+def test_composer_home_of_the_web_server_gets_no_key(accounts: Accounts, lab: Path) -> None:
+    project = give(lab / "project", accounts.deploy, 0o755)
+    give(project / "var", accounts.web, 0o755)
+    setup = give(project / "var/composer_home", accounts.web, 0o755)
+    planted = give(setup / "auth.json", accounts.web, 0o600, "{}\n")
+    before = facts(setup), facts(planted)
+    answer = converges({**PAIR, "projects": [str(project)]}, project)
+    assert [row["path"] for row in answer.result["files"]] == [str(project / "auth.json")], answer.result
+    assert [(row["code"], row["path"]) for row in answer.result["problems"]] == [("foreign_owner", str(planted))]
+    assert (facts(setup), facts(planted)) == before
+    asked = converges({**PAIR, "projects": [str(project)], "owner": accounts.web.name}, project)
+    assert len(asked.result["files"]) == 2 and asked.result["problems"] == []
+    assert PRIVATE in planted.read_text() and owner_and_mode(planted)[0] == accounts.web.uid
+
+
+@pytest.mark.parametrize("planted", ["a link to a home", "a FIFO", "a link to the project", "root's directory"])
+def test_what_stands_for_composer_home_hurts_nobody(accounts: Accounts, lab: Path, planted: str) -> None:
+    project = give(lab / "project", accounts.deploy, 0o755)
+    var = give(project / "var", accounts.web, 0o755)
+    home = give(lab / "home", accounts.web, 0o755)
+    if planted == "root's directory":
+        give(var / "composer_home", None, 0o755)
+    else:
+        accounts.web.run(
+            {
+                "a link to a home": f"ln -s {home} {var}/composer_home",
+                "a FIFO": f"mkfifo {var}/composer_home",
+                "a link to the project": f"ln -s {project} {var}/composer_home",
+            }[planted]
+        )
+    answer = converges({**PAIR, "projects": [str(project)]}, project)
+    assert [row["path"] for row in answer.result["files"]] == [str(project / "auth.json")], answer.result
+    assert [row["path"] for row in answer.result["problems"]] == [str(var / "composer_home/auth.json")]
+    assert os.listdir(home) == []
+
+
+def test_composer_home_of_the_projects_owner_gets_the_key(accounts: Accounts, lab: Path) -> None:
+    project = give(lab / "project", accounts.deploy, 0o755)
+    give(project / "var", accounts.deploy, 0o755)
+    setup = give(project / "var/composer_home", accounts.deploy, 0o755)
+    answer = converges({**PAIR, "projects": [str(project)]}, project)
+    assert answer.result["problems"] == [] and PUBLIC in (setup / "auth.json").read_text()
+
+
+def test_composer_home_that_changes_hands_before_the_write(accounts: Accounts, lab: Path) -> None:
+    project = give(lab / "project", accounts.deploy, 0o755)
+    give(project / "home", accounts.web, 0o755)
+    owners = (accounts.deploy.uid,)
+    refused(project / "home/auth.json", "foreign_owner", directory_owners=owners)
+    with pytest.raises(KeyfleetError, match="in the hands of"):
+        one = wanted(project / "home/auth.json", directory_owners=owners)
+        files.predict(files.observe(one.path, parse=auth_json.parse), one)
+    assert os.listdir(project / "home") == []
+
+
+# A new inode of ours, under a lock that others cannot hold
+
+
+def test_what_replaces_a_file_is_a_new_inode(accounts: Accounts, lab: Path, join: Join) -> None:
+    join(accounts.other, accounts.deploy)
+    project = give(lab / "project", accounts.deploy, 0o2775)
+    path = project / "auth.json"
+    accounts.other.run(f"umask 002; echo '{{}}' > {path}; chmod 664 {path}")
+    with path.open("r+b") as kept:
+        write(path)
+        kept.seek(0)
+        assert kept.read() == b"{}\n" and os.fstat(kept.fileno()).st_nlink == 0
+        assert hosts_in(path) == [HOST] and owner_and_mode(path)[0] == accounts.deploy.uid
+
+
+def test_lock_on_the_directory_holds_nobody_up(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    site = give(lab / "site", accounts.deploy, 0o755)
+    holder = accounts.other.run(f"exec flock {site} sleep 60", wait=False)
+    try:
+        _file_lab.eventually(lambda: "FLOCK" in locks_of(holder.pid), "the lock of another")
+        write(site / "auth.json")
+        assert hosts_in(site / "auth.json") == [HOST]
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def locks_of(pid: int) -> str:
+    return "".join(line for line in Path("/proc/locks").read_text().splitlines() if f" {pid} " in line)
+
+
+def test_planted_temporary_file_holds_nobody_up(accounts: Accounts, lab: Path, join: Join) -> None:
+    join(accounts.other, accounts.deploy)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    accounts.other.run(f"umask 0; echo planted > {site}/{TEMPORARY}")
+    with (site / TEMPORARY).open("r+b") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        write(site / "auth.json")
+        holder.seek(0)
+        assert holder.read() == b"planted\n"
+    assert os.listdir(site) == ["auth.json"] and hosts_in(site / "auth.json") == [HOST]
+
+
+def test_key_of_another_owner_goes_through_no_link_into_his_directory(
+    accounts: Accounts, lab: Path, join: Join
+) -> None:
+    """Whoever made the link acts there, could read the new file before it is given away, and not after."""
+    join(accounts.deploy, accounts.other)
+    theirs = give(lab / "theirs", accounts.other, 0o775)
+    site = give(lab / "site", accounts.deploy, 0o755)
+    accounts.deploy.run(f"ln -s {theirs}/auth.json {site}/auth.json")
+    refused(site / "auth.json", "permission_denied", uid=accounts.other.uid)
+    assert os.listdir(theirs) == []
+
+
+# Attributes
+
+
+@pytest.mark.needs("setfacl", "getfacl", "setfattr", "getfattr")
+def test_attributes_of_a_file_are_kept(accounts: Accounts, lab: Path) -> None:
+    site = give(lab / "site", accounts.deploy, 0o755)
+    path = give(site / "auth.json", accounts.deploy, 0o640, entry_text("old.example"))
+    subprocess.run(["setfacl", "-m", f"u:{accounts.web.name}:r", path], check=True)
+    subprocess.run(["setfattr", "-n", "user.note", "-v", "kept", path], check=True)
+    write(path, mode=0o640)
+    assert f"user:{accounts.web.name}:r--" in acl(path) and os.getxattr(path, "user.note") == b"kept"
+    accounts.web.run(f"cat {path} >/dev/null")
+    write(path, "third.example")
+    assert "mask::---" in acl(path) and owner_and_mode(path)[2] == 0o600
+    accounts.web.run(f"! cat {path} 2>/dev/null")
+
+
+@pytest.mark.needs("setfacl", "getfacl")
+def test_attributes_of_somebody_elses_file_widen_nothing(accounts: Accounts, lab: Path, join: Join) -> None:
+    join(accounts.other, accounts.deploy)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    path = site / "auth.json"
+    accounts.other.run(f"echo '{{}}' > {path}; chmod 664 {path}; setfacl -m u:{accounts.other.name}:r {path}")
+    write(path, mode=0o640)
+    assert accounts.other.name not in acl(path)
+    # Nor does a default of the directory, where the file is not its owner's.
+    accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {site}")
+    write(path, "second.example", uid=accounts.web.uid, mode=0o640)
+    assert accounts.deploy.name not in acl(path) and owner_and_mode(path)[0] == accounts.web.uid
+
+
+def acl(path: Path) -> str:
+    return subprocess.run(["getfacl", "-p", path], check=True, capture_output=True, text=True).stdout
