@@ -19,8 +19,19 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import account_name, acting_as, identity_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, failure, locate, not_a_file
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
+    Identity,
+    account_name,
+    acting_as,
+    identity_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import (
+    Access,
+    Place,
+    failure,
+    locate,
+    not_a_file,
+)
 
 _CHUNK = 1024 * 1024
 _LOCK_STEP = 0.1
@@ -75,16 +86,40 @@ def digests(fd: int, algorithms: Sequence[str]) -> Dict[str, str]:
 
 
 class Target:
-    """The place of the file, with its directory open."""
+    """The place of the file, with its directory open, and the file too where there is one that may be read."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.facts = Facts()
+        self._info: Optional[os.stat_result] = None
+        self._fd: Optional[int] = None
         if place.info is not None:
             if not stat.S_ISREG(place.info.st_mode):
                 raise not_a_file(place.path, place.info.st_mode)
-            info = place.info
-            self.facts = Facts(info.st_size, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+            with self.doing("read it", code="read_failed"):
+                self._open()
+
+    def _open(self) -> None:
+        """Once, so that what is checked, repaired and told of is one and the same file."""
+        place = self.place
+        try:
+            with acting_as(place.acting):
+                self._fd = os.open(place.name, _READ, dir_fd=place.directory)
+            info = os.fstat(self._fd)
+        except FileNotFoundError:
+            return
+        except PermissionError:
+            with acting_as(place.acting):
+                info = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
+        if not stat.S_ISREG(info.st_mode):
+            raise not_a_file(place.path, info.st_mode)
+        self._info = info
+        self.facts = Facts(info.st_size, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode))
+
+    def close(self) -> None:
+        """End the use of the file."""
+        if self._fd is not None:
+            os.close(self._fd)
 
     @property
     def directory_exists(self) -> bool:
@@ -92,44 +127,59 @@ class Target:
         return not self.place.missing
 
     def wanted(self, attributes: Attributes, size: Optional[int]) -> Facts:
-        """Owner, group and mode as they shall be."""
+        """Owner, group and mode as they shall be. Raises ``unsafe_path`` for a file that may have been planted."""
         place = self.place
         uid = attributes.uid
+        if place.shared and self.facts.uid not in (None, 0, uid):
+            raise KeyfleetError(
+                "unsafe_path",
+                f"{place.path} lies in a directory of root that others may write to, and belongs to "
+                f"{account_name(self.facts.uid or 0)}, who may have put it there. Remove it, or say to whom the file "
+                "shall belong.",
+                path=place.path,
+            )
         if uid is None:
             keeps = place.privileged and place.acting.uid == 0 and self.facts.uid is not None
             uid = self.facts.uid if keeps else place.acting.uid
+        elif place.privileged and place.acting.uid != uid and (place.led or not self._in_own_directory()):
+            raise KeyfleetError(
+                "permission_denied",
+                f"{place.path}: {place.acting} may not give it to {account_name(uid)}, since a link led to it.",
+                path=place.path,
+            )
         gid = attributes.gid
         if gid is None:
             same = self.facts.gid is not None and self.facts.uid == uid
             gid = self.facts.gid if same else self._primary_group(uid or 0)
         return Facts(size, uid, gid, attributes.mode)
 
+    def _in_own_directory(self) -> bool:
+        return self.place.directory_info.st_uid == self.place.acting.uid
+
     def _primary_group(self, uid: int) -> int:
         acting = self.place.acting
         return acting.gid if uid == acting.uid else identity_of(uid, acting.gid).gid
 
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        with self.doing("read it", code="read_failed"), acting_as(self.place.acting):
-            fd = os.open(self.place.name, _READ, dir_fd=self.place.directory)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+    def counts(self, wanted: Facts) -> bool:
+        """Whether the file that is there can be the one that is wanted. Whoever else made it may still write to it."""
+        if self._info is None or self._info.st_nlink != 1:
+            return False
+        return self.facts.uid == wanted.uid or (self.place.acting.uid == 0 and self.facts.uid == 0)
 
     def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
         """The checksums of the file that is there."""
-        with self._opened() as fd, self.doing("read it", code="read_failed"):
-            return digests(fd, algorithms)
+        with self.doing("read it", code="read_failed"):
+            return digests(self._opened(), algorithms)
 
     def repair(self, wanted: Facts) -> None:
-        """Give the file that is there the owner, group and mode."""
-        place = self.place
-        with self._opened() as fd, self.doing("change its owner or mode"):
-            info = os.fstat(fd)
-            # A name for somebody else's file may have been put here: root helps with the directory owner's own only.
-            own = info.st_nlink == 1 and info.st_uid == place.acting.uid
-            self._give(fd, wanted, helped=place.privileged and own)
+        """Give the file that is there, and that `counts`, the owner, group and mode."""
+        with self.doing("change its owner or mode"):
+            self._give(self._opened(), wanted, helped=self.place.privileged)
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return self._fd
 
     def _give(self, fd: int, wanted: Facts, *, helped: bool) -> None:
         info = os.fstat(fd)
@@ -150,16 +200,23 @@ class Target:
     @contextmanager
     def part(
         self,
+        uid: Optional[int] = None,
         *,
         patience: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[Part]:
-        """The file beside it, open and held against other runs. What it holds is left there when a run breaks off."""
-        name = f".{self.place.name}.keyfleet-part"
+        """The file beside it, open and held against other runs. What it holds is left there when a run breaks off.
+
+        ``uid`` is the account that gets the file. Where it is not the one that acts, the part is root's: the owner of
+        the directory could keep a descriptor of one of his own, and change what has been checked.
+        """
+        place = self.place
+        maker = place.own if place.privileged and uid not in (None, place.acting.uid) else place.acting
+        name = f".{place.name}.keyfleet-part"
         until = clock() + patience
         while True:
-            fd = self._open_part(name)
+            fd = self._open_part(name, maker)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 with acting_as(self.place.acting), suppress(FileNotFoundError):
@@ -182,12 +239,12 @@ class Target:
         finally:
             os.close(fd)
 
-    def _open_part(self, name: str) -> int:
+    def _open_part(self, name: str, maker: Identity) -> int:
         place = self.place
-        with self.doing(f"write {name} beside it"), acting_as(place.acting):
+        with self.doing(f"write {name} beside it"), acting_as(maker):
             fd = os.open(name, _PART, 0o600, dir_fd=place.directory)
         info = os.fstat(fd)
-        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == place.acting.uid:
+        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == maker.uid:
             return fd
         os.close(fd)
         raise KeyfleetError(
@@ -254,10 +311,22 @@ class Part:
             os.fsync(self._fd)
             with acting_as(place.acting):
                 os.rename(self._name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
+                there = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
+        if not os.path.samestat(there, os.fstat(self._fd)):
+            raise KeyfleetError(
+                "unsafe_path",
+                f"{place.path}: its temporary file, {self._name}, was exchanged by somebody who may write to the "
+                "directory, so it is not the file that was checked.",
+                path=place.path,
+            )
 
 
 @contextmanager
-def target(path: str) -> Iterator[Target]:
-    """The place at the end of a path; its directory stays open for the time of the context."""
-    with locate(path) as place:
-        yield Target(place)
+def target(path: str, owner: Optional[int] = None) -> Iterator[Target]:
+    """The place at the end of a path, open for the time of the context. ``owner``: whom it was asked to belong to."""
+    with locate(path, Access(owner)) as place:
+        found = Target(place)
+        try:
+            yield found
+        finally:
+            found.close()

@@ -133,7 +133,7 @@ def _work(params: Mapping[str, Any]) -> Work:
 
 def _is_there(work: Work, place: Target) -> bool:
     """Whether the file is the one that is wanted, found out with as few questions as possible."""
-    if not place.facts.exists or work.force:
+    if work.force or not place.counts(place.wanted(work.attributes, None)):
         return False
     if work.checksum:
         # Who names a sum needs no server to tell whether the file is right.
@@ -153,7 +153,7 @@ def _is_there(work: Work, place: Target) -> bool:
 
 def _fetch(work: Work, place: Target, wanted: Facts) -> Facts:
     """The file in its place, or `KeyfleetError` and what was there before."""
-    with place.part(patience=work.source.service.timeout) as part:
+    with place.part(wanted.uid, patience=work.source.service.timeout) as part:
         sums = work.expected()
         if part.size and not sums:
             # Nothing could tell whether what an earlier run left belongs to the same file.
@@ -196,7 +196,7 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Bring the release to its file. The result has the shape that the module documents. Raises `KeyfleetError`."""
     work = _work(params)
     try:
-        with target(work.path) as place:
+        with target(work.path, work.attributes.uid) as place:
             return _brought(work, place, check_mode=check_mode)
     except KeyfleetError as error:
         raise KeyfleetError(

@@ -79,6 +79,8 @@ notes:
     O(checksum) can tell whether the whole is right, and begins anew where there is none.
   - Without MD5 and O(checksum), a file that exists is compared by its size alone, and a problem in the answer says so.
   - Where the server keeps files elsewhere and redirects to there, that address is asked without credentials.
+  - A release is always a new file. One that somebody else made is downloaded anew, since whoever made it may still
+    write to it; in a directory of root that others may write to it is a failure.
 seealso:
   - module: keyfleet.magento.magento_release_info
   - module: keyfleet.magento.magento_download_token

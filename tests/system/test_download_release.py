@@ -346,6 +346,67 @@ def test_what_a_user_planted_leads_nowhere(host: Host, accounts: Accounts, lab: 
     assert victim.read_text() == "root's own\n" and victim.stat().st_uid == 0
 
 
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("mode", [0o1777, 0o775])
+def test_a_release_planted_in_roots_directory(host: Host, accounts: Accounts, lab: Path, mode: int) -> None:
+    """Whoever put it there may keep a descriptor that it can be written through, however right it is."""
+    deploy = accounts.deploy
+    shared = give(lab / "shared", None, mode)
+    os.chown(shared, 0, deploy.gid)
+    path = shared / SMALL
+    options = {**host.pair, "file_name": SMALL, "dest": str(path)}
+    host.run(RELEASE, **options)
+    right(host, path, SMALL)
+    assert path.stat().st_uid == 0 and not host.run(RELEASE, **options)["changed"]
+    os.chown(path, deploy.uid, deploy.gid)
+    for check in (True, False):
+        for more in ({}, {"owner": accounts.other.name}, {"force": True}):
+            planted = host.run(RELEASE, check=check, **options, **more)
+            assert planted.get("code") == "unsafe_path" and deploy.name in planted["msg"], planted
+    assert path.stat().st_uid == deploy.uid
+    path.unlink()
+    deploy.run(f"ln -s {deploy.home} {shared}/planted")
+    assert host.run(RELEASE, **{**options, "dest": f"{shared}/planted/{SMALL}"})["code"] == "unsafe_path"
+    assert not (deploy.home / SMALL).exists()
+
+
+@pytest.mark.needs("root")
+def test_a_release_that_another_put_there_is_downloaded_anew(host: Host, accounts: Accounts, lab: Path) -> None:
+    deploy, other = accounts.deploy, accounts.other
+    shop = give(lab / "shop", deploy, 0o2777)
+    path = shop / SMALL
+    options = {**host.pair, "file_name": SMALL, "dest": str(path)}
+    host.run(RELEASE, **options)
+    os.chown(path, other.uid, other.gid)
+    with path.open("r+b") as kept:
+        predicted = host.run(RELEASE, check=True, **options)
+        result = host.run(RELEASE, **options)
+        assert [one["files"][0]["action"] for one in (predicted, result)] == ["updated", "updated"], result
+        kept.write(b"changed by the other")
+    right(host, path, SMALL)
+    assert path.stat().st_uid == deploy.uid and not host.run(RELEASE, **options)["changed"]
+    # The directory's owner may not keep one either of a release that is to be another's.
+    with path.open("r+b") as kept:
+        assert host.run(RELEASE, **options, owner=other.name)["files"][0]["action"] == "updated"
+        kept.write(b"changed by the owner of the directory")
+    right(host, path, SMALL)
+    assert path.stat().st_uid == other.uid and not host.run(RELEASE, **options, owner=other.name)["changed"]
+
+
+@pytest.mark.needs("root")
+def test_the_part_of_a_release_for_another_is_roots(host: Host, accounts: Accounts, lab: Path) -> None:
+    shop = give(lab / "shop", accounts.deploy, 0o755)
+    path = shop / SMALL
+    options = {**host.pair, "file_name": SMALL, "dest": str(path), "retries": 0, "owner": accounts.other.name}
+    host.simulator.add_fault("truncate", path=f"*/file/{SMALL}", method="GET", after_bytes=100, count=1)
+    host.fails("connection_lost", RELEASE, **options)
+    info = part_of(path).stat()
+    assert (info.st_uid, stat.S_IMODE(info.st_mode), info.st_size) == (0, 0o600, 100)
+    assert host.run(RELEASE, **options)["transfer"]["resumed_from"] == 100
+    right(host, path, SMALL)
+    assert path.stat().st_uid == accounts.other.uid
+
+
 def test_where_the_file_cannot_go(host: Host, tmp_path: Path) -> None:
     options = {**host.pair, "file_name": SMALL}
     host.fails("no_directory", RELEASE, **options, dest=f"{tmp_path}/none/{SMALL}")
