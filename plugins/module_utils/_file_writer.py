@@ -33,6 +33,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._make_directory i
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
     Moved,
     Pace,
+    Wait,
     discard_left_over,
     maker_of,
     read_file,
@@ -55,6 +56,7 @@ class Writer:
     def write(self, wanted: Wanted, last: Optional[bytes] = None) -> Change:
         """Read, decide and replace under the lock; ``last`` is what to restore if the file has become unfit."""
         made: Optional[FileState] = None
+        wait = Wait(self.lock_timeout, self.pace.clock() + self.lock_timeout, self.pace)
         for _attempt in range(ATTEMPTS):
             try:
                 with locate(wanted.path, wanted.access) as place:
@@ -63,29 +65,29 @@ class Writer:
                         change = predict(state, wanted)
                         if change.after.data is None:
                             return change
-                        self._make_directory(place, state, wanted)
+                        self._make_directory(place, state, wanted, wait)
                         made = made or state
                         continue
-                    change = self._write_here(place, wanted, last)
+                    change = self._write_here(place, wanted, last, wait)
             except Moved:
                 continue
             return change if made is None else replace(change, before=made)
         raise restless(wanted.path)
 
-    def _make_directory(self, place: Place, state: FileState, wanted: Wanted) -> None:
+    def _make_directory(self, place: Place, state: FileState, wanted: Wanted, wait: Wait) -> None:
         check_directory(state, wanted)
         uid, gid = new_directory_uid(state, wanted), wanted.ownership.gid
         gid = primary_group(state, uid) if gid is None else gid
-        make_directory(place, uid, gid, (uid,), self.lock_timeout, self.pace)
+        make_directory(place, uid, gid, (uid,), wait)
 
-    def _write_here(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Change:
+    def _write_here(self, place: Place, wanted: Wanted, last: Optional[bytes], wait: Wait) -> Change:
         _seen, change = self._planned(place, wanted, last)
         uid = change.after.uid
         if change.after is change.before or uid is None:
             discard_left_over(place, [one for one in (uid, wanted.ownership.uid) if one is not None])
             return change
         maker = maker_of(place, uid)
-        with temporary(place, maker, (uid,), self.lock_timeout, self.pace) as made:
+        with temporary(place, maker, (uid,), wait) as made:
             # Once more, now that no other run can be at work on the file.
             seen, change = self._planned(place, wanted, last)
             after = change.after

@@ -9,14 +9,14 @@ import os
 from typing import Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import acting_as
-from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Pace, temporary
+from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Wait, temporary
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, failure
 
 
-def make_directory(place: Place, uid: int, gid: int, owners: Sequence[int], timeout: float, pace: Pace) -> None:
-    """Make the first missing directory of a place, 0700. ``owners``, ``timeout``, ``pace``: as in `temporary`."""
+def make_directory(place: Place, uid: int, gid: int, owners: Sequence[int], wait: Wait) -> None:
+    """Make the first missing directory of a place, 0700. ``owners`` and ``wait``: as in `temporary`."""
     name = place.missing[0]
-    with temporary(place, place.acting, owners, timeout, pace, name=name) as made:
+    with temporary(place, place.acting, owners, wait, name=name) as made:
         try:
             os.fchmod(made.fd, 0o700)
             info = os.fstat(made.fd)

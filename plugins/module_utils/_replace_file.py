@@ -14,7 +14,7 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, account_name, acting_as
@@ -38,6 +38,14 @@ class Pace:
 
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+
+
+class Wait(NamedTuple):
+    """How long to wait for other runs: ``seconds`` in all, which end at ``until`` on the clock of ``pace``."""
+
+    seconds: float
+    until: float
+    pace: Pace
 
 
 def temporary_name(name: str) -> str:
@@ -154,14 +162,14 @@ class Temporary:
 
 @contextmanager
 def temporary(
-    place: Place, maker: Identity, owners: Sequence[int], timeout: float, pace: Pace, *, name: str = ""
+    place: Place, maker: Identity, owners: Sequence[int], wait: Wait, *, name: str = ""
 ) -> Iterator[Temporary]:
     """The temporary file of a place: whoever holds its lock may replace the file. Nothing of it remains.
 
     With ``name``, a directory that is to be called so. ``owners`` are the accounts whose runs are waited for; what
     belongs to anybody else was planted, and is removed. The lock is on an inode that nobody but its owner can open.
     """
-    made = _claimed(place, maker, owners, timeout, pace, name=name)
+    made = _claimed(place, maker, owners, wait, name=name)
     try:
         yield made
     finally:
@@ -174,11 +182,9 @@ def temporary(
             os.close(made.fd)
 
 
-def _claimed(
-    place: Place, maker: Identity, owners: Sequence[int], timeout: float, pace: Pace, *, name: str
-) -> Temporary:
+def _claimed(place: Place, maker: Identity, owners: Sequence[int], wait: Wait, *, name: str) -> Temporary:
     called = temporary_name(name or place.name)
-    until = pace.clock() + timeout
+    left_over = False
     while True:
         with _translated(place, maker):
             fd = _new_directory(place, called, maker) if name else _new_file(place, called, maker)
@@ -187,17 +193,22 @@ def _claimed(
                 if _try_lock(fd) and _is_named(place, called, fd):
                     return Temporary(called, fd, maker)
                 os.close(fd)
-            elif _discarded(place, called, owners, directory=bool(name)):
+            elif _discarded(place, called, owners, directory=bool(name)) and not (left_over and _over(wait)):
+                left_over = True
                 continue
-        if pace.clock() >= until:
+        if _over(wait):
             raise KeyfleetError(
                 "lock_timeout",
-                f"{place.path}: another process has held {called} beside it for {timeout:g} s. It may be another run "
-                f"of this collection: `fuser -v {os.path.dirname(place.real_path)}/{called}` names it. If there is "
+                f"{place.path}: another process has held {called} beside it for {wait.seconds:g} s. It may be another "
+                f"run of this collection: `fuser -v {os.path.dirname(place.real_path)}/{called}` names it. If there is "
                 "none, remove it.",
                 path=place.path,
             )
-        pace.sleep(_LOCK_STEP)
+        wait.pace.sleep(_LOCK_STEP)
+
+
+def _over(wait: Wait) -> bool:
+    return wait.pace.clock() >= wait.until
 
 
 def _new_file(place: Place, name: str, maker: Identity) -> Optional[int]:

@@ -344,7 +344,7 @@ def test_what_replaces_a_file_is_a_new_inode(accounts: Accounts, lab: Path, join
 
 def test_lock_on_the_directory_holds_nobody_up(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
-    holder = accounts.other.run(f"exec flock {site} sleep 60", wait=False)
+    holder = accounts.other.run(f"exec flock --no-fork {site} sleep 60", wait=False)
     try:
         _file_lab.eventually(lambda: "FLOCK" in locks_of(holder.pid), "the lock of another")
         write(site / "auth.json")
@@ -368,6 +368,22 @@ def test_planted_temporary_file_holds_nobody_up(accounts: Accounts, lab: Path, j
         holder.seek(0)
         assert holder.read() == b"planted\n"
     assert os.listdir(site) == ["auth.json"] and hosts_in(site / "auth.json") == [HOST]
+
+
+def test_temporary_file_that_is_planted_again_and_again(
+    accounts: Accounts, lab: Path, workers: Workers, join: Join
+) -> None:
+    join(accounts.other, accounts.deploy)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    planter = accounts.other.run(f"while :; do : > {site}/{TEMPORARY} || :; done 2>/dev/null", wait=False)
+    try:
+        outcomes = [workers.run(site / "auth.json", lock_timeout=0.2, settle=0) for _again in range(10)]
+    finally:
+        planter.kill()
+        planter.wait()
+    # It may get in the way, but nobody hangs, and nothing of the key is ever in what it made.
+    assert {str(one.get("code", "done")) for one in outcomes} <= {"done", "lock_timeout", "write_failed"}, outcomes
+    assert write(site / "auth.json").after.uid == accounts.deploy.uid and os.listdir(site) == ["auth.json"]
 
 
 def test_key_of_another_owner_goes_through_no_link_into_his_directory(
