@@ -15,14 +15,14 @@ options:
     description:
       - Application ID of an API access key of the Marketplace account. It is not a key for packages.
       - Without it the environment variable E(MAGENTO_APPLICATION_ID) is used.
-    type: str
+    type: raw
     required: true
   application_secret:
     description:
       - Application secret of the API access key. It is sent to the API to open a session, and to nobody else.
       - Pass it through a variable from a vault. Without it the environment variable E(MAGENTO_APPLICATION_SECRET) is
         used.
-    type: str
+    type: raw
     required: true
   environment:
     description:
@@ -47,9 +47,11 @@ options:
     default: true
   timeout:
     description:
-      - Seconds to wait for a connection, and then for each part of the answer.
+      - Seconds to wait for a connection, and for each silence of the API.
       - Calls that can be repeated to the same end (not those that create) are, with growing pauses or after the pause
         that the API asks for, up to a minute.
+      - A call as a whole, repetitions and pauses included, may take ten times as long. A pause that goes beyond that is
+        not waited for.
     type: float
     default: 30.0
 notes:

@@ -28,13 +28,13 @@ options:
     type: str
   application_id:
     description: Application ID of an API access key of the account.
-    type: str
+    type: raw
     required: true
     env:
       - name: MAGENTO_APPLICATION_ID
   application_secret:
     description: Application secret of the API access key.
-    type: str
+    type: raw
     required: true
     env:
       - name: MAGENTO_APPLICATION_SECRET
@@ -56,7 +56,8 @@ options:
     type: bool
     default: true
   timeout:
-    description: Seconds to wait for the API.
+    description:
+      - Seconds to wait for a connection, and for each silence of the API. A call as a whole may take ten times as long.
     type: float
     default: 30.0
 requirements:

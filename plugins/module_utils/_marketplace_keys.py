@@ -33,9 +33,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
 def marketplace_spec(env_fallback: Any) -> ArgumentSpec:
     """The API options. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
     return {
-        "application_id": {"type": "str", "required": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},
+        # raw: a value that is no text must be refused, not turned into other text, nor quoted by what cannot turn it.
+        "application_id": {"type": "raw", "required": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},
         "application_secret": {
-            "type": "str",
+            "type": "raw",
             "required": True,
             "no_log": True,
             "fallback": (env_fallback, ["MAGENTO_APPLICATION_SECRET"]),
@@ -52,6 +53,8 @@ def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
     """A client for the options of `marketplace_spec`. Nothing is sent yet."""
     application_id, application_secret = params["application_id"], params["application_secret"]
     for name, value in (("application_id", application_id), ("application_secret", application_secret)):
+        if not isinstance(value, str):
+            raise bad_options(f"{name} is no text")
         if not value or not value.isprintable() or value != value.strip():
             raise bad_options(f"{name} is empty, or has blanks around it or characters that cannot be printed")
     if ":" in application_id:

@@ -89,3 +89,13 @@ def test_failures_have_a_code_and_no_secret(
         look_up(NAME, *terms, **{**api.options(server), **changes})
     assert f"({code})" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["application_id", "application_secret"])
+@pytest.mark.parametrize("value", [[SECRET], {"secret": SECRET}, 1234567890])
+def test_a_value_that_is_no_text_is_not_quoted(api: KeyApi, server: Loopback, name: str, value: Any) -> None:
+    with pytest.raises(AnsibleLookupError) as caught:
+        look_up(NAME, "web", **{**api.options(server), name: value})
+    assert f"{name} is no text" in str(caught.value) and "(bad_options)" in str(caught.value)
+    assert SECRET not in str(caught.value) and "1234567890" not in str(caught.value)
+    assert api.calls == []

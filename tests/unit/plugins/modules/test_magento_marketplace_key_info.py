@@ -92,3 +92,10 @@ def test_a_failure_has_no_keys(api: KeyApi) -> None:
     api.closed = True
     answer = run(api)
     assert (answer.code, answer.result["marketplace_keys"]) == ("api_forbidden", [])
+
+
+@pytest.mark.parametrize("value", [[SECRET], {"secret": SECRET}, 1234567890, True])
+def test_a_secret_that_is_no_text_is_not_quoted(api: KeyApi, value: Any) -> None:
+    answer = run(api, application_secret=value)
+    assert answer.code == "bad_options" and "application_secret is no text" in answer.result["msg"]
+    assert "1234567890" not in answer.text and api.calls == []
