@@ -9,11 +9,11 @@ Everything here is imported only when a request is due: with ansible.module_util
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,12 +24,12 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ansible.module_utils.urls import Request, make_context
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, timed_out
+from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import in_time, no_key_log
+from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, proxy_address, timed_out
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     Answer,
     Finding,
     Quote,
-    one_line,
     opens_object,
 )
 
@@ -77,7 +77,8 @@ class Session:
         self._proxy = _proxy(urlsplit(url).netloc) if use_proxy else None
         self._broken: Optional[Finding] = None
         try:
-            context = make_context(cafile=ca_path, validate_certs=validate_certs)
+            with no_key_log():
+                context = make_context(cafile=ca_path, validate_certs=validate_certs)
             _refuse_old_tls(context)
         except OSError as error:
             missing = error.errno and not isinstance(error, ssl.SSLError)
@@ -102,20 +103,8 @@ class Session:
         if self._broken is not None:
             return self._broken
         box: List[Union[Answer, Finding]] = []
-        failures: List[BaseException] = []
-
-        def work() -> None:
-            try:
-                box.append(self._follow(url, whole, box))
-            except BaseException as error:  # handed over to the caller below
-                failures.append(error)
-
-        # The socket's own timeout covers neither name resolution nor a server that sends a byte now and then.
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(max(0.0, self._end - time.monotonic()))
-        if failures:
-            raise failures[-1]
+        with contextlib.suppress(socket.timeout):
+            in_time(lambda: box.append(self._follow(url, whole, box)), self._end - time.monotonic())
         return box[-1] if box else timed_out(self._host, self._proxy, self._limit)
 
     def _follow(self, url: str, whole: bool, box: List[Any]) -> Outcome:
@@ -255,7 +244,7 @@ def _proxy(netloc: str) -> Optional[str]:
     value = urllib.request.getproxies().get("https")
     if not value or urllib.request.proxy_bypass(netloc):
         return None
-    return one_line(value.rpartition("@")[2].rpartition("://")[2].partition("/")[0])
+    return proxy_address(value)
 
 
 def _refuse_old_tls(context: Any) -> None:

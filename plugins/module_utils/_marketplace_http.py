@@ -9,15 +9,18 @@ passed on, since they quote addresses, headers and a proxy's password.
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import json
 import os
 import re
+import time
 import traceback
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, List, Mapping, Optional
 from urllib.parse import quote
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import in_time, no_key_log
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import (
     Voice,
@@ -32,15 +35,15 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._requests_failure
 
 REQUESTS_IMPORT_ERROR: Optional[str] = None
 try:
-    import requests
-    from requests.adapters import HTTPAdapter
+    # Some versions make a TLS context as soon as they are imported.
+    with no_key_log():
+        import requests
     from requests.auth import AuthBase, HTTPBasicAuth
     from urllib3 import exceptions as pool_errors
-    from urllib3.util.retry import Retry
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
-    # So that the classes below can be defined; whoever makes a client is told what is missing.
-    AuthBase = Retry = object  # type: ignore[misc, assignment]
+    # So that the class below can be defined; whoever makes a client is told what is missing.
+    AuthBase = object  # type: ignore[misc, assignment]
 
 SESSION_SECONDS = 7200
 _PREFIX = "/rest/v1"
@@ -49,10 +52,17 @@ LONGEST_WAIT = 60.0
 # What can be sent twice to the same end. A POST is not among it: what it creates could be there already.
 REPEATABLE = frozenset(("GET", "PUT", "DELETE"))
 _REPEATS = 4
+# Of a call that found no connection, or got no answer.
+_REPEATS_UNANSWERED = 2
 _BUSY = (429, 500, 502, 503, 504)
+# Seconds before the second repetition; the first comes at once, and each further one after twice as long a pause.
+_PAUSE = 1.0
+# A call as a whole may take this many times the timeout, repetitions and pauses included.
+CALL_FACTOR = 10
 _MOST_BODY = 64 * 1024 * 1024
 # A token is put into a header as it is.
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
 
 
 @dataclass(frozen=True)
@@ -81,33 +91,6 @@ class _Bearer(AuthBase):
         return request
 
 
-class _Repeat(Retry):
-    """Repeats what is `REPEATABLE`, and any call for which no connection came about: nothing was sent then."""
-
-    def get_retry_after(self, response: Any) -> Optional[float]:
-        try:
-            return super().get_retry_after(response)
-        except pool_errors.InvalidHeader:
-            return None
-
-    def increment(
-        self,
-        method: Optional[str] = None,
-        url: Optional[str] = None,
-        response: Any = None,
-        error: Optional[Exception] = None,
-        _pool: Any = None,
-        _stacktrace: Any = None,
-    ) -> Any:
-        if error is not None and method not in REPEATABLE and not isinstance(error, pool_errors.ConnectTimeoutError):
-            # urllib3 itself repeats any method after a TLS error, though the request may have been sent.
-            raise error
-        wait = self.get_retry_after(response) if response is not None else None
-        if wait is not None and wait > LONGEST_WAIT:
-            raise pool_errors.MaxRetryError(_pool, url or "", pool_errors.ResponseError("too long a wait"))
-        return super().increment(method, url, response, error, _pool, _stacktrace)
-
-
 class Line:
     """The way to the API of one application. Connections are kept until ``close``."""
 
@@ -133,16 +116,6 @@ class Line:
         if validate_certs:
             check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
         self._session = requests.Session()
-        repeat = _Repeat(
-            total=_REPEATS,
-            connect=2,
-            read=2,
-            backoff_factor=0.5,
-            allowed_methods=REPEATABLE,
-            status_forcelist=_BUSY,
-            raise_on_status=False,
-        )
-        self._session.mount("https://", HTTPAdapter(max_retries=repeat))
 
     def close(self) -> None:
         """End the connections."""
@@ -192,38 +165,70 @@ class Line:
         self._token, self._mage_id = _Bearer(token), mage_id
 
     def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> Answer:
-        left = _REPEATS if method in REPEATABLE else 0
+        """The answer to one call, repeated where that leads to the same end."""
+        limit = CALL_FACTOR * self._timeout
+        until = time.monotonic() + limit
+        repeats = 0
+
+        def again(most: int, wait: float = 0.0) -> bool:
+            """Whether to repeat the call once more; then the pause before it is over."""
+            wait = max(wait, _PAUSE * 2.0 ** (repeats - 1) if repeats else 0.0)
+            if repeats >= most or wait > LONGEST_WAIT or time.monotonic() + wait >= until:
+                return False
+            time.sleep(wait)
+            return True
+
         while True:
             try:
-                response = self._session.request(
-                    method,
-                    self._base + path,
-                    auth=auth,
-                    timeout=self._timeout,
-                    verify=self._verify,
-                    allow_redirects=False,
-                    stream=True,
-                    headers={"Accept": "application/json", "User-Agent": "keyfleet.magento"},
-                    **content,
-                )
+                answer = self._ask(until, method, path, doing=doing, auth=auth, content=content)
+                busy = method in REPEATABLE and answer.status in _BUSY
+                if not busy or not again(_REPEATS, _pause_asked_for(answer.retry_after)):
+                    return answer
             except (requests.RequestException, pool_errors.HTTPError, OSError, ValueError) as error:
-                raise self._failure(error, doing, method) from None
+                unsent = never_connected(error)
+                seconds = limit if time.monotonic() >= until else self._timeout
+                if not (method in REPEATABLE or unsent) or not again(_REPEATS_UNANSWERED):
+                    raise self._failure(error, doing, seconds, lost=method == "POST" and not unsent) from None
+            repeats += 1
+
+    def _ask(
+        self, until: float, method: str, path: str, *, doing: str, auth: Any, content: Mapping[str, Any]
+    ) -> Answer:
+        """One request, within the time that is left for the call."""
+        session = self._session
+        answers: List[Answer] = []
+
+        def work() -> None:
+            response = session.request(
+                method,
+                self._base + path,
+                auth=auth,
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+                headers={"Accept": "application/json", "User-Agent": "keyfleet.magento"},
+                **content,
+            )
             try:
-                body = _body(response, doing)
-            except (requests.RequestException, pool_errors.HTTPError, OSError, ValueError) as error:
-                # urllib3 repeats a call only as long as no headers have come.
-                if not left:
-                    raise self._failure(error, doing, method) from None
-                left -= 1
-                continue
+                retry_after = response.headers.get("Retry-After") or ""
+                answers.append(Answer(method, response.status_code, _body(response, doing), retry_after))
             finally:
                 response.close()
-            return Answer(method, response.status_code, body, response.headers.get("Retry-After") or "")
 
-    def _failure(self, error: BaseException, doing: str, method: str) -> KeyfleetError:
-        met = what_happened(error, url=self._base, timeout=self._timeout, quote=self._voice.shown)
+        try:
+            with no_key_log():
+                in_time(work, until - time.monotonic())
+        finally:
+            if not answers:
+                # A request that is late may still use its own.
+                session.close()
+                self._session = requests.Session()
+        return answers[0]
+
+    def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
+        met = what_happened(error, url=self._base, timeout=seconds, quote=self._voice.shown)
         code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(met.code, "api_unreachable")
-        lost = method == "POST" and not never_connected(error)
         hint = met.hint.replace("option url", "option api_url")
         return KeyfleetError(code, f"Cannot {doing}: {met.what} {hint}".rstrip(), answer_lost=lost)
 
@@ -241,7 +246,18 @@ def _body(response: Any, doing: str) -> bytes:
         if len(body) > _MOST_BODY:
             raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
     length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and len(body) < int(length) and "Content-Encoding" not in response.headers:
+    if _SIZE.match(length) and len(body) < int(length) and "Content-Encoding" not in response.headers:
         # urllib3 before 2.0 takes that for the end.
         raise pool_errors.ProtocolError(http.client.IncompleteRead(b"", int(length) - len(body)))
     return bytes(body)
+
+
+def _pause_asked_for(retry_after: str) -> float:
+    """Seconds, from a number or a date; 0 for anything else."""
+    if re.match(r"[0-9]+\Z", retry_after):
+        return float(retry_after)
+    try:
+        date = email.utils.parsedate_tz(retry_after)
+        return email.utils.mktime_tz(date) - time.time() if date else 0.0
+    except (ValueError, OverflowError):
+        return 0.0

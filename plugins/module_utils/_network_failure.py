@@ -12,9 +12,10 @@ import re
 import socket
 import ssl
 import urllib.error
-from typing import Optional
+from typing import Mapping, Optional
+from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote, quoting
 
 _TLS_CAUSES = {
     9: ("the server's certificate is not valid yet", "Look at the clock of this host."),
@@ -28,6 +29,36 @@ _TLS_CAUSES = {
 }
 _CA_HINT = "If this CA is to be trusted, name its file in the option ca_path; a proxy that opens TLS brings its own CA."
 _TLS_HINT = "Look at the port in the option url and for a proxy in between; TLS 1.2 or later is required."
+# The form of a proxy's address that every client reads alike. In any other, nobody can tell what is the password.
+_PROXY = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://)?(?:(?P<user>[^@/?#\s]*)@)?"
+    r"(?P<address>(?:[a-z0-9._-]+|\[[0-9a-f:.%]+\])(?::(?(user)[a-z0-9]*|[0-9]{1,5}))?)/*\Z",
+    re.I,
+)
+_NOT_SHOWN = "what it says of the proxy has its user name or password in it, and is not shown"
+
+
+def proxy_address(value: str) -> str:
+    """Host and port of a proxy, without its user name and password."""
+    found = _PROXY.match(value)
+    return found.group("address") if found else "that the environment names"
+
+
+def without_proxies(text: str, environ: Mapping[str, str]) -> str:
+    """A client's own words without user name and password of the proxies in ``environ``."""
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        value = environ.get(name, "")
+        found = _PROXY.match(value)
+        if found is None:
+            words = re.split(r"[:/@?#\s]+", value)
+            if any(word and (word in text or unquote(word) in text) for word in words):
+                return _NOT_SHOWN
+        elif found.group("user"):
+            user = found.group("user")
+            password = user.partition(":")[2]
+            for secret in (value, user, password, unquote(password)):
+                text = (quoting("", secret)(text) or _NOT_SHOWN) if text else ""
+    return text
 
 
 def timed_out(host: str, proxy: Optional[str], seconds: float) -> Finding:

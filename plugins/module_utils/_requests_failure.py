@@ -16,9 +16,10 @@ import ssl
 from typing import Iterator, List, Optional
 from urllib.parse import urlsplit
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import no_key_log
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, timed_out
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote, one_line
+from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, proxy_address, timed_out
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote
 
 
 def check_authorities(path: Optional[str]) -> None:
@@ -26,7 +27,8 @@ def check_authorities(path: Optional[str]) -> None:
     if not path or os.path.isdir(path):
         return
     try:
-        ssl.create_default_context(cafile=path)
+        with no_key_log():
+            ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as error:
         missing = isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError)
         reason = os.strerror(error.errno or 0) if missing and isinstance(error, OSError) else "no certificates in it"
@@ -90,4 +92,4 @@ def _proxy(url: str) -> Optional[str]:
 
     found = get_environ_proxies(url)
     value = str(found.get("https") or found.get("all") or "")
-    return one_line(value.rpartition("@")[2].rpartition("://")[2].partition("/")[0]) or None
+    return proxy_address(value) if value else None

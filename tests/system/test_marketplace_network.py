@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ import pytest
 from _marketplace_lab import SHOP, Proxy, access, opened, operations, pairs, plain
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Exchange, Loopback
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api import ME, KeyApi
 from simulator.client import Simulator
 
 __all__ = ["plain"]
@@ -262,3 +267,92 @@ def test_a_change_that_is_not_confirmed_is_a_failure(simulator: Simulator) -> No
     with opened(simulator) as client, pytest.raises(KeyfleetError) as caught:
         client.set_enabled("web", uid=SHOP, enabled=False)
     assert caught.value.code == "api_answer_unusable"
+
+
+# Servers that mean harm
+
+
+@contextlib.contextmanager
+def hostile(method: str, send: Callable[[Exchange], None]) -> Iterator[tuple[KeyApi, Marketplace]]:
+    """A key API whose answer to the first call with ``method`` is what ``send`` makes of it."""
+    api = KeyApi()
+    met: list[str] = []
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.method != method or "/session/" in exchange.path or (method == "POST" and met):
+            api.answer(exchange)
+            return
+        met.append(exchange.path)
+        send(exchange)
+
+    with Loopback(answer) as server:
+        access = {name: value for name, value in api.options(server).items() if name != "timeout"}
+        with Marketplace(**access, timeout=0.3, sleep=lambda _seconds: None) as client:
+            yield api, client
+
+
+def drip(head: bytes, piece: bytes) -> Callable[[Exchange], None]:
+    def send(exchange: Exchange) -> None:
+        exchange.send(head)
+        while not exchange.server.stopping.wait(0.1):
+            exchange.send(piece)
+
+    return send
+
+
+DRIPS = {
+    "headers": drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "answers before it": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body": drip(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    "chunks": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_an_answer_that_drips_is_none(kind: str) -> None:
+    with hostile("GET", DRIPS[kind]) as (_api, client), pytest.raises(KeyfleetError) as caught:
+        client.keys()
+    assert caught.value.code == "api_unreachable" and "within 3 seconds" in caught.value.message
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_a_create_whose_answer_drips_is_looked_up(kind: str) -> None:
+    with hostile("POST", DRIPS[kind]) as (api, client):
+        api.add("a")
+        made = client.create(["a", "b"], uid=ME)
+    assert [key.label for key in made.keys] == ["a"]
+    assert [refusal.label for refusal in made.refusals] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "code"),
+    [
+        (429, "Retry-After", "api_rate_limited"),
+        (503, "Retry-After", "api_unavailable"),
+        (200, "Content-Length", "api_answer_unusable"),
+    ],
+)
+def test_numbers_beyond_all_measure_are_no_traceback(status: int, header: str, code: str) -> None:
+    def send(exchange: Exchange) -> None:
+        exchange.send(f"HTTP/1.1 {status} Whatever\r\n{header}: {'9' * 5000}\r\n\r\n[".encode())
+
+    with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError) as caught:
+        client.keys()
+    assert caught.value.code == code
+
+
+def test_a_date_beyond_all_measure_is_no_traceback() -> None:
+    def send(exchange: Exchange) -> None:
+        exchange.reply(429, Retry_After="Wed, 99 Oct 99999999999 99:99:99 GMT")
+
+    with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError) as caught:
+        client.keys()
+    assert caught.value.code == "api_rate_limited"
+
+
+def test_session_keys_are_not_logged(simulator: Simulator, plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = plain / "keys"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    with opened(simulator) as client:
+        assert client.keys()
+    assert os.environ["SSLKEYLOGFILE"] == str(log) and not log.exists()

@@ -122,7 +122,7 @@ def test_a_clear_status_stands_whatever_happens_to_the_words_after_it(kind: str)
 # Time and broken connections
 
 
-@pytest.mark.parametrize("kind", ["silent", "headers", "dribble", "body", "handshake"])
+@pytest.mark.parametrize("kind", ["silent", "headers", "dribble", "continue", "body", "handshake"])
 def test_every_stall_ends(kind: str) -> None:
     def answer(exchange: Exchange) -> None:
         if kind == "headers":
@@ -133,6 +133,9 @@ def test_every_stall_ends(kind: str) -> None:
             while not exchange.server.stopping.wait(0.05):
                 number += 1
                 exchange.send(b"X-%d: y\r\n" % number)
+        elif kind == "continue":
+            while not exchange.server.stopping.wait(0.05):
+                exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         elif kind == "body":
             exchange.send(b"HTTP/1.1 200 OK\r\n\r\n ")
         exchange.stall()

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import pathlib
 import socket
 import ssl
 import subprocess
@@ -16,7 +18,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain
+from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import (
+    explain,
+    proxy_address,
+    without_proxies,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import quoting
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     Exchange,
@@ -184,3 +190,46 @@ def test_a_proxy_that_is_not_there_is_the_one_to_look_at(monkeypatch: pytest.Mon
     assert address in verdict.message and "https_proxy" in verdict.message and PROXY_PASSWORD not in verdict.message
     monkeypatch.setenv("no_proxy", "localhost")
     assert ask("https://localhost:9/").code == "connection_failed"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("proxy.example", "proxy.example"),
+        ("http://proxy.example:3128/", "proxy.example:3128"),
+        (f"http://somebody:{PROXY_PASSWORD}@proxy.example:3128", "proxy.example:3128"),
+        (f"socks5h://{PROXY_PASSWORD}@[::1]:1080", "[::1]:1080"),
+    ],
+)
+def test_a_proxy_is_shown_by_its_address(value: str, shown: str) -> None:
+    assert proxy_address(value) == shown
+    text = f"curl: (5) Could not resolve proxy: {shown}"
+    assert without_proxies(text, {"https_proxy": value}) == text
+    quoted = without_proxies(f"Unsupported proxy syntax in '{value}'", {"https_proxy": value})
+    assert PROXY_PASSWORD not in quoted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"http://somebody:{PROXY_PASSWORD}",
+        f"http://somebody:{PROXY_PASSWORD}@[bad",
+        f"http://somebody:{PROXY_PASSWORD}/?#@proxy.example:3128",
+        f"http://somebody:made@{PROXY_PASSWORD}@proxy.example",
+        f"http://somebody {PROXY_PASSWORD}@proxy.example",
+    ],
+)
+def test_of_a_proxy_that_is_no_address_nothing_is_shown(value: str) -> None:
+    assert proxy_address(value) == "that the environment names"
+    for text in (value, PROXY_PASSWORD, "somebody"):
+        shown = without_proxies(f"curl: (5) Could not resolve proxy: {text}", {"ALL_PROXY": value})
+        assert text not in shown and "proxy" in shown
+    assert without_proxies("curl: (6) no such host", {"ALL_PROXY": value}) == "curl: (6) no such host"
+
+
+def test_session_keys_are_not_logged(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    with Loopback(good) as server:
+        assert ask(server.url).code == "keys_valid"
+        assert ask(server.url, validate_certs=False).code == "keys_valid"
+    assert os.environ["SSLKEYLOGFILE"] and not (tmp_path / "keys").exists()
