@@ -273,8 +273,14 @@ class Part:
         """Add some more."""
         rest = memoryview(data)
         with self._target.doing(f"write {self._name} beside it"):
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            try:
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]
+            except OSError as exc:
+                if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    # What filled the disk must not stay there.
+                    self.cut()
+                raise
         self.size += len(data)
 
     def room_for(self, size: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import resource
 import stat
 from pathlib import Path
 from typing import List
@@ -139,3 +140,17 @@ def test_a_directory_in_the_place_of_the_file(path: Path) -> None:
     with pytest.raises(KeyfleetError) as caught, target(str(path)):
         pass
     assert caught.value.code == "not_a_file"
+
+
+def test_a_part_that_there_is_no_room_for_is_not_kept(path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with target(str(path)) as place, place.part(patience=0) as part:
+        part.write(b"one ")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            with pytest.raises(KeyfleetError) as caught:
+                part.write(bytes(2000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert caught.value.code == "write_failed" and part.size == 0
+    assert beside(path).stat().st_size == 0
