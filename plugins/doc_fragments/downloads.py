@@ -30,14 +30,17 @@ options:
     type: path
   timeout:
     description:
-      - Seconds that the server may take for an answer. When a file is downloaded, seconds that it may stay silent.
+      - Seconds that the server may take for a whole answer.
+      - When a file is downloaded, seconds in a row during which fewer than 4096 bytes a second come, silence included.
+        The file as a whole may take a day, with all further tries and pauses.
     type: float
     default: 30.0
 notes:
   - Runs the C(curl) of the host, 7.55 or newer, which is looked for on the C(PATH). Everything that it is told goes
     through its standard input, and no C(curlrc) is read.
-  - The proxy that the environment names is used as curl does. Redirects are never followed with credentials to
-    another host.
+  - The proxy that the environment names is used as curl does. Of the environment nothing else reaches curl but
+    E(CURL_CA_BUNDLE), E(SSL_CERT_FILE) and E(SSL_CERT_DIR).
+  - Redirects are never followed with credentials to another host.
   - Failures carry a stable RV(code). The codes are listed in the documentation of the collection.
 """
 
@@ -47,7 +50,7 @@ options:
   mage_id:
     description:
       - The MAGEID, C(MAG) followed by digits. O(token) is then needed, too.
-      - Without both, curl takes what a netrc has for the server; see O(netrc_path).
+      - Without both, what a netrc has for the server is used; see O(netrc_path).
     type: raw
   token:
     description:
@@ -58,5 +61,6 @@ options:
   netrc_path:
     description:
       - The netrc to take MAGEID and token from. Without it, C(~/.netrc) of the user that the module runs as.
+      - The module reads it, and hands curl what it found.
     type: path
 """

@@ -9,28 +9,42 @@ Everything that curl is told goes through its standard input, so that no secret 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
+import selectors
 import shutil
 import subprocess
-import threading
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import CurlEnd
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import without_proxies
 
 # Older ones take comments in a netrc for entries, and show the headers of a proxy as if they were the server's.
 NEEDED = (7, 55, 0)
 # What an info page may have; the feed of a decade of releases is far below.
 MOST = 16 * 1024 * 1024
+# What the headers of an answer may have, those of the answers before it (100 and the like) included.
+MOST_HEADERS = 256 * 1024
+# Seconds beyond curl's own limit, for a curl that does not keep it: it may wait for a file before it looks at a clock.
+_GRACE = 3.0
 _CHUNK = 65536
 # Held back, so that what curl writes behind the body is not taken for a part of it.
 _HELD = 16384
+# Of the variables of the task those that curl needs on its way to a server. SSLKEYLOGFILE is none of them.
+_PASSED_ON = (
+    *(variable for name in ("https_proxy", "all_proxy", "no_proxy") for variable in (name, name.upper())),
+    *("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+# Their values may have any character: they become no part of a request as they are.
+_FREE = ("user", "netrc-file", "cacert")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _VERSION = re.compile(r"curl ([0-9]+)\.([0-9]+)\.([0-9]+)")
 
@@ -60,6 +74,7 @@ def find_curl() -> Curl:
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            env=_environment(None),
             timeout=30,
         )
         text = done.stdout.decode("utf-8", "replace")
@@ -78,13 +93,16 @@ def find_curl() -> Curl:
 
 
 def _written(config: Config, mark: str) -> bytes:
-    lines = [name if value is None else f"{name} = {_quoted(value)}" for name, value in config]
-    facts = "%{http_code} %{http_connect} %{content_type}\\t%{redirect_url}"
-    lines.append(f'write-out = "\\n{mark} {facts}"')
+    lines = [name if value is None else f"{name} = {_quoted(name, value)}" for name, value in config]
+    # No line end before the mark: headers that broke off would seem to end there.
+    lines.append(f'write-out = "{mark} %{{http_code}} %{{http_connect}} %{{redirect_url}}"')
     return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
 
 
-def _quoted(value: str) -> str:
+def _quoted(name: str, value: str) -> str:
+    if "\0" in value or not (name in _FREE or value.isprintable()):
+        # A line end in a header or an address would begin another header, or another request.
+        raise ValueError(f"the value of {name} has characters that cannot be sent")
     return '"' + "".join(_ESCAPES.get(char, char) for char in value) + '"'
 
 
@@ -110,21 +128,103 @@ class Body:
         self.kept = b"".join(self._pieces)
 
 
+class HeaderLines:
+    """The headers of the last of the answers in a row (100 and the like come before), as far as they have come.
+
+    Lines end as curl has them: with a line feed, whether or not a carriage return stands before it.
+    """
+
+    def __init__(self) -> None:
+        self.values: Dict[str, str] = {}
+        self.complete = False
+        self.rest = bytearray()
+        self._searched = 0
+        self._size = 0
+
+    @property
+    def too_long(self) -> bool:
+        """Whether this is more than headers may have."""
+        return not self.complete and self._size > MOST_HEADERS
+
+    def feed(self, piece: bytes) -> bool:
+        """Some more. True once they are ``complete``; what stands behind them is in ``rest`` then."""
+        self.rest += piece
+        self._size += len(piece)
+        begin = 0
+        while not self.complete:
+            end = self.rest.find(b"\n", max(begin, self._searched)) + 1
+            if not end:
+                break
+            self._take(bytes(self.rest[begin:end]))
+            begin = end
+        del self.rest[:begin]
+        self._searched = len(self.rest)
+        return self.complete
+
+    def _take(self, line: bytes) -> None:
+        status = re.match(rb"HTTP/[0-9.]+ ([0-9]{3})", line)
+        if status and "status" not in self.values:
+            self.values["status"] = status.group(1).decode()
+        elif "status" not in self.values:
+            return
+        elif line[:1] not in b"\r\n":
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon and not name[:1].isspace():
+                self.values[name.strip().lower()] = value.strip()
+        elif self.values["status"].startswith("1"):
+            self.values = {}
+        else:
+            self.complete = True
+
+
+class _Output:
+    """Takes apart what curl writes: headers, body, and behind the mark what it says of the answer."""
+
+    def __init__(self, sink: Body, mark: str) -> None:
+        self.headers = HeaderLines()
+        self.facts = b""
+        self.enough = False
+        self._sink, self._mark = sink, f"{mark} ".encode()
+        self._held = self.headers.rest
+
+    def feed(self, piece: bytes) -> bool:
+        """Some more of it. False when nothing more is wanted."""
+        if self.headers.complete:
+            self._held += piece
+        elif self.headers.feed(piece):
+            self._sink.begin(self.headers.values)
+        self.enough = self.headers.too_long
+        if self.headers.complete and len(self._held) >= _HELD + _CHUNK:
+            self.enough = not self._sink.add(bytes(self._held[:-_HELD]))
+            del self._held[:-_HELD]
+        return not self.enough
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        before, mark, facts = bytes(self._held).rpartition(self._mark)
+        self.facts = facts if mark else b""
+        if self.headers.complete and not self.enough:
+            self.enough = not self._sink.add(before if mark else facts)
+        self._sink.finish()
+
+
 def run(
-    curl: Curl,
-    config: Config,
-    reader: Optional[Account] = None,
-    *,
-    deadline: Optional[float] = None,
-    body: Optional[Body] = None,
+    curl: Curl, config: Config, reader: Optional[Account] = None, *, limit: float, body: Optional[Body] = None
 ) -> CurlEnd:
-    """Run curl to its end. ``reader`` is the account that it runs as, where root may choose."""
+    """Run curl to its end, which is ``limit`` seconds away at most.
+
+    ``reader`` is the account that it runs as, where root may choose.
+    """
     mark = secrets.token_hex(16)
     who = _other(reader)
+    text = _written([*config, ("max-time", f"{limit:g}")], mark)
     sink = body or Body()
+    output = _Output(sink, mark)
+    until = time.monotonic() + limit + _GRACE
     # run_command could not drop root for the child.
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         [curl.path, "-q", "-K", "-"],
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -132,97 +232,92 @@ def run(
         env=_environment(reader),
         preexec_fn=_dropping(who) if who else None,
     )
-    timer = threading.Timer(deadline, process.kill) if deadline else None
-    if timer:
-        timer.daemon = True
-        timer.start()
     try:
-        headers, facts, error, enough = _talk(process, _written(config, mark), mark, sink)
+        error = _talk(process, text, output, until)
     finally:
-        if timer:
-            timer.cancel()
         if process.poll() is None:
             process.kill()
         process.wait()
-    sink.finish()
-    http_status, proxy_status, content_type, redirect_url = _facts(facts, headers)
-    end = CurlEnd(
-        exit_code=process.returncode,
-        error=error.strip(),
+    output.finish()
+    exit_code, headers = process.returncode, output.headers
+    http_status, proxy_status, redirect_url = _facts(output.facts, headers.values)
+    if headers.too_long:
+        exit_code, error = 63, f"the headers have more than {MOST_HEADERS} bytes"
+    elif output.enough:
+        # We ended it; whether that was right is for the body to know.
+        exit_code, error = (0, "") if body else (63, f"more than {MOST} bytes came")
+    elif exit_code < 0:
+        exit_code, error = 28, "curl did not end in time"
+    elif exit_code == 0 and not headers.complete:
+        exit_code, error = 8, "the answer has no headers"
+    return CurlEnd(
+        exit_code=exit_code,
+        error=without_proxies(error.strip(), os.environ),
         http_status=http_status,
         proxy_status=proxy_status,
-        content_type=content_type,
+        content_type=headers.values.get("content-type", ""),
         redirect_url=redirect_url,
-        retry_after=headers.get("retry-after", ""),
-        headers=headers,
+        retry_after=headers.values.get("retry-after", ""),
+        headers=headers.values,
         body=sink.kept,
         version=curl.version,
     )
-    if enough:
-        # We ended it; whether that was right is for the body to know.
-        return replace(end, exit_code=0 if body else 63, error="" if body else f"more than {MOST} bytes came")
-    if end.exit_code < 0:
-        return replace(end, exit_code=28, error="curl did not end in time")
-    return end
 
 
-def _talk(
-    process: subprocess.Popen[bytes], text: bytes, mark: str, sink: Body
-) -> Tuple[Dict[str, str], bytes, str, bool]:
-    """Headers, the facts behind the mark, curl's own text, and whether the body wanted no more."""
-    if process.stdin is None or process.stdout is None or process.stderr is None:
-        raise ValueError("curl was started without pipes")
-    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-        stdin.write(text)
-    headers: Optional[Dict[str, str]] = None
-    held = b""
-    with process.stdout as stdout, process.stderr as stderr:
-        # What Popen gives is a BufferedReader, whatever its type says.
-        for piece in iter(lambda: stdout.read1(_CHUNK), b""):  # type: ignore[attr-defined]
-            held += piece
-            if headers is None:
-                headers, held = split_headers(held)
-                if headers is not None:
-                    sink.begin(headers)
-            if headers is not None and len(held) > _HELD:
-                more = sink.add(held[:-_HELD])
-                held = held[-_HELD:]
-                if not more:
-                    process.kill()
-                    return headers, b"", "", True
-        rest, found, facts = held.rpartition(f"\n{mark} ".encode())
-        more = sink.add(rest if found else held) if headers is not None else True
-        error = stderr.read(_CHUNK).decode("utf-8", "replace")
-    return headers or {}, facts if found else b"", error, not more
+def _talk(process: subprocess.Popen[bytes], text: bytes, output: _Output, until: float) -> str:
+    """Give curl its text and take what it writes, until it ends, enough has come, or time is up.
 
-
-def _facts(facts: bytes, headers: Dict[str, str]) -> Tuple[int, int, str, str]:
-    """HTTP status, status of a proxy, content type, target of a redirect."""
-    if not facts:
-        return int(headers.get("status", 0)), 0, headers.get("content-type", ""), ""
-    numbers, _tab, redirect_url = facts.decode("utf-8", "replace").partition("\t")
-    http_status, proxy_status, *content_type = numbers.split(" ", 2)
-    return int(http_status), int(proxy_status), content_type[0] if content_type else "", redirect_url
-
-
-def split_headers(answer: bytes) -> Tuple[Optional[Dict[str, str]], bytes]:
-    """The headers of the last of the answers in a row (100 and the like come before), and what follows them.
-
-    None while they are not complete.
+    Returns its own words. What holds its pipes open, whoever that is, keeps nobody longer.
     """
-    while True:
-        found = re.match(rb"HTTP/[0-9.]+ ([0-9]{3})[^\n]*\n", answer)
-        block, gap, rest = answer.partition(b"\r\n\r\n")
-        if found is None or not gap:
-            return None, answer
-        if found.group(1)[:1] != b"1":
-            break
-        answer = rest
-    headers = {"status": found.group(1).decode()}
-    for line in block.split(b"\r\n")[1:]:
-        name, _colon, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return headers, rest
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    if stdin is None or stdout is None or stderr is None:
+        raise ValueError("curl was started without pipes")
+    error, rest = b"", memoryview(text)
+    with stdin, stdout, stderr, selectors.DefaultSelector() as pipes:
+        os.set_blocking(stdin.fileno(), False)
+        pipes.register(stdin, selectors.EVENT_WRITE)
+        pipes.register(stdout, selectors.EVENT_READ)
+        pipes.register(stderr, selectors.EVENT_READ)
+        while pipes.get_map() and time.monotonic() < until:
+            for key, _events in pipes.select(until - time.monotonic()):
+                if key.fileobj is stdin:
+                    try:
+                        rest = rest[os.write(key.fd, rest) :]
+                    except BrokenPipeError:
+                        rest = rest[:0]
+                    if not rest:
+                        pipes.unregister(stdin)
+                        stdin.close()
+                    continue
+                piece = os.read(key.fd, _CHUNK)
+                if not piece:
+                    pipes.unregister(key.fileobj)
+                elif key.fileobj is stderr:
+                    error = (error + piece)[:_CHUNK]
+                elif not output.feed(piece):
+                    return ""
+    return error.decode("utf-8", "replace")
+
+
+def _facts(facts: bytes, headers: Dict[str, str]) -> Tuple[int, int, str]:
+    """HTTP status, status of a proxy, target of a redirect."""
+    if not facts:
+        return int(headers.get("status", 0)), 0, ""
+    http_status, proxy_status, redirect_url = facts.decode("utf-8", "replace").split(" ", 2)
+    return int(http_status), int(proxy_status), _sendable(redirect_url)
+
+
+def _sendable(url: str) -> str:
+    """An address as it may be stored, shown and asked: curl puts the pair that it was given into a relative one.
+
+    "" for one that nobody can be asked at.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+    return bare if bare.isascii() and bare.isprintable() and " " not in bare else ""
 
 
 def _other(reader: Optional[Account]) -> Optional[Identity]:
@@ -245,9 +340,9 @@ def _dropping(who: Identity) -> Callable[[], None]:
 
 
 def _environment(reader: Optional[Account]) -> Dict[str, str]:
-    """The task's own, for its proxy; without what would write the secrets of TLS to a file."""
-    environment = {name: value for name, value in os.environ.items() if name != "SSLKEYLOGFILE"}
-    environment["LC_ALL"] = "C"
+    """Nothing of the task's own but what curl needs: it may run as somebody else, and could log the keys of TLS."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment.update(LC_ALL="C", PATH=_PATH)
     if reader is not None:
         environment.update(HOME=reader.home, USER=reader.name, LOGNAME=reader.name)
     return environment

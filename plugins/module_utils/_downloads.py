@@ -13,33 +13,28 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Conf
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import CurlEnd
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
 
-# Seconds beyond curl's own limit, for a curl that does not keep it.
-_GRACE = 15.0
-
 
 @dataclass(frozen=True)
 class Credentials:
     """What curl shows to the server: a pair, or what a netrc has for the machine.
 
-    ``reader`` is who runs curl, if not this process; ``behind`` what the netrc is known to hold.
+    ``reader`` is who runs curl, if not this process.
     """
 
     token: Optional[Token] = None
     netrc: Optional[str] = None
     reader: Optional[Account] = None
-    behind: Optional[Token] = None
 
 
-def fetch(curl: Curl, service: Service, page: str, credentials: Credentials, extra: Optional[Config] = None) -> CurlEnd:
+def fetch(curl: Curl, service: Service, page: str, credentials: Credentials) -> CurlEnd:
     """One page below ``downloads_url``, in memory."""
-    config = base_config(service, page, credentials)
-    config += [("max-time", f"{service.timeout:g}"), ("output", "-"), *(extra or [])]
-    return run(curl, config, credentials.reader, deadline=service.timeout + _GRACE)
+    config = base_config(service, f"{service.url}/{page}", credentials)
+    return run(curl, config, credentials.reader, limit=service.timeout)
 
 
-def base_config(service: Service, page: str, credentials: Credentials) -> Config:
+def base_config(service: Service, url: str, credentials: Credentials) -> Config:
     """What every request below ``downloads_url`` has in common."""
-    config = bare_config(service, f"{service.url}/{page}")
+    config = bare_config(service, url)
     if credentials.token is not None:
         config.append(("user", f"{credentials.token.mage_id}:{credentials.token.secret}"))
     elif credentials.netrc is not None:
@@ -51,6 +46,7 @@ def bare_config(service: Service, url: str) -> Config:
     """The same for any address, without credentials."""
     config: Config = [
         ("url", url),
+        ("output", "-"),
         ("proto", "=https"),
         ("globoff", None),
         ("silent", None),

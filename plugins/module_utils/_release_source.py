@@ -31,10 +31,10 @@ FEED = "info/json"
 class Source:
     """Where releases come from. curl is looked for when it is needed first."""
 
-    def __init__(self, service: Service, credentials: Callable[[], Credentials]) -> None:
+    def __init__(self, service: Service, token: Callable[[], Token]) -> None:
         self.service = service
-        self._credentials_from = credentials
-        self._credentials: Optional[Credentials] = None
+        self._token_from = token
+        self._token: Optional[Token] = None
         self._curl: Optional[Curl] = None
 
     @property
@@ -45,16 +45,20 @@ class Source:
         return self._curl
 
     @property
-    def credentials(self) -> Credentials:
+    def token(self) -> Token:
         """What is shown to the server. Raises `KeyfleetError` ``no_credentials``."""
-        if self._credentials is None:
-            self._credentials = self._credentials_from()
-        return self._credentials
+        if self._token is None:
+            self._token = self._token_from()
+        return self._token
+
+    @property
+    def credentials(self) -> Credentials:
+        """The same for curl: the pair itself, as a netrc might be another one when curl opens it."""
+        return Credentials(token=self.token)
 
     def quote(self, text: str) -> str:
         """Foreign text, fit to be shown."""
-        known = self.credentials.token or self.credentials.behind or Token("", "")
-        return quoting(known.mage_id, known.secret)(text)
+        return quoting(self.token.mage_id, self.token.secret)(text)
 
     def failure(self, finding: Finding) -> KeyfleetError:
         """A finding as the failure of a module."""
@@ -82,10 +86,10 @@ def source_from(params: Mapping[str, Any]) -> Source:
     path = None if params["netrc_path"] is None else (absolute("netrc_path", [params["netrc_path"]]) or ("",))[0]
     if token is not None and path is not None:
         raise bad_options("mage_id and token are given, and netrc_path too; one of them is enough")
-    return Source(service, lambda: Credentials(token=token) if token else _installed(service, path))
+    return Source(service, lambda: token or _installed(service, path))
 
 
-def _installed(service: Service, path: Optional[str]) -> Credentials:
+def _installed(service: Service, path: Optional[str]) -> Token:
     """What a netrc has for the machine; without a path, that of the user who asks."""
     where = path or own_netrc()
     try:
@@ -93,12 +97,12 @@ def _installed(service: Service, path: Optional[str]) -> Credentials:
     except Unfit as unfit:
         raise KeyfleetError("malformed_file", f"{where} cannot be read by curl: {unfit}", path=where) from None
     used = None if data is None else netrc.pair_for(data, service.host)
-    if used is None:
+    if used is None or not any(used):
         what = "does not exist" if data is None else f"has nothing for {service.host}"
         raise KeyfleetError(
             "no_credentials", f"Neither mage_id and token nor a netrc that helps: {where} {what}.", path=where
         )
-    return Credentials(netrc=where, behind=Token(used[0] or "", used[1] or ""))
+    return Token(used[0] or "", used[1] or "")
 
 
 def list_releases(params: Mapping[str, Any]) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Mapping, Optional
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
@@ -28,9 +28,21 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import F
 
 _WORTH_ANOTHER_TRY = ("timed_out", "connection_lost", "connection_failed", "server_error", "rate_limited")
 _LONGEST_WAIT = 300.0
+# Seconds for a whole file, with all that it takes: a day brings 350 MB at the slowest pace that is waited for.
+_LONGEST_TRANSFER = 86400.0
+# Bytes in a second, below which curl gives up after ``timeout`` seconds in a row.
+_SLOWEST = 4096
+# Bytes. The largest releases have a few GiB.
+_LARGEST_FILE = 16 * 1024**3
+# Bytes that must be free each time so many have come of a file whose size nobody told.
+_ROOM = 64 * 1024**2
 _MOST_HOPS = 3
 _SEEN = 4096
-_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+)\Z")
+# Of what a server says of a size, no more digits than any file needs.
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})\Z")
+# A strong tag (RFC 9110), less what is not ASCII.
+_TAG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
 _MAGIC = {
     ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
     ".gz": (b"\x1f\x8b",),
@@ -50,7 +62,8 @@ class Patience:
 
     def before(self, attempt: int, retry_after: str) -> float:
         """Seconds before the next try."""
-        wait = min(60.0, self.delay * 2.0 ** (attempt - 1))
+        # 2 to the power of 16 makes any delay that matters longer than a minute.
+        wait = min(60.0, self.delay * 2.0 ** min(attempt - 1, 16))
         if retry_after.isdecimal():
             wait = max(wait, float(retry_after))
         return min(wait, _LONGEST_WAIT)
@@ -102,6 +115,7 @@ class _FileBody(Body):
         self.part, self.name = part, name
         self.total: Optional[int] = None
         self.other = False
+        self.too_large = False
         self._into_file = False
 
     def begin(self, headers: Dict[str, str]) -> None:
@@ -109,7 +123,6 @@ class _FileBody(Body):
         status = headers["status"]
         self.kept = b""
         found = _RANGE.match(headers.get("content-range", ""))
-        length = headers.get("content-length", "")
         if status not in ("200", "206"):
             return
         goes_on = status == "206" and found is not None and int(found.group(1)) == self.part.size
@@ -120,9 +133,10 @@ class _FileBody(Body):
             self.total = int(found.group(2))
         else:
             self.part.cut()
-            self.total = int(length) if length.isdecimal() else None
+            self.total = _length(headers)
         self._into_file = True
-        if self.total is not None:
+        self.too_large = self.total is not None and self.total > _LARGEST_FILE
+        if self.total is not None and not self.too_large:
             self.part.room_for(self.total - self.part.size)
 
     def add(self, piece: bytes) -> bool:
@@ -134,11 +148,34 @@ class _FileBody(Body):
         if first and piece and not looks_like(self.name, piece):
             self.other, self._into_file = True, False
             return self.add(piece)
+        size = self.part.size + len(piece)
+        self.too_large = self.too_large or size > (_LARGEST_FILE if self.total is None else self.total)
+        if self.too_large:
+            return False
+        if self.total is None and size // _ROOM > self.part.size // _ROOM:
+            self._leave_room()
         self.part.write(piece)
         return True
 
+    def _leave_room(self) -> None:
+        """An answer without length must not fill the disk before it is known to be too long."""
+        try:
+            self.part.room_for(_ROOM)
+        except KeyfleetError:
+            self.part.cut()
+            raise
+
     def finish(self) -> None:
         """Nothing more comes."""
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _length(headers: Mapping[str, str]) -> Optional[int]:
+    length = headers.get("content-length", "")
+    return int(length) if _SIZE.match(length) else None
 
 
 class Getter:
@@ -147,13 +184,13 @@ class Getter:
     def __init__(self, source: Source, file_name: str, patience: Patience) -> None:
         self.source, self.file_name, self.patience = source, file_name, patience
         self.where = f"{source.service.url}/{_page(file_name)}"
-        self._tag = ""
+        # The address without its query (where signatures are, new ones each time) → the tag that came from there.
+        self._tags: Dict[str, str] = {}
 
     def ask(self) -> Offered:
         """What would come, without it. Raises `KeyfleetError`."""
-        timeout = self.source.service.timeout
-        extra: Config = [("head", None), ("max-time", f"{timeout:g}"), ("output", "-")]
-        end = self._follow(extra, Body())
+        head: Config = [("head", None)]
+        end = self._follow(lambda _url: head, Body(), time.monotonic() + self.source.service.timeout)
         finding = judge_failure(end, self.where, self.source.quote) or self._judge(end)
         if finding is not None:
             raise self.source.failure(finding)
@@ -161,48 +198,53 @@ class Getter:
             kind = self.source.quote(end.content_type)
             what = f"{self.where} would send something else than the file: it calls it {kind}."
             raise self.source.failure(Finding("text_instead", what, http_status=end.http_status))
-        length = end.headers.get("content-length", "")
-        return Offered(int(length) if length.isdecimal() else None, end.content_type)
+        return Offered(_length(end.headers), end.content_type)
 
     def get(self, part: Part, transfer: Transfer) -> None:
         """All of it, in as many requests as it takes. Raises `KeyfleetError`; what has come stays in the part."""
-        attempt = 0
+        attempt, until = 0, time.monotonic() + _LONGEST_TRANSFER
         while True:
             attempt += 1
             if part.size:
                 transfer.resumed_from = part.size
             body = _FileBody(part, self.file_name)
-            end = self._follow(self._transfer_config(part), body)
+            end = self._follow(lambda url: self._transfer_config(part, url), body, until)
             transfer.requests += 1
-            self._tag = end.headers.get("etag", self._tag)
             finding = self._found(end, body, part)
             if finding is None:
                 return
-            if finding.code not in _WORTH_ANOTHER_TRY or attempt > self.patience.retries:
+            wait = self.patience.before(attempt, end.retry_after)
+            late = time.monotonic() + wait >= until
+            if finding.code not in _WORTH_ANOTHER_TRY or attempt > self.patience.retries or late:
                 tries = f" It was tried {attempt} times." if attempt > 1 else ""
                 raise KeyfleetError(finding.code, self.source.failure(finding).message + tries)
-            self.patience.sleep(self.patience.before(attempt, end.retry_after))
+            self.patience.sleep(wait)
 
-    def _transfer_config(self, part: Part) -> Config:
+    def _transfer_config(self, part: Part, url: str) -> Config:
         silence = max(1, math.ceil(self.source.service.timeout))
-        config: Config = [("speed-limit", "1"), ("speed-time", str(silence)), ("output", "-")]
+        config: Config = [("speed-limit", str(_SLOWEST)), ("speed-time", str(silence))]
         if part.size:
             config.append(("range", f"{part.size}-"))
-            if self._tag and not self._tag.startswith("W/"):
+            tag = self._tags.get(_without_query(url))
+            if tag:
                 # Another file under the same name comes whole, not as the end of the one that has begun.
-                config.append(("header", f"If-Range: {self._tag}"))
+                config.append(("header", f"If-Range: {tag}"))
         return config
 
-    def _follow(self, extra: Config, body: Body) -> CurlEnd:
-        """One request; where a file is kept elsewhere, that is asked without credentials."""
-        source = self.source
-        config = base_config(source.service, _page(self.file_name), source.credentials)
-        end = run(source.curl, [*config, *extra], body=body)
-        for _hop in range(_MOST_HOPS):
+    def _follow(self, extra: Callable[[str], Config], body: Body, until: float) -> CurlEnd:
+        """One request; where a file is kept elsewhere, that is asked without credentials. All of it ends ``until``."""
+        source, url = self.source, self.where
+        config = base_config(source.service, url, source.credentials)
+        for _hop in range(1 + _MOST_HOPS):
+            end = run(source.curl, [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
             finding = None if end.exit_code else judge_status(end, self.where, source.quote)
             if finding is None or finding.code != "redirected" or urlsplit(end.redirect_url).scheme != "https":
                 break
-            end = run(source.curl, [*bare_config(source.service, end.redirect_url), *extra], body=body)
+            url = end.redirect_url
+            config = bare_config(source.service, url)
+        if end.http_status == 200:
+            tag = end.headers.get("etag", "")
+            self._tags[_without_query(url)] = tag if _TAG.match(tag) else ""
         return end
 
     def _judge(self, end: CurlEnd) -> Optional[Finding]:
@@ -215,6 +257,11 @@ class Getter:
     def _found(self, end: CurlEnd, body: _FileBody, part: Part) -> Optional[Finding]:
         """What is wrong after a request; None when the file is there as a whole."""
         quote = self.source.quote
+        if body.too_large:
+            part.cut()
+            most = _LARGEST_FILE if body.total is None else min(body.total, _LARGEST_FILE)
+            what = f"{self.where} sends more than {most} bytes."
+            return Finding("too_large", what, http_status=end.http_status)
         if body.other:
             what = f'{self.where} sends something else than the file: "{excerpt(body.kept, quote)}".'
             return Finding("text_instead", what, http_status=end.http_status)

@@ -20,6 +20,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import F
 
 HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
+_NO_GROUP = 65534
 
 
 class Proof:
@@ -101,8 +102,8 @@ def reader_of(place: Place, state: FileState) -> Optional[Account]:
     try:
         return account_of(state.uid)
     except KeyfleetError:
-        # An owner without an account: root is asked to look instead.
-        return None
+        # An owner without an account. Not root: what this path names could be another file by then.
+        return Account(str(state.uid), state.uid, _NO_GROUP, "/")
 
 
 def stop_on(

@@ -46,8 +46,8 @@ options:
     default: false
   retries:
     description:
-      - How many times to try again after a fault that may pass, such as a lost connection, a silence of O(timeout)
-        seconds, a server that fails, or too many requests. Each time it goes on where it broke off.
+      - How many times to try again after a fault that may pass, such as a lost connection, a transfer that is too slow
+        for O(timeout) seconds, a server that fails, or too many requests. Each time it goes on where it broke off.
     type: int
     default: 5
   retry_delay:
@@ -78,6 +78,8 @@ notes:
   - The part that has come is kept as C(.NAME.keyfleet-part) beside O(dest). A later run goes on with it where an MD5 or
     O(checksum) can tell whether the whole is right, and begins anew where there is none.
   - Without MD5 and O(checksum), a file that exists is compared by its size alone, and a problem in the answer says so.
+  - A file may have 16 GiB at most, and no more than the server announced. It is refused before it comes when the disk
+    has no room for it; a part for which there is no room any more is removed.
   - Where the server keeps files elsewhere and redirects to there, that address is asked without credentials.
   - A release is always a new file. One that somebody else made is downloaded anew, since whoever made it may still
     write to it; in a directory of root that others may write to it is a failure.

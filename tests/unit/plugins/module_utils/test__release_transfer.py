@@ -56,3 +56,10 @@ def test_waiting_grows_and_the_server_has_a_say() -> None:
     assert patience.before(1, "86400") == 300
     assert patience.before(5, "1") == 16
     assert patience.before(1, "Wed, 21 Oct 2037 07:28:00 GMT") == 1
+
+
+def test_no_number_of_tries_and_no_pause_is_too_large() -> None:
+    assert Patience(2000, 1.0).before(1100, "") == 60
+    assert Patience(2000, 1e308).before(1100, "") == 60
+    assert Patience(2000, 0.0).before(1100, "") == 0
+    assert Patience(5, 1.0).before(1, "9" * 5000) == 300

@@ -1,0 +1,345 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers, proxies and users that mean harm to the host's curl: every conversation ends, and gives nothing away."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import _file_lab
+import _token_lab
+import pytest
+from _file_lab import Accounts
+from _token_lab import INFO, RELEASE, RELEASES, TOKEN, Host
+
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, Exchange, Loopback
+
+pytestmark = pytest.mark.needs("curl")
+host, accounts, lab = _token_lab.host, _file_lab.accounts, _file_lab.lab
+
+FILE = "Magento-CE-2.4.8.zip"
+ZIP = b"PK\x03\x04"
+PASSWORD = "made-up-proxy-pass"
+Send = Callable[[Exchange], None]
+
+
+def feed(exchange: Exchange) -> None:
+    exchange.json(json.dumps({"ce-full": {"2.4.8": [{"name": "n", "file_name": FILE, "md5": ""}]}}))
+
+
+class Downloads:
+    """Release downloads whose file is whatever ``send`` makes of the request for it."""
+
+    def __init__(self, send: Send, page: Send = feed) -> None:
+        self.server = Loopback(lambda exchange: (send if "/file/" in exchange.path else page)(exchange))
+
+    def __enter__(self) -> Downloads:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.server.__exit__(*exc)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"downloads_url": self.server.url + "products/downloads", "ca_path": CA, "timeout": 1}
+
+    def files(self) -> list[Exchange]:
+        return [one for one in self.server.requests if "/file/" in one.path]
+
+
+def drip(exchange: Exchange, piece: bytes, pause: float) -> None:
+    while not exchange.server.stopping.wait(pause):
+        exchange.send(piece)
+
+
+def fetched(host: Host, downloads: Downloads, path: Path, **options: Any) -> Any:
+    """The result of a download, and whether anything of it is left beside ``path``."""
+    arguments = {**host.pair, **downloads.options, "file_name": FILE, "retries": 0, **options}
+    return host.run(RELEASE, dest=str(path), **arguments)
+
+
+# No end
+
+
+def test_a_body_that_drips_is_no_transfer(host: Host, tmp_path: Path) -> None:
+    def send(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\n\r\n" + ZIP)
+        drip(exchange, b"xx", 0.3)
+
+    with Downloads(send) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE)
+    assert result["code"] == "timed_out", result
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("module", [RELEASE, RELEASES])
+def test_headers_without_end_are_no_answer(host: Host, tmp_path: Path, module: str, end: bytes) -> None:
+    def send(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK" + end)
+        line = b"X-Filler: " + b"x" * 1000 + end
+        while not exchange.server.stopping.is_set():
+            exchange.send(line * 50)
+
+    with Downloads(send, feed if module == RELEASE else send) as downloads:
+        if module == RELEASE:
+            result = fetched(host, downloads, tmp_path / FILE)
+        else:
+            result = host.run(RELEASES, **host.pair, **downloads.options)
+    assert result["failed"] and result["code"] in ("curl_failed", "connection_lost"), result
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_headers_that_drip_are_no_answer(host: Host, tmp_path: Path, end: bytes) -> None:
+    def send(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK" + end)
+        drip(exchange, b"X: y" + end, 0.2)
+
+    with Downloads(send) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE)
+    assert result["code"] == "timed_out", result
+    assert os.listdir(tmp_path) == []
+
+
+def test_header_lines_may_end_as_curl_allows(host: Host, tmp_path: Path) -> None:
+    content = ZIP + b"content"
+
+    def send(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\nContent-Length: %d\n\n" % len(content) + content)
+
+    with Downloads(send) as downloads:
+        fetched(host, downloads, tmp_path / FILE)
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+@pytest.mark.needs("root", "mount")
+@pytest.mark.parametrize("length", ["", "Content-Length: 999999\r\n"], ids=["no length", "a lying length"])
+def test_a_body_that_fills_the_disk_leaves_nothing_there(host: Host, tmp_path: Path, length: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "keyfleet", str(disk)], check=True)
+
+    def send(exchange: Exchange) -> None:
+        exchange.send(f"HTTP/1.1 200 OK\r\n{length}\r\n".encode() + ZIP)
+        if length:
+            # The room is taken by somebody else in the meantime.
+            (disk / "other").write_bytes(bytes(1000 * 1000))
+        while not exchange.server.stopping.is_set():
+            exchange.send(bytes(65536))
+
+    try:
+        with Downloads(send) as downloads:
+            result = fetched(host, downloads, disk / FILE)
+        assert result["code"] == "write_failed", result
+        assert os.listdir(disk) == (["other"] if length else [])
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_more_than_was_announced_is_no_file(host: Host, tmp_path: Path) -> None:
+    def send(exchange: Exchange) -> None:
+        if "range" not in exchange.headers:
+            exchange.reply(200, ZIP, length=1000)
+            return
+        exchange.send(b"HTTP/1.1 206 Rest\r\nContent-Range: bytes 4-99/100\r\n\r\n" + bytes(100000))
+
+    with Downloads(send) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+    assert result["code"] == "too_large" and "100 bytes" in result["msg"], result
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, str(2**54)])
+def test_sizes_beyond_all_measure_are_no_traceback(host: Host, tmp_path: Path, size: str) -> None:
+    def send(exchange: Exchange) -> None:
+        if exchange.method == "HEAD":
+            exchange.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+        elif "range" in exchange.headers:
+            exchange.send(f"HTTP/1.1 206 Rest\r\nContent-Range: bytes 4-{size}/{size}\r\n\r\n".encode() + bytes(100))
+        else:
+            exchange.reply(200, ZIP, length=1000)
+
+    with Downloads(send) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+        assert result["failed"] and result["code"] in ("too_large", "text_instead", "connection_lost"), result
+        assert fetched(host, downloads, tmp_path / FILE, check=True).get("code") != "", "a traceback is no JSON"
+
+
+def test_a_pause_beyond_all_measure_is_no_traceback(host: Host, tmp_path: Path) -> None:
+    with Downloads(lambda exchange: exchange.reply(429, Retry_After="9" * 5000)) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE)
+    assert result["code"] == "rate_limited", result
+
+
+# What a server makes curl send
+
+
+def test_a_tag_goes_back_to_where_it_came_from_and_nowhere_else(host: Host, tmp_path: Path) -> None:
+    content = ZIP + bytes(1000)
+
+    def store(exchange: Exchange) -> None:
+        if "range" in exchange.headers:
+            exchange.reply(206, content[500:], Content_Range=f"bytes 500-{len(content) - 1}/{len(content)}")
+        else:
+            exchange.reply(200, content[:500], length=len(content), ETag='"strong-1"')
+
+    with Loopback(store) as other:
+
+        def send(exchange: Exchange) -> None:
+            exchange.reply(302, Location=f"{other.url}{FILE}?signature={len(other.requests)}", ETag='"of-the-first"')
+
+        with Downloads(send) as downloads:
+            fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+            asked = downloads.files()
+    assert (tmp_path / FILE).read_bytes() == content
+    assert [one.headers.get("if-range") for one in asked] == [None, None]
+    assert [one.headers.get("if-range") for one in other.requests] == [None, '"strong-1"']
+    assert all("authorization" not in one.headers for one in other.requests)
+
+
+@pytest.mark.parametrize(
+    "tag", ['"x"\n\nGET /SMUGGLED HTTP/1.1\nHost: x', '"x"\rX-Injected: yes', 'W/"weak"', "bare", '"a b"', '"a"b"']
+)
+def test_a_tag_that_is_none_is_sent_to_nobody(host: Host, tmp_path: Path, tag: str) -> None:
+    content = ZIP + bytes(1000)
+    seen: list[bytes] = []
+
+    def send(exchange: Exchange) -> None:
+        if "range" in exchange.headers:
+            seen.append(repr(exchange.headers).encode())
+            exchange.reply(206, content[500:], Content_Range=f"bytes 500-{len(content) - 1}/{len(content)}")
+            exchange.connection.settimeout(0.5)
+            try:
+                seen.append(exchange.connection.recv(100))
+            except OSError:
+                return
+        else:
+            exchange.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nETag: {tag}\r\n\r\n".encode())
+            exchange.send(content[:500])
+
+    with Downloads(send) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+    assert not any(word in b"".join(seen) for word in (b"SMUGGLED", b"njected", b"if-range")), seen
+    assert result.get("failed") or (tmp_path / FILE).read_bytes() == content or "\n" in tag
+
+
+# What is given away
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "/elsewhere", "login", "//user:pass@elsewhere.invalid/x", "?again"])
+def test_an_address_is_shown_without_the_pair(host: Host, tmp_path: Path, target: str) -> None:
+    with Downloads(lambda exchange: exchange.reply(302, Location=target)) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE)
+        assert all("authorization" not in one.headers for one in downloads.server.requests if "elsewhere" in one.path)
+    assert result["failed"] and "@" not in result["msg"] and host.mage_id not in result["msg"], result
+    with Downloads(feed, lambda exchange: exchange.reply(302, Location=target)) as downloads:
+        (verdict,) = host.run(INFO, **host.pair, **downloads.options)["verdicts"]
+    assert verdict["code"] in ("redirected", "login_page")
+    assert "@" not in verdict["message"] and host.mage_id not in verdict["message"]
+
+
+@pytest.mark.parametrize(
+    "target", ["https://[bad", "https://h:port/", "https://", "https:///x", "https://[::1]:99999/"]
+)
+def test_an_address_that_is_none_is_no_traceback(host: Host, tmp_path: Path, target: str) -> None:
+    with Downloads(lambda exchange: exchange.reply(302, Location=target)) as downloads:
+        result = fetched(host, downloads, tmp_path / FILE)
+    assert result["failed"] and result.get("code"), result
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"http://somebody:{PASSWORD}@[bad",
+        f"http://somebody:{PASSWORD}@:3128",
+        f"http://somebody:{PASSWORD}@127.0.0.1:notaport",
+        f"odd://somebody:{PASSWORD}@127.0.0.1:1",
+        f"http://somebody:{PASSWORD}/?#@127.0.0.1:1",
+        f"http://somebody:{PASSWORD}",
+        f"http://{PASSWORD}.invalid:pass@word@[bad",
+        f"http://somebody:{PASSWORD}@127.0.0.1:1",
+    ],
+)
+@pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY"])
+def test_no_message_has_the_password_of_a_proxy(host: Host, proxy: str, variable: str) -> None:
+    result = host.run(INFO, **host.pair, env={variable: proxy})
+    assert PASSWORD not in json.dumps(result) and "pass@word" not in json.dumps(result)
+    assert [verdict["status"] for verdict in result["verdicts"]] == ["unknown"]
+
+
+def test_no_session_key_is_logged(host: Host, tmp_path: Path) -> None:
+    log = tmp_path / "keys"
+    result = host.run(INFO, env={"SSLKEYLOGFILE": str(log)}, **host.pair)
+    assert [verdict["code"] for verdict in result["verdicts"]] == ["token_valid"]
+    assert not log.exists()
+
+
+@pytest.fixture
+def spy(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A curl that writes down its environment and what it was told; and the environment that leads to it."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    seen = tmp_path / "seen"
+    seen.touch()
+    seen.chmod(0o666)
+    real = subprocess.run(["sh", "-c", "command -v curl"], capture_output=True, text=True, check=True).stdout.strip()
+    curl = programs / "curl"
+    curl.write_text(f'#!/bin/sh\n{{ env; printf "%s\\n" "$@"; }} >> {seen}\ntee -a {seen} | exec {real} "$@"\n')
+    curl.chmod(0o755)
+    return seen, {"PATH": f"{programs}:/bin:/usr/bin"}
+
+
+def test_the_environment_of_curl_is_its_own(host: Host, spy: tuple[Path, dict[str, str]]) -> None:
+    seen, env = spy
+    passed = {"NO_PROXY": "*", "SSL_CERT_DIR": "/etc/ssl/certs"}
+    env = {**env, **passed, "AWS_SECRET_ACCESS_KEY": "made-up", "QLOGDIR": "/tmp", "VAULT_TOKEN": "made-up"}
+    host.run(INFO, env=env, **host.pair)
+    lines = seen.read_text().splitlines()
+    assert not [line for line in lines if "made-up" in line or "QLOGDIR" in line or "PYTHONPATH" in line]
+    assert {f"{name}={value}" for name, value in passed.items()} <= set(lines) and "LC_ALL=C" in lines
+
+
+def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: tuple[Path, dict[str, str]]) -> None:
+    seen, env = spy
+    netrc = tmp_path / "netrc"
+    host.run(TOKEN, **host.installed(paths=[str(netrc)], **host.pair))
+    assert host.run(RELEASES, env=env, netrc_path=str(netrc))["releases"]
+    assert "netrc" not in seen.read_text()
+    netrc.unlink()
+    os.mkfifo(netrc)
+    assert host.run(RELEASES, netrc_path=str(netrc))["failed"]
+
+
+@pytest.mark.needs("root")
+def test_a_netrc_that_became_a_pipe_ends_in_time(host: Host, accounts: Accounts, tmp_path: Path) -> None:
+    # A stand-in swaps the file just before the real curl opens it, as its user can.
+    netrc = accounts.deploy.home / ".netrc"
+    netrc.unlink(missing_ok=True)
+    netrc.write_bytes(host.entry())
+    os.chown(netrc, accounts.deploy.uid, accounts.deploy.gid)
+    netrc.chmod(0o600)
+    programs = Path("/tmp") / f"keyfleet-{accounts.deploy.name}"
+    programs.mkdir(mode=0o755)
+    curl = programs / "curl"
+    real = subprocess.run(["sh", "-c", "command -v curl"], capture_output=True, text=True, check=True).stdout.strip()
+    swap = f"[ $2 = --version ] || {{ rm -f {netrc}; mkfifo {netrc}; }}"
+    curl.write_text(f'#!/bin/sh\n{swap}\nexec {real} "$@"\n')
+    curl.chmod(0o755)
+    try:
+        began = time.monotonic()
+        options = host.installed(users=[accounts.deploy.name], timeout=1)
+        result = host.run(INFO, env={"PATH": f"{programs}:/bin:/usr/bin"}, **options)
+        assert [verdict["code"] for verdict in result["verdicts"]] == ["timed_out"], result
+        assert time.monotonic() - began < 30
+    finally:
+        curl.unlink()
+        programs.rmdir()
+        netrc.unlink(missing_ok=True)
