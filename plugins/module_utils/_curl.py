@@ -99,6 +99,11 @@ def _written(config: Config, mark: str) -> bytes:
     return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
 
 
+def as_seconds(value: float) -> str:
+    """A time as any curl reads it: without an exponent, and not 0, which would be no limit."""
+    return f"{max(value, 0.001):.3f}"
+
+
 def _quoted(name: str, value: str) -> str:
     if "\0" in value or not (name in _FREE or value.isprintable()):
         # A line end in a header or an address would begin another header, or another request.
@@ -169,8 +174,10 @@ class HeaderLines:
             return
         elif line[:1] not in b"\r\n":
             name, colon, value = line.decode("latin-1").partition(":")
-            if colon and not name[:1].isspace():
-                self.values[name.strip().lower()] = value.strip()
+            key = name.rstrip().lower()
+            # A line that begins with a blank belongs to the one before it; "Status" is what CGI programs send.
+            if colon and key != "status" and not key[:1].isspace():
+                self.values[key] = value.strip()
         elif self.values["status"].startswith("1"):
             self.values = {}
         else:
@@ -217,7 +224,7 @@ def run(
     """
     mark = secrets.token_hex(16)
     who = _other(reader)
-    text = _written([*config, ("max-time", f"{limit:g}")], mark)
+    text = _written([*config, ("max-time", as_seconds(limit))], mark)
     sink = body or Body()
     output = _Output(sink, mark)
     until = time.monotonic() + limit + _GRACE
@@ -314,9 +321,10 @@ def _sendable(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
+        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+        urlsplit(bare)
     except ValueError:
         return ""
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
     return bare if bare.isascii() and bare.isprintable() and " " not in bare else ""
 
 

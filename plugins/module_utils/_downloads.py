@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account
-from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Config, Curl, run
+from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Config, Curl, as_seconds, run
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import CurlEnd
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
 
@@ -53,7 +53,7 @@ def bare_config(service: Service, url: str) -> Config:
         ("show-error", None),
         ("dump-header", "-"),
         ("suppress-connect-headers", None),
-        ("connect-timeout", f"{service.timeout:g}"),
+        ("connect-timeout", as_seconds(service.timeout)),
     ]
     if not service.validate_certs:
         config.append(("insecure", None))

@@ -133,9 +133,9 @@ def file_mode(value: Any) -> int:
 
 
 def seconds(value: float) -> float:
-    """A timeout in seconds, more than zero."""
-    if not 0 < value < float("inf"):
-        raise bad_options("timeout must be a number of seconds above zero")
+    """A timeout in seconds, more than zero and no more than a day."""
+    if not 0 < value <= 86400:
+        raise bad_options("timeout must be a number of seconds above zero and no more than a day")
     return value
 
 

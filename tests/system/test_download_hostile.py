@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +283,7 @@ def test_no_session_key_is_logged(host: Host, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def spy(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def spy(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     """A curl that writes down its environment and what it was told; and the environment that leads to it."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -316,6 +316,23 @@ def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: tuple[Path
     netrc.unlink()
     os.mkfifo(netrc)
     assert host.run(RELEASES, netrc_path=str(netrc))["failed"]
+
+
+@pytest.mark.needs("root")
+def test_a_netrc_of_nobodys_account_is_not_asked_through_as_root(host: Host, lab: Path) -> None:
+    uid = 54321
+    netrc, ids, curl = lab / "netrc", lab / "ids", lab / "curl"
+    netrc.write_bytes(host.entry())
+    netrc.chmod(0o600)
+    os.chown(netrc, uid, uid)
+    ids.touch()
+    ids.chmod(0o666)
+    real = subprocess.run(["sh", "-c", "command -v curl"], capture_output=True, text=True, check=True).stdout.strip()
+    curl.write_text(f'#!/bin/sh\n[ $2 = --version ] || echo "$(id -u) $(id -G)" >> {ids}\nexec {real} "$@"\n')
+    curl.chmod(0o755)
+    result = host.run(INFO, env={"PATH": f"{lab}:/bin:/usr/bin"}, **host.installed(paths=[str(netrc)]))
+    assert [verdict["code"] for verdict in result["verdicts"]] == ["token_valid"], result
+    assert set(ids.read_text().splitlines()) == {f"{uid} 65534"}
 
 
 @pytest.mark.needs("root")

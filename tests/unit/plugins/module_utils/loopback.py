@@ -93,7 +93,7 @@ class Exchange:
         self.send("\r\n".join(lines + ["", ""]).encode("latin-1") + body)
 
     def json(self, text: str, status: int = 200, **headers: str) -> None:
-        self.reply(status, text.encode(), Content_Type="application/json", **headers)
+        self.reply(status, text.encode(), None, Content_Type="application/json", **headers)
 
     def stall(self) -> None:
         """Says nothing more until the server is stopped."""

@@ -78,7 +78,7 @@ def test_options_come_on_standard_input_and_quoted(program: Program, tmp_path: P
     assert (tmp_path / "argv").read_text() == "-q|-K|-|"
     told = (tmp_path / "told").read_text().splitlines()
     assert told[:3] == ['url = "https://h/"', 'user = "a:\\"b\\\\c\\nd"', "silent"]
-    assert told[3] == 'max-time = "9"' and told[4].startswith('write-out = "') and len(told) == 5
+    assert told[3] == 'max-time = "9.000"' and told[4].startswith('write-out = "') and len(told) == 5
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "a\u2028b"])
@@ -147,6 +147,7 @@ def test_an_answer_without_headers_is_none(program: Program) -> None:
         ("https://a@b@h/", "https://h/"),
         ("https://[bad", ""),
         ("https://h/a b", ""),
+        ("https://]@[h/", ""),
         ("https://h/\u00e9", ""),
         ("", ""),
     ],
@@ -182,7 +183,7 @@ def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> Non
         (b"HTTP/1.1 200 OK\r\nA: b: c \r\n\r\nbody", {"status": "200", "a": "b: c"}, b"body"),
         (b"HTTP/1.1 200 OK\nA: b\n\n\r\nbody", {"status": "200", "a": "b"}, b"\r\nbody"),
         (b"HTTP/1.1 200 OK\r\nA: b\n\r\nbody", {"status": "200", "a": "b"}, b"body"),
-        (b"HTTP/1.1 200 OK\nA: b\n C: d\nno colon\n\n", {"status": "200", "a": "b"}, b""),
+        (b"HTTP/1.1 200 OK\nA: b\n C: d\nno colon\nStatus: 500 No\n\n", {"status": "200", "a": "b"}, b""),
         (b"HTTP/2 206\r\n\r\n", {"status": "206"}, b""),
         (b"HTTP/1.1 103 Early\r\nB: c\r\n\r\nHTTP/1.1 404 No\r\n\r\nx", {"status": "404"}, b"x"),
         (b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 404", None, b"HTTP/1.1 404"),

@@ -170,7 +170,7 @@ def test_timeouts(value: float) -> None:
     assert seconds(value) == value
 
 
-@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
+@pytest.mark.parametrize("value", [0, -1, 86401, 1e300, float("inf"), float("nan")])
 def test_timeouts_that_are_none(value: float) -> None:
     with pytest.raises(KeyfleetError) as caught:
         seconds(value)
