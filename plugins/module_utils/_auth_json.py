@@ -13,9 +13,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple, Union
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import fraction, whole_number
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_user
 
 Document = Dict[str, Any]
 
@@ -29,14 +32,19 @@ _MAX_DEPTH = 511  # PHP's json_decode stops at 512, and what stands in the inner
 _GITHUB_TOKEN = re.compile(r"[.A-Za-z0-9_-]+\n?\Z")
 _INTEGER_KEY = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z")
 _INTEGERS = range(-(2**63), 2**63)  # PHP's
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _INDENT = re.compile(r'\n([ ]+|\t+)"')
+_WIDEST_INDENT = 16  # each of many lines gets it, and a multiple of it where it is nested
+_LARGEST = 4 * 1024 * 1024  # bytes; a larger file is not read
+_MOST_SHOWN = 256 * 1024  # characters of a file in a diff
+_LONGEST_PLACE = 300  # characters; a host may be as long as the file
 
 
 class Unfit(Exception):
     """The file would make Composer fail, or be ignored by it. ``reason`` and ``place`` never hold a secret."""
 
     def __init__(self, reason: str, place: str) -> None:
+        place = one_line(place, _LONGEST_PLACE)
         super().__init__(f"{reason} ({place})")
         self.reason = reason
         self.place = place
@@ -56,7 +64,7 @@ class Entry:
         return {
             "repository": self.repository,
             "section": self.section,
-            "public_key": self.username or None,
+            "public_key": shown_user(self.username) or None,
             "fingerprint": describe(self.secret),
         }
 
@@ -102,13 +110,18 @@ def _refuse_surrogates(text: str) -> None:
 
 def _refuse_depth(text: str) -> None:
     depth = 0
+    in_string = False
     for match in _TOKENS.finditer(text):
         token = match.group()
-        if token in "[{":
+        if token == '"':
+            in_string = not in_string
+        elif in_string or token[0] == "\\":
+            continue
+        elif token in "[{":
             depth += 1
             if depth > _MAX_DEPTH:
                 raise Unfit(f"nested more than {_MAX_DEPTH} levels deep", _position(text, match.start()))
-        elif token in "]}":
+        else:
             depth -= 1
 
 
@@ -130,8 +143,8 @@ def _load(data: bytes) -> Any:
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
-            parse_int=_number(int),
-            parse_float=_number(float),
+            parse_int=_number(whole_number),
+            parse_float=_number(fraction),
         )
     except json.JSONDecodeError as error:
         # error.msg is a phrase of the parser's own and quotes nothing of the file.
@@ -192,8 +205,23 @@ def _check_host(section: str, host: str, value: Any) -> None:
 
 
 def parse(data: bytes) -> Document:
-    """The document in ``data``, key order kept. Raises `Unfit` with reason and place."""
-    document = _load(data)
+    """The document in ``data``, key order kept; nobody may change it. Raises `Unfit` with reason and place."""
+    found = _parsed(data)
+    if isinstance(found, Unfit):
+        raise Unfit(found.reason, found.place)
+    return found
+
+
+# Plan, rows and diff of every key look at the same few files, which may be as large as their owner likes.
+@lru_cache(maxsize=4)
+def _parsed(data: bytes) -> Union[Document, Unfit]:
+    try:
+        return _checked(_load(data))
+    except Unfit as unfit:
+        return unfit
+
+
+def _checked(document: Any) -> Document:
     if not isinstance(document, dict):
         raise Unfit("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
     _check_options(document)
@@ -253,14 +281,36 @@ def serialise(document: Document, *, like: Optional[bytes] = None) -> bytes:
     """Several lines, the indent of ``like`` or 4 spaces, UTF-8, one line feed at the end.
 
     Every Composer version leaves this form alone; of a one-line file each would triple the inner indent at every write.
+    Raises `Unfit` for a document that would be a file too large to be read again: each line of it repeats the indent.
     """
     found = _INDENT.search(like.decode("utf-8", "replace")) if like else None
-    indent: Union[int, str] = found.group(1) if found else 4
-    return (json.dumps(document, indent=indent, ensure_ascii=False) + "\n").encode("utf-8")
+    indent: Union[int, str] = found.group(1) if found and len(found.group(1)) <= _WIDEST_INDENT else 4
+    text, whole = _lines(document, indent, _LARGEST)
+    data = (text + "\n").encode("utf-8")
+    if not whole or len(data) > _LARGEST:
+        raise Unfit(f"in several lines it would have more than {_LARGEST} bytes", "the whole file")
+    return data
+
+
+def _lines(document: Document, indent: Union[int, str], most: int) -> Tuple[str, bool]:
+    """The document in several lines, and whether that is all of it: it ends where it has ``most`` characters."""
+    parts: List[str] = []
+    for part in json.JSONEncoder(indent=indent, ensure_ascii=False).iterencode(document):
+        parts.append(part)
+        most -= len(part)
+        if most < 0:
+            return "".join(parts), False
+    return "".join(parts), True
 
 
 _NOTHING = object()
 _SHOWN_DEPTH = 32  # nobody reads on, and Python's stack does not hold twice the levels that PHP reads
+
+
+def _changed(shown: str, value: str, was: Any, describe_it: Callable[[str], str]) -> str:
+    """Two passwords look alike here, and a diff must still show that one took the other's place."""
+    other = isinstance(was, str) and was != value and describe_it(was) == shown
+    return shown + " (another)" if other else shown
 
 
 def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
@@ -269,7 +319,9 @@ def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
     if isinstance(value, dict):
         old = was if isinstance(was, dict) else {}
         return {
-            k: v if k in shown and isinstance(v, str) else _mask(v, old.get(k, _NOTHING), shown, depth + 1)
+            k: _changed(shown_user(v), v, old.get(k), shown_user)
+            if k in shown and isinstance(v, str)
+            else _mask(v, old.get(k, _NOTHING), shown, depth + 1)
             for k, v in value.items()
         }
     if isinstance(value, list):
@@ -277,15 +329,13 @@ def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
         before = before + [_NOTHING] * (len(value) - len(before))
         return [_mask(item, old, shown, depth + 1) for item, old in zip(value, before)]
     if isinstance(value, str):
-        text = describe(value)
-        # Two passwords look alike here, and a diff must still show that one took the other's place.
-        return text + " (another)" if isinstance(was, str) and was != value and describe(was) == text else text
+        return _changed(describe(value), value, was, describe)
     # A number may be a secret whose quotes were forgotten.
     return value if value is None or isinstance(value, bool) else "set"
 
 
 def masked(document: Document, *, was: Optional[Document] = None) -> str:
-    """The document as a diff may show it: user names and structure, every other text as `describe` says.
+    """The document as a diff may show it: structure, user names as `shown_user`, every other text as `describe` says.
 
     ``was`` is the document before, so that a secret that changed without changing its description is marked.
     """
@@ -296,4 +346,5 @@ def masked(document: Document, *, was: Optional[Document] = None) -> str:
         )
         for section, value in document.items()
     }
-    return json.dumps(shown, indent=4, ensure_ascii=False) + "\n"
+    text, whole = _lines(shown, 4, _MOST_SHOWN)
+    return text + ("\n" if whole else "\n(the rest is not shown)\n")

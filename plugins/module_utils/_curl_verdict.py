@@ -31,6 +31,8 @@ _CODE_OF_HTTP = {
     407: "proxy_failed",
     429: "rate_limited",
 }
+# Control characters that no text has, unlike those for blanks, lines, pages and colours.
+_BINARY = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 # From libcurl's list of errors; what is not here is curl_failed.
 _CODE_OF_EXIT = {
     **dict.fromkeys((5, 97), "proxy_failed"),
@@ -140,7 +142,9 @@ def judge_page(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
 
 
 def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
-    """The beginning of a text in one printable line."""
+    """The beginning of a text in one printable line; of what is no text nothing is shown."""
+    if _BINARY.search(body, 0, 4 * limit):
+        return "binary data"
     line = quote(body[: 4 * limit].decode("utf-8", "replace"))
     return line if len(line) <= limit else line[: limit - 3] + "..."
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AnsibleModule whose answers repeat no option that may hold a secret, whatever it was called."""
+"""AnsibleModule whose answers repeat no option that may hold a secret, and no character that a terminal acts on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any, Dict, List, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import NoLogError
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 # Where people put "user:password@" before a host.
@@ -31,6 +34,8 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
             value = [shown(spec[name]["options"], element) for element in elements if isinstance(element, Mapping)]
         elif isinstance(value, str) and name.endswith(_WITH_HOST) and "@" in value:
             value = f"{HIDDEN}@{value.rpartition('@')[2]}"
+        elif isinstance(value, str) and name == "public_key":
+            value = shown_user(value)
         result[name] = value
     return result
 
@@ -53,7 +58,7 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
 
     def exit_json(self, **kwargs: Any) -> None:
         """End well."""
-        super().exit_json(**dict(kwargs, invocation=self._invocation()))
+        super().exit_json(**safe_result(dict(kwargs, invocation=self._invocation())))
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         """End badly."""
@@ -62,4 +67,4 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
             # Raised before it was known which values are secret, and it quotes them.
             names = [name for name, option in self.argument_spec.items() if "options" in option]
             msg = f"{', '.join(names)}: every element must be a dictionary"
-        super().fail_json(msg, **dict(kwargs, invocation=self._invocation()))
+        super().fail_json(**safe_result(dict(kwargs, msg=msg, invocation=self._invocation())))

@@ -8,17 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
+
 
 @dataclass(frozen=True)
 class Problem:
     """One standing state that deserves attention, of one file where there is one.
 
-    ``code`` is stable and documented; ``message`` is for people and never holds a secret.
+    ``code`` is stable and documented; ``message`` is for people and never holds a secret. Message and path are made
+    `safe`: either may quote what a user wrote.
     """
 
     code: str
     message: str
     path: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        """Keep only what may reach a terminal."""
+        object.__setattr__(self, "message", safe(self.message))
+        object.__setattr__(self, "path", None if self.path is None else safe(self.path))
 
     def as_result(self) -> Dict[str, Optional[str]]:
         """The three keys that every element of ``problems`` has in a result."""
@@ -28,14 +36,14 @@ class Problem:
 class KeyfleetError(Exception):
     """A failure as the person at the keyboard should read it.
 
-    ``code`` is what a playbook may test. ``problems`` holds every reason when there are several. ``details`` are
-    more facts for callers, by name.
+    ``code`` is what a playbook may test. ``message`` is made `safe`. ``problems`` holds every reason when there are
+    several. ``details`` are more facts for callers, by name.
     """
 
     def __init__(self, code: str, message: str, *, problems: Sequence[Problem] = (), **details: object) -> None:
-        super().__init__(message)
+        self.message = safe(message)
+        super().__init__(self.message)
         self.code = code
-        self.message = message
         self.problems: Tuple[Problem, ...] = tuple(problems)
         self.details = details
 

@@ -10,11 +10,15 @@ heard of it, and an item that lacks something is shown with what it has.
 from __future__ import annotations
 
 import fnmatch
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
+
+# Characters. A pattern with several asterisks takes more than linear time for a text, and a terminal shows no more.
+_LONGEST_FIELD = 255
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -50,11 +54,14 @@ class Release:
 def _versions(value: object) -> Tuple[str, ...]:
     """A list of versions, or one text of them."""
     parts = re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
-    return tuple(str(part).strip() for part in parts if str(part).strip())
+    texts = [
+        _text(part) if isinstance(part, str) else str(part) for part in parts if isinstance(part, (str, int, float))
+    ]
+    return tuple(text for text in texts if text)
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return one_line(value, _LONGEST_FIELD) if isinstance(value, str) else ""
 
 
 def _release(category: str, version: Optional[str], item: Any) -> Optional[Release]:
@@ -62,8 +69,8 @@ def _release(category: str, version: Optional[str], item: Any) -> Optional[Relea
         return None
     md5 = _text(item.get("md5")).lower()
     return Release(
-        category=category,
-        version=version or _text(item.get("version")) or None,
+        category=_text(category),
+        version=_text(version) or _text(item.get("version")) or None,
         name=_text(item.get("name")),
         file_name=_text(item["file_name"]),
         md5=md5 if _MD5.match(md5) else None,
@@ -87,8 +94,8 @@ def _items(content: object) -> Iterator[Tuple[Optional[str], Any]]:
 def parse(body: bytes) -> List[Release]:
     """Everything in the feed, in its order. Raises `NotAFeed`."""
     try:
-        feed = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
+        feed = json_value(body)
+    except ValueError:
         raise NotAFeed("it is not JSON") from None
     if not isinstance(feed, dict):
         # PHP writes an empty object as an empty list.

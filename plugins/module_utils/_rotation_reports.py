@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import HostReport
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
@@ -33,7 +34,7 @@ _BLIND = frozenset(
 def _written(files: Sequence[Any], repository: str) -> Iterator[Tuple[str, str]]:
     """The entries of the files that the host reports."""
     for row in files:
-        path = str(row["path"])
+        path = safe(str(row["path"]))
         for entry in row.get("entries") or []:
             if entry.get("repository") == repository and entry.get("public_key"):
                 yield path, str(entry["public_key"])
@@ -47,7 +48,7 @@ def _held(result: Mapping[str, Any], repository: str) -> Iterator[Tuple[str, str
     # An entry that wins may stand in a file that is nobody's auth.json: the config of a composer.json.
     for row in result.get("effective") or []:
         if row.get("repository") == repository and row.get("public_key"):
-            yield str(row["path"]), str(row["public_key"])
+            yield safe(str(row["path"])), str(row["public_key"])
 
 
 def report_of(host: str, result: Any, *, repository: str = MAGENTO_REPOSITORY) -> HostReport:

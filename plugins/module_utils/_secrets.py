@@ -15,7 +15,10 @@ MAGENTO_REPOSITORY = "repo.magento.com"
 _MACHINE_MADE = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40})\Z")
 _AUTH_KEY = re.compile(r"[0-9a-f]{32}\Z")
 _MAGE_ID = re.compile(r"MAG[0-9]{6,}\Z", re.IGNORECASE)
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
+# The look ahead keeps it from trying every dot when what follows is no address.
+_EMAIL = re.compile(r"[^@\s]+@(?=[^@\s]+\Z)[^@\s]+\.[^@\s]+\Z")
+_LONGEST_EMAIL = 254  # characters; RFC 5321
+_LONGEST_USER = 20  # characters; every token known to stand for a user name is longer
 _PLACEHOLDER = re.compile(
     r"<.*>\Z"
     r"|your(?:\Z|[^a-z]|.*(?:key|user|name|pass|token|secret|public|private|login|here))"
@@ -40,6 +43,16 @@ def describe(secret: str) -> str:
     if not secret:
         return "not set"
     return fingerprint(secret) or "set"
+
+
+def shown_user(name: str) -> str:
+    """A user name as results, diffs and messages show it: as it is, or ``set`` where it may be a secret.
+
+    Some services keep the token there, as GitHub does with ``x-oauth-basic`` for its password.
+    """
+    if len(name) <= _LONGEST_USER or _AUTH_KEY.match(name):
+        return name
+    return name if len(name) <= _LONGEST_EMAIL and _EMAIL.match(name) else "set"
 
 
 def host_as_shown(value: object) -> str:

@@ -11,15 +11,21 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import disguises
+from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line as one_line
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
 TEXT_LIMIT = 300
+# Characters. A longer pair is not looked for, in its dozens of shapes, and so no text is shown at all.
+_LONGEST_PAIR = 4096
+# So much of a text is looked through; what is shown of it begins there.
+_LOOKED_THROUGH = 4 * TEXT_LIMIT
 # Cutting a secret shorter than this out of a text shows where it was, and so what it is.
 _SHORT = 8
 _BLANKS = b" \t\r\n"
@@ -106,24 +112,29 @@ class Verdict:
 
 def quoting(public_key: str, private_key: str) -> Quote:
     """A function that makes foreign text fit to be shown: one printable line, of limited length, without the secret."""
+    if len(public_key) + len(private_key) > _LONGEST_PAIR:
+        return lambda text: ""
     pair = f"{public_key}:{private_key}".encode("utf-8", "replace")
     shapes = disguises(private_key) | {base64.b64encode(pair).decode("ascii").rstrip("=")} if private_key else set()
     forms = shapes | {one_line(shape) for shape in shapes}
     # The longest first, so that no form is left half cut by a shorter one.
     found = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True) if form), re.I)
+    # So far that a form which begins in what is looked through also ends there.
+    end = _LOOKED_THROUGH + max(map(len, forms), default=0)
 
     def quote(text: str) -> str:
-        line = one_line(text)
-        if private_key and found.search(line):
-            line = "" if len(private_key) < _SHORT else found.sub("***", line)
-        return line if len(line) <= TEXT_LIMIT else line[: TEXT_LIMIT - 3] + "..."
+        line = one_line(text, None)
+        parts, position = [], 0
+        for match in found.finditer(line, 0, end) if private_key else ():
+            if len(private_key) < _SHORT:
+                return ""
+            if match.start() >= _LOOKED_THROUGH:
+                break
+            parts += [line[position : match.start()], "***"]
+            position = match.end()
+        return safe("".join(parts) + line[position : max(position, _LOOKED_THROUGH)], TEXT_LIMIT)
 
     return quote
-
-
-def one_line(text: str) -> str:
-    """The text with every run of blanks and unprintable characters turned into one blank."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def opens_object(beginning: bytes) -> Optional[bool]:
@@ -138,8 +149,8 @@ def opens_object(beginning: bytes) -> Optional[bool]:
 def json_object(body: bytes) -> Optional[Dict[str, Any]]:
     """The JSON object that a body is, or None."""
     try:
-        value = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
+        value = json_value(body)
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -152,7 +163,7 @@ def server_text(body: bytes, content_type: str) -> str:
         known = (value.get(name) for name in ("warning", "message", "error", "detail", "info"))
         return next((found for found in known if isinstance(found, str) and found.strip()), "")
     if "html" in content_type or text.lstrip()[:1] == "<":
-        title = re.search(r"<title[^>]*>([^<]*)</title>", text, re.I)
+        title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
         return html.unescape(title.group(1)) if title else ""
     return text if content_type.startswith("text/plain") else ""
 

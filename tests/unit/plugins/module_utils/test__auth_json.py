@@ -263,3 +263,58 @@ def test_an_entry_without_user_name_has_no_public_key() -> None:
         "public_key": None,
         "fingerprint": "set",
     }
+
+
+# What the owner of a file may try. Each of these took hours, or memory without end; none may take longer than to read.
+
+MANY = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"a": "' + '\\"' * MANY, "not JSON"),
+        ('{"a": "' + '\\"' * MANY + "\\", "not JSON"),
+        ('"' * MANY, "not JSON"),
+        ("[" * MANY, "deep"),
+        ('{"a": ' + "9" * MANY + "}", "a number is too long"),
+        ('{"a": 0.' + "9" * MANY + "}", "a number is too long"),
+        ('{"a": ' + "9" * 400 + "e5}", "too large"),
+        ('{"' + "a" * MANY + '": 1, "' + "a" * MANY + '": 2}', "twice"),
+        ('{"http-basic": {"' + "\\u001b" * MANY + '": 1}}', "must be an object"),
+    ],
+    ids=[
+        "quotes",
+        "a backslash at the end",
+        "empty texts",
+        "brackets",
+        "digits",
+        "decimals",
+        "exponent",
+        "key",
+        "host",
+    ],
+)
+def test_a_hostile_file_is_refused_in_few_words(content: str, reason: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        parse(content.encode())
+    assert reason in str(unfit.value) and len(str(unfit.value)) < 500 and str(unfit.value).isprintable()
+
+
+def test_brackets_in_texts_are_not_counted() -> None:
+    content = {"bearer": {"h": "[{" * 1000 + '\\"[' * 1000}}
+    assert entries(parse(data(content)))[0].secret == content["bearer"]["h"]
+
+
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        ("anna", "anna"),
+        (PUBLIC, PUBLIC),
+        ("anna@shop.example", "anna@shop.example"),
+        ("ghp_" + "a1" * 18, "set"),
+        ("", None),
+    ],
+)
+def test_a_user_name_that_may_be_a_token_is_not_shown(user: str, shown: Any) -> None:
+    assert Entry("http-basic", HOST, user, "x-oauth-basic").as_result()["public_key"] == shown

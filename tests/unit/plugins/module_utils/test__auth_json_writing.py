@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import (
+    Unfit,
     masked,
     parse,
     serialise,
@@ -234,3 +235,33 @@ def test_the_deepest_file_can_be_shown_and_written() -> None:
     assert parse(serialise(with_entry(document, repository=HOST, username=PUBLIC, password=PRIVATE)))
     shown = masked(document, was=document)
     assert json.loads(shown)["bearer"] == {"h": "set"}
+
+
+TOKEN_AS_USER = "ghp_" + "a1" * 18
+
+
+@pytest.mark.parametrize(("section", "name"), [("http-basic", "username"), ("bitbucket-oauth", "consumer-key")])
+def test_masked_shows_no_token_that_stands_for_a_user_name(section: str, name: str) -> None:
+    before, after = ({section: {"h": {name: TOKEN_AS_USER + end, "password": "x-oauth-basic"}}} for end in "ab")
+    assert json.loads(masked(after, was=before))[section]["h"][name] == "set (another)"
+    assert json.loads(masked(after, was=after))[section]["h"][name] == "set"
+    assert json.loads(masked(after, was={section: {"h": {name: "anna"}}}))[section]["h"][name] == "set"
+
+
+def test_an_endless_indent_is_not_taken_over() -> None:
+    like = b"{\n" + b" " * 100_000 + b'"a": 1}'
+    document = {"http-basic": {f"h{n}": {"username": "u", "password": "p"} for n in range(1000)}}
+    assert len(serialise(document, like=like)) < 200_000
+
+
+def test_a_file_that_would_grow_beyond_what_is_read_is_refused() -> None:
+    deep: Any = [1] * 10_000
+    for _level in range(400):
+        deep = [deep]
+    with pytest.raises(Unfit, match="more than"):
+        serialise({"x": deep})
+
+
+def test_a_diff_ends_somewhere() -> None:
+    shown = masked({"x": ["a"] * 1_000_000})
+    assert len(shown) < 300_000 and shown.endswith("(the rest is not shown)\n")

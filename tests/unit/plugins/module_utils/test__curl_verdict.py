@@ -108,7 +108,7 @@ def test_the_token_is_shown_in_no_form(form: str) -> None:
 
 
 def test_the_server_is_quoted_in_one_printable_line_of_limited_length() -> None:
-    found = judged(http_status=200, body=b"\x1b[31mone\r\ntwo\0" + 5000 * b"x")
+    found = judged(http_status=200, body=b"\x1b[31mone\r\ntwo\x7f" + 5000 * b"x")
     assert '" [31mone two' not in found["message"] and "[31mone two xxx" in found["message"]
     assert found["message"].isprintable() and len(found["message"]) < 700
 
@@ -122,3 +122,9 @@ def test_when_to_come_back_is_passed_on(retry_after: str) -> None:
 def test_an_excerpt_has_two_hundred_characters_at_most() -> None:
     assert len(excerpt(b"word " * 500, lambda text: text)) == 200
     assert excerpt(b"short", lambda text: text) == "short"
+
+
+@pytest.mark.parametrize("body", [b"PK\x03\x04\x14\x00", b"\x1f\x8b\x08\x00", b"text\x00", "utf-16".encode("utf-16")])
+def test_of_what_is_no_text_nothing_is_shown(body: bytes) -> None:
+    assert excerpt(body + b"word " * 500, lambda text: text) == "binary data"
+    assert excerpt(b"word \t\r\n\f\x1b[1m\xe4" * 500 + body, lambda text: text) != "binary data"

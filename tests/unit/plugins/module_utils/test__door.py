@@ -26,6 +26,8 @@ SPEC: Dict[str, Dict[str, Any]] = dict(
     ("given", "expected"),
     [
         ({"users": ["deploy"], "public_key": "p"}, {"users": ["deploy"], "public_key": "p"}),
+        ({"public_key": "ghp_" + "a1" * 18}, {"public_key": "set"}),
+        ({"keys": [{"public_key": "ghp_" + "a1" * 18}]}, {"keys": [{"public_key": "set"}]}),
         ({"private_key": None}, {"private_key": None}),
         ({"private_key": "secret"}, {"private_key": HIDDEN}),
         # A mapping could hold the secret as a key, where Ansible does not look for it.

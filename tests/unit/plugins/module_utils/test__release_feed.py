@@ -136,3 +136,28 @@ def test_one_file_with_its_md5_if_any_entry_has_it() -> None:
     found = find(feed(), "tool.zip")
     assert found is not None and found.md5 is None
     assert find(feed(), "none.zip") is None
+
+
+def test_fields_are_short_and_act_on_no_terminal() -> None:
+    hostile = "a\x1b[31m\x9b\u202e\ud800" + "x" * 10_000
+    item = {"name": hostile, "file_name": hostile, "md5": MD5, "ce_versions": [hostile], "ee_versions": hostile}
+    (one,) = parse(json.dumps({hostile: {hostile: [item]}}).encode())
+    texts = [one.category, str(one.version), one.name, one.file_name, *one.ce_versions, *one.ee_versions]
+    assert all(text.isprintable() and len(text) <= 255 for text in texts) and len(texts) >= 6
+    assert one.name.startswith("a [31m xxx")
+
+
+@pytest.mark.parametrize("versions", [[2.4, 5, None, {"a": "b"}, ["x"], " 2.4.8 "], ["2.4", "5", "2.4.8"]])
+def test_versions_are_texts_and_numbers(versions: Any) -> None:
+    (one,) = parse(json.dumps({"c": [{"file_name": "f", "ce_versions": versions}]}).encode())
+    assert one.ce_versions == ("2.4", "5", "2.4.8")
+
+
+def test_an_endless_number_is_no_feed() -> None:
+    with pytest.raises(NotAFeed):
+        parse(b'{"a": ' + b"9" * 1_000_000 + b"}")
+
+
+def test_a_pattern_of_many_parts_meets_short_texts_only() -> None:
+    (one,) = parse(json.dumps({"c": [{"file_name": "a" * 1_000_000}]}).encode())
+    assert chosen([one], name="*a*a*b") == []

@@ -120,3 +120,9 @@ def test_files_that_hold() -> None:
     assert files_that_hold(result, []) == []
     for silent in (None, {}, {"files": ["a file"]}):
         assert files_that_hold(silent, ["old"]) == []
+
+
+def test_a_path_that_a_host_made_up_acts_on_no_terminal() -> None:
+    path = "/home/\x1b[31m\u202eeve/auth.json"
+    (held,) = report_of("web1", {"files": [seen(path, "new")], "effective": [wins(path, "new")]}).held
+    assert held == ("/home/\ufffd[31m\ufffdeve/auth.json", "new")

@@ -16,6 +16,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     fingerprint,
     key_faults,
     repository_fault,
+    shown_user,
 )
 
 
@@ -267,3 +268,30 @@ def test_a_vendor_hands_out_what_it_likes(public_key: str) -> None:
 )
 def test_a_vendor_may_take_any_password(private_key: str) -> None:
     assert key_faults(repository=VENDOR, public_key="token", private_key=private_key) == []
+
+
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        ("", ""),
+        ("token", "token"),
+        ("twenty characters !!", "twenty characters !!"),
+        ("twenty-one characters", "set"),
+        (PUBLIC, PUBLIC),
+        (PUBLIC + "0", "set"),
+        ("anna.maria@shop.example.com", "anna.maria@shop.example.com"),
+        ("anna.maria@shop example com", "set"),
+        ("x" * 250 + "@shop.example", "set"),
+        ("ghp_" + fake_key("token", 36), "set"),
+        (fake_key("token", 40), "set"),
+        ("x" * 4_000_000, "set"),
+    ],
+)
+def test_a_user_name_that_may_be_a_token_is_not_shown(user: str, shown: str) -> None:
+    assert shown_user(user) == shown
+
+
+def test_an_endless_address_is_refused_as_any_other() -> None:
+    assert "not 32" in told(
+        key_faults(repository=MAGENTO, public_key="a@" + "." * 1_000_000 + "@", private_key=PRIVATE)
+    )

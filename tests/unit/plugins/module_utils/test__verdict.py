@@ -170,6 +170,8 @@ def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> No
         ("plain", "text/plain; charset=utf-8", "plain"),
         ("plain", "application/octet-stream", ""),
         ("[" * 100000, "application/json", ""),
+        ("<title" * 100_000, "text/html", ""),
+        ("<title>" * 100_000 + "Sign in</title>", "text/html", "Sign in"),
     ],
 )
 def test_the_words_of_the_server(body: str, kind: str, shown: str) -> None:
@@ -211,6 +213,20 @@ def test_a_text_with_a_short_password_in_it_is_not_shown_at_all() -> None:
     quote = quoting("token", "keys")
     assert quote("The keys are invalid.") == ""
     assert quote("Invalid.") == "Invalid."
+
+
+def test_a_text_is_looked_through_as_far_as_it_is_shown() -> None:
+    secret = "a" * 999 + "b"
+    quote = quoting("token", secret)
+    assert quote("a" * 1_000_000) == "a" * (TEXT_LIMIT - 3) + "..."
+    assert quote(secret * 1000).startswith("***") and "aa" not in quote(secret * 1000)
+    # Where much is cut out, what was far behind comes near.
+    assert "aa" not in quote((secret + " ") * 2 + "a" * 500)[: TEXT_LIMIT - 500]
+
+
+def test_a_password_of_megabytes_shows_no_text_at_all() -> None:
+    assert quoting("token", "\u00e9" * 4_000_000)("Invalid.") == ""
+    assert quoting("t" * 4_000_000, "password")("Invalid.") == ""
 
 
 def test_an_empty_password_cuts_nothing() -> None:

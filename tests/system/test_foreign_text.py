@@ -1,0 +1,138 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever files, servers and hosts say: no text of an answer has a character that a terminal acts on."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc, _release_feed
+from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import MarketplaceKey, key_row
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import Voice, refused
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import Generation, Series
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import Fleet, confirmed_by
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_reports import reports_of
+from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import knock
+
+HOST = "repo.magento.com"
+PUBLIC, PRIVATE = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+NASTY = "\x00\x07\t\n\r\x1b\x7f\x85\x9b\u00ad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ud800\udfff\U000e0041"
+TEXT = st.text(st.sampled_from(NASTY + "ab[31m.:/\\\"' é") | st.characters(), max_size=12)
+SEVERAL_LINES = ("before", "after", "prepared")
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COMPOSER_AUTH", raising=False)
+
+
+def texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield "", key
+            yield from texts(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+
+
+def harmless(value: Any) -> None:
+    for name, text in texts(value):
+        allowed = "\n\t" if name in SEVERAL_LINES else ""
+        bad = [char for char in text if unicodedata.category(char) in ACTING and char not in allowed]
+        assert not bad, (name, text)
+
+
+def leaves(**result: Any) -> dict[str, Any]:
+    """The result as a module lets it out."""
+    answer = knock(lambda: Door(argument_spec={}).exit_json(**result), {}).result
+    harmless(answer)
+    return answer
+
+
+def thorough(function: Callable[..., None]) -> Callable[..., None]:
+    return settings(max_examples=60, derandomize=True, deadline=None, database=None)(function)
+
+
+ENTRY = st.fixed_dictionaries({"username": TEXT, "password": TEXT}) | TEXT
+FILE = st.dictionaries(
+    st.sampled_from(["http-basic", "bearer", "gitlab-token", "client-certificate"]) | TEXT,
+    st.dictionaries(TEXT, ENTRY, max_size=3) | TEXT,
+    max_size=4,
+)
+
+
+# A malformed file is read again for a second, each time.
+@settings(max_examples=15, derandomize=True, deadline=None, database=None)
+@given(content=FILE, name=st.text(st.sampled_from(NASTY.replace("\0", "").replace("\ud800", "") + "ab "), max_size=8))
+def test_auth_files_and_their_paths(content: dict[str, Any], name: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        # What a path has of surrogates are the bytes that are not UTF-8.
+        place = os.path.join(directory, "x" + name.replace("\udfff", "\udcff"))
+        os.mkdir(place, 0o700)
+        path = Path(place, "auth.json")
+        path.write_text(json.dumps(content))
+        path.chmod(0o604)
+        harmless(knock(magento_auth_key_info.main, {"search": [directory], "verify": "always"}).result)
+        pair = {"public_key": PUBLIC, "private_key": PRIVATE, "verify": "never"}
+        for malformed in ("fail", "replace"):
+            harmless(knock(magento_auth_key.main, {**pair, "paths": [str(path)], "malformed": malformed}).result)
+
+
+@thorough
+@given(data=st.lists(st.tuples(TEXT, TEXT), max_size=3), raw=st.binary(max_size=30))
+def test_the_diff_of_a_netrc(data: list[tuple[str, str]], raw: bytes) -> None:
+    lines = "".join(f"machine {host} login {login} password p\n" for host, login in data)
+    for content in (lines.encode("utf-8", "replace"), raw, b"machine " + raw + b" login a password b\n"):
+        leaves(diff={"before": _netrc.text_for_diff(content), "after": ""})
+
+
+@thorough
+@given(content=st.dictionaries(TEXT, st.dictionaries(TEXT, st.fixed_dictionaries({"file_name": TEXT, "name": TEXT}))))
+def test_a_feed(content: dict[str, Any]) -> None:
+    try:
+        releases = _release_feed.parse(json.dumps(content).encode())
+    except _release_feed.NotAFeed:
+        return
+    harmless([release.as_result() for release in releases])
+    leaves(releases=[release.as_result() for release in releases])
+
+
+@thorough
+@given(label=TEXT, uid=TEXT, message=TEXT)
+def test_answers_of_the_api(label: str, uid: str, message: str) -> None:
+    key = MarketplaceKey(label, uid, PUBLIC, True, PRIVATE)
+    row = leaves(marketplace_keys=[key_row(key, include_private_key=True)])["marketplace_keys"][0]
+    assert (row["public_key"], row["private_key"]) == (PUBLIC, PRIVATE)
+    body = json.dumps({"code": 1, "message": message}).encode()
+    harmless(failure(refused(f"enable {label}", 400, body, message, Voice("id", "made-up-secret"))))
+
+
+@thorough
+@given(path=TEXT, code=TEXT, message=TEXT)
+def test_reports_of_hosts(path: str, code: str, message: str) -> None:
+    row = {"path": path, "real_path": path, "entries": [{"repository": HOST, "public_key": PUBLIC}]}
+    report = {"files": [row], "problems": [{"code": code, "path": path, "message": message}]}
+    day = datetime.date(2026, 1, 1)
+    series = Series("s", (Generation(day, 1, "s-1", PUBLIC, True), Generation(day, 2, "s-2", "new", True)))
+    found = confirmed_by(series, Fleet(hosts=("web1",)), reports_of({"web1": report}))
+    harmless([held.reason for held in found])
+    harmless(failure(KeyfleetError("read_failed", message)))
