@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
     Place,
     Survey,
@@ -102,7 +103,10 @@ def _predicted(places: Sequence[Place], readings: Mapping[str, Reading], wanted:
         earlier = done.get(state.real_path)
         if earlier is not None:
             state = replace(state, data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
-        change = predict(state, request)
+        try:
+            change = predict(state, request)
+        except Unfit as unfit:
+            raise KeyfleetError("malformed_file", f"{place.path} cannot be written: {unfit}", path=place.path) from None
         done[state.real_path] = change.after
         changes.append(change)
     return changes

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import HTTP_BASIC, Unfit, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Source, winner
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import sources_for
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Sources
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home, composer_homes
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
@@ -41,7 +41,7 @@ def _sources(path: Optional[str], environ: Mapping[str, str]) -> List[Source]:
         return _source(path, observe(os.path.abspath(path), parse=bytes).data)
     home = _home(environ)
     own = _source(home.auth_file, observe(home.auth_file, parse=bytes).data)
-    config = [one for one in sources_for([home], None, {}) if one.path == home.config_file]
+    config = [one for one in Sources({}).read_by([home], None) if one.path == home.config_file]
     text = environ.get(ENVIRONMENT, "")
     # To PHP, "0" is as good as nothing.
     given = None if text in ("", "0") else text.encode("utf-8", "surrogateescape")

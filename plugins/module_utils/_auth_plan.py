@@ -42,10 +42,8 @@ class Edit:
 
 def entry_for(document: Document, repository: str) -> Optional[Entry]:
     """The http-basic entry of ``repository``, or None."""
-    for entry in entries(document):
-        if entry.section == HTTP_BASIC and entry.repository == repository:
-            return entry
-    return None
+    value = (document.get(HTTP_BASIC) or {}).get(repository)
+    return None if value is None else Entry(HTTP_BASIC, repository, value["username"], value["password"])
 
 
 def _read(data: Optional[bytes], *, broken: Optional[bytes]) -> Document:
@@ -105,11 +103,22 @@ def text_for_diff(data: Optional[bytes], *, was: Optional[bytes] = None) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """One place from which Composer takes credentials. Later sources win over earlier ones, section by section."""
+    """One place from which Composer takes credentials. Later sources win over earlier ones, section by section.
+
+    ``of`` holds its entries by repository: every repository is asked for, in every situation.
+    """
 
     name: str
     path: str
     document: Document
+    of: Dict[str, List[Entry]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the entries."""
+        found: Dict[str, List[Entry]] = {}
+        for entry in entries(self.document):
+            found.setdefault(entry.repository, []).append(entry)
+        object.__setattr__(self, "of", found)
 
 
 @dataclass(frozen=True)
@@ -129,11 +138,10 @@ def winner(sources: Sequence[Source], repository: str) -> Optional[Winner]:
     best: Dict[str, Winner] = {}
     beaten: Dict[str, List[str]] = {}
     for source in sources:
-        for entry in entries(source.document):
-            if entry.repository == repository:
-                if entry.section in best:
-                    beaten.setdefault(entry.section, []).append(best[entry.section].source.name)
-                best[entry.section] = Winner(entry, source, "")
+        for entry in source.of.get(repository, ()):
+            if entry.section in best:
+                beaten.setdefault(entry.section, []).append(best[entry.section].source.name)
+            best[entry.section] = Winner(entry, source, "")
     if not best:
         return None
     section = max(best, key=SECTIONS.index)
@@ -149,7 +157,7 @@ def winner(sources: Sequence[Source], repository: str) -> Optional[Winner]:
 
 def repositories(sources: Sequence[Source]) -> List[str]:
     """Every host that any source has credentials for, in order of appearance."""
-    return list(dict.fromkeys(entry.repository for source in sources for entry in entries(source.document)))
+    return list(dict.fromkeys(repository for source in sources for repository in source.of))
 
 
 def shadows(

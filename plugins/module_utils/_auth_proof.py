@@ -5,18 +5,27 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+
+# Of pairs that stand in users' files, which may be any number at addresses that never answer.
+MOST_PAIRS = 100
+LIMIT_FACTOR = 10  # times the timeout of one answer; a question that has begun is not cut short by it
 
 
 @dataclass(frozen=True)
 class Question:
-    """One pair at one address. ``ask`` False: it counts among the answers, but nobody is asked."""
+    """One pair at one address. ``ask`` False: it counts among the answers, but nobody is asked.
+
+    Where not everything can be asked, a lower ``turn`` goes first.
+    """
 
     repository: str
     url: Optional[str]
@@ -24,6 +33,7 @@ class Question:
     private_key: str = field(repr=False)
     packages: Tuple[str, ...] = ()
     ask: bool = True
+    turn: int = 0
 
     @property
     def pair(self) -> Tuple[Optional[str], ...]:
@@ -36,47 +46,64 @@ def _merged(questions: Sequence[Question]) -> List[Question]:
     for question in questions:
         there = merged.get(question.pair, question)
         packages = tuple(dict.fromkeys(there.packages + question.packages))
-        merged[question.pair] = replace(there, packages=packages)
+        merged[question.pair] = replace(there, packages=packages, turn=min(there.turn, question.turn))
     return list(merged.values())
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict on one pair."""
+    """The verdict on one pair. ``left_out``: it was to be asked about, and the limits of a run kept it from that."""
 
     public_key: str
     verdict: Verdict
+    left_out: bool = False
 
     def as_result(self) -> Dict[str, Any]:
         """One element of ``verdicts``."""
-        return dict(self.verdict.as_result(), public_key=self.public_key)
+        return dict(self.verdict.as_result(), public_key=shown_user(self.public_key))
 
 
-def _not_asked(question: Question) -> Verdict:
+def _not_asked(question: Question, why: str) -> Verdict:
     return Verdict(
         repository=question.repository,
         status="not_checked",
         code="not_asked",
         http_status=None,
-        message=f"{question.repository} was not asked.",
+        message=f"{question.repository} was not asked{why}.",
         packages={name: "unknown" for name in question.packages},
         url=question.url,
     )
 
 
-def prove(questions: Sequence[Question], params: Mapping[str, Any]) -> List[Answer]:
-    """One answer for each distinct pair. ``params`` holds the options of `_options.CONNECTION_SPEC`."""
+def prove(
+    questions: Sequence[Question],
+    params: Mapping[str, Any],
+    *,
+    bounded: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> List[Answer]:
+    """One answer for each distinct pair. ``params`` holds the options of `_options.CONNECTION_SPEC`.
+
+    ``bounded``: users' files hold the pairs, so that only `MOST_PAIRS` are asked about, and none after `LIMIT_FACTOR`
+    times the timeout.
+    """
     connection = Connection(
         validate_certs=params["validate_certs"],
         ca_path=params["ca_path"],
         timeout=seconds(params["timeout"]),
         use_proxy=params["use_proxy"],
     )
-    answers = []
-    for question in _merged(questions):
-        if not question.ask:
-            answers.append(Answer(question.public_key, _not_asked(question)))
+    merged = _merged(questions)
+    end = clock() + LIMIT_FACTOR * connection.timeout
+    asked = 0
+    answers: Dict[int, Answer] = {}
+    for number, question in sorted(enumerate(merged), key=lambda one: one[1].turn):
+        left_out = question.ask and bounded and (asked >= MOST_PAIRS or clock() > end)
+        if left_out or not question.ask:
+            why = ": so many pairs were found that the limits of one run were reached" if left_out else ""
+            answers[number] = Answer(question.public_key, _not_asked(question, why), left_out)
             continue
+        asked += 1
         verdict = check(
             repository=question.repository,
             url=question.url,
@@ -85,8 +112,8 @@ def prove(questions: Sequence[Question], params: Mapping[str, Any]) -> List[Answ
             packages=question.packages,
             connection=connection,
         )
-        answers.append(Answer(question.public_key, verdict))
-    return answers
+        answers[number] = Answer(question.public_key, verdict)
+    return [answers[number] for number in range(len(merged))]
 
 
 def stop_on(answers: Sequence[Answer], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:

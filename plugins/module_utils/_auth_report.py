@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -14,9 +13,15 @@ from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, own_account, owner_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import setup_home
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import repositories, winner
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import (
+    LIMIT_FACTOR,
+    MOST_PAIRS,
+    Question,
+    prove,
+    stop_on,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_all
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Known, sources_for
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Sources
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
     Account,
     Home,
@@ -60,7 +65,7 @@ class Report:
     asked: Dict[str, Asked] = field(default_factory=dict)
     files: Dict[str, Dict[str, Any]] = field(default_factory=dict)
     found: Dict[str, auth_json.Document] = field(default_factory=dict)
-    bytes_of: Known = field(default_factory=dict)
+    bytes_of: Dict[str, Optional[bytes]] = field(default_factory=dict)
     problems: List[Problem] = field(default_factory=list)
 
 
@@ -154,20 +159,39 @@ def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
 
 
 def _below(report: Report, root: str) -> Iterator[str]:
-    def missed(error: OSError) -> None:
-        where = str(error.filename)
-        if where == root and error.errno in (errno.ENOENT, errno.ENOTDIR):
-            report.problems.append(Problem("no_directory", f"search: {root} is not a directory", root))
-        elif error.errno != errno.ENOENT:
-            # Unlike what vanishes while we look, this may hold a key.
-            code = "permission_denied" if error.errno in (errno.EACCES, errno.EPERM) else "read_failed"
-            text = f"search: {where} could not be searched: {error.strerror}"
-            report.problems.append(Problem(code, text, where))
-
-    for directory, names, files in os.walk(root, onerror=missed):
-        names[:] = sorted(name for name in names if name not in _NOT_SEARCHED)
-        if "auth.json" in files:
+    # Not os.walk, which before Python 3.12 fails on a thousand directories within each other.
+    todo = [root]
+    while todo:
+        directory = todo.pop()
+        try:
+            with os.scandir(directory) as found:
+                entries = [(entry.name, _is_directory(entry), entry.is_symlink()) for entry in found]
+        except OSError as error:
+            problem = _not_searched(directory, error, is_root=directory == root)
+            report.problems.extend([problem] if problem else [])
+            continue
+        below = sorted(name for name, is_dir, link in entries if is_dir and not link and name not in _NOT_SEARCHED)
+        todo.extend(os.path.join(directory, name) for name in reversed(below))
+        if any(name == "auth.json" and not is_dir for name, is_dir, _link in entries):
             yield os.path.join(directory, "auth.json")
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads nowhere, or in circles.
+        return False
+
+
+def _not_searched(directory: str, error: OSError, *, is_root: bool) -> Optional[Problem]:
+    if is_root and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return Problem("no_directory", f"search: {directory} is not a directory", directory)
+    if isinstance(error, FileNotFoundError):
+        # It vanished while we looked.
+        return None
+    code = "permission_denied" if isinstance(error, PermissionError) else "read_failed"
+    return Problem(code, f"search: {directory} could not be searched: {error.strerror}", directory)
 
 
 def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -> List[Dict[str, Any]]:
@@ -175,8 +199,9 @@ def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -
     result = []
     views: List[Tuple[Optional[User], Optional[str]]] = [(user, None) for user in users]
     views += [(user, project) for user in (users or [None]) for project in projects]  # type: ignore[list-item]
+    files = Sources(report.bytes_of)
     for user, project in views:
-        sources = sources_for(user.homes[:1] if user else (), project, report.bytes_of)
+        sources = files.read_by(user.homes[:1] if user else (), project)
         for repository in repositories(sources):
             won = winner(sources, repository)
             if won:
@@ -209,10 +234,11 @@ def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) 
             packages=packages if entry.repository == repository else (),
             # Composer reads such an entry, but there is no address or no user name to ask with.
             ask=bool(entry.username) and repository_fault(entry.repository) is None,
+            # The first of each file, then the second of each: a file full of entries keeps no other one waiting.
+            turn=turn,
         )
         for document in report.found.values()
-        for entry in auth_json.entries(document)
-        if entry.section == auth_json.HTTP_BASIC
+        for turn, entry in enumerate(e for e in auth_json.entries(document) if e.section == auth_json.HTTP_BASIC)
     ]
 
 
@@ -257,7 +283,11 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
         for path in _below(found, root):
             _ask(found, path, only_existing=True)
     _look(found)
-    answers = prove(_questions(found, params, given), params)
+    answers = prove(_questions(found, params, given), params, bounded=given is None)
+    left = sum(answer.left_out for answer in answers)
+    if left:
+        text = f"{left} of {len(answers)} pairs were not asked about: {MOST_PAIRS} pairs and {LIMIT_FACTOR} times the "
+        found.problems.append(Problem("not_all_asked", text + "option timeout are the limits of one run"))
     result = {
         "changed": False,
         "files": list(found.files.values()),

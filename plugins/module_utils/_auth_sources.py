@@ -8,61 +8,63 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Source, shadows
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import ANYBODY, Access, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object
 
-# A path → its bytes as they are or would be. What is not named is read from the disk, and then remembered here.
-Known = Dict[str, Optional[bytes]]
-
-
-def _bytes(path: str, known: Known, access: Access = ANYBODY) -> Optional[bytes]:
-    if path not in known:
-        try:
-            known[path] = observe(path, parse=bytes, access=access).data
-        except KeyfleetError:
-            # What this process may not read is somebody else's report, not a source that can be compared.
-            known[path] = None
-    return known[path]
+# A path → its bytes as they are or would be.
+Known = Mapping[str, Optional[bytes]]
 
 
-def _source(name: str, path: str, data: Optional[bytes]) -> Optional[Source]:
-    if data is None:
-        return None
-    try:
-        return Source(name, path, parse(data))
-    except Unfit:
-        return None
+class Sources:
+    """Files that Composer reads, each read and parsed once. What is not ``known`` is read from the disk."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._found: Dict[Tuple[str, str, Optional[int]], Optional[Source]] = {}
+
+    def read_by(self, homes: Sequence[Home], project: Optional[str]) -> List[Source]:
+        """The user's own files, then the project's, weakest first. COMPOSER_AUTH is not seen: it is a process's."""
+        found = []
+        for home in homes:
+            if home.config_file:
+                found.append(self._source("user's config.json", home.config_file, _in_config))
+            found.append(self._source("user's auth.json", home.auth_file, bytes, home.walk_as))
+        if project is not None:
+            found.append(self._source("project's composer.json", os.path.join(project, "composer.json"), _in_config))
+            found.append(self._source("project's auth.json", os.path.join(project, "auth.json"), bytes))
+        return [source for source in found if source is not None]
+
+    def _source(
+        self, name: str, path: str, part: Callable[[bytes], bytes], walk_as: Optional[int] = None
+    ) -> Optional[Source]:
+        which = name, path, walk_as
+        if which not in self._found:
+            self._found[which] = None
+            try:
+                # What is known was read on behalf of whoever asked for it, not of the user whose data name the place.
+                if path in self._known and walk_as is None:
+                    data = self._known[path]
+                else:
+                    data = observe(path, parse=bytes, access=Access(walk_as=walk_as)).data
+                if data is not None:
+                    self._found[which] = Source(name, path, parse(part(data)))
+            except (KeyfleetError, Unfit):
+                # What this process may not read is somebody else's report, not a source that can be compared.
+                pass
+        return self._found[which]
 
 
-def _config(name: str, path: str, known: Known) -> Optional[Source]:
+def _in_config(data: bytes) -> bytes:
     """The credentials in the ``config`` of a composer.json or config.json."""
-    try:
-        config = json.loads((_bytes(path, known) or b"{}").decode("utf-8"))["config"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return _source(name, path, json.dumps(config).encode())
-
-
-def sources_for(homes: Sequence[Home], project: Optional[str], known: Known) -> List[Source]:
-    """The user's own files, then the project's, weakest first. COMPOSER_AUTH is not seen: it belongs to a process."""
-    found = []
-    for home in homes:
-        if home.config_file:
-            found.append(_config("user's config.json", home.config_file, known))
-        data = _bytes(home.auth_file, known, Access(walk_as=home.walk_as))
-        found.append(_source("user's auth.json", home.auth_file, data))
-    if project is not None:
-        path = os.path.join(project, "auth.json")
-        found.append(_config("project's composer.json", os.path.join(project, "composer.json"), known))
-        found.append(_source("project's auth.json", path, _bytes(path, known)))
-    return [source for source in found if source is not None]
+    return json.dumps((json_object(data) or {}).get("config")).encode()
 
 
 @dataclass(frozen=True)
@@ -99,17 +101,21 @@ def shadow_problems(keys: Sequence[Key], places: Sequence[Place], known: Known) 
     for place in places:
         if place.user is not None and any(not edit.only_existing for _key, edit in place.edits):
             first_file.setdefault(place.user.name, place.path)
+    own: Dict[str, Set[str]] = {}
+    for key in keys:
+        own.setdefault(key.repository, set()).update(key.projects)
+    all_projects = list(dict.fromkeys(project for key in keys for project in key.projects))
+    sources = Sources(known)
     problems: List[Problem] = []
     for place in places:
         for key, edit in place.edits:
             if not key.present or edit.only_existing:
                 continue
-            own = {project for other in keys if other.repository == key.repository for project in other.projects}
-            projects = [p for p in dict.fromkeys(p for k in keys for p in k.projects) if p not in own]
+            projects = [project for project in all_projects if project not in own[key.repository]]
             for view in _views(place, key, first_file, projects):
                 problems.extend(
                     shadows(
-                        sources_for(view.homes, view.project, known),
+                        sources.read_by(view.homes, view.project),
                         repository=key.repository,
                         public_key=key.public_key or "",
                         private_key=key.private_key,

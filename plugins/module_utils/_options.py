@@ -43,7 +43,7 @@ TARGET_SPEC: ArgumentSpec = {
 }
 
 # Vendor and name as Composer's schema has them, after lower-casing.
-_PACKAGE = re.compile(r"[a-z0-9](?:[_.-]?[a-z0-9]+)*/[a-z0-9](?:[_.-]*[a-z0-9]+)*\Z")
+_PACKAGE = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:[_.-]+[a-z0-9]+)*\Z")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
 
 # Far beyond any real repository; ends a walk whose files name ever new files.
 _MOST_FILES = 1000
+# Characters of a file's name, address or hash. One is put into another, and as often as its placeholder stands there.
+_LONGEST_NAME = 2048
+_HASH_DIGITS = 64
 # After these, asking for the next file as well would cost time or patience for nothing.
 _HOPELESS = ("timed_out", "rate_limited", "connection_failed", "tls_failed", "proxy_failed")
 _KNOWN = ("packages", "providers", "provider-includes", "includes", "providers-lazy-url", "metadata-url")
@@ -139,10 +142,12 @@ class Walk:
         self._listed.update(name.lower() for name in _mapping(content.get("providers")))
         for name, facts in _mapping(content.get("provider-includes")).items():
             digest = _text(_mapping(facts).get("sha256"))
-            self._add(Part(f"{self._base}/{name.replace('%hash%', digest or '%hash%')}", digest))
+            if digest is not None and len(digest) > _HASH_DIGITS:
+                raise ValueError("no hash")
+            self._add(Part(f"{self._base}/{_short(name).replace('%hash%', digest or '%hash%')}", digest))
         # These announce a SHA-1, which Composer uses for its cache and does not check either.
         for name in _mapping(content.get("includes")):
-            self._add(Part(f"{self._base}/{name}"))
+            self._add(Part(f"{self._base}/{_short(name)}"))
 
     def _add(self, part: Part) -> None:
         # Composer writes the first dollar sign so, "as bad proxies choke on them".
@@ -164,9 +169,17 @@ class Walk:
 
 
 def _text(value: object) -> Optional[str]:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _short(value)
     raise ValueError("not text")
+
+
+def _short(name: str) -> str:
+    if len(name) > _LONGEST_NAME:
+        raise ValueError("longer than any real one")
+    return name
 
 
 def _mapping(value: object) -> Dict[str, Any]:

@@ -10,6 +10,7 @@ list of keys, so that a run that was killed is taken up by the next one.
 
 from __future__ import annotations
 
+import bisect
 import datetime
 import re
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class Series:
     @property
     def spent(self) -> Tuple[Generation, ...]:
         """Enabled, and older than the current one."""
-        return tuple(g for g in self.generations if g.enabled and g != self.current)
+        current = self.current
+        return tuple(g for g in self.generations if g.enabled and g != current)
 
     @property
     def retired(self) -> Tuple[Generation, ...]:
@@ -67,8 +69,8 @@ class Series:
 
     def successor(self, generation: Generation) -> Optional[Generation]:
         """The next younger generation, enabled or not."""
-        younger = [other for other in self.generations if other > generation]
-        return younger[0] if younger else None
+        number = bisect.bisect_right(self.generations, generation)
+        return self.generations[number] if number < len(self.generations) else None
 
     def by_label(self, label: str) -> Generation:
         """The generation of that label."""

@@ -83,9 +83,8 @@ def unheard(fleet: Fleet, reports: Mapping[str, HostReport]) -> List[HeldUp]:
     return held_up
 
 
-def _on_older(series: Series, current: Generation, report: HostReport) -> Optional[HeldUp]:
+def _on_older(labels: Mapping[str, str], current: Generation, report: HostReport) -> Optional[HeldUp]:
     """The host's file that still has another generation than the current one, or None."""
-    labels = {g.public_key: g.label for g in series.generations}
     for path, public_key in report.held:
         if public_key in labels and public_key != current.public_key:
             return HeldUp(report.host, f"{path} still has {labels[public_key]}")
@@ -108,9 +107,10 @@ def confirmed_by(series: Series, fleet: Fleet, reports: Mapping[str, HostReport]
     if current is None:
         return (HeldUp(None, "no generation is enabled"),)
     held_up = unheard(fleet, reports)
+    labels = {generation.public_key: generation.label for generation in series.generations}
     for host, report in reports.items():
         if host not in fleet.written_off and report.complete:
-            older = _on_older(series, current, report)
+            older = _on_older(labels, current, report)
             held_up += [older] if older else []
     counted = [report for host, report in reports.items() if host not in fleet.written_off]
     if not any(current.public_key in report.public_keys() for report in counted):

@@ -280,7 +280,10 @@ files:
       type: dict
       contains: &entry
         public_key:
-          description: Public half of the key.
+          description:
+            - Public half of the key.
+            - A user name is shown if it has 32 hexadecimal digits, is an e-mail address or has at most 20 characters.
+              Any other one is V(set), since some services keep a token there.
           type: str
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
@@ -320,7 +323,7 @@ verdicts:
       type: str
       sample: https://repo.magento.com/
     public_key:
-      description: Public half of the pair.
+      description: Public half of the pair, as in RV(files[].before.public_key).
       type: str
       sample: 0123456789abcdef0123456789abcdef
     status:

@@ -78,6 +78,9 @@ options:
     description:
       - Whether the repositories are asked about the entries that were found. A pair given in the options is always
         checked.
+      - Of the entries that were found, 100 different pairs are asked about at most, and none once ten times O(timeout)
+        has passed, since anybody can write any number of them. The first entry of each file comes first. The others get
+        the status V(not_checked), and a row in RV(problems).
     type: str
     choices: [never, always]
     default: never
@@ -171,7 +174,10 @@ files:
           type: str
           sample: http-basic
         public_key:
-          description: Public half of the key, or the user name. None in sections without one.
+          description:
+            - Public half of the key, or the user name. None in sections without one.
+            - A user name is shown if it has 32 hexadecimal digits, is an e-mail address or has at most 20 characters.
+              Any other one is V(set), since some services keep a token there.
           type: str
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
@@ -204,7 +210,7 @@ effective:
       type: str
       sample: http-basic
     public_key:
-      description: Public half of the key.
+      description: As in RV(files[].entries[].public_key).
       type: str
       sample: 0123456789abcdef0123456789abcdef
     fingerprint:
@@ -234,7 +240,7 @@ verdicts:
       type: str
       sample: https://repo.magento.com/
     public_key:
-      description: Public half of the pair.
+      description: Public half of the pair, as in RV(files[].entries[].public_key).
       type: str
       sample: 0123456789abcdef0123456789abcdef
     status:

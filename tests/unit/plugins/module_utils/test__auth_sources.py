@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import sources_for
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Sources
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home
 
 HOST = "repo.magento.com"
@@ -34,7 +34,7 @@ def _home(tmp_path: Path) -> Home:
 
 
 def names(home: Optional[Home], project: Optional[Path]) -> List[str]:
-    return [source.name for source in sources_for([home] if home else [], str(project) if project else None, {})]
+    return [source.name for source in Sources({}).read_by([home] if home else [], str(project) if project else None)]
 
 
 def test_the_order_is_composer_s(home: Home, tmp_path: Path) -> None:
@@ -65,6 +65,6 @@ def test_what_is_not_there_or_unfit_is_no_source(tmp_path: Path) -> None:
 
 def test_a_file_that_is_about_to_be_written_counts_as_it_will_be(home: Home) -> None:
     known = {home.auth_file: json.dumps(entries("new")).encode()}
-    found = sources_for([home], None, known)
+    found = Sources(known).read_by([home], None)
     assert found[-1].document == entries("new")
-    assert sources_for([home], None, {home.auth_file: None})[-1].name == "user's config.json"
+    assert Sources({home.auth_file: None}).read_by([home], None)[-1].name == "user's config.json"

@@ -109,7 +109,10 @@ def test_packages_are_compared_as_composer_does(value: Optional[List[str]], expe
     assert package_names(value) == expected
 
 
-@pytest.mark.parametrize("name", ["magento", "magento/", "/base", "a/b/c", "a b/c", "../b", "a/b:1.0"])
+@pytest.mark.parametrize(
+    "name",
+    ["magento", "magento/", "/base", "a/b/c", "a b/c", "../b", "a/b:1.0", "a" * 1_000_000, "a" * 40 + "!", "a-" * 999],
+)
 def test_what_is_no_package_name(name: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         package_names([name])

@@ -183,6 +183,10 @@ def test_what_another_include_lists_counts_although_one_cannot_be_read() -> None
         b'{"metadata-url": 1}',
         b'{"packages": []}\xff',
         b'{"a":' * 100000,
+        b'{"packages": ' + b"9" * 1_000_000 + b"}",
+        b'{"metadata-url": "' + b"%package%" * 1_000_000 + b'"}',
+        b'{"includes": {"' + b"a" * 1_000_000 + b'": {}}}',
+        json.dumps({"provider-includes": {"%hash%" * 300: {"sha256": "a" * 2000}}}).encode(),
     ],
 )
 def test_a_root_file_that_makes_no_sense_is_never_an_absence(root: bytes) -> None:

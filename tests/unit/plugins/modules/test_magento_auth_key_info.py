@@ -297,3 +297,74 @@ def test_options_that_are_refused(options: Dict[str, Any], code: str) -> None:
 def test_unknown_users_are_a_problem_and_no_failure(tmp_path: Path) -> None:
     answer = run({"users": ["no-such-user-of-keyfleet"], "paths": [str(tmp_path / "auth.json")]})
     assert codes(answer) == [("unknown_user", None)] and not answer.code, answer.result
+
+
+# What the owner of a file may try
+
+TOKEN_AS_USER = "ghp_" + "a1" * 18
+
+
+def test_thousands_of_entries_are_told_of_once_each(tmp_path: Path) -> None:
+    hosts = {f"h{number}.example": {"username": "u", "password": "p"} for number in range(8000)}
+    projects = [str(tmp_path / str(number)) for number in range(2)]
+    for project in projects:
+        write(Path(project) / "auth.json", {"http-basic": hosts})
+    answer = run({"projects": projects})
+    assert [len(row["entries"]) for row in answer.result["files"]] == [8000, 8000]
+    assert [row["repository"] for row in answer.result["effective"]] == [*hosts, *hosts]
+
+
+def test_no_more_than_some_pairs_are_asked_about_and_every_file_has_its_turn(server: Loopback, tmp_path: Path) -> None:
+    many = write(tmp_path / "a" / "auth.json", {
+        "http-basic": {server.netloc: {"username": "first", "password": "p"},
+                       **{f"127.0.1.{n}:1": {"username": f"u{n}", "password": "p"} for n in range(150)}},
+    })  # fmt: skip
+    write(tmp_path / "b" / "auth.json", {"http-basic": MAGENTO})
+    answer = run({"search": [str(tmp_path)], "verify": "always", "url": server.url, "ca_path": CA, "timeout": 5})
+    verdicts = answer.result["verdicts"]
+    assert len(verdicts) == 152 and verdicts[-1]["status"] == "valid", (many, verdicts[-1])
+    assert sum(row["code"] == "not_asked" for row in verdicts) == 52
+    assert {row["status"] for row in verdicts if row["code"] == "not_asked"} == {"not_checked"}
+    assert codes(answer) == [("not_all_asked", None)], answer.result
+    assert "52 of 152" in answer.result["problems"][0]["message"]
+
+
+def test_directories_within_each_other_without_end(tmp_path: Path) -> None:
+    here = os.open(str(tmp_path), os.O_RDONLY)
+    for _level in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    os.symlink("itself", str(tmp_path / "itself"))
+    write(tmp_path / "auth.json", {})
+    answer = run({"search": [str(tmp_path)]})
+    assert paths(answer) == [str(tmp_path / "auth.json")] and codes(answer) == [], answer.result
+
+
+def test_what_a_file_and_its_path_say_acts_on_no_terminal(tmp_path: Path) -> None:
+    hostile = "h\x1b[31m\x9b\u202e\u200b\ud83d.example"
+    project = tmp_path / "a\x1b[31m\n\u202eb"
+    user = "u\x7f\u2028"
+    write(
+        project / "auth.json",
+        {"http-basic": {hostile.replace("\ud83d", ""): {"username": user, "password": PASSWORD}}},
+        0o644,
+    )
+    write(tmp_path / "c" / "auth.json", {"http-basic": {hostile: {"username": user, "password": PASSWORD}}})
+    write(tmp_path / "d" / "auth.json", {"http-basic": {hostile.replace("\ud83d", ""): PASSWORD}})
+    answer = run({"search": [str(tmp_path)], "projects": [str(project)], "verify": "always"})
+    assert sorted({code for code, _path in codes(answer)}) == ["malformed_file", "readable_by_others"], answer.result
+    text = json.dumps(answer.result, ensure_ascii=False)
+    assert text.isprintable() and "\\u00" not in text, text
+
+
+def test_a_token_that_stands_for_a_user_name_is_not_shown(tmp_path: Path) -> None:
+    entry = {"username": TOKEN_AS_USER, "password": "x-oauth-basic"}
+    write(tmp_path / "auth.json", {"http-basic": {"h/x": entry}, "bitbucket-oauth": {
+        "bitbucket.org": {"consumer-key": TOKEN_AS_USER, "consumer-secret": PASSWORD}}})  # fmt: skip
+    answer = run({"projects": [str(tmp_path)], "verify": "always"})
+    assert TOKEN_AS_USER not in answer.text, answer.text
+    rows = [*answer.result["files"][0]["entries"], *answer.result["effective"], *answer.result["verdicts"]]
+    assert [row["public_key"] for row in rows] == ["set"] * 5, answer.result

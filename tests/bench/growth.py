@@ -1,0 +1,163 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures how time grows with what others write: `python tests/bench/growth.py [WORD]`.
+
+One line for each input, with the seconds for n, 10 n and 100 n of it and how many times longer each step takes. About
+10 is linear. What comes out is printed and compared with nothing. With a word, only the lines that have it. Run it
+from an environment with ansible-core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STEPS = (1, 10, 100)
+HOST = "repo.magento.com"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time. A refusal is an answer like any other."""
+    start = time.perf_counter()
+    with contextlib.suppress(Exception):
+        work()
+    return time.perf_counter() - start
+
+
+def entries(count: int) -> dict[str, Any]:
+    """An auth.json of so many entries."""
+    return {"http-basic": {f"h{n}.example": {"username": f"u{n}", "password": f"p{n}"} for n in range(count)}}
+
+
+def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
+    """By name: n, and what makes the work for a size. Making it is not measured."""
+    from ansible_collections.keyfleet.magento.plugins.module_utils import (
+        _auth_json,
+        _auth_plan,
+        _auth_report,
+        _netrc,
+        _options,
+        _provider_walk,
+        _release_feed,
+        _rotation,
+        _rotation_fleet,
+        _rotation_reports,
+        _verdict,
+    )
+    from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
+
+    spec: dict[str, Any] = dict(magento_auth_key_info.ARGUMENT_SPEC)
+    defaults = {name: option.get("default") for name, option in spec.items()}
+
+    def parsed(text: str) -> Callable[[], object]:
+        data = text.encode()
+        return lambda: _auth_json.parse(data)
+
+    def info(name: str, content: object, option: str) -> Callable[[], object]:
+        directory = base / f"{name}-{time.monotonic_ns()}"
+        directory.mkdir(mode=0o700)
+        (directory / name).write_text(json.dumps(content))
+        params = dict(defaults)
+        params[option] = [str(directory)]
+        return lambda: _auth_report.report(params)
+
+    def nested(count: int) -> Callable[[], object]:
+        directory = base / f"search-{time.monotonic_ns()}"
+        for number in range(count):
+            (directory / f"{number % 10}" / str(number)).mkdir(parents=True)
+        params = dict(defaults)
+        params["search"] = [str(directory)]
+        return lambda: _auth_report.report(params)
+
+    def edited(count: int) -> Callable[[], object]:
+        data = json.dumps(entries(count)).encode()
+        edits = [_auth_plan.Edit(HOST, True, "a" * 32, "b" * 32)]
+        return lambda: _auth_plan.text_for_diff(_auth_plan.edited(data, edits), was=data)
+
+    def netrc(count: int) -> Callable[[], object]:
+        data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
+        return lambda: _netrc.edited(data, _netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40))
+
+    def feed(count: int) -> Callable[[], object]:
+        versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}
+        body = json.dumps({"ce-full": versions}).encode()
+        return lambda: _release_feed.chosen(_release_feed.parse(body), version="*2*4*9*", name="*.zip")
+
+    def walk(count: int) -> Callable[[], object]:
+        body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
+        one = _provider_walk.Walk("https://h.example/packages.json", ["a/b"], lambda text: text)
+        return lambda: one.start(body.encode())
+
+    def answer(text: str, kind: str) -> Callable[[], object]:
+        quote = _verdict.quoting("a" * 32, "b" * 32)
+        return lambda: _verdict.judge(_verdict.Answer(401, text.encode(), kind), HOST, quote)
+
+    def series(count: int) -> _rotation.Series:
+        keys = [_rotation.AccountKey(f"f-{2000 + n // 336}{n // 28 % 12 + 1:02}{n % 28 + 1:02}", f"{n:032x}", True)
+                for n in range(count)]  # fmt: skip
+        return _rotation.series_of("f", keys)
+
+    def reports(count: int) -> Callable[[], object]:
+        row = {"repository": HOST, "public_key": f"{1:032x}"}
+        result = {"files": [{"path": f"/f{n}", "entries": [row]} for n in range(count)], "problems": []}
+        fleet = _rotation_fleet.Fleet(hosts=("web1",))
+        known = series(3)
+        return lambda: _rotation_fleet.confirmed_by(known, fleet, _rotation_reports.reports_of({"web1": result}))
+
+    def generations(count: int) -> Callable[[], object]:
+        known = series(count)
+        return lambda: [known.spent, [known.successor(one) for one in known.generations]]
+
+    return {
+        "auth.json, unterminated text": (4_000, lambda n: parsed('{"a": "' + '\\"' * n)),
+        "auth.json, unterminated text and backslash": (4_000, lambda n: parsed('{"a": "' + '\\"' * n + "\\")),
+        "auth.json, depth": (4_000, lambda n: parsed("[" * n)),
+        "auth.json, digits": (4_000, lambda n: parsed('{"a": ' + "9" * n + "}")),
+        "auth.json, entries": (100, lambda n: parsed(json.dumps(entries(n)))),
+        "auth.json, entries, edited and shown": (100, edited),
+        "info, entries": (100, lambda n: info("auth.json", entries(n), "projects")),
+        "info, entries of composer.json": (100, lambda n: info("composer.json", {"config": entries(n)}, "projects")),
+        "info, directories": (50, nested),
+        "package name without a slash": (1_000, lambda n: lambda: _options.package_names(["a" * n])),
+        "password that was found": (1_000, lambda n: lambda: _verdict.quoting("u", "\xe9" * n)("text")),
+        "answer, titles": (1_000, lambda n: answer("<title" * n, "text/html")),
+        "answer, digits": (4_000, lambda n: answer('{"a": ' + "9" * n + "}", "application/json")),
+        "lists of a repository": (1_000, walk),
+        "feed, releases": (100, feed),
+        "reports of hosts, files": (100, reports),
+        "generations of a series": (30, generations),
+        "netrc, machines": (10, netrc),
+    }
+
+
+def main() -> None:
+    """Print one line for each input."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory) / "path" / "ansible_collections" / "keyfleet"
+        place.mkdir(parents=True)
+        (place / "magento").symlink_to(ROOT)
+        sys.path.insert(0, str(place.parent.parent))
+        os.umask(0o077)
+        print(f"{'':44}{'n':>6}{'n':>11}{'10 n':>11}{'100 n':>11}   times longer")
+        for name, (size, make) in inputs(Path(directory)).items():
+            if word not in name:
+                continue
+            took = [seconds(make(size * step)) for step in STEPS]
+            ratios = " ".join(
+                f"{later / max(earlier, 1e-6):7.1f}" for earlier, later in zip(took, took[1:], strict=False)
+            )
+            print(f"{name:44}{size:6}" + "".join(f"{one:9.4f} s" for one in took) + f"   {ratios}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
