@@ -8,7 +8,6 @@ Source: ``Factory::getHomeDir`` and ``Factory::createConfig`` of Composer 1.10 t
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 
 XDG_DIRECTORY = "/etc/xdg"
 
@@ -94,8 +94,8 @@ def _moved_home(home: str, user_home: str) -> Optional[str]:
     """The directory that ``config.home`` in the home's config.json names instead, or None."""
     data = observe(os.path.join(home, "config.json"), parse=bytes).data
     try:
-        moved = json.loads((data or b"{}").decode("utf-8"))["config"]["home"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        moved = json_value(data or b"{}")["config"]["home"]
+    except (ValueError, LookupError, TypeError):
         # Whatever Composer says to such a config.json, it does not move the home.
         return None
     if not isinstance(moved, str) or not moved:

@@ -50,7 +50,7 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
 
     def _log_invocation(self) -> None:
         """To the system log."""
-        given, self.params = self.params, shown(self.argument_spec, self.params)
+        given, self.params = self.params, safe_result(shown(self.argument_spec, self.params))
         try:
             super()._log_invocation()
         finally:

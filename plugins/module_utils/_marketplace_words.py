@@ -9,7 +9,8 @@ import re
 from typing import Any, List, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Quote, json_object, one_line, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Quote, json_object, quoting
 
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)

@@ -17,8 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import disguises
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line as one_line
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
 TEXT_LIMIT = 300

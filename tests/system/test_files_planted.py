@@ -431,3 +431,15 @@ def test_attributes_of_somebody_elses_file_widen_nothing(accounts: Accounts, lab
 
 def acl(path: Path) -> str:
     return subprocess.run(["getfacl", "-p", path], check=True, capture_output=True, text=True).stdout
+
+
+# Names that no account has
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "٣", "4294967295", "9" * 5000])
+@pytest.mark.parametrize("option", ["users", "owner", "group"])
+def test_names_that_no_account_can_have(lab: Path, option: str, name: str) -> None:
+    options = {"users": [name]} if option == "users" else {"paths": [str(lab / "auth.json")], option: name}
+    for answer in (install({**PAIR, **options}), netrc(options)):
+        assert answer.code == ("unknown_group" if option == "group" else "unknown_user"), answer.result
+    assert os.listdir(lab) == []
