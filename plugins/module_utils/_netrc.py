@@ -1,40 +1,31 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The netrc of a user: one machine's entry set or taken away, every other byte kept. Pure.
+"""The netrc of a user: one machine's entry set or removed, every other byte kept. Pure.
 
-Whether an edit is right is not argued but tried: `_netrc_readers` has every version of curl look up every machine,
-before and after, and both kinds of Python's netrc too. What changes the answer for another machine, or does not give
-the new one for ours, is never written.
+Only plain files are edited (`_netrc_entries`). In those, an edit leaves what any curl from 7.55 on and Python's netrc
+read for other machines as it is, and all of them that can read the values at all find the new pair. The tests hold this
+against ports of their readers.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_entries import LINES, Entry, entries
-from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_python import logins as python_logins
-from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_readers import (
-    LARGEST_FILE,
-    LONGEST_LINE,
-    READERS,
-    Answer,
-    Broken,
-    Found,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_tokens import quoted
+from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_entries import Entry, Value, entries, line_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import one_line
 
-# The two ways of reading that a file must stand to be touched at all.
-_JUDGES = tuple(reader for reader in READERS if reader.name in ("7.84 to 8.10, mended", "8.11.1 to 8.20"))
-_KEYWORDS = (b"machine", b"default", b"login", b"password", b"account", b"macdef")
-_NAMES = re.compile(rb'(?i)(?<!\S)"?machine"?\s+("(?:\\.|[^"\\])*"|[^\s]+)')
-# Nobody's machine: it gets what the default entry gives.
-_NOBODY = b"no.such.machine.invalid"
-_PLAIN = re.compile(r"[!$-\[\]-~][!-\[\]-~]*\Z")
+# What every version reads back without quotes.
+_UNQUOTED = re.compile(r"[!$-\[\]-~][!-\[\]-~]*\Z")
+
+# What Python's netrc acts on.
+_PYTHON = (b"machine", b"default", b"macdef", b"login", b"user", b"account", b"password")
+# Bytes of the file, from the first to before the second, and what takes their place.
+_Patch = Tuple[int, int, bytes]
 
 
 @dataclass(frozen=True)
@@ -47,43 +38,32 @@ class Edit:
     password: str = field(default="", repr=False)
 
 
+def check(data: bytes) -> None:
+    """Raises `Unfit` for a file that is not plain."""
+    entries(data)
+
+
 def entries_for(data: bytes, host: str) -> List[Entry]:
-    """The entries of one machine."""
-    wanted = host.encode().lower()
-    return [entry for entry in entries(data) if entry.host is not None and entry.host.lower() == wanted]
+    """The entries of one machine. Raises `Unfit`."""
+    return [entry for entry in entries(data) if _is(entry, host)]
 
 
 def pair_for(data: bytes, host: str) -> Optional[Tuple[Optional[str], Optional[str]]]:
-    """What curl would use for the machine, a default entry included; None when there is nothing."""
-    answer = _JUDGES[0].lookups(data, [host.encode()])[host.encode()]
-    if not isinstance(answer, Found):
-        return None
-    login, password = (None if half is None else half.decode("utf-8", "replace") for half in answer)
-    return login, password
+    """What curl would use for the machine, a default entry included; None when there is nothing. Raises `Unfit`.
+
+    An entry that has no login or no password does not count: what curl makes of it depends on its version.
+    """
+    pairs = (entry.pair for entry in entries(data) if entry.host is None or _is(entry, host))
+    return next((pair for pair in pairs if None not in pair), None)
 
 
-def check(data: bytes) -> None:
-    """Raises `Unfit` for a file that curl cannot read, or reads only in parts."""
-    if b"\0" in data:
-        line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise Unfit("a NUL byte hides what stands behind it from curl", f"line {line}")
-    if len(data) > LARGEST_FILE:
-        raise Unfit(f"it has more than {LARGEST_FILE} bytes, which is more than curl reads", "the whole file")
-    for number, text in enumerate(data.split(b"\n"), 1):
-        if len(text) > LONGEST_LINE:
-            raise Unfit(f"a line of more than {LONGEST_LINE} bytes is cut or passed over by curl", f"line {number}")
-    for reader in _JUDGES:
-        answer = reader.lookups(data, [_NOBODY])[_NOBODY]
-        if isinstance(answer, Broken):
-            raise Unfit(
-                "curl gives up here: a quotation mark is not closed, or a blank stands before a carriage return",
-                f"line {answer.line}",
-            )
+def _is(entry: Entry, host: str) -> bool:
+    return entry.host is not None and entry.host.lower() == host.lower().encode()
 
 
 def _written(text: str) -> bytes:
     """A value as curl and Python's netrc read it back."""
-    if _PLAIN.match(text) and text.lower().encode() not in _KEYWORDS:
+    if _UNQUOTED.match(text):
         return text.encode()
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 
@@ -93,150 +73,216 @@ def _line(edit: Edit) -> bytes:
     return b"machine " + edit.host.encode() + b" login " + values[0] + b" password " + values[1] + b"\n"
 
 
-def _needs_quotes(edit: Edit) -> bool:
-    return edit.present and b'"' in _line(edit)
+def _exchanged(data: bytes, old: Value, new: str) -> _Patch:
+    """A value that means the same already stays, unless backslashes or needless quotes hide it from some readers."""
+    written, present = _written(new), data[old.start : old.end]
+    readable = written[:1] == b'"' if present[:1] == b'"' else b"\\" not in present
+    return old.start, old.end, present if readable and old.text == new.encode() else written
 
 
-def _in_place(data: bytes, own: Sequence[Entry], edit: Edit) -> Optional[bytes]:
-    """The values of the first entry exchanged, the other entries of the machine taken out."""
-    login, password = own[0].value(b"login"), own[0].value(b"password")
-    if not own[0].simple or login is None or password is None:
-        return None
-    rest = _removed(data, own[1:])
-    values = [(login, _written(edit.login or "")), (password, _written(edit.password))]
-    for token, text in sorted(values, key=lambda one: -one[0].start):
-        rest = rest[: token.start] + text + rest[token.end :]
-    return rest
+def _check_order(data: bytes, known: Sequence[Entry], gone: Sequence[int]) -> None:
+    """What an incomplete entry gives depends on whether another ``machine`` follows, in some versions."""
+    left = sorted(set(range(len(known))) - set(gone))
+    for index, following in zip(left, [*left[1:], len(known)]):
+        last = following == len(known) or known[following].host is None
+        if last and following > index + 1 and not known[index].complete:
+            reason = "an entry that has no login or no password would come to stand last or right before default"
+            raise Unfit(reason, line_of(data, known[index].start))
 
 
-def _removed(data: bytes, gone: Sequence[Entry], *, comments: bool = False) -> bytes:
-    """Without the tokens of these entries; lines that held nothing else go with them.
+def _refuse_comment(data: bytes, place: int) -> None:
+    reason = "Python would read the comment behind this differently then; move or remove that comment"
+    raise Unfit(reason, line_of(data, place))
 
-    Comments stay, but for those behind a token of ours if ``comments`` says so: Python rejects some where they would
-    come to stand then.
+
+def _first_comment(data: bytes, place: int, limit: int) -> List[bytes]:
+    """The words of the first comment in the lines behind ``place`` that has several, unless an entry comes first."""
+    for line in data[place:limit].split(b"\n")[1:]:
+        words = line.split()
+        if words and words[0][:1] != b"#":
+            break
+        if len(words) > 1:
+            return words
+    return []
+
+
+def _ends_clean(data: bytes, end: int) -> bool:
+    """Whether Python 3.11 and later pass over a comment in the next line, as they do not behind quotes or blanks."""
+    return data[end - 1 : end] != b'"' and data[end : end + 1] in (b"", b"\n", b"\r")
+
+
+def _check_comment(data: bytes, end: int, limit: int, *, clean: bool, new: bool) -> None:
+    """Raises `Unfit` where another end of a line makes a comment behind it one that Python reads, or no longer reads.
+
+    ``clean`` and ``new``: whether Python passes over it, before and after the edit. ``limit``: the next entry.
     """
-    spans: Dict[int, Tuple[int, int]] = {}
-    for token in (token for entry in gone for token in entry.tokens):
-        line = data.rfind(b"\n", 0, token.start) + 1
-        first, last = spans.get(line, (token.start, token.end))
-        spans[line] = (min(first, token.start), max(last, token.end))
-    for line, (first, last) in sorted(spans.items(), reverse=True):
-        end = data.find(b"\n", last) + 1 or len(data)
-        before, behind = data[line:first], data[last:end]
-        if comments and behind.lstrip(b" \t")[:1] == b"#":
-            behind = b"\n" if behind.endswith(b"\n") else b""
-        if not before.strip():
-            kept = before + behind.lstrip(b" \t") if behind.strip() else b""
+    words = _first_comment(data, end, limit)
+    if words and clean != new and (clean or words[1] in _PYTHON):
+        _refuse_comment(data, end)
+
+
+def _check_top(data: bytes, end: int, limit: int) -> None:
+    """Where no entry stands before it, Python 3.11 and later read the words of a comment like ``#these words``."""
+    behind_blank = False
+    for line in data[end:limit].split(b"\n")[1:]:
+        words = line.split()
+        if (words and words[0][:1] != b"#") or (len(words) > 1 and behind_blank):
+            # In the second case they reject the file already.
+            return
+        if len(words) > 1 and words[0] != b"#":
+            _refuse_comment(data, end)
+        behind_blank = not words
+
+
+def _check_lone(data: bytes, end: int, comments: bytes) -> None:
+    """Python up to 3.10 passes over the line behind a lone ``#`` if no other comment stands between entry and that."""
+    lone, _line_feed, rest = comments.partition(b"\n")
+    if lone.rstrip(b"\r") == b"#" and rest.split(b"\n", 1)[0].split(None, 1)[:1] != [b"#"]:
+        _refuse_comment(data, end)
+
+
+def _removal(
+    data: bytes, first: Entry, previous: bytes, end: int, limit: int, *, leads: bool, instead: bytes
+) -> _Patch:
+    """Take out what begins with ``first`` and ends at ``end``; the next entry begins at ``limit``.
+
+    ``previous``: the entry before it, if any; ``leads``: none is left before it; ``instead``: a line inserted there.
+    """
+    head, tail = data[first.before : first.start], data[end:limit]
+    start = first.start - len(head) + len(head.rstrip(b" \t"))
+    gap = len(tail) - len(tail.lstrip(b" \t"))
+    if data[end + gap : end + gap + 1] not in (b"", b"\r", b"\n"):
+        return first.start, end + gap, b""
+    if data[start - 1 : start] not in (b"", b"\n"):
+        # The line of the entry before it ends now where this one did.
+        _check_comment(data, end, limit, clean=_ends_clean(data, end), new=data[start - 1 : start] != b'"')
+        # A carriage return would become part of a value of that entry.
+        return start, end + gap + (data[end + gap : end + gap + 1] == b"\r"), b""
+    if not first.leads and head.strip() == b"#":
+        # Up to 3.10, Python passes over the line behind it, whatever that is.
+        _refuse_comment(data, first.before)
+    line_end = end + (tail.find(b"\n") + 1 or len(tail))
+    rest = data[line_end:limit]
+    comments = rest.lstrip()
+    if comments[:1] != b"#":
+        return start, line_end, b""
+    if instead:
+        _check_comment(data, end, limit, clean=_ends_clean(data, end), new=instead[-2:] != b'"\n')
+        return start, line_end, b""
+    blank = not rest.split(b"\n", 1)[0].strip()
+    kept = len(head.rstrip())
+    behind_entry = not kept and previous and b"#" not in previous
+    if blank and behind_entry:
+        return start, line_end, b""
+    if not behind_entry:
+        _check_lone(data, end, comments)
+    # Python rejects some comments behind an empty line, so that those in between go as well.
+    clean = _ends_clean(data, first.before + kept) or (first.leads and not kept)
+    if kept and not clean:
+        _refuse_comment(data, end)
+    _check_comment(data, end, limit, clean=not blank and _ends_clean(data, end), new=clean)
+    if leads:
+        _check_top(data, end, limit)
+    start = first.before + (head.find(b"\n", kept) + 1 if kept or not first.leads else 0)
+    return start, line_end + rest.rfind(b"\n", 0, len(rest) - len(comments)) + 1, b""
+
+
+def _removals(data: bytes, known: Sequence[Entry], gone: Sequence[int], *, instead: bytes = b"") -> List[_Patch]:
+    """Take out these entries. ``instead``: the line inserted where the first of them stands."""
+    _check_order(data, known, gone)
+    runs: List[List[int]] = []
+    for index in gone:
+        if runs and runs[-1][-1] == index - 1 and not data[known[index - 1].end : known[index].start].strip():
+            runs[-1].append(index)
         else:
-            kept = before.rstrip(b" \t") + (behind if behind.strip() else behind.lstrip(b" \t"))
-        data = data[:line] + kept + data[end:]
-    return data
+            runs.append([index])
+    patches: List[_Patch] = []
+    leads, last = False, -1
+    for run in runs:
+        first = known[run[0]]
+        leads = not instead and (first.leads or (leads and last == run[0] - 1))
+        last = run[-1]
+        limit = _limit(data, known, last)
+        previous = b"" if first.leads else data[known[run[0] - 1].start : first.before]
+        patches.append(_removal(data, first, previous, known[last].end, limit, leads=leads, instead=instead))
+        instead = b""
+    return patches
 
 
-def _inserted(data: bytes, edit: Edit) -> bytes:
+def _limit(data: bytes, known: Sequence[Entry], index: int) -> int:
+    """Where the entry behind this one begins, or the file ends."""
+    return known[index + 1].start if index + 1 < len(known) else len(data)
+
+
+def _new(data: bytes, edit: Edit) -> _Patch:
     """A new entry before all others, but behind the comments at the top."""
     place = 0
-    for line in LINES.findall(data):
-        if line.strip() and line.lstrip()[:1] != b"#":
-            return data[:place] + _line(edit) + data[place:]
-        place += len(line)
-    return data + (b"" if not data or data.endswith(b"\n") else b"\n") + _line(edit)
+    while place < len(data):
+        end = data.find(b"\n", place) + 1 or len(data)
+        line = data[place:end].lstrip()
+        if line and line[:1] != b"#":
+            break
+        place = end
+    ended = data[place - 1 : place] in (b"", b"\n")
+    return place, place, (b"" if ended else b"\n") + _line(edit)
 
 
-def _machines(*texts: bytes) -> List[bytes]:
-    found: Dict[bytes, None] = {_NOBODY: None}
-    for text in texts:
-        for name in _NAMES.findall(text):
-            found[(quoted(name, 0)[0] or b"" if name[:1] == b'"' else name).lower()] = None
-    return list(found)
-
-
-def _same(before: Answer, after: Answer) -> bool:
-    return isinstance(before, Broken) or before == after
-
-
-def _python_keeps_others(before: bytes, after: bytes, edit: Edit) -> bool:
-    # Before 3.11 no quotes are known, so that a value which needs them is beyond it in any case.
-    for new in (True,) if _needs_quotes(edit) else (False, True):
-        old_logins, new_logins = python_logins(before, new=new), python_logins(after, new=new)
-        if old_logins is None:
-            continue
-        if new_logins is None:
-            return False
-        for known in (old_logins, new_logins):
-            for name in [name for name in known if name.lower().strip('"') == edit.host.lower()]:
-                del known[name]
-        if old_logins != new_logins:
-            return False
-    return True
-
-
-def _keeps_others(before: bytes, after: bytes, edit: Edit) -> bool:
-    others = [name for name in _machines(before, after) if name != edit.host.lower().encode()]
-    for reader in READERS:
-        old, new = reader.lookups(before, others), reader.lookups(after, others)
-        if not all(_same(old[name], new[name]) for name in others):
-            return False
-    return _python_keeps_others(before, after, edit)
-
-
-def _gives(data: bytes, edit: Edit) -> bool:
-    """Every version of curl that can read the values at all finds them for the machine."""
-    host = edit.host.lower().encode()
-    wanted = Found((edit.login or "").encode(), edit.password.encode())
-    readers = [reader for reader in READERS if reader.quotes or not _needs_quotes(edit)]
-    return all(reader.lookups(data, [host])[host] == wanted for reader in readers)
-
-
-def _present(data: bytes, edit: Edit) -> bytes:
-    own = entries_for(data, edit.host)
-    if len(own) == 1 and _gives(data, edit):
-        return data
-    candidates = [_in_place(data, own, edit)] if own else []
-    candidates += [_inserted(_removed(data, own, comments=comments), edit) for comments in (False, True)]
-    for candidate in candidates:
-        if candidate is None or not _gives(candidate, edit):
-            continue
-        if _keeps_others(data, candidate, edit):
-            return candidate
-    raise Unfit(
-        f"no entry for {edit.host} can be put there without changing what curl or Python read for other machines",
-        "the whole file",
-    )
-
-
-def _absent(data: bytes, edit: Edit) -> bytes:
-    own = [entry for entry in entries_for(data, edit.host) if edit.login in (None, entry.pair[0])]
-    host = edit.host.lower().encode()
-    for comments in (False, True):
-        rest = _removed(data, own, comments=comments)
-        answers = [reader.lookups(rest, [host, _NOBODY]) for reader in _JUDGES]
-        # Without a login, nothing but a default entry may be left for the machine.
-        gone = edit.login is not None or all(found[host] == found[_NOBODY] for found in answers)
-        if gone and (rest == data or _keeps_others(data, rest, edit)):
-            return rest
-    raise Unfit(
-        f"the entry for {edit.host} cannot be taken out without changing what curl or Python read for other machines",
-        "the whole file",
-    )
+def _settings(data: bytes, known: Sequence[Entry], own: Sequence[int], edit: Edit) -> List[_Patch]:
+    """The values of the first entry exchanged where every version finds them there, else a new entry; no others."""
+    first = known[own[0]] if own else None
+    if (
+        first
+        and first.exact
+        and None not in first.pair
+        and all(entry.host is not None for entry in known[: own[0]])
+        # What Python makes of comments behind the others depends on quotes at the end of this one.
+        and (len(own) == 1 or b'"' not in _line(edit) + data[first.start : first.end])
+    ):
+        limit = _limit(data, known, own[0])
+        patches = []
+        for keyword, text in ((b"login", edit.login or ""), (b"password", edit.password)):
+            start, end, written = _exchanged(data, first.values[keyword], text)
+            new = _ends_clean(written + data[end : end + 1], len(written))
+            _check_comment(data, end, limit, clean=_ends_clean(data, end), new=new)
+            patches.append((start, end, written))
+        return patches + _removals(data, known, own[1:])
+    added = _new(data, edit)
+    on_top = own[:1] == [0] and not data[added[0] : known[0].start].strip()
+    return [added, *_removals(data, known, own, instead=added[2] if on_top else b"")]
 
 
 def edited(data: Optional[bytes], edit: Edit) -> Optional[bytes]:
     """The bytes of the file after the edit; the very same when they mean it already; None stays None if so.
 
-    Raises `Unfit` for a file that curl cannot read, and for one that cannot be edited without harm.
+    Raises `Unfit` for a file that is not plain, or would not be so with the new values, and for a removal that would
+    change what curl or Python read for other machines.
     """
     if data is None:
-        return _line(edit) if edit.present else None
-    check(data)
-    return _present(data, edit) if edit.present else _absent(data, edit)
+        return edited(b"", edit) if edit.present else None
+    known = entries(data)
+    own = [index for index, entry in enumerate(known) if _is(entry, edit.host)]
+    if edit.present:
+        patches = _settings(data, known, own, edit)
+    else:
+        gone = [index for index in own if edit.login in (None, known[index].pair[0])]
+        patches = _removals(data, known, gone)
+    pieces, place = [], 0
+    for start, end, text in sorted(patches):
+        pieces += [data[place:start], text]
+        place = end
+    result = b"".join([*pieces, data[place:]])
+    try:
+        check(result)
+    except Unfit as unfit:
+        raise Unfit(
+            f"with this entry for {one_line(edit.host)} it would not be plain: {unfit.reason}", unfit.place
+        ) from None
+    return result
 
 
 def changes_pair(data: Optional[bytes], edit: Edit) -> bool:
-    """Whether the edit would put another pair into the file than curl finds there now."""
-    if not edit.present:
-        return edited(data, edit) != data
-    return data is None or not _gives(data, edit) or edited(data, edit) != data
+    """Whether the edit would change the file. Raises `Unfit`."""
+    return edited(data, edit) != data
 
 
 def text_for_diff(data: Optional[bytes]) -> str:
@@ -244,12 +290,12 @@ def text_for_diff(data: Optional[bytes]) -> str:
     if data is None:
         return ""
     try:
-        check(data)
+        known = entries(data)
     except Unfit as unfit:
-        return f"(not shown; curl cannot read it: {unfit})\n"
+        return f"(not shown: {unfit})\n"
     rows = []
-    for entry in entries(data):
-        name = "default" if entry.host is None else f"machine {entry.host.decode('utf-8', 'replace')}"
+    for entry in known:
+        name = "default" if entry.host is None else f"machine {one_line(entry.host.decode('utf-8', 'replace'))}"
         login, password = (half or "" for half in entry.pair)
         rows.append(f"{name} login {shown_login(login)} password {describe(password)}\n")
     return "".join(rows)

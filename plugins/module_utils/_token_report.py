@@ -47,20 +47,17 @@ def _look(report: Report, place: Place) -> None:
     except KeyfleetError as error:
         report.problem(error.code, error.message, path)
         return
-    readable = False
+    used, own = None, []
     if state.data is not None:
         try:
-            netrc.check(state.data)
-            readable = True
+            used, own = netrc.pair_for(state.data, report.host), netrc.entries_for(state.data, report.host)
         except Unfit as unfit:
-            report.problem("malformed_file", f"{path} cannot be read by curl: {unfit}", path)
+            report.problem("malformed_file", f"{path} is not a netrc that every curl reads alike: {unfit}", path)
         if state.mode is not None and state.mode & 0o007:
             report.problem("readable_by_others", f"{path} has mode {state.mode:04o}: everybody can use it", path)
         if place.user and state.uid != place.user.uid:
             text = f"{path} belongs to {owner_name(state.uid)}, so that curl of {place.user.name} may fail on it"
             report.problem("wrong_owner", text, path)
-    used = netrc.pair_for(state.data, report.host) if state.data is not None and readable else None
-    own = netrc.entries_for(state.data, report.host) if state.data is not None else []
     if used and own and used not in [entry.pair for entry in own]:
         text = f"{path} has an entry for {report.host}, but curl takes a default entry that stands before it"
         report.problem("default_wins", text, path)

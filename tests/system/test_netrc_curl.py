@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_readers import READERS, Answer, Broken
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.curl_netrc import READERS, Answer, Broken
 
 __all__ = ["asking"]
 
@@ -96,11 +96,3 @@ def sent(answer: Answer) -> str:
     if answer is None or not (answer.login or answer.password):
         return ""
     return f"{(answer.login or b'').decode('latin-1')}:{(answer.password or b'').decode('latin-1')}"
-
-
-def test_what_is_refused_is_the_exception() -> None:
-    plain = (
-        b"# mine\nmachine a.test\n  login b\n  password c # of b\n\nmacdef init\ncd /\n\ndefault login d password e\n"
-    )
-    after = netrc.edited(plain, SET)
-    assert netrc.edited(after, GONE) == plain
