@@ -16,8 +16,8 @@ from typing import List, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_entries import Entry, Value, entries, line_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import one_line
 
 # What every version reads back without quotes.
 _UNQUOTED = re.compile(r"[!$-\[\]-~][!-\[\]-~]*\Z")

@@ -95,7 +95,9 @@ def _installed(service: Service, path: Optional[str]) -> Token:
     try:
         data = observe(where, parse=netrc.check).data
     except Unfit as unfit:
-        raise KeyfleetError("malformed_file", f"{where} cannot be read by curl: {unfit}", path=where) from None
+        raise KeyfleetError(
+            "malformed_file", f"{where} is not a netrc that every curl reads alike: {unfit}", path=where
+        ) from None
     used = None if data is None else netrc.pair_for(data, service.host)
     if used is None or not any(used):
         what = "does not exist" if data is None else f"has nothing for {service.host}"
