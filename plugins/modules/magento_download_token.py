@@ -18,7 +18,8 @@ description:
   - Has the host's own curl ask whether the token works before it replaces the old one, and once more through every
     file that was written, as its owner. A token that does not work leaves every file as it is.
   - Everything else in a file is kept byte for byte, but for comments and blank lines within and right behind an entry
-    that is removed, and curl finds for every other machine what it found before. A file that versions of curl read differently is not edited but reported with line and reason.
+    that is removed, and curl finds for every other machine what it found before. A file that versions of curl read
+    differently is not edited but reported with line and reason.
   - B(A token has no overlap.) Making a new one on the account page ends the old one at once, on every host, so bring
     it to the whole fleet right away.
   - Any number of users and files is one execution of the module.
