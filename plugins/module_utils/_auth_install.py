@@ -13,12 +13,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
     Place,
     Survey,
+    Which,
     imagined,
     survey,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, key_changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove, stop_on
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import Seen, read_all
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import Seen, read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_rows import difference, rows
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import shadow_problems
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
@@ -29,6 +30,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file 
     predict,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, bad_options, keys_from
 
 
@@ -61,15 +63,15 @@ def _accepted(place: Place, seen: Seen, *, replace_malformed: bool, check_mode: 
     return Reading(seen.state, seen.state.data if seen.unfit else None)
 
 
-def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool) -> Dict[str, Reading]:
+def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool) -> Dict[Which, Reading]:
     """Every file, before any is written. All that is unfit is reported in one failure."""
-    seen = read_all({place.path: place.access for place in places})
-    readings: Dict[str, Reading] = {}
+    seen = dict(read_each({place.which: (place.path, place.access) for place in places}))
+    readings: Dict[Which, Reading] = {}
     errors: List[KeyfleetError] = []
     for place in places:
         try:
-            readings[place.path] = _accepted(
-                place, seen[place.path], replace_malformed=replace_malformed, check_mode=check_mode
+            readings[place.which] = _accepted(
+                place, seen[place.which], replace_malformed=replace_malformed, check_mode=check_mode
             )
         except KeyfleetError as error:
             errors.append(error)
@@ -80,12 +82,23 @@ def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool)
     return readings
 
 
-def _refuse_conflicts(places: Iterable[Place], readings: Mapping[str, Reading]) -> None:
+def _refuse_conflicts(places: Iterable[Place], readings: Mapping[Which, Reading]) -> None:
     """Links may make one file of two paths. Two keys for it would take turns for ever."""
     asked: Dict[Tuple[str, str], Tuple[str, Edit]] = {}
+    acting: Dict[str, Tuple[str, Identity]] = {}
     for place in places:
+        state = readings[place.which].state
+        path, who = acting.setdefault(state.real_path, (place.path, state.acting))
+        if who.uid != state.acting.uid:
+            # What one of them would write is not what the other was asked to.
+            raise KeyfleetError(
+                "unsafe_path",
+                f"{path} and {place.path} are one file, which {who} and {state.acting} would write in turn. Look at "
+                "config.home in the config.json of these users, and at links.",
+                path=place.path,
+            )
         for _key, edit in place.edits:
-            one_file = (readings[place.path].state.real_path, edit.repository)
+            one_file = (state.real_path, edit.repository)
             path, there = asked.setdefault(one_file, (place.path, edit))
             if replace(there, only_existing=False) != replace(edit, only_existing=False):
                 raise bad_options(
@@ -94,12 +107,12 @@ def _refuse_conflicts(places: Iterable[Place], readings: Mapping[str, Reading]) 
                 )
 
 
-def _predicted(places: Sequence[Place], readings: Mapping[str, Reading], wanted: Sequence[Wanted]) -> List[Change]:
+def _predicted(places: Sequence[Place], readings: Mapping[Which, Reading], wanted: Sequence[Wanted]) -> List[Change]:
     """What ``apply`` would do, where one path may lead to the file that another one has changed before."""
     done: Dict[str, FileState] = {}
     changes = []
     for place, request in zip(places, wanted):
-        state = readings[place.path].state
+        state = readings[place.which].state
         earlier = done.get(state.real_path)
         if earlier is not None:
             state = replace(state, data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
@@ -152,19 +165,19 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     places = list(found.places.values())
     readings = _read(places, replace_malformed=params["malformed"] == "replace", check_mode=check_mode)
     _refuse_conflicts(places, readings)
-    wanted = [place.wanted(broken=readings[place.path].broken) for place in places]
+    wanted = [place.wanted(broken=readings[place.which].broken) for place in places]
 
     changing = [key for place in found.missing.values() for key, edit in place.edits if edit.present]
     for place in places:
         for key, edit in place.edits:
-            reading = readings[place.path]
+            reading = readings[place.which]
             if key.present and key_changes(reading.state.data, edit, broken=reading.broken):
                 changing.append(key)
     answers = prove(_questions(keys, changing, params["verify"]), params)
     reached = {"verdicts": [answer.as_result() for answer in answers]}
     stop = stop_on(answers, params["fail_on"], before="No file was touched. ")
     if stop:
-        unchanged = [(place, readings[place.path].state) for place in places]
+        unchanged = [(place, readings[place.which].state) for place in places]
         untouched = [row for place, state in unchanged for row in rows(place, state, state)]
         raise KeyfleetError(stop.code, stop.message, problems=found.problems, files=untouched, **reached)
 
@@ -175,13 +188,13 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
             changes = apply(wanted)
         except KeyfleetError as error:
             done: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
-            by_path = {change.wanted.path: change for change in done}
+            changed = {(change.wanted.path, change.wanted.walk_as): change for change in done}
             raise KeyfleetError(
                 error.code,
                 error.message,
                 problems=(*found.problems, *error.problems),
                 changed=any(change.changed for change in done),
-                files=[r for p in places if p.path in by_path for r in _rows_of(p, by_path[p.path])],
+                files=[r for p in places if p.which in changed for r in _rows_of(p, changed[p.which])],
                 **reached,
             ) from error
     return {**_result(keys, found, places, changes), **reached}

@@ -28,6 +28,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, bad_options, file_mode
 
+# A path, and the uid of the user whose data named it: only with both is it the same place.
+Which = Tuple[str, Optional[int]]
+
 
 @dataclass(frozen=True)
 class Place:
@@ -40,6 +43,11 @@ class Place:
     walk_as: Optional[int] = None
     directory_owners: Optional[Tuple[int, ...]] = None
     edits: Tuple[Tuple[Key, Edit], ...] = ()
+
+    @property
+    def which(self) -> Which:
+        """What tells it from other places."""
+        return self.path, self.walk_as
 
     @property
     def access(self) -> Access:
@@ -68,9 +76,9 @@ class Place:
 class Survey:
     """The places of all keys, and what could not be resolved yet (check mode only)."""
 
-    places: Dict[str, Place] = field(default_factory=dict)
+    places: Dict[Which, Place] = field(default_factory=dict)
     problems: List[Problem] = field(default_factory=list)
-    missing: Dict[str, Place] = field(default_factory=dict)
+    missing: Dict[Which, Place] = field(default_factory=dict)
 
     def add(self, key: Key, place: Place, *, read_first: bool = True, missing: bool = False) -> None:
         """Ask for ``key`` in the file of ``place``. ``missing``: the user or the home of it does not exist yet."""
@@ -82,7 +90,7 @@ class Survey:
             private_key=key.private_key,
             only_existing=not read_first,
         )
-        place = places.get(place.path, place)
+        place = places.get(place.which, place)
         edits = []
         for other, there in place.edits:
             if other.repository == key.repository:
@@ -94,7 +102,7 @@ class Survey:
             else:
                 edits.append((other, there))
         place = replace(place, edits=(*edits, (key, edit)))
-        places[place.path] = place
+        places[place.which] = place
 
 
 def imagined(place: Place) -> Tuple[FileState, FileState]:

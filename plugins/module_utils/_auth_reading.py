@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, Mapping, Optional
+from typing import Callable, Hashable, Iterator, Mapping, Optional, Tuple, TypeVar
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, FileState, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_reading import PATIENCE
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,25 @@ def _look(path: str, access: Access, patience: float) -> Seen:
     return Seen(state)
 
 
-def read_all(
-    files: Mapping[str, Access],
+def read_each(
+    files: Mapping[Key, Tuple[str, Access]],
     *,
     patience: float = PATIENCE,
     clock: Callable[[], float] = time.monotonic,
-) -> Dict[str, Seen]:
-    """Every file by its path; the values of ``files`` say on whose behalf it is looked at.
+) -> Iterator[Tuple[Key, Seen]]:
+    """Every file with its key; the values of ``files`` are its path, and on whose behalf it is looked at.
 
-    What is unfit is read again until ``patience`` seconds have gone by since the first look at all of them.
+    What is unfit comes last: it is read again until ``patience`` seconds have gone by since the first look at all of
+    them. Nothing is kept of a file, so that many large ones take no more memory than one.
     """
-    seen = {path: _look(path, access, 0.0) for path, access in files.items()}
+    unfit = []
+    for key, (path, access) in files.items():
+        seen = _look(path, access, 0.0)
+        if seen.unfit:
+            unfit.append(key)
+        else:
+            yield key, seen
     until = clock() + patience
-    for path in [path for path, one in seen.items() if one.unfit]:
-        seen[path] = _look(path, files[path], max(0.0, until - clock()))
-    return seen
+    for key in unfit:
+        path, access = files[key]
+        yield key, _look(path, access, max(0.0, until - clock()))

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._accounts import group_name, own_account, owner_name
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import setup_home
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Which, setup_home
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import repositories, winner
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import (
     LIMIT_FACTOR,
@@ -20,7 +20,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof impor
     prove,
     stop_on,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_all
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Sources
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
     Account,
@@ -47,6 +47,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
 
 # Directories that hold other people's code by the thousand, never a key that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
+# Bytes of all files together, of which nearly every one has less than the second number, and counts always.
+_MOST_BYTES = 16 * 1024 * 1024
+_SMALL = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ class Asked:
 class Report:
     """What has been found so far."""
 
-    asked: Dict[str, Asked] = field(default_factory=dict)
-    files: Dict[str, Dict[str, Any]] = field(default_factory=dict)
-    found: Dict[str, auth_json.Document] = field(default_factory=dict)
+    asked: Dict[Which, Asked] = field(default_factory=dict)
+    files: Dict[Which, Dict[str, Any]] = field(default_factory=dict)
+    found: Dict[Which, auth_json.Document] = field(default_factory=dict)
     bytes_of: Dict[str, Optional[bytes]] = field(default_factory=dict)
     problems: List[Problem] = field(default_factory=list)
 
@@ -81,30 +84,39 @@ def _ask(
     report: Report, path: str, *, only_existing: bool, user: Optional[Account] = None, walk_as: Optional[int] = None
 ) -> None:
     """Put the file on the list; ``user`` is the one whose Composer reads it, ``walk_as`` whose data named it."""
-    there = report.asked.get(path, Asked(only_existing, user, Access(walk_as=walk_as)))
-    report.asked[path] = Asked(there.only_existing and only_existing, there.user or user, there.access)
+    there = report.asked.get((path, walk_as), Asked(only_existing, user, Access(walk_as=walk_as)))
+    report.asked[path, walk_as] = Asked(there.only_existing and only_existing, there.user or user, there.access)
 
 
 def _look(report: Report) -> None:
     """Read every file on the list, whatever state it is in."""
-    for path, seen in read_all({path: asked.access for path, asked in report.asked.items()}).items():
+    room = _MOST_BYTES
+    for which, seen in read_each({which: (which[0], asked.access) for which, asked in report.asked.items()}):
+        path, asked = which[0], report.asked[which]
         if seen.error:
             report.problems.append(Problem(seen.error.code, seen.error.message, path))
         if seen.unfit:
             text = f"{path} is not a file that Composer can use: {seen.unfit}"
             report.problems.append(Problem("malformed_file", text, path))
-        asked = report.asked[path]
         if seen.state is None or (seen.state.data is None and asked.only_existing):
             continue
-        report.bytes_of[path] = seen.state.data
-        if seen.state.data is not None and not seen.unfit:
-            report.found[path] = auth_json.parse(seen.state.data)
-        report.files[path] = _row(report, path, seen.state)
+        data = seen.state.data
+        if data is not None and not seen.unfit:
+            room -= len(data)
+            if room < 0 and len(data) > _SMALL:
+                text = f"{path} was not looked at: so many large files were found that the limit of one run was reached"
+                report.problems.append(Problem("read_failed", text, path))
+                continue
+            report.found[which] = auth_json.parse(data)
+        if which[1] is None:
+            report.bytes_of[path] = None if seen.unfit else data
+        report.files[which] = _row(report, which, seen.state)
         if asked.user:
-            _wrong_owner(report, path, asked.user)
+            _wrong_owner(report, which, asked.user)
 
 
-def _row(report: Report, path: str, state: FileState) -> Dict[str, Any]:
+def _row(report: Report, which: Which, state: FileState) -> Dict[str, Any]:
+    path = which[0]
     if state.mode is not None and state.mode & 0o007:
         text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
         report.problems.append(Problem("readable_by_others", text, path))
@@ -115,12 +127,12 @@ def _row(report: Report, path: str, state: FileState) -> Dict[str, Any]:
         "owner": owner_name(state.uid),
         "group": group_name(state.gid),
         "mode": None if state.mode is None else f"{state.mode:04o}",
-        "entries": [entry.as_result() for entry in auth_json.entries(report.found.get(path, {}))],
+        "entries": [entry.as_result() for entry in auth_json.entries(report.found.get(which, {}))],
     }
 
 
-def _wrong_owner(report: Report, path: str, user: Account) -> None:
-    row = report.files[path]
+def _wrong_owner(report: Report, which: Which, user: Account) -> None:
+    path, row = which[0], report.files[which]
     if row["exists"] and row["owner"] != owner_name(user.uid):
         text = f"{path} belongs to {row['owner']}, so that Composer of {user.name} may fail on it"
         report.problems.append(Problem("wrong_owner", text, path))
@@ -290,7 +302,7 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
         found.problems.append(Problem("not_all_asked", text + "option timeout are the limits of one run"))
     result = {
         "changed": False,
-        "files": list(found.files.values()),
+        "files": [found.files[which] for which in found.asked if which in found.files],
         "effective": _effective(found, users, projects),
         "verdicts": [answer.as_result() for answer in answers],
         "problems": [problem.as_result() for problem in dict.fromkeys(found.problems)],

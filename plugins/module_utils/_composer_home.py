@@ -90,16 +90,24 @@ def _existing(directories: Sequence[str]) -> List[str]:
     return list(found.values())
 
 
-def _moved_home(home: str, user_home: str) -> Optional[str]:
+def _moved_home(home: str, user: Account, user_home: str) -> Optional[str]:
     """The directory that ``config.home`` in the home's config.json names instead, or None."""
-    data = observe(os.path.join(home, "config.json"), parse=bytes).data
+    path = os.path.join(home, "config.json")
+    state = observe(path, parse=bytes)
     try:
-        moved = json_value(data or b"{}")["config"]["home"]
+        moved = json_value(state.data or b"{}")["config"]["home"]
     except (ValueError, LookupError, TypeError):
         # Whatever Composer says to such a config.json, it does not move the home.
         return None
     if not isinstance(moved, str) or not moved:
         return None
+    if state.privileged and not {state.uid, state.acting.uid} <= {0, user.uid}:
+        raise KeyfleetError(
+            "unsafe_path",
+            f"{path} moves the Composer home of {user.name}, and is in the hands of somebody else. Remove it, or give "
+            f"it and its directory to {user.name} (chown).",
+            path=path,
+        )
     # As Composer's Platform::expandPath: "~" only before a slash, and no braces.
     if moved.startswith(("~/", "$HOME/")) or moved == "$HOME":
         moved = user_home + moved[len("~" if moved[0] == "~" else "$HOME") :]
@@ -135,7 +143,7 @@ def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None
     homes = []
     problems = []
     for directory, first in [(d, True) for d in read] + [(d, False) for d in other]:
-        moved = _moved_home(directory, (environ or {}).get("HOME") or user.home)
+        moved = _moved_home(directory, user, (environ or {}).get("HOME") or user.home)
         if moved and moved != directory:
             problems.append(
                 Problem(

@@ -107,6 +107,11 @@ def new_directory_uid(state: FileState, wanted: Wanted) -> int:
     return state.acting.uid
 
 
+def _keeps_group(state: FileState, uid: int, directory_uid: int) -> bool:
+    """Whose directory it is could have put a file of this account there that has a group of his own."""
+    return not state.privileged or directory_uid == uid or (directory_uid == 0 and not state.shared)
+
+
 def right_owner(
     state: FileState, ownership: Ownership, *, directory_uid: int, primary_group: Callable[[int], int]
 ) -> Tuple[int, int]:
@@ -122,7 +127,7 @@ def right_owner(
         uid = state.acting.uid
     if ownership.gid is not None:
         gid = ownership.gid
-    elif state.gid is not None and state.uid == uid:
+    elif state.gid is not None and state.uid == uid and _keeps_group(state, uid, directory_uid):
         gid = state.gid
     else:
         gid = primary_group(uid)

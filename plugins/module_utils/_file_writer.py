@@ -132,6 +132,7 @@ class Writer:
         broken_since: Dict[int, float] = {}
         rewrites = 0
         until = self.pace.clock() + period
+        end = until + _REWRITES * self.patience
         while written:
             for number in written:
                 if self._holds(number, done[number].wanted, broken_since):
@@ -145,6 +146,8 @@ class Writer:
                 until = self.pace.clock() + period
             if self.pace.clock() >= until and not broken_since:
                 return
+            if self.pace.clock() >= end:
+                raise restless(done[next(iter(broken_since), written[0])].wanted.path)
             self.pace.sleep(STEP)
 
     def _holds(self, number: int, wanted: Wanted, broken_since: Dict[int, float]) -> bool:

@@ -33,6 +33,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import
     not_a_file,
 )
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _CHUNK = 1024 * 1024
 _LOCK_STEP = 0.1
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -162,7 +163,9 @@ class Target:
 
     def counts(self, wanted: Facts) -> bool:
         """Whether the file that is there can be the one that is wanted. Whoever else made it may still write to it."""
-        if self._info is None or self._info.st_nlink != 1:
+        if self._info is None or self._info.st_nlink != 1 or self.facts.mode is None:
+            return False
+        if self.facts.mode & _OTHERS_WRITE and (self.facts.mode, self.facts.gid) != (wanted.mode, wanted.gid):
             return False
         return self.facts.uid == wanted.uid or (self.place.acting.uid == 0 and self.facts.uid == 0)
 
@@ -244,13 +247,14 @@ class Target:
         with self.doing(f"write {name} beside it"), acting_as(maker):
             fd = os.open(name, _PART, 0o600, dir_fd=place.directory)
         info = os.fstat(fd)
-        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == maker.uid:
+        own = info.st_uid == maker.uid and not info.st_mode & _OTHERS_WRITE
+        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and own:
             return fd
         os.close(fd)
         raise KeyfleetError(
             "unsafe_path",
-            f"{place.path}: its temporary file, {name}, belongs to {account_name(info.st_uid)}, is no regular file or "
-            "has other names, so somebody may have put it there. Remove it.",
+            f"{place.path}: its temporary file, {name}, belongs to {account_name(info.st_uid)}, is no regular file, "
+            "has other names or can be written by others, so somebody may have put it there. Remove it.",
             path=place.path,
         )
 

@@ -14,15 +14,21 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, account_name, acting_as
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
+    Identity,
+    account_name,
+    acting_as,
+    identity_of,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, failure, kind_of, not_a_file
 
 LARGEST = 4 * 1024 * 1024
 _LOCK_STEP = 0.02
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ACL = "system.posix_acl_access"
 _KEPT_ATTRIBUTES = ("security.selinux", _ACL, "user.")
@@ -69,9 +75,28 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Tuple[bytes
     except OSError as exc:
         raise _read_failure(exc, place) from exc
     try:
-        return _read_open(place, fd)
+        data, info = _read_open(place, fd)
     finally:
         os.close(fd)
+    if place.shared and owner and info.st_uid == 0 and not may_read(info, identity_of(owner, info.st_gid)):
+        raise KeyfleetError(
+            "foreign_owner",
+            f"{place.path} belongs to root, {account_name(owner)} may not read it, and others may write to a directory "
+            "above it, so it may have been moved there. Give it to that account (chown), or remove it.",
+            path=place.path,
+            uid=info.st_uid,
+            gid=info.st_gid,
+            mode=stat.S_IMODE(info.st_mode),
+        )
+    return data, info
+
+
+def may_read(info: os.stat_result, who: Identity) -> bool:
+    """Whether the mode of a file lets an account read it."""
+    if info.st_uid == who.uid:
+        return bool(info.st_mode & stat.S_IRUSR)
+    in_group = info.st_gid == who.gid or info.st_gid in who.groups
+    return bool(info.st_mode & (stat.S_IRGRP if in_group else stat.S_IROTH))
 
 
 def _open(place: Place) -> int:
@@ -224,19 +249,31 @@ def _new_file(place: Place, name: str, maker: Identity) -> Optional[int]:
 def _new_directory(place: Place, name: str, maker: Identity) -> Optional[int]:
     try:
         with acting_as(maker):
+            older = _directories(place) if place.shared else frozenset()
             os.mkdir(name, 0o700, dir_fd=place.directory)
-            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
+            fd = os.open(name, _DIRECTORY_FLAGS, dir_fd=place.directory)
     except FileExistsError:
         return None
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise Moved() from exc
     # Whoever may write to the directory above could have put another one here, to have it given away.
-    if os.fstat(fd).st_uid != maker.uid or os.listdir(fd):
+    info = os.fstat(fd)
+    if info.st_uid != maker.uid or info.st_mode & 0o077 or info.st_ino in older or os.listdir(fd):
         os.close(fd)
         raise KeyfleetError(
             "unsafe_path", f"{place.path}: a directory was exchanged while it was made for it.", path=place.path
         )
     return fd
+
+
+def _directories(place: Place) -> FrozenSet[int]:
+    """The inodes of what is there. A directory of root's can be renamed by others here, but not brought here."""
+    fd = os.open(".", _DIRECTORY_FLAGS, dir_fd=place.directory)
+    try:
+        with os.scandir(fd) as found:
+            return frozenset(entry.inode() for entry in found)
+    finally:
+        os.close(fd)
 
 
 def _try_lock(fd: int) -> bool:
@@ -310,13 +347,13 @@ def replace_file(
 ) -> None:
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
     with acting_as(made.maker), _translated(place, made.maker):
-        if made.maker.uid != place.acting.uid:
-            # Nor does a default ACL of the directory's owner let anybody read it.
+        if not (place.directory_info.st_uid == uid or (place.acting.uid == 0 and not place.shared)):
+            # Whose directory this is can have put a file with an ACL there, or made one the default.
             with suppress(OSError, AttributeError):
                 os.removexattr(made.fd, _ACL)
-        _fill(made.fd, data)
-        if seen is not None and seen[1].st_uid == uid:
+        elif seen is not None and seen[1].st_uid == uid:
             _keep_attributes(place, seen[1], made.fd)
+        _fill(made.fd, data)
         info = os.fstat(made.fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
             _as_needed(place, lambda: os.fchown(made.fd, uid, gid))

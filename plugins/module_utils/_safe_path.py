@@ -55,8 +55,9 @@ class Place:
     """Where a path ends: a name in an open directory, and who acts there.
 
     ``bound``: a link or somebody's data led here, so that nothing but the rights of ``acting`` may be used. ``led``: a
-    link did that was not made by the owner of its directory. ``missing`` are directories between the open one and the
-    file that do not exist.
+    link did that was not made by the owner of its directory. ``shared``: root acts in a directory that others than root
+    may write to, or may have put in place. ``missing`` are directories between the open one and the file that do not
+    exist.
     """
 
     path: str
@@ -70,16 +71,12 @@ class Place:
     acting: Identity
     bound: bool
     led: bool
+    shared: bool
 
     @property
     def privileged(self) -> bool:
         """Whether this process is root, whoever it acts as here."""
         return self.own.uid == 0
-
-    @property
-    def shared(self) -> bool:
-        """Whether root acts in a directory that others may write to, so that they may have put there what is there."""
-        return self.privileged and self.acting.uid == 0 and bool(self.directory_info.st_mode & _OTHERS_WRITE)
 
 
 @contextmanager
@@ -342,6 +339,7 @@ class _Walk:
             acting=self.acting,
             bound=self.bound,
             led=self.led,
+            shared=self.privileged and self.acting.uid == 0 and self.steps[-1].shared,
         )
 
     def _where(self, *names: str) -> str:

@@ -131,7 +131,8 @@ options:
     type: str
   group:
     description:
-      - Group of the files. Without it an existing file keeps its group unless its owner changes.
+      - Group of the files. Without it an existing file keeps its group unless its owner changes, or the directory is
+        somebody else's.
     type: str
   mode:
     description:

@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import _auth_lab
 import _file_lab
@@ -121,6 +122,61 @@ def test_moved_home_in_the_home_of_another(accounts: Accounts, deploy: Account) 
     assert facts(theirs) == before
 
 
+@pytest.mark.parametrize("whose", ["root's", "another's project"])
+@pytest.mark.parametrize("change", ["present", "absent"])
+@pytest.mark.parametrize("first", ["the user", "the place"])
+def test_moved_home_is_no_way_into_the_place_of_another(
+    accounts: Accounts, deploy: Account, lab: Path, whose: str, change: str, first: str
+) -> None:
+    """The same path, named by a user's data and by the task, is two places: neither has the rights of the other."""
+    if whose == "root's":
+        place = give(lab / "vault", None, 0o755)
+    else:
+        place = give(lab / "project", accounts.other, 0o2777)
+    secret = give(place / "auth.json", None if whose == "root's" else accounts.other, 0o600, auth())
+    before = facts(secret), facts(place)
+    move_home(deploy, place)
+    vendor = {"repository": "vendor.example", "public_key": "token", "private_key": "made-up-secret"}
+    users = {"users": [deploy.name], **(vendor if change == "present" else {"state": "absent"})}
+    keys = [users, {**PAIR, "paths": [str(secret)]}]
+    answer = install({"keys": keys if first == "the user" else keys[::-1]})
+    assert answer.code in ("permission_denied", "foreign_owner", "unsafe_path", "bad_options"), answer.result
+    assert (facts(secret), facts(place)) == before
+    if whose != "root's":
+        secret.unlink()
+        answer = install({"keys": keys if first == "the user" else keys[::-1]})
+        assert answer.code == "unsafe_path" and os.listdir(place) == [], answer.result
+
+
+def test_moved_home_hides_nothing_in_a_report(accounts: Accounts, deploy: Account, lab: Path) -> None:
+    put(accounts.other, ".composer/auth.json", auth())
+    move_home(deploy, accounts.other.home / ".composer")
+    path = str(accounts.other.home / ".composer/auth.json")
+    try:
+        for users in ([deploy.name, accounts.other.name], [accounts.other.name, deploy.name]):
+            answer = info({"users": users, "verify": "never"})
+            assert [row["path"] for row in answer.result["files"]] == [path], answer.result
+            assert {row["user"] for row in answer.result["effective"]} == {accounts.other.name}, answer.result
+            codes = {(row["code"], row["path"]) for row in answer.result["problems"]}
+            assert ("foreign_owner", path) in codes, answer.result
+    finally:
+        subprocess.run(["rm", "-rf", str(accounts.other.home / ".composer")], check=True)
+
+
+def test_config_of_somebody_else_moves_no_home(accounts: Accounts, deploy: Account, lab: Path) -> None:
+    place = give(lab / "place", deploy, 0o700)
+    kept = give(place / "auth.json", deploy, 0o600, auth())
+    before = facts(kept)
+    put(deploy, ".composer")
+    give(deploy.home / ".composer/config.json", accounts.other, 0o644, json.dumps({"config": {"home": str(place)}}))
+    for options in ({**PAIR}, {"state": "absent"}):
+        answer = install({**options, "users": [deploy.name]})
+        assert answer.code == "unsafe_path" and "config.json" in answer.result["msg"], answer.result
+    assert facts(kept) == before
+    codes = [row["code"] for row in info({"users": [deploy.name], "verify": "never"}).result["problems"]]
+    assert codes == ["unsafe_path"]
+
+
 # Root's directories that group or others may write
 
 
@@ -183,6 +239,54 @@ def test_planted_composer_home_below_a_home_of_roots(accounts: Accounts) -> None
         subprocess.run(["rm", "-rf", str(home / ".composer")], check=True)
         os.chown(home, 0, 0)
         home.chmod(0o755)
+
+
+def test_file_of_roots_that_was_moved_is_given_to_nobody(accounts: Accounts, lab: Path) -> None:
+    """Whoever may write to the directory can have moved it there; so can one who may exchange the directory."""
+    shared = group_of(lab / "shared", accounts.deploy, 0o2775)
+    give(shared / "secret.json", None, 0o600, auth())
+    give(shared / "admin", None, 0o755)
+    give(shared / "admin/auth.json", None, 0o600, auth())
+    accounts.deploy.run(f"cd {shared}; mv secret.json auth.json; mv admin shop")
+    for path in (shared / "auth.json", shared / "shop/auth.json"):
+        before = facts(path)
+        for owner in (accounts.deploy.name, accounts.other.name):
+            for check_mode in (True, False):
+                answer = install({**PAIR, "paths": [str(path)], "owner": owner}, check_mode=check_mode)
+                assert answer.code == "foreign_owner" and OTHER not in answer.text, answer.result
+        assert facts(path) == before
+        converges({**PAIR, "paths": [str(path)]}, shared)
+        assert owner_and_mode(path) == (0, 0, 0o600)
+        path.chmod(0o644)
+        converges({**PAIR, "paths": [str(path)], "owner": accounts.deploy.name}, shared)
+        assert owner_and_mode(path)[0] == accounts.deploy.uid
+
+
+def test_left_over_of_another_is_no_file_of_ours(accounts: Accounts, lab: Path) -> None:
+    """A killed run leaves root's temporary file with the key of another; a member of the group may move it."""
+    shared = group_of(lab / "shared", accounts.deploy, 0o2775)
+    give(shared / TEMPORARY, None, 0o600, auth())
+    accounts.deploy.run(f"mv {shared}/{TEMPORARY} {shared}/auth.json")
+    refused(shared / "auth.json", "foreign_owner", uid=accounts.deploy.uid)
+
+
+def test_directory_that_is_exchanged_while_it_is_made(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    home = group_of(lab / "home", accounts.other, 0o2775)
+    path = home / ".composer/auth.json"
+    options: dict[str, Any] = {"uid": accounts.web.uid, "user": accounts.web.uid, "make_directory": True, "settle": 0}
+    (made,) = [call for call in workers.calls(path, **options) if call.name.startswith("mkdir")]
+    subprocess.run(["rm", "-rf", str(home / ".composer")], check=True)
+    victim = give(home / "releases", None, 0o700)
+    before = owner_and_mode(victim)
+    worker = workers.start(path, strace=made.inject("delay_exit=400000"), **options)
+    assert worker.held()
+    temporary = f"{home}/..composer.keyfleet"
+    _file_lab.eventually(Path(temporary).exists, "the temporary directory")
+    accounts.other.run(f"mv {temporary} {home}/gone; mv {victim} {temporary}")
+    result = worker.outcome()
+    left = [path for path in home.iterdir() if path.name != "gone"]
+    assert result.get("code") == "unsafe_path", result
+    assert [owner_and_mode(path) for path in left] in ([], [before]), left
 
 
 # Directories of users with several people in them
@@ -427,6 +531,21 @@ def test_attributes_of_somebody_elses_file_widen_nothing(accounts: Accounts, lab
     accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {site}")
     write(path, "second.example", uid=accounts.web.uid, mode=0o640)
     assert accounts.deploy.name not in acl(path) and owner_and_mode(path)[0] == accounts.web.uid
+
+
+@pytest.mark.needs("setfacl", "getfacl")
+@pytest.mark.parametrize("trick", ["group", "ACL"])
+def test_directorys_owner_reads_no_key_of_another(accounts: Accounts, lab: Path, trick: str) -> None:
+    """A file of the other one, made in a directory of theirs, with a group or an ACL for whoever moves it."""
+    site = give(lab / "site", accounts.deploy, 0o755)
+    var = give(site / "var", accounts.deploy, 0o2777)
+    if trick == "ACL":
+        accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rw {var}")
+    accounts.other.run(f"umask 027; echo '{{}}' > {var}/cache.json")
+    accounts.deploy.run(f"mv {var}/cache.json {site}/auth.json")
+    converges({**PAIR, "paths": [str(site / "auth.json")], "owner": accounts.other.name, "mode": "0640"}, site)
+    assert owner_and_mode(site / "auth.json") == (accounts.other.uid, accounts.other.gid, 0o640)
+    accounts.deploy.run(f"! cat {site}/auth.json 2>/dev/null")
 
 
 def acl(path: Path) -> str:

@@ -8,9 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Dict, List
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_all
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import Seen, read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import ANYBODY
+
+
+def all_of(paths: List[str], patience: float) -> Dict[str, Seen]:
+    return dict(read_each({path: (path, ANYBODY) for path in paths}, patience=patience))
 
 
 def test_every_file_is_told_of_as_it_is(tmp_path: Path) -> None:
@@ -18,7 +23,8 @@ def test_every_file_is_told_of_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "unfit").write_text("[]")
     (tmp_path / "directory").mkdir()
     paths = [str(tmp_path / name) for name in ("good", "unfit", "directory", "none")]
-    good, unfit, directory, none = read_all(dict.fromkeys(paths, ANYBODY), patience=0.05).values()
+    seen = all_of(paths, patience=0.05)
+    good, unfit, directory, none = (seen[path] for path in paths)
     assert (good.state and good.state.data, good.unfit, good.error) == (b"{}", None, None)
     assert unfit.state and unfit.state.data == b"[]" and unfit.unfit and "top level" in unfit.unfit.reason
     assert directory.state is None and directory.error and directory.error.code == "not_a_file"
@@ -26,20 +32,20 @@ def test_every_file_is_told_of_as_it_is(tmp_path: Path) -> None:
 
 
 def test_unfit_files_wait_together_and_each_gets_all_of_it(tmp_path: Path) -> None:
-    paths = [tmp_path / str(number) for number in range(20)]
+    paths = [str(tmp_path / str(number)) for number in range(20)]
     for path in paths:
-        path.write_text("{")
-    writer = threading.Timer(0.2, lambda: paths[-1].write_text("{}"))
+        Path(path).write_text("{")
+    writer = threading.Timer(0.2, lambda: Path(paths[-1]).write_text("{}"))
     writer.start()
     begin = time.monotonic()
-    seen = read_all({str(path): ANYBODY for path in paths}, patience=0.5)
+    seen = all_of(paths, patience=0.5)
     writer.join()
     assert 0.5 <= time.monotonic() - begin < 2
-    assert [bool(one.unfit) for one in seen.values()] == [True] * 19 + [False]
+    assert [bool(seen[path].unfit) for path in paths] == [True] * 19 + [False]
 
 
 def test_fit_files_are_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "good").write_text("{}")
     begin = time.monotonic()
-    read_all({str(tmp_path / "good"): ANYBODY, str(tmp_path / "none"): ANYBODY}, patience=5.0)
+    all_of([str(tmp_path / "good"), str(tmp_path / "none")], patience=5.0)
     assert time.monotonic() - begin < 1

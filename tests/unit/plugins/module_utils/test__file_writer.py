@@ -135,3 +135,23 @@ def test_lock_is_waited_for_and_named(tmp_path: Path) -> None:
     time = Time(once(1.0, lambda: os.close(holder)))
     files.apply([wanted(tmp_path / "auth.json")], lock_timeout=5.0, clock=time.clock, sleep=time.sleep)
     assert names_in(tmp_path / "auth.json") == ["ours"]
+
+
+def test_files_that_are_broken_in_turns_end_the_wait(tmp_path: Path) -> None:
+    """Each is fit again in time, and one of them never is."""
+    paths = [tmp_path / "one" / "auth.json", tmp_path / "two" / "auth.json"]
+    for path in paths:
+        path.parent.mkdir()
+    good = {}
+    time = Time()
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        broken = int(time.now / 0.5) % 2
+        for number, path in enumerate(paths):
+            good.setdefault(number, path.read_bytes())
+            path.write_bytes(b"{" if number == broken else good[number])
+            path.chmod(0o600)
+
+    error = refused("write_failed", *map(wanted, paths), clock=time.clock, sleep=sleep)
+    assert "again and again" in error.message and time.now < 60

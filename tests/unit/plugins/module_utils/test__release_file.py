@@ -154,3 +154,16 @@ def test_a_part_that_there_is_no_room_for_is_not_kept(path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert caught.value.code == "write_failed" and part.size == 0
     assert beside(path).stat().st_size == 0
+
+
+def test_what_others_may_have_open_is_not_taken_for_ours(path: Path) -> None:
+    path.write_bytes(b"one")
+    path.chmod(0o664)
+    with target(str(path)) as place:
+        assert not place.counts(place.wanted(Attributes(mode=0o644), 3))
+        assert place.counts(place.wanted(Attributes(mode=0o664), 3))
+    beside(path).write_bytes(b"PK")
+    beside(path).chmod(0o664)
+    with target(str(path)) as place, pytest.raises(KeyfleetError) as caught, place.part(patience=0):
+        pass
+    assert caught.value.code == "unsafe_path" and "written by others" in caught.value.message
