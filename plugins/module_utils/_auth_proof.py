@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import seconds
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import file_path, seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
@@ -89,7 +89,7 @@ def prove(
     """
     connection = Connection(
         validate_certs=params["validate_certs"],
-        ca_path=params["ca_path"],
+        ca_path=file_path("ca_path", params["ca_path"]),
         timeout=seconds(params["timeout"]),
         use_proxy=params["use_proxy"],
     )

@@ -91,35 +91,34 @@ def _ask(
 def _look(report: Report) -> None:
     """Read every file on the list, whatever state it is in."""
     room = _MOST_BYTES
+    problems: Dict[Which, List[Problem]] = {}
     for which, seen in read_each({which: (which[0], asked.access) for which, asked in report.asked.items()}):
         path, asked = which[0], report.asked[which]
+        told = problems[which] = []
         if seen.error:
-            report.problems.append(Problem(seen.error.code, seen.error.message, path))
+            told.append(Problem(seen.error.code, seen.error.message, path))
         if seen.unfit:
             text = f"{path} is not a file that Composer can use: {seen.unfit}"
-            report.problems.append(Problem("malformed_file", text, path))
+            told.append(Problem("malformed_file", text, path))
         if seen.state is None or (seen.state.data is None and asked.only_existing):
             continue
-        data = seen.state.data
-        if data is not None and not seen.unfit:
+        data = None if seen.unfit else seen.state.data
+        if data is not None:
             room -= len(data)
             if room < 0 and len(data) > _SMALL:
                 text = f"{path} was not looked at: so many large files were found that the limit of one run was reached"
-                report.problems.append(Problem("read_failed", text, path))
+                told.append(Problem("read_failed", text, path))
                 continue
             report.found[which] = auth_json.parse(data)
         if which[1] is None:
-            report.bytes_of[path] = None if seen.unfit else data
-        report.files[which] = _row(report, which, seen.state)
-        if asked.user:
-            _wrong_owner(report, which, asked.user)
+            report.bytes_of[path] = data
+        report.files[which] = _row(path, seen.state, report.found.get(which, {}))
+        told.extend(_owner_and_mode(path, seen.state, asked.user))
+    for which in report.asked:
+        report.problems.extend(problems[which])
 
 
-def _row(report: Report, which: Which, state: FileState) -> Dict[str, Any]:
-    path = which[0]
-    if state.mode is not None and state.mode & 0o007:
-        text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
-        report.problems.append(Problem("readable_by_others", text, path))
+def _row(path: str, state: FileState, document: auth_json.Document) -> Dict[str, Any]:
     return {
         "path": path,
         "real_path": state.real_path,
@@ -127,15 +126,18 @@ def _row(report: Report, which: Which, state: FileState) -> Dict[str, Any]:
         "owner": owner_name(state.uid),
         "group": group_name(state.gid),
         "mode": None if state.mode is None else f"{state.mode:04o}",
-        "entries": [entry.as_result() for entry in auth_json.entries(report.found.get(which, {}))],
+        "entries": [entry.as_result() for entry in auth_json.entries(document)],
     }
 
 
-def _wrong_owner(report: Report, which: Which, user: Account) -> None:
-    path, row = which[0], report.files[which]
-    if row["exists"] and row["owner"] != owner_name(user.uid):
-        text = f"{path} belongs to {row['owner']}, so that Composer of {user.name} may fail on it"
-        report.problems.append(Problem("wrong_owner", text, path))
+def _owner_and_mode(path: str, state: FileState, user: Optional[Account]) -> Iterator[Problem]:
+    """What is wrong with them; ``user`` is the one whose Composer reads the file."""
+    if state.mode is not None and state.mode & 0o007:
+        text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
+        yield Problem("readable_by_others", text, path)
+    if user and state.uid not in (None, user.uid):
+        text = f"{path} belongs to {owner_name(state.uid)}, so that Composer of {user.name} may fail on it"
+        yield Problem("wrong_owner", text, path)
 
 
 def _ask_for_users(

@@ -1,28 +1,28 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every conversation that Python itself has with a server needs: an end, and no log of its session keys."""
+"""What every conversation that Python itself has with a server needs: an end, no cookies, and no log of its keys."""
 
 from __future__ import annotations
 
+import http.cookiejar
 import os
 import socket
 import threading
-from contextlib import contextmanager
-from typing import Callable, Iterator, List
-
-_KEY_LOG = "SSLKEYLOGFILE"
+from typing import Callable, List
 
 
-@contextmanager
-def no_key_log() -> Iterator[None]:
-    """TLS contexts that are made within log no keys: Python and urllib3 look at the variable when they make one."""
-    name = os.environ.pop(_KEY_LOG, None)
-    try:
-        yield
-    finally:
-        if name is not None:
-            os.environ[_KEY_LOG] = name
+def forget_key_log() -> None:
+    """TLS contexts that are made from now on log no keys: Python and urllib3 look at the variable when they make one.
+
+    For good: a request that is late may make one after the caller has given it up.
+    """
+    os.environ.pop("SSLKEYLOGFILE", None)
+
+
+def no_cookies() -> http.cookiejar.CookiePolicy:
+    """For a jar that takes none, so that nothing of a server's is sent back; nor reads them, which takes long."""
+    return http.cookiejar.DefaultCookiePolicy(netscape=False, rfc2965=False)
 
 
 def in_time(work: Callable[[], None], seconds: float) -> None:

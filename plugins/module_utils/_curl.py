@@ -29,7 +29,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure 
 # Older ones take comments in a netrc for entries, and show the headers of a proxy as if they were the server's.
 NEEDED = (7, 55, 0)
 # What an info page may have; the feed of a decade of releases is far below.
-MOST = 16 * 1024 * 1024
+MOST = 4 * 1024 * 1024
 # What the headers of an answer may have, those of the answers before it (100 and the like) included.
 MOST_HEADERS = 256 * 1024
 # Seconds beyond curl's own limit, for a curl that does not keep it: it may wait for a file before it looks at a clock.
@@ -37,14 +37,15 @@ _GRACE = 3.0
 _CHUNK = 65536
 # Held back, so that what curl writes behind the body is not taken for a part of it.
 _HELD = 16384
-# Of the variables of the task those that curl needs on its way to a server. SSLKEYLOGFILE is none of them.
-_PASSED_ON = (
-    *(variable for name in ("https_proxy", "all_proxy", "no_proxy") for variable in (name, name.upper())),
-    *("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
+# Of the variables of the task those that curl needs on its way to a server. SSLKEYLOGFILE is none of them, nor are
+# those of the proxy: whoever curl runs as can read its environment, and its password with it.
+_PASSED_ON = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# In the order of curl, which takes the first that is there.
+_PROXY = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_NO_PROXY = ("no_proxy", "NO_PROXY")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 # Their values may have any character: they become no part of a request as they are.
-_FREE = ("user", "netrc-file", "cacert")
+_FREE = ("user", "netrc-file", "cacert", "proxy", "noproxy")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _VERSION = re.compile(r"curl ([0-9]+)\.([0-9]+)\.([0-9]+)")
 
@@ -224,7 +225,7 @@ def run(
     """
     mark = secrets.token_hex(16)
     who = _other(reader)
-    text = _written([*config, ("max-time", as_seconds(limit))], mark)
+    text = _written([*config, *_proxies(), ("max-time", as_seconds(limit))], mark)
     sink = body or Body()
     output = _Output(sink, mark)
     until = time.monotonic() + limit + _GRACE
@@ -345,6 +346,15 @@ def _dropping(who: Identity) -> Callable[[], None]:
         os.setuid(who.uid)
 
     return drop
+
+
+def _proxies() -> Config:
+    """The proxy that the environment of the task names, and what is asked without it."""
+    named = [
+        (option, next((os.environ[name] for name in names if name in os.environ), ""))
+        for option, names in (("proxy", _PROXY), ("noproxy", _NO_PROXY))
+    ]
+    return [(option, value) for option, value in named if value]
 
 
 def _environment(reader: Optional[Account]) -> Dict[str, str]:

@@ -14,6 +14,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import sa
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+# User names, in the place of which the secret may stand by mistake.
+_USERS = ("public_key", "application_id")
 # Where people put "user:password@" before a host.
 _WITH_HOST = ("url", "_url", "repository", "host")
 
@@ -34,8 +36,8 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
             value = [shown(spec[name]["options"], element) for element in elements if isinstance(element, Mapping)]
         elif isinstance(value, str) and name.endswith(_WITH_HOST) and "@" in value:
             value = f"{HIDDEN}@{value.rpartition('@')[2]}"
-        elif isinstance(value, str) and name == "public_key":
-            value = shown_user(value)
+        elif value is not None and name in _USERS:
+            value = shown_user(value) if isinstance(value, str) else HIDDEN
         result[name] = value
     return result
 

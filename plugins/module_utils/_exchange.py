@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import http.cookiejar
 import os
 import socket
 import ssl
@@ -24,7 +25,11 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ansible.module_utils.urls import Request, make_context
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import in_time, no_key_log
+from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import (
+    forget_key_log,
+    in_time,
+    no_cookies,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, proxy_address, timed_out
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     Answer,
@@ -42,7 +47,7 @@ _CHUNK = 16 * 1024
 # Of an answer that is only read for what it says.
 _MOST_TEXT = 64 * 1024
 # A provider include of a full account has some megabytes.
-_MOST_BODY = 64 * 1024 * 1024
+_MOST_BODY = 16 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 # Outside of these, what a repository writes cannot stand in a request.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -77,8 +82,8 @@ class Session:
         self._proxy = _proxy(urlsplit(url).netloc) if use_proxy else None
         self._broken: Optional[Finding] = None
         try:
-            with no_key_log():
-                context = make_context(cafile=ca_path, validate_certs=validate_certs)
+            forget_key_log()
+            context = make_context(cafile=ca_path, validate_certs=validate_certs)
             _refuse_old_tls(context)
         except OSError as error:
             missing = error.errno and not isinstance(error, ssl.SSLError)
@@ -96,6 +101,7 @@ class Session:
             follow_redirects="none",
             decompress=False,
             http_agent=USER_AGENT,
+            cookies=http.cookiejar.CookieJar(no_cookies()),
         )
 
     def get(self, url: str, *, whole: bool) -> Outcome:

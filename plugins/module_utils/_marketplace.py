@@ -91,7 +91,10 @@ class Marketplace:
         """Every pair of ``uid``: a MAGEID, an organisation, or ``all``. One request."""
         doing = "list the keys"
         answer = self._line.call("GET", "keys", doing=doing, params={"type": "m2", "uid": uid})
-        return [self._key(item, doing) for item in _items(answer, doing)]
+        keys = [self._key(item, doing) for item in _items(answer, doing)]
+        if len({(key.uid, key.label) for key in keys}) < len(keys):
+            raise unreadable(doing, "a label stands in it twice for one owner")
+        return keys
 
     def create(self, labels: Sequence[str], *, uid: str) -> Created:
         """Create a pair for each of ``labels``, in one request that is never repeated.
@@ -180,7 +183,10 @@ class Marketplace:
 
 
 def _items(answer: Any, doing: str, *, lost: bool = False) -> List[Dict[str, Any]]:
-    items = (answer.get("m2") or []) if isinstance(answer, dict) else None
+    items = answer.get("m2") if isinstance(answer, dict) else None
+    if items is None and isinstance(answer, dict) and set(answer) <= {"m1", "m2"}:
+        # An account without keys; whatever else lacks a list, a page of maintenance for one, is no list without keys.
+        items = []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise unreadable(doing, "there is no list of keys in it", lost=lost)
     return items

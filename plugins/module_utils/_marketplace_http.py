@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional
 from urllib.parse import quote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import in_time, no_key_log
+from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import forget_key_log, in_time, no_cookies
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import (
     Voice,
@@ -36,8 +36,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._requests_failure
 REQUESTS_IMPORT_ERROR: Optional[str] = None
 try:
     # Some versions make a TLS context as soon as they are imported.
-    with no_key_log():
-        import requests
+    forget_key_log()
+    import requests
     from requests.auth import AuthBase, HTTPBasicAuth
     from urllib3 import exceptions as pool_errors
 except ImportError:
@@ -59,7 +59,7 @@ _BUSY = (429, 500, 502, 503, 504)
 _PAUSE = 1.0
 # A call as a whole may take this many times the timeout, repetitions and pauses included.
 CALL_FACTOR = 10
-_MOST_BODY = 64 * 1024 * 1024
+_MOST_BODY = 8 * 1024 * 1024
 # A token is put into a header as it is.
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
@@ -115,7 +115,7 @@ class Line:
         self._verify = (ca_path or None) if validate_certs else False
         if validate_certs:
             check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
-        self._session = requests.Session()
+        self._session = _session()
 
     def close(self) -> None:
         """End the connections."""
@@ -159,7 +159,7 @@ class Line:
         token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
         if not isinstance(token, str) or not _TOKEN.match(token):
             raise unreadable(doing, "there is no session token in it")
-        if not isinstance(mage_id, str) or not mage_id.strip("."):
+        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _TOKEN.match(mage_id):
             raise unreadable(doing, "there is no MAGEID in it")
         self._voice.hide(token)
         self._token, self._mage_id = _Bearer(token), mage_id
@@ -217,13 +217,13 @@ class Line:
                 response.close()
 
         try:
-            with no_key_log():
-                in_time(work, until - time.monotonic())
+            forget_key_log()
+            in_time(work, until - time.monotonic())
         finally:
             if not answers:
                 # A request that is late may still use its own.
                 session.close()
-                self._session = requests.Session()
+                self._session = _session()
         return answers[0]
 
     def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
@@ -237,6 +237,12 @@ class Line:
             return json.loads(answer.body.decode("utf-8"))
         except (ValueError, RecursionError):
             raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
+
+
+def _session() -> Any:
+    session = requests.Session()
+    session.cookies.set_policy(no_cookies())
+    return session
 
 
 def _body(response: Any, doing: str) -> bytes:

@@ -26,6 +26,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     ArgumentSpec,
     address,
     bad_options,
+    file_path,
     seconds,
 )
 
@@ -66,7 +67,7 @@ def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
         application_id=application_id,
         application_secret=application_secret,
         timeout=seconds(params["timeout"]),
-        ca_path=params["ca_path"],
+        ca_path=file_path("ca_path", params["ca_path"]),
         validate_certs=params["validate_certs"],
     )
 

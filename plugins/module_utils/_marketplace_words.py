@@ -15,6 +15,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Q
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
 _CODES = {403: "api_forbidden", 429: "api_rate_limited"}
+# The server, or something in between, has not waited: what was asked for may be done all the same.
+_TIMED_OUT = (408, 425, 499)
 _HINTS = {
     "api_unauthorized": "Look at application_id and application_secret; keys for packages do not open this API.",
     "api_session_refused": "The session had been opened a moment ago: an outage, or something in between.",
@@ -96,4 +98,6 @@ def refused(
         _HINTS.get(name, ""),
     ]
     words = " ".join(part for part in parts if part)
-    return KeyfleetError(name, words, api_code=code, http_status=status, answer_lost=lost and status >= 500)
+    return KeyfleetError(
+        name, words, api_code=code, http_status=status, answer_lost=lost and (status >= 500 or status in _TIMED_OUT)
+    )

@@ -66,8 +66,8 @@ class Entry:
         """Login and password as text; None for the one that is not there."""
         login, password = (self.values.get(keyword) for keyword in (b"login", b"password"))
         return (
-            None if login is None else login.text.decode("utf-8", "replace"),
-            None if password is None else password.text.decode("utf-8", "replace"),
+            None if login is None else login.text.decode("utf-8", "surrogateescape"),
+            None if password is None else password.text.decode("utf-8", "surrogateescape"),
         )
 
 

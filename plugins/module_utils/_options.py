@@ -132,6 +132,16 @@ def file_mode(value: Any) -> int:
     return mode
 
 
+def file_path(name: str, value: Optional[str]) -> Optional[str]:
+    """The path of a file, or None when option ``name`` was left out."""
+    try:
+        if value is not None and b"\0" in os.fsencode(value):
+            raise ValueError
+    except ValueError:
+        raise bad_options(f"{name} has a character that no path can have") from None
+    return value
+
+
 def seconds(value: float) -> float:
     """A timeout in seconds, more than zero and no more than a day."""
     if not 0 < value <= 86400:

@@ -46,6 +46,8 @@ def safe_result(value: Any, name: Any = None) -> Any:
         if name in _SEVERAL_LINES:
             return "\n".join("\t".join(map(safe, line.split("\t"))) for line in value.split("\n"))
         return safe(value)
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number of too many digits"  # which Python refuses to write
     if isinstance(value, dict):
         return {safe_result(key): safe_result(item, key) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

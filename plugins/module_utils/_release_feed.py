@@ -55,7 +55,7 @@ def _versions(value: object) -> Tuple[str, ...]:
     """A list of versions, or one text of them."""
     parts = re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
     texts = [
-        _text(part) if isinstance(part, str) else str(part) for part in parts if isinstance(part, (str, int, float))
+        _text(part if isinstance(part, str) else str(part)) for part in parts if isinstance(part, (str, int, float))
     ]
     return tuple(text for text in texts if text)
 

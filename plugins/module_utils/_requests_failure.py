@@ -16,7 +16,7 @@ import ssl
 from typing import Iterator, List, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import no_key_log
+from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import forget_key_log
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, proxy_address, timed_out
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote
@@ -27,8 +27,8 @@ def check_authorities(path: Optional[str]) -> None:
     if not path or os.path.isdir(path):
         return
     try:
-        with no_key_log():
-            ssl.create_default_context(cafile=path)
+        forget_key_log()
+        ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as error:
         missing = isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError)
         reason = os.strerror(error.errno or 0) if missing and isinstance(error, OSError) else "no certificates in it"

@@ -11,7 +11,12 @@ from typing import Any, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import ArgumentSpec, bad_options, seconds
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
+    ArgumentSpec,
+    bad_options,
+    file_path,
+    seconds,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import host_as_shown, key_faults
 
 DOWNLOADS_HOST = "www.magentocommerce.com"
@@ -80,7 +85,8 @@ def service_from(params: Mapping[str, Any]) -> Service:
     odd = any(char in '"\\{}[]' or not 32 < ord(char) < 127 for char in value)
     if parts.scheme != "https" or not host or parts.query or parts.fragment or odd:
         raise bad_options(f"downloads_url {host_as_shown(value)} is not an https address without query and fragment")
-    return Service(value.rstrip("/"), params["validate_certs"], params["ca_path"], seconds(params["timeout"]))
+    ca_path = file_path("ca_path", params["ca_path"])
+    return Service(value.rstrip("/"), params["validate_certs"], ca_path, seconds(params["timeout"]))
 
 
 def machine(value: str) -> str:

@@ -129,11 +129,9 @@ def test_moved_home_is_no_way_into_the_place_of_another(
     accounts: Accounts, deploy: Account, lab: Path, whose: str, change: str, first: str
 ) -> None:
     """The same path, named by a user's data and by the task, is two places: neither has the rights of the other."""
-    if whose == "root's":
-        place = give(lab / "vault", None, 0o755)
-    else:
-        place = give(lab / "project", accounts.other, 0o2777)
-    secret = give(place / "auth.json", None if whose == "root's" else accounts.other, 0o600, auth())
+    holder = None if whose == "root's" else accounts.other
+    place = give(lab / "place", holder, 0o2777 if holder else 0o755)
+    secret = give(place / "auth.json", holder, 0o600, auth())
     before = facts(secret), facts(place)
     move_home(deploy, place)
     vendor = {"repository": "vendor.example", "public_key": "token", "private_key": "made-up-secret"}
@@ -142,7 +140,7 @@ def test_moved_home_is_no_way_into_the_place_of_another(
     answer = install({"keys": keys if first == "the user" else keys[::-1]})
     assert answer.code in ("permission_denied", "foreign_owner", "unsafe_path", "bad_options"), answer.result
     assert (facts(secret), facts(place)) == before
-    if whose != "root's":
+    if holder:
         secret.unlink()
         answer = install({"keys": keys if first == "the user" else keys[::-1]})
         assert answer.code == "unsafe_path" and os.listdir(place) == [], answer.result

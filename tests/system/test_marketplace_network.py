@@ -355,4 +355,72 @@ def test_session_keys_are_not_logged(simulator: Simulator, plain: Path, monkeypa
     monkeypatch.setenv("SSLKEYLOGFILE", str(log))
     with opened(simulator) as client:
         assert client.keys()
-    assert os.environ["SSLKEYLOGFILE"] == str(log) and not log.exists()
+    # For good: a request that is late may still make a context.
+    assert "SSLKEYLOGFILE" not in os.environ and not log.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "fine"),
+    [
+        ({"m2": []}, True),
+        ({"m1": []}, True),
+        ({}, True),
+        ({"status": "maintenance"}, False),
+        ({"m2": False}, False),
+        ({"m2": {}}, False),
+        ([], False),
+    ],
+)
+def test_only_a_list_of_keys_is_one(body: Any, fine: bool) -> None:
+    """Else a page of maintenance would be an account without keys, and every key be made anew."""
+    with hostile("GET", lambda exchange: exchange.json(json.dumps(body))) as (_api, client):
+        if fine:
+            assert client.keys() == []
+            return
+        with pytest.raises(KeyfleetError) as caught:
+            client.keys()
+        assert caught.value.code == "api_answer_unusable"
+
+
+def test_a_label_that_stands_in_the_list_twice() -> None:
+    """The last one would hide that the first is enabled."""
+    key = {"label": "web", "uid": ME, "user_key": "0" * 32, "password_key": "f" * 32}
+    twice = json.dumps({"m2": [{**key, "is_enabled": True}, {**key, "is_enabled": False}]})
+    with hostile("GET", lambda exchange: exchange.json(twice)) as (_api, client):
+        with pytest.raises(KeyfleetError) as caught:
+            client.keys()
+        assert caught.value.code == "api_answer_unusable" and "twice" in caught.value.message
+
+
+@pytest.mark.parametrize("status", [408, 499, 502])
+def test_a_create_that_somebody_in_between_gave_up_may_be_done(status: int) -> None:
+    with hostile("POST", lambda exchange: exchange.json("{}", status)) as (api, client):
+        with pytest.raises(KeyfleetError) as caught:
+            client.create(["a"], uid=ME)
+        assert "None of the keys is there" in caught.value.message
+
+
+def test_cookies_are_not_sent_back() -> None:
+    met: list[Exchange] = []
+    api = KeyApi()
+
+    def answer(exchange: Exchange) -> None:
+        met.append(exchange)
+        send = exchange.reply
+        exchange.reply = lambda *a, **fields: send(*a, **{**fields, "Set_Cookie": "evil=from-server; Path=/"})  # type: ignore[method-assign]
+        api.answer(exchange)
+
+    with Loopback(answer) as server, Marketplace(**api.options(server)) as client:
+        client.keys()
+        client.keys()
+    assert len(met) == 3 and not any("cookie" in exchange.headers for exchange in met)
+
+
+def test_a_mage_id_that_no_address_can_hold() -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.json(json.dumps({"ust": "made-up", "mage_id": "\ud800", "expires_in": 60}))
+
+    with Loopback(answer) as server, Marketplace(**KeyApi().options(server)) as client:
+        with pytest.raises(KeyfleetError) as caught:
+            client.keys()
+        assert caught.value.code == "api_answer_unusable" and "MAGEID" in caught.value.message

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, List, Optional
 
 import pytest
 
@@ -160,14 +161,38 @@ def test_an_address_that_curl_names_has_no_pair(program: Program, url: str, show
 def test_the_environment_is_curls_own(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent")
     monkeypatch.setenv("MADE_UP", "1")
-    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
-    run(program(f"env > {tmp_path}/seen"), [("silent", None)], limit=9)
+    monkeypatch.setenv("https_proxy", "http://user:made-up-word@proxy.invalid:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    monkeypatch.setenv("SSL_CERT_DIR", "/etc/ssl/certs")
+    run(program(f"env > {tmp_path}/seen; cat > {tmp_path}/told"), [("silent", None)], limit=9)
     seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
-    assert set(seen) & {"LC_ALL", "PATH", "https_proxy", "MADE_UP", "SSLKEYLOGFILE", "HOME"} == {
-        "LC_ALL",
-        "PATH",
-        "https_proxy",
-    }
+    # Whoever curl runs as can read its environment: a proxy's password is told where nobody else can read it.
+    of_the_shell = {"PWD", "SHLVL", "_", "OLDPWD"}
+    assert set(seen) - of_the_shell <= {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
+    told = (tmp_path / "told").read_text().splitlines()
+    assert 'proxy = "http://user:made-up-word@proxy.invalid:3128"' in told and 'noproxy = "inside.example"' in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, []),
+        ({"HTTPS_PROXY": "http://a", "all_proxy": "http://b"}, ["http://a"]),
+        ({"ALL_PROXY": "http://b", "NO_PROXY": "*"}, ["http://b", "*"]),
+        ({"https_proxy": "", "all_proxy": "http://b"}, []),
+    ],
+)
+def test_the_proxy_is_the_one_that_curl_would_take(
+    environ: Dict[str, str], expected: List[str], program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "all_proxy", "no_proxy"):
+        for variable in (name, name.upper()):
+            monkeypatch.delenv(variable, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    run(program(f"cat > {tmp_path}/told"), [("silent", None)], limit=9)
+    told = (tmp_path / "told").read_text()
+    assert re.findall(r'^(?:no)?proxy = "(.*)"', told, re.M) == expected
 
 
 def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> None:

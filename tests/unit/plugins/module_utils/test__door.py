@@ -16,6 +16,7 @@ PAIR = {
     "private_key": {"type": "raw", "no_log": True},
     "url": {"type": "str"},
     "downloads_url": {"type": "str"},
+    "application_id": {"type": "raw"},
 }
 SPEC: Dict[str, Dict[str, Any]] = dict(
     PAIR, users={"type": "list", "elements": "str"}, keys={"type": "list", "elements": "dict", "options": PAIR}
@@ -28,6 +29,9 @@ SPEC: Dict[str, Dict[str, Any]] = dict(
         ({"users": ["deploy"], "public_key": "p"}, {"users": ["deploy"], "public_key": "p"}),
         ({"public_key": "ghp_" + "a1" * 18}, {"public_key": "set"}),
         ({"keys": [{"public_key": "ghp_" + "a1" * 18}]}, {"keys": [{"public_key": "set"}]}),
+        ({"public_key": ["ghp_" + "a1" * 18]}, {"public_key": HIDDEN}),
+        ({"keys": [{"public_key": {"ghp_" + "a1" * 18: 1}}]}, {"keys": [{"public_key": HIDDEN}]}),
+        ({"application_id": "ghp_" + "a1" * 18}, {"application_id": "set"}),
         ({"private_key": None}, {"private_key": None}),
         ({"private_key": "secret"}, {"private_key": HIDDEN}),
         # A mapping could hold the secret as a key, where Ansible does not look for it.

@@ -15,6 +15,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     absolute,
     address,
     file_mode,
+    file_path,
     keys_from,
     listed,
     package_names,
@@ -316,3 +317,11 @@ def test_what_should_never_have_been_installed_can_be_removed(public: Optional[s
 @pytest.mark.parametrize("public", [int("1" * 32), "", True])
 def test_a_key_to_remove_must_be_text(public: Any) -> None:
     assert "public_key must be text" in refusal("bad_key", state="absent", public_key=public)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "/ca/\ud800"])
+def test_a_path_that_no_file_can_have(path: str) -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        file_path("ca_path", path)
+    assert caught.value.code == "bad_options" and "ca_path" in caught.value.message
+    assert file_path("ca_path", None) is None and file_path("ca_path", "/ca.pem") == "/ca.pem"

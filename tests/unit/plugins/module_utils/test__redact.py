@@ -75,3 +75,10 @@ def test_failures_and_problems_say_nothing_that_acts() -> None:
     for text in texts:
         assert text.startswith(HARMLESS) and {unicodedata.category(char) for char in text}.isdisjoint(ACTING), text
     assert len(str(KeyfleetError("code", "x" * 5 * LIMIT))) == LIMIT
+
+
+def test_a_number_that_python_refuses_to_write_is_described() -> None:
+    assert safe_result({"retries": 10**5000, "size": 2**63}) == {
+        "retries": "a number of too many digits",
+        "size": 2**63,
+    }
