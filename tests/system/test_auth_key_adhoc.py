@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,3 +122,18 @@ def test_a_list_with_commas(desk: Desk, lab: Path) -> None:
         f"{lab}/{name}" for name in ("one/auth.json", "two/auth.json", "auth.json")
     ], run.output
     assert {row["after"]["mode"] for row in run.only()["files"]} == {"0640"}, run.output
+
+
+def test_bytes_that_are_no_text_reach_the_controller_as_text(desk: Desk, lab: Path) -> None:
+    """Otherwise ansible-core refuses the whole result, after the key has been written."""
+    desk.lock(*desk.simulator.key("shop", "web"))
+    tree = lab / os.fsdecode(b"\xff\xfe\x1b")
+    home = desk.user.home / CLASSIC
+    desk.user.run(f"mkdir {home}; ln -s \"$(printf '\\377')\" {home}/auth.json")
+    tree.mkdir()
+    (tree / "auth.json").write_text("{}\n")
+    done = desk.type(MODULE, f"{PAIR} verify=never users={desk.user.name}")
+    assert done.status == 0 and done.only()["files"][0]["action"] == "created", done.output
+    found = desk.type(INFO, f"verify=never search={lab}")
+    assert found.status == 0 and found.of(action=INFO)[0]["files"][0]["exists"] is True, found.output
+    assert "\x1b" not in found.output
