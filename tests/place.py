@@ -45,7 +45,8 @@ def point(link: Path, target: str | None) -> None:
     if target is None:
         link.unlink(missing_ok=True)
     elif not link.is_symlink() or os.readlink(link) != target:
-        fresh = link.with_name(f"{link.name}.{os.getpid()}")
+        # Two suites at a time are threads of one process.
+        fresh = link.with_name(f"{link.name}.{os.getpid()}.{threading.get_ident()}")
         fresh.symlink_to(target)
         fresh.replace(link)
 

@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -339,7 +340,11 @@ def test_directories_within_each_other_without_end(tmp_path: Path) -> None:
     os.close(here)
     os.symlink("itself", str(tmp_path / "itself"))
     write(tmp_path / "auth.json", {})
-    answer = run({"search": [str(tmp_path)]})
+    try:
+        answer = run({"search": [str(tmp_path)]})
+    finally:
+        # pytest cannot.
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
     assert paths(answer) == [str(tmp_path / "auth.json")] and codes(answer) == [], answer.result
 
 
