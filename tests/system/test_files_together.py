@@ -110,10 +110,10 @@ def test_composer_that_read_before_and_writes_after(accounts: Accounts, lab: Pat
     (writing,) = [number for number, line in enumerate(openings, 1) if "O_TRUNC" in line]
     for number in range(HELD_ROUNDS):
         log = home / f"log{number}"
-        tracer = traced(log, f"theirs{number}.example", "-e", f"inject=openat:delay_enter=400000:when={writing}")
+        tracer = traced(log, f"theirs{number}.example", "-e", f"inject=openat:delay_enter=1000000:when={writing}")
         _file_lab.eventually(partial(held_children, tracer), "Composer to be held")
         seen = path.stat()
-        job = workers.start(path, f"ours{number}.example", settle=1.0)  # Composer stands still for longer than it does
+        job = workers.start(path, f"ours{number}.example", settle=2.0)  # Composer stands still for longer than it does
         _file_lab.eventually(partial(is_another, path, seen), "our write")
         assert tracer.poll() is None, "Composer was not held long enough"
         assert tracer.wait(60) == 0 and job.outcome().get("changed") == [True]
