@@ -128,12 +128,16 @@ def _setup_home_place(project: str, ownership: Ownership, problems: List[Problem
     """
     path = setup_home(project)
     try:
-        project_uid = observe(os.path.join(project, "auth.json"), parse=bytes).directory_uid
+        # Not that of auth.json, which may be a link to somewhere else.
+        project_uid = os.stat(project).st_uid
         owners = (project_uid,) if ownership.uid is None else (project_uid, ownership.uid)
         state = observe(path, parse=bytes, access=Access(ownership.uid))
         if not state.directory_exists:
             return None
         check_directory_owner(state, owners)
+    except OSError:
+        # The project's own file will say what is wrong.
+        return None
     except KeyfleetError as error:
         problems.append(Problem(error.code, error.message, path))
         return None

@@ -47,9 +47,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
 
 # Directories that hold other people's code by the thousand, never a key that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
-# Bytes of all files together, of which nearly every one has less than the second number, and counts always.
+# Of all files together: each entry takes a kilobyte until it is told of.
 _MOST_BYTES = 16 * 1024 * 1024
-_SMALL = 16 * 1024
+_MOST_ENTRIES = 50000
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,15 @@ def _ask(
     report: Report, path: str, *, only_existing: bool, user: Optional[Account] = None, walk_as: Optional[int] = None
 ) -> None:
     """Put the file on the list; ``user`` is the one whose Composer reads it, ``walk_as`` whose data named it."""
-    there = report.asked.get((path, walk_as), Asked(only_existing, user, Access(walk_as=walk_as)))
+    there = report.asked.get(
+        (path, walk_as), Asked(only_existing, user, Access(None if user is None else user.uid, walk_as))
+    )
     report.asked[path, walk_as] = Asked(there.only_existing and only_existing, there.user or user, there.access)
 
 
 def _look(report: Report) -> None:
     """Read every file on the list, whatever state it is in."""
-    room = _MOST_BYTES
+    bytes_left, entries_left = _MOST_BYTES, _MOST_ENTRIES
     problems: Dict[Which, List[Problem]] = {}
     for which, seen in read_each({which: (which[0], asked.access) for which, asked in report.asked.items()}):
         path, asked = which[0], report.asked[which]
@@ -104,12 +106,14 @@ def _look(report: Report) -> None:
             continue
         data = None if seen.unfit else seen.state.data
         if data is not None:
-            room -= len(data)
-            if room < 0 and len(data) > _SMALL:
-                text = f"{path} was not looked at: so many large files were found that the limit of one run was reached"
+            document = auth_json.parse(data)
+            bytes_left -= len(data)
+            entries_left -= len(auth_json.entries(document))
+            if bytes_left < 0 or entries_left < 0:
+                text = f"{path} was not looked at: so much was found before it that the limit of one run was reached"
                 told.append(Problem("read_failed", text, path))
                 continue
-            report.found[which] = auth_json.parse(data)
+            report.found[which] = document
         if which[1] is None:
             report.bytes_of[path] = data
         report.files[which] = _row(path, seen.state, report.found.get(which, {}))

@@ -18,6 +18,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 
 XDG_DIRECTORY = "/etc/xdg"
+_LONGEST_PATH = 4096  # bytes, to the kernel
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _moved_home(home: str, user: Account, user_home: str) -> Optional[str]:
     except (ValueError, LookupError, TypeError):
         # Whatever Composer says to such a config.json, it does not move the home.
         return None
-    if not isinstance(moved, str) or not moved:
+    if not isinstance(moved, str) or not moved or len(moved) > _LONGEST_PATH:
         return None
     if state.privileged and not {state.uid, state.acting.uid} <= {0, user.uid}:
         raise KeyfleetError(

@@ -150,6 +150,7 @@ def decide(
             raise _denied(state, f"make a directory of {account_name(directory_uid)} for it")
     uid, gid = right_owner(state, wanted.ownership, directory_uid=directory_uid, primary_group=primary_group)
     mode = wanted.ownership.mode
+    _check_widening(state, uid, gid, mode)
     if (state.data, state.uid, state.gid, state.mode) == (data, uid, gid, mode):
         return state
     if state.bound or not state.privileged:
@@ -200,6 +201,20 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
         f"{state.path} lies in a directory of root that others may write to, and belongs to "
         f"{account_name(state.uid or 0)}, who may have put it there to be given the keys. Remove it, or say to whom "
         "the file shall belong.",
+        path=state.path,
+    )
+
+
+def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
+    """Where others choose which file stands there, no group gets to read one that it could not read before."""
+    chosen = state.shared or state.led or (state.privileged and state.directory_uid not in (0, uid))
+    readable = state.mode is not None and state.mode & 0o040 and state.gid == gid
+    if state.data is None or not chosen or not mode & 0o040 or readable:
+        return
+    raise KeyfleetError(
+        "foreign_owner",
+        f"{state.path} cannot be read by its group yet, and others than {account_name(uid)} may have moved it there, "
+        "so what is in it is opened to no group. Do that by hand (chgrp, chmod g+r), or remove the file.",
         path=state.path,
     )
 

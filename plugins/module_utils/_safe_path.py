@@ -143,6 +143,8 @@ class _Walk:
         self.makers: List[Identity] = []
         self.host: Optional[int] = None
         self.led = False
+        # A link was followed that others may have moved to where it was.
+        self.misled = False
         self.steps: List[_Step] = []
         self.links = 0
         if self.privileged and access.walk_as:
@@ -249,6 +251,8 @@ class _Walk:
     def _shared_below(self, info: os.stat_result) -> bool:
         """Whether what lies in a directory that is being entered may have been put there by others than root."""
         above = self.steps[-1] if self.steps else None
+        if self.misled:
+            return True
         if above is not None and above.shared:
             # In a sticky directory nobody can exchange what is root's.
             sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
@@ -270,7 +274,7 @@ class _Walk:
         others_write = directory.st_mode & _OTHERS_WRITE
         sticky = directory.st_mode & stat.S_ISVTX
         if self.privileged and not self.bound and self.acting.uid == 0:
-            if not others_write:
+            if not self.steps[-1].shared:
                 return
             if link.st_uid != 0:
                 if link.st_uid != self.owner:
@@ -280,11 +284,13 @@ class _Walk:
                         "or say that the file shall belong to that account"
                     )
                 self._follow_as(identity_of(link.st_uid, link.st_gid))
-            elif not sticky or link.st_nlink != 1:
+            elif others_write and (not sticky or link.st_nlink != 1):
                 raise self._unsafe(
                     f"the link {self._where(name)} lies in a directory that others than root may write to, so they "
                     "could have put it there. Take that right away (chmod go-w), or name the place where the link leads"
                 )
+            # Root made it, but it can have been moved here: what it leads to is no more to be trusted than this place.
+            self.misled = True
             return
         if sticky and others_write & stat.S_IWOTH and link.st_uid not in (self.acting.uid, directory.st_uid):
             # What the kernel does with fs.protected_symlinks, which following links by hand would undo.

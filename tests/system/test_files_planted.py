@@ -260,6 +260,74 @@ def test_file_of_roots_that_was_moved_is_given_to_nobody(accounts: Accounts, lab
         assert owner_and_mode(path)[0] == accounts.deploy.uid
 
 
+@pytest.mark.parametrize("how", ["in a directory that was moved", "in a sticky directory"])
+@pytest.mark.parametrize("target", ["file", "directory"])
+def test_link_of_roots_that_was_moved_leads_to_nothing_of_roots(
+    accounts: Accounts, lab: Path, how: str, target: str
+) -> None:
+    vault = give(lab / "vault", None, 0o755)
+    secret = give(vault / "auth.json", None, 0o600, auth())
+    shared = group_of(lab / "shared", accounts.deploy, 0o2775)
+    before = facts(vault), facts(secret)
+    if how == "in a sticky directory":
+        give(lab / "sticky", None, 0o1777)
+        (shared / "link").symlink_to(secret if target == "file" else vault)
+        name = "auth.json" if target == "file" else "shop"
+        accounts.deploy.run(f"mv {shared}/link {lab}/sticky/{name}")
+        path = lab / "sticky" / ("auth.json" if target == "file" else "shop/auth.json")
+    else:
+        give(shared / "other", None, 0o755)
+        (shared / "other" / ("auth.json" if target == "file" else "sub")).symlink_to(
+            secret if target == "file" else "../../vault"
+        )
+        accounts.deploy.run(f"cd {shared}; mv other shop")
+        path = shared / ("shop/auth.json" if target == "file" else "shop/sub/auth.json")
+    refused(path, "foreign_owner", uid=accounts.deploy.uid)
+    refused(path, "foreign_owner", gid=accounts.deploy.gid, mode=0o640)
+    assert (facts(vault), facts(secret)) == before
+
+
+@pytest.mark.parametrize("options", [{"group": "deploy"}, {"group": "deploy", "owner": "root"}, {"state": "absent"}])
+def test_moved_file_is_opened_to_no_group(accounts: Accounts, lab: Path, options: dict[str, str]) -> None:
+    shared = group_of(lab / "shared", accounts.deploy, 0o2775)
+    path = give(shared / "secret.json", None, 0o600, auth())
+    os.chown(path, 0, accounts.deploy.gid)
+    accounts.deploy.run(f"cd {shared}; mv secret.json auth.json")
+    path = shared / "auth.json"
+    before = facts(path)
+    named = {name: accounts.deploy.name if value == "deploy" else value for name, value in options.items()}
+    pair = {} if options.get("state") else PAIR
+    for check_mode in (True, False):
+        answer = install({**pair, "paths": [str(path)], "mode": "0640", **named}, check_mode=check_mode)
+        assert answer.code == "foreign_owner" and "chmod g+r" in answer.result["msg"], answer.result
+    assert facts(path) == before
+    path.chmod(0o640)
+    install({**pair, "paths": [str(path)], "mode": "0640", **named})
+    assert owner_and_mode(path) == (0, accounts.deploy.gid, 0o640)
+
+
+@pytest.mark.parametrize("owner", ["other", "root"])
+def test_file_of_another_is_opened_to_no_group_in_a_users_directory(accounts: Accounts, lab: Path, owner: str) -> None:
+    """Else the directory's owner could put one project's file into another, and read it there."""
+    project = give(lab / "project", accounts.deploy, 0o755)
+    holder = accounts.other if owner == "other" else None
+    path = give(project / "auth.json", holder, 0o600, auth())
+    options = {"paths": [str(path)], "owner": holder.name if holder else "root", "group": accounts.deploy.name}
+    assert install({**PAIR, **options, "mode": "0640"}).code == "foreign_owner"
+    accounts.deploy.run(f"! cat {path} 2>/dev/null")
+    path.unlink()
+    converges({**PAIR, **options, "mode": "0640"}, project)
+
+
+def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path, join: Join) -> None:
+    join(accounts.other, accounts.deploy)
+    project = give(lab / "project", accounts.deploy, 0o2775)
+    give(project / "private.json", accounts.deploy, 0o600, auth())
+    accounts.other.run(f"ln -s private.json {project}/auth.json")
+    refused(project / "auth.json", "foreign_owner", gid=accounts.deploy.gid, mode=0o640)
+    assert owner_and_mode(project / "private.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+
+
 def test_left_over_of_another_is_no_file_of_ours(accounts: Accounts, lab: Path) -> None:
     """A killed run leaves root's temporary file with the key of another; a member of the group may move it."""
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
@@ -418,6 +486,21 @@ def test_composer_home_of_the_projects_owner_gets_the_key(accounts: Accounts, la
     assert answer.result["problems"] == [] and PUBLIC in (setup / "auth.json").read_text()
 
 
+def test_project_whose_file_is_a_link_is_its_owners_all_the_same(accounts: Accounts, lab: Path) -> None:
+    project = give(lab / "project", accounts.deploy, 0o755)
+    elsewhere = give(lab / "elsewhere", accounts.web, 0o777)
+    accounts.deploy.run(f"ln -s {elsewhere}/auth.json {project}/auth.json; mkdir {project}/var")
+    give(project / "var/composer_home", accounts.web, 0o755)
+    answer = converges({**PAIR, "projects": [str(project)]}, lab)
+    assert [row["code"] for row in answer.result["problems"]] == ["foreign_owner"], answer.result
+    assert os.listdir(project / "var/composer_home") == []
+    accounts.web.run(f"rmdir {project}/var/composer_home 2>/dev/null || :")
+    (project / "var/composer_home").rmdir()
+    give(project / "var/composer_home", accounts.deploy, 0o755)
+    answer = converges({**PAIR, "projects": [str(project)]}, lab)
+    assert answer.result["problems"] == [] and os.listdir(project / "var/composer_home") == ["auth.json"]
+
+
 def test_composer_home_that_changes_hands_before_the_write(accounts: Accounts, lab: Path) -> None:
     project = give(lab / "project", accounts.deploy, 0o755)
     give(project / "home", accounts.web, 0o755)
@@ -527,6 +610,7 @@ def test_attributes_of_somebody_elses_file_widen_nothing(accounts: Accounts, lab
     assert accounts.other.name not in acl(path)
     # Nor does a default of the directory, where the file is not its owner's.
     accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {site}")
+    path.unlink()
     write(path, "second.example", uid=accounts.web.uid, mode=0o640)
     assert accounts.deploy.name not in acl(path) and owner_and_mode(path)[0] == accounts.web.uid
 
@@ -541,7 +625,11 @@ def test_directorys_owner_reads_no_key_of_another(accounts: Accounts, lab: Path,
         accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rw {var}")
     accounts.other.run(f"umask 027; echo '{{}}' > {var}/cache.json")
     accounts.deploy.run(f"mv {var}/cache.json {site}/auth.json")
-    converges({**PAIR, "paths": [str(site / "auth.json")], "owner": accounts.other.name, "mode": "0640"}, site)
+    options = {**PAIR, "paths": [str(site / "auth.json")], "owner": accounts.other.name, "mode": "0640"}
+    assert install(options).code == "foreign_owner"
+    # With a mode that lets his own group read it there is nothing to be opened, and the rest is not kept.
+    os.chown(site / "auth.json", accounts.other.uid, accounts.other.gid)
+    converges(options, site)
     assert owner_and_mode(site / "auth.json") == (accounts.other.uid, accounts.other.gid, 0o640)
     accounts.deploy.run(f"! cat {site}/auth.json 2>/dev/null")
 

@@ -133,8 +133,14 @@ def held_children(tracer: subprocess.Popen[bytes]) -> bool:
     children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
 
     def still() -> bool:
-        stats = [Path(f"/proc/{child}/stat") for child in children]
-        return any(stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "t" for stat in stats)
+        # A child may end between two looks.
+        stats = subprocess.run(
+            ["cat", *(f"/proc/{child}/stat" for child in children)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        ).stdout.splitlines()
+        return any(line.rpartition(")")[2].split()[0] == "t" for line in stats)
 
     for _look in range(8):
         if not still():
