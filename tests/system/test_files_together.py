@@ -133,13 +133,9 @@ def held_children(tracer: subprocess.Popen[bytes]) -> bool:
     children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
 
     def still() -> bool:
-        # A child may end between two looks.
-        stats = subprocess.run(
-            ["cat", *(f"/proc/{child}/stat" for child in children)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        ).stdout.splitlines()
+        # A child may end between two looks, which cat does not mind.
+        names = [f"/proc/{child}/stat" for child in children] or ["/dev/null"]
+        stats = subprocess.run(["cat", *names], capture_output=True, text=True, check=False).stdout.splitlines()
         return any(line.rpartition(")")[2].split()[0] == "t" for line in stats)
 
     for _look in range(8):
