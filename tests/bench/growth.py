@@ -44,6 +44,8 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         _auth_json,
         _auth_plan,
         _auth_report,
+        _curl,
+        _marketplace_plan,
         _netrc,
         _options,
         _provider_walk,
@@ -101,6 +103,18 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         quote = _verdict.quoting("a" * 32, "b" * 32)
         return lambda: _verdict.judge(_verdict.Answer(401, text.encode(), kind), HOST, quote)
 
+    def headers(count: int) -> Callable[[], object]:
+        pieces = [b"a: b\n"[n % 5 : n % 5 + 1] for n in range(count)]
+        lines = _curl.HeaderLines()
+        return lambda: [lines.feed(piece) for piece in [b"HTTP/1.1 200 OK\n", *pieces]]
+
+    def keys(count: int) -> Callable[[], object]:
+        known = [_marketplace_plan.MarketplaceKey(f"k{n}", "MAG1", f"{n:032x}", True, "f" * 32) for n in range(count)]
+        options: dict[str, Any] = {"uid": "MAG1", "present": True, "enabled": False, "delete_enabled": False}
+        return lambda: _marketplace_plan.diff_of(
+            _marketplace_plan.plan_keys(known, labels=[key.label for key in known], **options)
+        )
+
     def series(count: int) -> _rotation.Series:
         keys = [_rotation.AccountKey(f"f-{2000 + n // 336}{n // 28 % 12 + 1:02}{n % 28 + 1:02}", f"{n:032x}", True)
                 for n in range(count)]  # fmt: skip
@@ -131,6 +145,8 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "password that was found": (1_000, lambda n: lambda: _verdict.quoting("u", "\xe9" * n)("text")),
         "answer, titles": (1_000, lambda n: answer("<title" * n, "text/html")),
         "answer, digits": (4_000, lambda n: answer('{"a": ' + "9" * n + "}", "application/json")),
+        "headers of an answer, byte by byte": (1_000, headers),
+        "keys of an account": (100, keys),
         "lists of a repository": (1_000, walk),
         "feed, releases": (100, feed),
         "reports of hosts, files": (100, reports),
