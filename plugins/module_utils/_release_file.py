@@ -224,8 +224,11 @@ class Target:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 with acting_as(self.place.acting), suppress(FileNotFoundError):
                     there = os.stat(name, dir_fd=self.place.directory, follow_symlinks=False)
-                    if there.st_ino == os.fstat(fd).st_ino:
-                        break
+                    if os.path.samestat(there, os.fstat(fd)):
+                        if not (place.shared and there.st_size):
+                            break
+                        # Others may have moved another file of root's there; it is not ours to go on with.
+                        os.unlink(name, dir_fd=place.directory)
             except BlockingIOError as exc:
                 if clock() >= until:
                     os.close(fd)

@@ -371,6 +371,19 @@ def test_a_release_planted_in_roots_directory(host: Host, accounts: Accounts, la
 
 
 @pytest.mark.needs("root")
+def test_a_part_in_roots_shared_directory_is_begun_anew(host: Host, accounts: Accounts, lab: Path) -> None:
+    """A member of the group can have moved another file of root's there."""
+    shared = give(lab / "shared", None, 0o775)
+    os.chown(shared, 0, accounts.deploy.gid)
+    path = shared / WITHOUT_MD5
+    moved = give(part_of(path), None, 0o600, "PK\x03\x04 root's own")
+    with moved.open() as kept:
+        host.run(RELEASE, **host.pair, file_name=WITHOUT_MD5, dest=str(path))
+        assert kept.read() == "PK\x03\x04 root's own"
+    right(host, path, WITHOUT_MD5)
+
+
+@pytest.mark.needs("root")
 def test_a_release_that_another_put_there_is_downloaded_anew(host: Host, accounts: Accounts, lab: Path) -> None:
     deploy, other = accounts.deploy, accounts.other
     shop = give(lab / "shop", deploy, 0o2777)
