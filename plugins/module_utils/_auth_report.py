@@ -31,6 +31,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home im
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import acting_as, own_identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     Key,
     absolute,
@@ -40,6 +41,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     listed,
     package_names,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import locate
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     host_as_shown,
     repository_fault,
@@ -177,12 +179,21 @@ def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
 
 
 def _below(report: Report, root: str) -> Iterator[str]:
+    who = own_identity()
+    try:
+        with locate(os.path.join(root, "auth.json")) as place:
+            # A link of a user's leads no further than that user could go.
+            who = place.acting if place.bound else who
+    except KeyfleetError as error:
+        if error.code != "no_directory":
+            report.problems.append(Problem(error.code, f"search: {error.message}", root))
+            return
     # Not os.walk, which before Python 3.12 fails on a thousand directories within each other.
     todo = [root]
     while todo:
         directory = todo.pop()
         try:
-            with os.scandir(directory) as found:
+            with acting_as(who), os.scandir(directory) as found:
                 entries = [(entry.name, _is_directory(entry), entry.is_symlink()) for entry in found]
         except OSError as error:
             problem = _not_searched(directory, error, is_root=directory == root)

@@ -161,6 +161,21 @@ def test_moved_home_hides_nothing_in_a_report(accounts: Accounts, deploy: Accoun
         subprocess.run(["rm", "-rf", str(accounts.other.home / ".composer")], check=True)
 
 
+def test_link_of_a_users_leads_a_search_no_further(accounts: Accounts, lab: Path) -> None:
+    vault = give(lab / "vault", None, 0o700)
+    give(vault / "customer", None, 0o755)
+    give(vault / "customer/auth.json", None, 0o644, auth())
+    site = give(lab / "site", accounts.deploy, 0o755)
+    give(site / "own", accounts.deploy, 0o755)
+    give(site / "own/auth.json", accounts.deploy, 0o600, auth())
+    accounts.deploy.run(f"ln -s {vault} {site}/a; ln -s own {site}/b")
+    answer = info({"search": [str(site / "a")], "verify": "never"})
+    assert answer.result["files"] == [] and "customer" not in answer.text, answer.text
+    assert [row["code"] for row in answer.result["problems"]] == ["permission_denied"], answer.result
+    found = info({"search": [str(site / "b")], "verify": "never"}).result
+    assert [row["real_path"] for row in found["files"]] == [str(site / "own/auth.json")], found
+
+
 def test_config_of_somebody_else_moves_no_home(accounts: Accounts, deploy: Account, lab: Path) -> None:
     place = give(lab / "place", deploy, 0o700)
     kept = give(place / "auth.json", deploy, 0o600, auth())
