@@ -98,6 +98,7 @@ def state_of(place: Place, seen: Snapshot) -> FileState:
         directory_exists=not place.missing,
         directory_uid=place.directory_info.st_uid,
         shared=place.shared and not place.missing,
+        movable=place.movable,
         missing_directories=len(place.missing),
         acting=place.acting,
         bound=place.bound,

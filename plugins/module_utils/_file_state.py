@@ -48,6 +48,7 @@ class FileState:
     directory_exists: bool
     directory_uid: int = field(default=0, compare=False)
     shared: bool = field(default=False, compare=False)
+    movable: bool = field(default=False, compare=False)
     missing_directories: int = field(default=0, compare=False)
     acting: Identity = field(default=Identity(0, 0, (0,)), compare=False)
     bound: bool = field(default=False, compare=False)
@@ -109,7 +110,7 @@ def new_directory_uid(state: FileState, wanted: Wanted) -> int:
 
 def _keeps_group(state: FileState, uid: int, directory_uid: int) -> bool:
     """Whose directory it is could have put a file of this account there that has a group of his own."""
-    return not state.privileged or directory_uid == uid or (directory_uid == 0 and not state.shared)
+    return not state.privileged or (directory_uid in (0, uid) and not state.shared)
 
 
 def right_owner(
@@ -207,7 +208,7 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
 
 def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     """Where others choose which file stands there, no group gets to read one that it could not read before."""
-    chosen = state.shared or state.led or (state.privileged and state.directory_uid not in (0, uid))
+    chosen = state.movable or state.shared or state.led or (state.privileged and state.directory_uid not in (0, uid))
     readable = state.mode is not None and state.mode & 0o040 and state.gid == gid
     if state.data is None or not chosen or not mode & 0o040 or readable:
         return

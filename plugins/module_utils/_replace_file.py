@@ -347,7 +347,7 @@ def replace_file(
 ) -> None:
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
     with acting_as(made.maker), _translated(place, made.maker):
-        if not (place.directory_info.st_uid == uid or (place.acting.uid == 0 and not place.shared)):
+        if place.movable or not (place.directory_info.st_uid == uid or place.acting.uid == 0):
             # Whose directory this is can have put a file with an ACL there, or made one the default.
             with suppress(OSError, AttributeError):
                 os.removexattr(made.fd, _ACL)

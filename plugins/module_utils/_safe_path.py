@@ -56,8 +56,8 @@ class Place:
 
     ``bound``: a link or somebody's data led here, so that nothing but the rights of ``acting`` may be used. ``led``: a
     link did that was not made by the owner of its directory. ``shared``: root acts in a directory that others than root
-    may write to, or may have put in place. ``missing`` are directories between the open one and the file that do not
-    exist.
+    may write to, or may have put in place; ``movable``: the same, whoever acts there. ``missing`` are directories
+    between the open one and the file that do not exist.
     """
 
     path: str
@@ -72,6 +72,7 @@ class Place:
     bound: bool
     led: bool
     shared: bool
+    movable: bool
 
     @property
     def privileged(self) -> bool:
@@ -346,6 +347,7 @@ class _Walk:
             bound=self.bound,
             led=self.led,
             shared=self.privileged and self.acting.uid == 0 and self.steps[-1].shared,
+            movable=self.privileged and (self.misled or self.steps[-1].shared),
         )
 
     def _where(self, *names: str) -> str:

@@ -343,6 +343,26 @@ def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path,
     assert owner_and_mode(project / "private.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
+def test_moved_directory_of_the_owners_is_opened_to_no_group(accounts: Accounts, lab: Path) -> None:
+    shared = group_of(lab / "shared", accounts.deploy, 0o775)
+    give(shared / "private", accounts.other, 0o755)
+    give(shared / "private/auth.json", accounts.other, 0o600, auth())
+    accounts.deploy.run(f"cd {shared}; mv private shop")
+    for options in ({"uid": accounts.other.uid}, {}):
+        refused(shared / "shop/auth.json", "foreign_owner", gid=accounts.deploy.gid, mode=0o640, **options)
+    assert owner_and_mode(shared / "shop/auth.json") == (accounts.other.uid, accounts.other.gid, 0o600)
+
+
+def test_group_of_a_moved_file_of_roots_gets_no_key(accounts: Accounts, lab: Path) -> None:
+    shared = group_of(lab / "shared", accounts.other, 0o775)
+    planted = give(shared / "other.json", None, 0o640, "{}\n")
+    os.chown(planted, 0, accounts.deploy.gid)
+    accounts.other.run(f"mv {planted} {shared}/auth.json")
+    refused(shared / "auth.json", "foreign_owner", mode=0o640)
+    write(shared / "auth.json")
+    assert owner_and_mode(shared / "auth.json") == (0, 0, 0o600)
+
+
 def test_left_over_of_another_is_no_file_of_ours(accounts: Accounts, lab: Path) -> None:
     """A killed run leaves root's temporary file with the key of another; a member of the group may move it."""
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
