@@ -109,7 +109,7 @@ def new_directory_uid(state: FileState, wanted: Wanted) -> int:
 
 
 def _keeps_group(state: FileState, uid: int, directory_uid: int) -> bool:
-    """Whose directory it is could have put a file of this account there that has a group of his own."""
+    """Whether the group stays. Elsewhere the directory's owner can have moved a file with another group there."""
     return not state.privileged or (directory_uid in (0, uid) and not state.shared)
 
 
@@ -208,7 +208,7 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
 
 def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     """Where others choose which file stands there, no group gets to read one that it could not read before."""
-    chosen = state.movable or state.shared or state.led or (state.privileged and state.directory_uid not in (0, uid))
+    chosen = state.movable or state.led or (state.privileged and state.directory_uid not in (0, uid))
     readable = state.mode is not None and state.mode & 0o040 and state.gid == gid
     if state.data is None or not chosen or not mode & 0o040 or readable:
         return
