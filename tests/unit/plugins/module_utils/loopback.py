@@ -75,11 +75,20 @@ class Exchange:
             if not chunk:
                 raise OSError("no request")
             head += chunk
+        head, _end, self.body = head.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         self.line = lines[0]
         self.method, self.path = self.line.split(" ")[:2]
         pairs = (line.partition(":") for line in lines[1:] if line)
         self.headers: Dict[str, str] = {name.lower(): value.strip() for name, _colon, value in pairs}
+        # Whole, whatever the answer: a server that closes before it has read all resets the connection.
+        missing = int(self.headers.get("content-length", 0)) - len(self.body)
+        while missing > 0:
+            chunk = self.connection.recv(missing)
+            if not chunk:
+                raise OSError("no request")
+            self.body += chunk
+            missing -= len(chunk)
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
