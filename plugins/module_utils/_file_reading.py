@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
-from typing import Callable, Optional, Tuple, TypeVar
+from typing import Callable, Optional, TypeVar
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_state import Change, FileState, Wanted, decide
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import identity_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Pace, read_file
+from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Pace, Snapshot, read_file
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import ANYBODY, Access, Place, locate
 
 PATIENCE = 1.0  # seconds: Composer truncates and writes in place, which takes it milliseconds
@@ -22,7 +21,6 @@ STEP = 0.02
 ATTEMPTS = 20
 
 Seen = TypeVar("Seen")
-Snapshot = Optional[Tuple[bytes, os.stat_result]]
 
 
 def observe(
@@ -85,16 +83,17 @@ def look(path: str, access: Access) -> FileState:
         return state_of(place, read_file(place, access.owner))
 
 
-def state_of(place: Place, seen: Snapshot) -> FileState:
+def state_of(place: Place, seen: Optional[Snapshot]) -> FileState:
     """What was seen at a place, without its open directory."""
-    info = None if seen is None else seen[1]
+    info = None if seen is None else seen.info
     return FileState(
         path=place.path,
         real_path=place.real_path,
-        data=None if seen is None else seen[0],
+        data=None if seen is None else seen.data,
         uid=None if info is None else info.st_uid,
         gid=None if info is None else info.st_gid,
         mode=None if info is None else stat.S_IMODE(info.st_mode),
+        acl=seen is not None and seen.acl,
         directory_exists=not place.missing,
         directory_uid=place.directory_info.st_uid,
         shared=place.shared and not place.missing,

@@ -46,6 +46,7 @@ class FileState:
     gid: Optional[int]
     mode: Optional[int]
     directory_exists: bool
+    acl: bool = field(default=False, compare=False)
     directory_uid: int = field(default=0, compare=False)
     shared: bool = field(default=False, compare=False)
     movable: bool = field(default=False, compare=False)
@@ -151,9 +152,9 @@ def decide(
             raise _denied(state, f"make a directory of {account_name(directory_uid)} for it")
     uid, gid = right_owner(state, wanted.ownership, directory_uid=directory_uid, primary_group=primary_group)
     mode = wanted.ownership.mode
-    _check_widening(state, uid, gid, mode)
     if (state.data, state.uid, state.gid, state.mode) == (data, uid, gid, mode):
         return state
+    _check_widening(state, uid, gid, mode)
     if state.bound or not state.privileged:
         gid = _within_own_rights(state, wanted.ownership, uid, gid)
     return replace(
@@ -209,13 +210,15 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
 def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     """Where others choose which file stands there, no group gets to read one that it could not read before."""
     chosen = state.movable or state.led or (state.privileged and state.directory_uid not in (0, uid))
-    readable = state.mode is not None and state.mode & 0o040 and state.gid == gid
+    # With an ACL those bits are its mask, and its entries decide.
+    readable = state.mode is not None and state.mode & 0o040 and state.gid == gid and not state.acl
     if state.data is None or not chosen or not mode & 0o040 or readable:
         return
+    by_hand = "setfacl -b, chgrp, chmod g+r" if state.acl else "chgrp, chmod g+r"
     raise KeyfleetError(
         "foreign_owner",
         f"{state.path} cannot be read by its group yet, and others than {account_name(uid)} may have moved it there, "
-        "so what is in it is opened to no group. Do that by hand (chgrp, chmod g+r), or remove the file.",
+        f"so what is in it is opened to no group. Do that by hand ({by_hand}), or remove the file.",
         path=state.path,
     )
 

@@ -13,7 +13,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_reading import (
     ATTEMPTS,
     STEP,
-    Snapshot,
     judge,
     look,
     patiently,
@@ -33,6 +32,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._make_directory i
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
     Moved,
     Pace,
+    Snapshot,
     Wait,
     discard_left_over,
     maker_of,
@@ -98,19 +98,19 @@ class Writer:
             replace_file(place, made, seen, after.data, uid, after.gid, after.mode)
             return change
 
-    def _planned(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Snapshot, Change]:
+    def _planned(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Optional[Snapshot], Change]:
         seen, data = self._read(place, wanted, last)
         before = state_of(place, seen)
         after = judge(before, wanted, data)
         return seen, Change(wanted, before, before if after.data is None else after)
 
-    def _read(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Snapshot, Optional[bytes]]:
-        seen: Snapshot = None
+    def _read(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Optional[Snapshot], Optional[bytes]]:
+        seen: Optional[Snapshot] = None
 
         def transformed() -> Optional[bytes]:
             nonlocal seen
             seen = read_file(place, wanted.ownership.uid)
-            return wanted.transform(None if seen is None else seen[0])
+            return wanted.transform(None if seen is None else seen.data)
 
         try:
             data = patiently(transformed, self.patience, self.pace)
@@ -118,7 +118,7 @@ class Writer:
             if last is not None:
                 data = last
             elif wanted.when_unfit is not None:
-                data = wanted.when_unfit(None if seen is None else seen[0])
+                data = wanted.when_unfit(None if seen is None else seen.data)
             else:
                 raise malformed([problem_of(wanted, exc)]) from exc
         return seen, data

@@ -14,7 +14,7 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
@@ -46,6 +46,14 @@ class Pace:
     sleep: Callable[[float], None]
 
 
+class Snapshot(NamedTuple):
+    """A file as it was read: its bytes, its facts, and whether it has an ACL, with which its mode says little."""
+
+    data: bytes
+    info: os.stat_result
+    acl: bool
+
+
 class Wait(NamedTuple):
     """How long to wait for other runs: ``seconds`` in all, which end at ``until`` on the clock of ``pace``."""
 
@@ -59,8 +67,8 @@ def temporary_name(name: str) -> str:
     return f".{name}.keyfleet"
 
 
-def read_file(place: Place, owner: Optional[int] = None) -> Optional[Tuple[bytes, os.stat_result]]:
-    """Bytes and facts of the file, None when there is none. ``owner``: the account it was asked to belong to."""
+def read_file(place: Place, owner: Optional[int] = None) -> Optional[Snapshot]:
+    """The file, None when there is none. ``owner``: the account it was asked to belong to."""
     if place.missing:
         return None
     if place.info is not None and not stat.S_ISREG(place.info.st_mode):
@@ -75,10 +83,11 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Tuple[bytes
     except OSError as exc:
         raise _read_failure(exc, place) from exc
     try:
-        data, info = _read_open(place, fd)
+        seen = _read_open(place, fd)
     finally:
         os.close(fd)
-    if place.shared and owner and info.st_uid == 0 and not may_read(info, identity_of(owner, info.st_gid)):
+    info = seen.info
+    if place.shared and owner and info.st_uid == 0 and not _may_read(place, info, identity_of(owner, info.st_gid)):
         raise KeyfleetError(
             "foreign_owner",
             f"{place.path} belongs to root, {account_name(owner)} may not read it, and others may write to a directory "
@@ -88,15 +97,20 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Tuple[bytes
             gid=info.st_gid,
             mode=stat.S_IMODE(info.st_mode),
         )
-    return data, info
+    return seen
 
 
-def may_read(info: os.stat_result, who: Identity) -> bool:
-    """Whether the mode of a file lets an account read it."""
-    if info.st_uid == who.uid:
-        return bool(info.st_mode & stat.S_IRUSR)
-    in_group = info.st_gid == who.gid or info.st_gid in who.groups
-    return bool(info.st_mode & (stat.S_IRGRP if in_group else stat.S_IROTH))
+def _may_read(place: Place, info: os.stat_result, who: Identity) -> bool:
+    """Whether an account can reach and read a file by itself. The kernel answers, which knows of every ACL."""
+    try:
+        with acting_as(who):
+            fd = os.open(place.real_path, _READ_FLAGS)
+    except OSError:
+        return False
+    try:
+        return os.path.samestat(os.fstat(fd), info)
+    finally:
+        os.close(fd)
 
 
 def _open(place: Place) -> int:
@@ -109,7 +123,14 @@ def _read_failure(exc: OSError, place: Place) -> Exception:
     return failure(exc, "read it", place.path, place.acting, code="read_failed")
 
 
-def _read_open(place: Place, fd: int) -> Tuple[bytes, os.stat_result]:
+def _has_acl(fd: int) -> bool:
+    try:
+        return bool(os.getxattr(fd, _ACL))
+    except (OSError, AttributeError):
+        return False
+
+
+def _read_open(place: Place, fd: int) -> Snapshot:
     info = os.fstat(fd)
     if not stat.S_ISREG(info.st_mode):
         raise not_a_file(place.path, info.st_mode)
@@ -121,7 +142,7 @@ def _read_open(place: Place, fd: int) -> Tuple[bytes, os.stat_result]:
         except OSError as exc:
             raise _read_failure(exc, place) from exc
         if not piece:
-            return b"".join(pieces), info
+            return Snapshot(b"".join(pieces), info, _has_acl(fd))
         pieces.append(piece)
         size += len(piece)
         if size > LARGEST:
@@ -339,7 +360,7 @@ def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: boo
 def replace_file(
     place: Place,
     made: Temporary,
-    seen: Optional[Tuple[bytes, os.stat_result]],
+    seen: Optional[Snapshot],
     data: bytes,
     uid: int,
     gid: int,
@@ -347,12 +368,14 @@ def replace_file(
 ) -> None:
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
     with acting_as(made.maker), _translated(place, made.maker):
-        if place.movable or not (place.directory_info.st_uid == uid or place.acting.uid == 0):
-            # Whose directory this is can have put a file with an ACL there, or made one the default.
+        own = place.directory_info.st_uid == uid or place.acting.uid == 0
+        foreign = place.movable or place.led or not own
+        if foreign or seen is not None:
+            # Whose directory this is may have made an ACL the default.
             with suppress(OSError, AttributeError):
                 os.removexattr(made.fd, _ACL)
-        elif seen is not None and seen[1].st_uid == uid:
-            _keep_attributes(place, seen[1], made.fd)
+        if seen is not None and not foreign and seen.info.st_uid == uid:
+            _keep_attributes(place, seen.info, made.fd, mode)
         _fill(made.fd, data)
         info = os.fstat(made.fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
@@ -390,19 +413,21 @@ def _fill(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def _keep_attributes(place: Place, seen: os.stat_result, fd: int) -> None:
+def _keep_attributes(place: Place, seen: os.stat_result, fd: int, mode: int) -> None:
     """Give the new file the attributes of the one that it replaces: SELinux context, ACL, and those of users.
 
-    The mode, which is set afterwards, limits what an ACL grants to others than the owner.
+    The mode, which is set afterwards, limits what an ACL grants to others than the owner. Where it lets the group do
+    more than it could before, the ACL is left out: entries of it would come to life that had no effect.
     """
     if not hasattr(os, "listxattr"):
         return
+    kept = tuple(one for one in _KEPT_ATTRIBUTES if one != _ACL or not mode & 0o070 & ~seen.st_mode)
     with suppress(OSError), acting_as(place.own):
         old = _open(place)
         try:
             names = os.listxattr(old) if os.path.samestat(os.fstat(old), seen) else []
             for name in names:
-                if name.startswith(_KEPT_ATTRIBUTES):
+                if name.startswith(kept):
                     # What a file system, a kernel or this process cannot set is not worth a failure.
                     with suppress(OSError):
                         os.setxattr(fd, name, os.getxattr(old, name))
@@ -421,10 +446,10 @@ def _as_needed(place: Place, action: Callable[[], None]) -> None:
             action()
 
 
-def _same(one: Optional[Tuple[bytes, os.stat_result]], two: Optional[Tuple[bytes, os.stat_result]]) -> bool:
+def _same(one: Optional[Snapshot], two: Optional[Snapshot]) -> bool:
     if one is None or two is None:
         return one is two
-    return one[0] == two[0] and os.path.samestat(one[1], two[1])
+    return one.data == two.data and os.path.samestat(one.info, two.info)
 
 
 def _sync_directory(place: Place) -> None:

@@ -299,7 +299,14 @@ def spy(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 def test_the_environment_of_curl_is_its_own(host: Host, spy: tuple[Path, dict[str, str]]) -> None:
     seen, env = spy
-    env = {**env, "NO_PROXY": "*", "SSL_CERT_DIR": "/etc/ssl/certs", "AWS_SECRET_ACCESS_KEY": "made-up", "QLOGDIR": "/tmp", "VAULT_TOKEN": "made-up"}
+    env = {
+        **env,
+        "NO_PROXY": "*",
+        "SSL_CERT_DIR": "/etc/ssl/certs",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "QLOGDIR": "/tmp",
+        "VAULT_TOKEN": "made-up",
+    }
     host.run(INFO, env=env, **host.pair)
     lines = seen.read_text().splitlines()
     assert not [line for line in lines if "made-up" in line or "QLOGDIR" in line or "PYTHONPATH" in line]

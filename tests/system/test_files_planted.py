@@ -275,6 +275,24 @@ def test_file_of_roots_that_was_moved_is_given_to_nobody(accounts: Accounts, lab
         assert owner_and_mode(path)[0] == accounts.deploy.uid
 
 
+@pytest.mark.needs("setfacl")
+@pytest.mark.parametrize("how", ["ACL of the file", "mode of the directory", "mode above the directory"])
+def test_owner_gets_no_file_that_only_its_mode_opens(accounts: Accounts, lab: Path, how: str) -> None:
+    shared = group_of(lab / "shared", accounts.deploy, 0o2775)
+    give(shared / "admin", None, 0o755)
+    give(shared / "admin/sub", None, 0o755)
+    path = give(shared / "admin/sub/auth.json", None, 0o644, auth())
+    if how == "ACL of the file":
+        subprocess.run(["setfacl", "-m", f"u:{accounts.deploy.name}:-", path], check=True)
+    else:
+        (path.parent if how == "mode of the directory" else path.parent.parent).chmod(0o700)
+    accounts.deploy.run(f"cd {shared}; mv admin shop")
+    path = shared / "shop/sub/auth.json"
+    before = facts(path)
+    refused(path, "foreign_owner", uid=accounts.deploy.uid)
+    assert facts(path) == before
+
+
 @pytest.mark.parametrize("how", ["in a directory that was moved", "in a sticky directory"])
 @pytest.mark.parametrize("target", ["file", "directory"])
 def test_link_of_roots_that_was_moved_leads_to_nothing_of_roots(
@@ -332,6 +350,26 @@ def test_file_of_another_is_opened_to_no_group_in_a_users_directory(accounts: Ac
     accounts.deploy.run(f"! cat {path} 2>/dev/null")
     path.unlink()
     converges({**PAIR, **options, "mode": "0640"}, project)
+
+
+@pytest.mark.needs("setfacl")
+@pytest.mark.parametrize("whose", ["root's", "the owner's"])
+def test_group_that_an_acl_keeps_out_is_let_in_by_nobody(accounts: Accounts, lab: Path, whose: str) -> None:
+    """The group's part of the mode is the mask then, and says nothing of the group."""
+    holder = None if whose == "root's" else accounts.other
+    shared = give(lab / "shared", None if holder is None else accounts.deploy, 0o775)
+    os.chown(shared, shared.stat().st_uid, accounts.deploy.gid)
+    path = give(shared / "secret.json", holder, 0o600, auth())
+    os.chown(path, path.stat().st_uid, accounts.deploy.gid)
+    subprocess.run(["setfacl", "-m", f"u:{accounts.web.name}:r,g::-,m::r", path], check=True)
+    assert owner_and_mode(path)[1:] == (accounts.deploy.gid, 0o640)
+    accounts.deploy.run(f"cd {shared}; mv secret.json auth.json; ! cat auth.json 2>/dev/null")
+    path = shared / "auth.json"
+    before = facts(path)
+    options = {**PAIR, "paths": [str(path)], "group": accounts.deploy.name, "mode": "0640"}
+    answer = install({**options, "owner": holder.name if holder else "root"})
+    assert answer.code == "foreign_owner" and "setfacl -b" in answer.result["msg"], answer.result
+    assert facts(path) == before
 
 
 def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path, join: Join) -> None:
@@ -633,6 +671,13 @@ def test_attributes_of_a_file_are_kept(accounts: Accounts, lab: Path) -> None:
     write(path, "third.example")
     assert "mask::---" in acl(path) and owner_and_mode(path)[2] == 0o600
     accounts.web.run(f"! cat {path} 2>/dev/null")
+    # What had no effect comes to no life when the group may read, nor does a default of the directory.
+    subprocess.run(["setfacl", "-m", f"d:u:{accounts.web.name}:r", site], check=True)
+    write(path, "fourth.example", mode=0o640)
+    assert accounts.web.name not in acl(path) and os.getxattr(path, "user.note") == b"kept"
+    path.unlink()
+    write(path, mode=0o640)
+    assert f"user:{accounts.web.name}:r--" in acl(path)
 
 
 @pytest.mark.needs("setfacl", "getfacl")
@@ -663,6 +708,8 @@ def test_directorys_owner_reads_no_key_of_another(accounts: Accounts, lab: Path,
     options = {**PAIR, "paths": [str(site / "auth.json")], "owner": accounts.other.name, "mode": "0640"}
     assert install(options).code == "foreign_owner"
     # With a mode that lets his own group read it there is nothing to be opened, and the rest is not kept.
+    subprocess.run(["setfacl", "-b", site / "auth.json"], check=True)
+    (site / "auth.json").chmod(0o640)
     os.chown(site / "auth.json", accounts.other.uid, accounts.other.gid)
     converges(options, site)
     assert owner_and_mode(site / "auth.json") == (accounts.other.uid, accounts.other.gid, 0o640)
