@@ -41,7 +41,7 @@ def _sources(path: Optional[str], environ: Mapping[str, str]) -> List[Source]:
         return _source(path, observe(os.path.abspath(path), parse=bytes).data)
     home = _home(environ)
     own = _source(home.auth_file, observe(home.auth_file, parse=bytes).data)
-    config = [one for one in Sources({}).read_by([home], None) if one.path == home.config_file]
+    config = [one for one in Sources({}).read_by(None, [home], None) if one.path == home.config_file]
     text = environ.get(ENVIRONMENT, "")
     # To PHP, "0" is as good as nothing.
     given = None if text in ("", "0") else text.encode("utf-8", "surrogateescape")

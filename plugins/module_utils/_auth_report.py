@@ -21,7 +21,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof impor
     stop_on,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_each
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import Sources
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import (
+    MOST_BYTES,
+    Sources,
+    not_looked_at,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import (
     Account,
     Home,
@@ -49,8 +53,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
 
 # Directories that hold other people's code by the thousand, never a key that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
-# Of all files together: each entry takes a kilobyte until it is told of.
-_MOST_BYTES = 16 * 1024 * 1024
+# Of all files, and of all rows of `effective`.
 _MOST_ENTRIES = 50000
 
 
@@ -94,7 +97,7 @@ def _ask(
 
 def _look(report: Report) -> None:
     """Read every file on the list, whatever state it is in."""
-    bytes_left, entries_left = _MOST_BYTES, _MOST_ENTRIES
+    bytes_left, entries_left = MOST_BYTES, _MOST_ENTRIES
     problems: Dict[Which, List[Problem]] = {}
     for which, seen in read_each({which: (which[0], asked.access) for which, asked in report.asked.items()}):
         path, asked = which[0], report.asked[which]
@@ -112,8 +115,8 @@ def _look(report: Report) -> None:
             bytes_left -= len(data)
             entries_left -= len(auth_json.entries(document))
             if bytes_left < 0 or entries_left < 0:
-                text = f"{path} was not looked at: so much was found before it that the limit of one run was reached"
-                told.append(Problem("read_failed", text, path))
+                report.bytes_of[path] = None
+                told.append(not_looked_at(path))
                 continue
             report.found[which] = document
         if which[1] is None:
@@ -229,9 +232,20 @@ def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -
     views: List[Tuple[Optional[User], Optional[str]]] = [(user, None) for user in users]
     views += [(user, project) for user in (users or [None]) for project in projects]  # type: ignore[list-item]
     files = Sources(report.bytes_of)
+    left = _MOST_ENTRIES
     for user, project in views:
-        sources = files.read_by(user.homes[:1] if user else (), project)
-        for repository in repositories(sources):
+        uid, homes = (user.account.uid, user.homes[:1]) if user else (None, ())
+        sources = files.read_by(uid, homes, project)
+        named = repositories(sources)
+        if len(named) > left:
+            where = " in ".join(part for part in (user and user.account.name, project) if part)
+            text = (
+                f"effective, {where}: {len(named)} hosts were left out: {_MOST_ENTRIES} rows are the limit of one run"
+            )
+            report.problems.append(Problem("read_failed", text, project))
+            continue
+        left -= len(named)
+        for repository in named:
             won = winner(sources, repository)
             if won:
                 result.append(
@@ -243,6 +257,7 @@ def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -
                         reason=won.reason,
                     )
                 )
+    report.problems.extend(files.problems)
     return result
 
 

@@ -14,46 +14,66 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Source, shadows
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Home
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import ANYBODY, Access, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object
 
 # A path → its bytes as they are or would be.
 Known = Mapping[str, Optional[bytes]]
+# Of all files together: each entry takes a kilobyte until it is told of.
+MOST_BYTES = 16 * 1024 * 1024
+
+
+def not_looked_at(path: str) -> Problem:
+    """For a file that is left out, since the rest of the run would wait for it."""
+    text = f"{path} was not looked at: so much was found before it that the limit of one run was reached"
+    return Problem("read_failed", text, path)
 
 
 class Sources:
-    """Files that Composer reads, each read and parsed once. What is not ``known`` is read from the disk."""
+    """Files that Composer reads, each read and parsed once. What is not ``known`` is read from the disk.
+
+    ``problems`` are those that were left out since the limit of one run was reached.
+    """
 
     def __init__(self, known: Known) -> None:
+        self.problems: List[Problem] = []
         self._known = known
-        self._found: Dict[Tuple[str, str, Optional[int]], Optional[Source]] = {}
+        self._bytes_left = MOST_BYTES
+        self._found: Dict[Tuple[str, str, Access], Optional[Source]] = {}
 
-    def read_by(self, homes: Sequence[Home], project: Optional[str]) -> List[Source]:
-        """The user's own files, then the project's, weakest first. COMPOSER_AUTH is not seen: it is a process's."""
+    def read_by(self, uid: Optional[int], homes: Sequence[Home], project: Optional[str]) -> List[Source]:
+        """The user's own files, then the project's, weakest first. COMPOSER_AUTH is not seen: it is a process's.
+
+        ``uid`` is the user's, where one is meant: what others moved into their home is none of theirs.
+        """
         found = []
         for home in homes:
             if home.config_file:
-                found.append(self._source("user's config.json", home.config_file, _in_config))
-            found.append(self._source("user's auth.json", home.auth_file, bytes, home.walk_as))
+                found.append(self._source("user's config.json", home.config_file, _in_config, Access(uid)))
+            found.append(self._source("user's auth.json", home.auth_file, bytes, Access(uid, home.walk_as)))
         if project is not None:
             found.append(self._source("project's composer.json", os.path.join(project, "composer.json"), _in_config))
             found.append(self._source("project's auth.json", os.path.join(project, "auth.json"), bytes))
         return [source for source in found if source is not None]
 
     def _source(
-        self, name: str, path: str, part: Callable[[bytes], bytes], walk_as: Optional[int] = None
+        self, name: str, path: str, part: Callable[[bytes], bytes], access: Access = ANYBODY
     ) -> Optional[Source]:
-        which = name, path, walk_as
+        which = name, path, access
         if which not in self._found:
             self._found[which] = None
             try:
                 # What is known was read on behalf of whoever asked for it, not of the user whose data name the place.
-                if path in self._known and walk_as is None:
+                if path in self._known and access.walk_as is None:
                     data = self._known[path]
                 else:
-                    data = observe(path, parse=bytes, access=Access(walk_as=walk_as)).data
+                    data = observe(path, parse=bytes, access=access).data
+                    self._bytes_left -= len(data or b"")
+                    if self._bytes_left < 0:
+                        self.problems.append(not_looked_at(path))
+                        data = None
                 if data is not None:
                     self._found[which] = Source(name, path, parse(part(data)))
             except (KeyfleetError, Unfit):
@@ -72,6 +92,7 @@ class View:
     """One situation in which a Composer would read credentials: for whom, with which home of the user, where."""
 
     words: str
+    uid: Optional[int]
     homes: Tuple[Home, ...]
     project: Optional[str]
 
@@ -81,14 +102,15 @@ def _views(place: Place, key: Key, first_file: Mapping[str, str], projects: Sequ
     if place.user is not None:
         name = place.user.name
         home = (Home(place.path, config_file=place.config_file),)
-        views = [View(f"For {name}", home, None)]
+        uid = place.user.uid
+        views = [View(f"For {name}", uid, home, None)]
         if first_file.get(name) == place.path:
-            views += [View(f"For {name} in {project}", home, project) for project in projects]
+            views += [View(f"For {name} in {project}", uid, home, project) for project in projects]
         return views
     project = os.path.dirname(place.path)
     if project in key.projects:
-        return [View(f"In {project}", (), project)]
-    return [View(f"Where {place.path} is read", (Home(place.path),), None)]
+        return [View(f"In {project}", None, (), project)]
+    return [View(f"Where {place.path} is read", None, (Home(place.path),), None)]
 
 
 def shadow_problems(keys: Sequence[Key], places: Sequence[Place], known: Known) -> List[Problem]:
@@ -115,11 +137,11 @@ def shadow_problems(keys: Sequence[Key], places: Sequence[Place], known: Known) 
             for view in _views(place, key, first_file, projects):
                 problems.extend(
                     shadows(
-                        sources.read_by(view.homes, view.project),
+                        sources.read_by(view.uid, view.homes, view.project),
                         repository=key.repository,
                         public_key=key.public_key or "",
                         private_key=key.private_key,
                         where=view.words,
                     )
                 )
-    return problems
+    return problems + sources.problems

@@ -13,7 +13,7 @@ import pwd
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 
@@ -94,7 +94,7 @@ def _existing(directories: Sequence[str]) -> List[str]:
 def _moved_home(home: str, user: Account, user_home: str) -> Optional[str]:
     """The directory that ``config.home`` in the home's config.json names instead, or None."""
     path = os.path.join(home, "config.json")
-    state = observe(path, parse=bytes)
+    state = observe(path, parse=bytes, access=Access(user.uid))
     try:
         moved = json_value(state.data or b"{}")["config"]["home"]
     except (ValueError, LookupError, TypeError):

@@ -261,3 +261,29 @@ def test_large_files_of_users_take_no_more_memory_than_a_few(deploy: Account) ->
     result = info({"search": [str(deploy.home / "tree")], "verify": "never"}).result
     assert len(result["files"]) == 4 and len(result["problems"]) == 4, codes(result)
     assert all("limit of one run" in row["message"] for row in result["problems"]), result["problems"]
+
+
+def test_what_wins_is_told_of_users_and_projects_up_to_a_limit(accounts: Accounts, deploy: Account, lab: Path) -> None:
+    pair = {"username": "a", "password": "b"}
+    put(
+        deploy, ".composer/config.json", json.dumps({"config": {"http-basic": {f"h{n}.a": pair for n in range(30000)}}})
+    )
+    projects = [give(lab / name, deploy, 0o755) for name in ("one", "two", "three")]
+    give(projects[2] / "auth.json", deploy, 0o600, auth())
+    options = {"users": [deploy.name, accounts.other.name], "projects": [str(path) for path in projects]}
+    result = info({**options, "verify": "never"}).result
+    rows = [(row["user"], row["project"]) for row in result["effective"]]
+    assert len(rows) == 30000 + 1 and rows[-1] == (accounts.other.name, str(projects[2]))
+    left = [row for row in result["problems"] if row["code"] == "read_failed"]
+    assert [row["path"] for row in left] == options["projects"], left
+    assert all(deploy.name in row["message"] and "limit of one run" in row["message"] for row in left), left
+
+
+def test_configurations_of_users_take_no_more_memory_than_a_few(lab: Path, deploy: Account) -> None:
+    text = json.dumps({"config": {"http-basic": {"a.example": {"username": "a", "password": "b" * 4_000_000}}}})
+    projects = [give(lab / str(number), deploy, 0o755) for number in range(6)]
+    for project in projects:
+        give(project / "composer.json", deploy, 0o644, text)
+    result = info({"projects": [str(path) for path in projects], "verify": "never"}).result
+    assert len(result["effective"]) == 4
+    assert [row["path"] for row in result["problems"]] == [f"{path}/composer.json" for path in projects[4:]]

@@ -236,22 +236,37 @@ def test_directory_of_another_below_roots_shared_directory(accounts: Accounts, l
     assert owner_and_mode(www / "roots/auth.json")[0] == accounts.web.uid
 
 
-def test_planted_composer_home_below_a_home_of_roots(accounts: Accounts) -> None:
-    """As /var/www, which belongs to root, and to the group of those who deploy."""
+@pytest.fixture
+def www(accounts: Accounts) -> Iterator[Path]:
+    """The home of `web` as /var/www, which belongs to root, and to the group of those who deploy."""
     home = accounts.web.home
     os.chown(home, 0, accounts.deploy.gid)
     home.chmod(0o2775)
-    try:
-        accounts.deploy.run(f"mkdir {home}/.composer")
-        answer = install({**PAIR, "users": [accounts.web.name]})
-        assert answer.code == "unsafe_path" and os.listdir(home / ".composer") == [], answer.result
-        accounts.deploy.run(f"rmdir {home}/.composer")
-        converges({**PAIR, "users": [accounts.web.name]}, home)
-        assert owner_and_mode(home / ".composer") == (accounts.web.uid, accounts.web.gid, 0o700)
-    finally:
-        subprocess.run(["rm", "-rf", str(home / ".composer")], check=True)
-        os.chown(home, 0, 0)
-        home.chmod(0o755)
+    yield home
+    subprocess.run(["rm", "-rf", home / ".composer"], check=True)
+    os.chown(home, 0, 0)
+    home.chmod(0o755)
+
+
+def test_planted_composer_home_below_a_home_of_roots(accounts: Accounts, www: Path) -> None:
+    accounts.deploy.run(f"mkdir {www}/.composer")
+    answer = install({**PAIR, "users": [accounts.web.name]})
+    assert answer.code == "unsafe_path" and os.listdir(www / ".composer") == [], answer.result
+    accounts.deploy.run(f"rmdir {www}/.composer")
+    converges({**PAIR, "users": [accounts.web.name]}, www)
+    assert owner_and_mode(www / ".composer") == (accounts.web.uid, accounts.web.gid, 0o700)
+
+
+@pytest.mark.parametrize("name", ["auth.json", "config.json"])
+def test_report_takes_nothing_of_roots_for_a_users(accounts: Accounts, www: Path, name: str) -> None:
+    give(www / "admin", None, 0o755)
+    entries = auth(host="other.example")
+    give(www / "admin" / name, None, 0o600, entries if name == "auth.json" else f'{{"config": {entries}}}')
+    accounts.deploy.run(f"cd {www}; mv admin .composer")
+    answer = info({"users": [accounts.web.name], "verify": "never"})
+    assert answer.result["effective"] == [] and "other.example" not in answer.text, answer.result
+    found = {row["code"] for row in answer.result["problems"]}
+    assert name == "config.json" or found == {"foreign_owner"}, answer.result
 
 
 def test_file_of_roots_that_was_moved_is_given_to_nobody(accounts: Accounts, lab: Path) -> None:

@@ -34,7 +34,9 @@ def _home(tmp_path: Path) -> Home:
 
 
 def names(home: Optional[Home], project: Optional[Path]) -> List[str]:
-    return [source.name for source in Sources({}).read_by([home] if home else [], str(project) if project else None)]
+    return [
+        source.name for source in Sources({}).read_by(None, [home] if home else [], str(project) if project else None)
+    ]
 
 
 def test_the_order_is_composer_s(home: Home, tmp_path: Path) -> None:
@@ -65,6 +67,6 @@ def test_what_is_not_there_or_unfit_is_no_source(tmp_path: Path) -> None:
 
 def test_a_file_that_is_about_to_be_written_counts_as_it_will_be(home: Home) -> None:
     known = {home.auth_file: json.dumps(entries("new")).encode()}
-    found = Sources(known).read_by([home], None)
+    found = Sources(known).read_by(None, [home], None)
     assert found[-1].document == entries("new")
-    assert Sources({home.auth_file: None}).read_by([home], None)[-1].name == "user's config.json"
+    assert Sources({home.auth_file: None}).read_by(None, [home], None)[-1].name == "user's config.json"
