@@ -9,14 +9,19 @@ import os
 from typing import Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import acting_as
-from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Wait, temporary
+from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
+    Moved,
+    Wait,
+    temporary,
+    temporary_name,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import Place, failure
 
 
 def make_directory(place: Place, uid: int, gid: int, owners: Sequence[int], wait: Wait) -> None:
     """Make the first missing directory of a place, 0700. ``owners`` and ``wait``: as in `temporary`."""
     name = place.missing[0]
-    with temporary(place, place.acting, owners, wait, name=name) as made:
+    with temporary(place, place.acting, owners, wait, called=temporary_name(name), directory=True) as made:
         try:
             os.fchmod(made.fd, 0o700)
             info = os.fstat(made.fd)

@@ -9,7 +9,6 @@ Who acts is the owner of the directory, as with credential files; every name is 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
@@ -20,10 +19,17 @@ from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
-    Identity,
     account_name,
     acting_as,
     identity_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
+    Pace,
+    Wait,
+    drop_acl,
+    maker_of,
+    temporary,
+    temporary_name,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import (
     Access,
@@ -35,9 +41,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _CHUNK = 1024 * 1024
-_LOCK_STEP = 0.1
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PART = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -209,57 +213,26 @@ class Target:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[Part]:
-        """The file beside it, open and held against other runs. What it holds is left there when a run breaks off.
+        """The file beside it, open and held against other runs, for a release that ``uid`` gets.
 
-        ``uid`` is the account that gets the file. Where it is not the one that acts, the part is root's: the owner of
-        the directory could keep a descriptor of one of his own, and change what has been checked.
+        What it holds is left there when a run breaks off, and gone on with by the next. Where it is not for who acts,
+        it is root's: the owner of the directory could keep a descriptor of one of his own, and change what has been
+        checked. There and in root's shared directories nothing is gone on with: it may be another file of root's.
         """
         place = self.place
-        maker = place.own if place.privileged and uid not in (None, place.acting.uid) else place.acting
-        name = f".{place.name}.keyfleet-part"
-        until = clock() + patience
-        while True:
-            fd = self._open_part(name, maker)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                with acting_as(self.place.acting), suppress(FileNotFoundError):
-                    there = os.stat(name, dir_fd=self.place.directory, follow_symlinks=False)
-                    if os.path.samestat(there, os.fstat(fd)):
-                        if not (place.shared and there.st_size):
-                            break
-                        # Others may have moved another file of root's there; it is not ours to go on with.
-                        os.unlink(name, dir_fd=place.directory)
-            except BlockingIOError as exc:
-                if clock() >= until:
-                    os.close(fd)
-                    raise KeyfleetError(
-                        "lock_timeout",
-                        f"{self.place.path}: another run has been downloading it for more than {patience:g} s.",
-                        path=self.place.path,
-                    ) from exc
-                sleep(_LOCK_STEP)
-            # Another run has put it into its place in the meantime, or still works on it.
-            os.close(fd)
-        try:
-            yield Part(self, name, fd)
-        finally:
-            os.close(fd)
+        maker = maker_of(place, place.acting.uid if uid is None else uid)
+        wait = Wait(patience, clock() + patience, Pace(clock, sleep))
+        name = f"{temporary_name(place.name)}-part"
+        owners = () if uid is None else (uid,)
+        kept = maker == place.acting and not place.shared
+        with temporary(place, maker, owners, wait, called=name, kept=kept) as made:
+            yield Part(self, made.name, made.fd)
 
-    def _open_part(self, name: str, maker: Identity) -> int:
+    def is_chosen_by(self, uid: Optional[int]) -> bool:
+        """Whether nobody but an account, and root, can have chosen which of their files stands here, and its ACL."""
         place = self.place
-        with self.doing(f"write {name} beside it"), acting_as(maker):
-            fd = os.open(name, _PART, 0o600, dir_fd=place.directory)
-        info = os.fstat(fd)
-        own = info.st_uid == maker.uid and not info.st_mode & _OTHERS_WRITE
-        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and own:
-            return fd
-        os.close(fd)
-        raise KeyfleetError(
-            "unsafe_path",
-            f"{place.path}: its temporary file, {name}, belongs to {account_name(info.st_uid)}, is no regular file, "
-            "has other names or can be written by others, so somebody may have put it there. Remove it.",
-            path=place.path,
-        )
+        others_write = place.movable or place.led or place.directory_info.st_mode & _OTHERS_WRITE
+        return not others_write and place.acting.uid in (0, uid)
 
 
 class Part:
@@ -320,6 +293,8 @@ class Part:
         """Owner, group and mode, then the name."""
         place = self._target.place
         with self._target.doing("write it"):
+            if not self._target.is_chosen_by(wanted.uid):
+                drop_acl(self._fd)
             self._target._give(self._fd, wanted, helped=place.privileged)
             os.fsync(self._fd)
             with acting_as(place.acting):

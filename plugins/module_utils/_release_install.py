@@ -143,12 +143,13 @@ def _is_there(work: Work, place: Target) -> bool:
     if sums:
         return place.sums(list(sums)) == sums
     size = work.getter.ask().size
-    if size is None:
-        return False
-    if size == place.facts.size:
+    wanted = place.wanted(work.attributes, size)
+    # What may be another file of that size is not given to an owner, nor opened to a group.
+    same = place.facts == wanted or (size == place.facts.size and place.is_chosen_by(wanted.uid))
+    if same:
         text = f"No checksum is known for {work.file_name}; its size was compared, and nothing else"
         work.problems.append(Problem("size_only", text, work.path))
-    return size == place.facts.size
+    return same
 
 
 def _fetch(work: Work, place: Target, wanted: Facts) -> Facts:

@@ -29,7 +29,8 @@ LARGEST = 4 * 1024 * 1024
 _LOCK_STEP = 0.02
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_KEPT_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ACL = "system.posix_acl_access"
 _KEPT_ATTRIBUTES = ("security.selinux", _ACL, "user.")
 
@@ -208,38 +209,49 @@ class Temporary:
 
 @contextmanager
 def temporary(
-    place: Place, maker: Identity, owners: Sequence[int], wait: Wait, *, name: str = ""
+    place: Place,
+    maker: Identity,
+    owners: Sequence[int],
+    wait: Wait,
+    *,
+    called: str = "",
+    directory: bool = False,
+    kept: bool = False,
 ) -> Iterator[Temporary]:
-    """The temporary file of a place: whoever holds its lock may replace the file. Nothing of it remains.
+    """The temporary file of a place, or ``directory``: whoever holds its lock may replace the file.
 
-    With ``name``, a directory that is to be called so. ``owners`` are the accounts whose runs are waited for; what
-    belongs to anybody else was planted, and is removed. The lock is on an inode that nobody but its owner can open.
+    Nothing of it remains, unless it is ``kept``: then a file of the maker's that is there is gone on with, and stays.
+    ``owners`` are the accounts whose runs are waited for; what belongs to anybody else was planted, and is removed. The
+    lock is on an inode that nobody but its owner can open.
     """
-    made = _claimed(place, maker, owners, wait, name=name)
+    made = _claimed(place, maker, owners, wait, called or temporary_name(place.name), directory=directory, kept=kept)
     try:
         yield made
     finally:
         try:
             with acting_as(place.acting), suppress(OSError):
                 # After the rename there is nothing to be removed, and it may be another run's by now.
-                if _is_named(place, made.name, made.fd):
-                    (os.rmdir if name else os.unlink)(made.name, dir_fd=place.directory)
+                if not kept and _is_named(place, made.name, made.fd):
+                    (os.rmdir if directory else os.unlink)(made.name, dir_fd=place.directory)
         finally:
             os.close(made.fd)
 
 
-def _claimed(place: Place, maker: Identity, owners: Sequence[int], wait: Wait, *, name: str) -> Temporary:
-    called = temporary_name(name or place.name)
+def _claimed(
+    place: Place, maker: Identity, owners: Sequence[int], wait: Wait, called: str, *, directory: bool, kept: bool
+) -> Temporary:
     left_over = False
     while True:
         with _translated(place, maker):
-            fd = _new_directory(place, called, maker) if name else _new_file(place, called, maker)
+            fd = _kept_file(place, called, maker) if kept else None
+            if fd is None:
+                fd = _new_directory(place, called, maker) if directory else _new_file(place, called, maker)
             if fd is not None:
                 # Another run may have taken it for what a killed one left, before it was locked.
                 if _try_lock(fd) and _is_named(place, called, fd):
                     return Temporary(called, fd, maker)
                 os.close(fd)
-            elif _discarded(place, called, owners, directory=bool(name)) and not (left_over and _over(wait)):
+            elif _discarded(place, called, owners, directory=directory) and not (left_over and _over(wait)):
                 left_over = True
                 continue
         if _over(wait):
@@ -255,6 +267,21 @@ def _claimed(place: Place, maker: Identity, owners: Sequence[int], wait: Wait, *
 
 def _over(wait: Wait) -> bool:
     return wait.pace.clock() >= wait.until
+
+
+def _kept_file(place: Place, name: str, maker: Identity) -> Optional[int]:
+    """What an earlier run of the maker's left, which nobody else can have open or under another name."""
+    try:
+        with acting_as(maker):
+            fd = os.open(name, _KEPT_FLAGS, dir_fd=place.directory)
+    except OSError:
+        return None
+    info = os.fstat(fd)
+    others_write = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == maker.uid and not others_write:
+        return fd
+    os.close(fd)
+    return None
 
 
 def _new_file(place: Place, name: str, maker: Identity) -> Optional[int]:
@@ -371,9 +398,7 @@ def replace_file(
         own = place.directory_info.st_uid == uid or place.acting.uid == 0
         foreign = place.movable or place.led or not own
         if foreign or seen is not None:
-            # Whose directory this is may have made an ACL the default.
-            with suppress(OSError, AttributeError):
-                os.removexattr(made.fd, _ACL)
+            drop_acl(made.fd)
         if seen is not None and not foreign and seen.info.st_uid == uid:
             _keep_attributes(place, seen.info, made.fd, mode)
         _fill(made.fd, data)
@@ -389,6 +414,12 @@ def replace_file(
         except (IsADirectoryError, FileNotFoundError) as exc:
             raise Moved() from exc
     _sync_directory(place)
+
+
+def drop_acl(fd: int) -> None:
+    """Take away what a new file got from its directory: whose that is may have made an ACL the default."""
+    with suppress(OSError, AttributeError):
+        os.removexattr(fd, _ACL)
 
 
 def maker_of(place: Place, uid: int) -> Identity:

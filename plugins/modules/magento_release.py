@@ -76,8 +76,10 @@ extends_documentation_fragment:
   - keyfleet.magento.attributes
 notes:
   - The part that has come is kept as C(.NAME.keyfleet-part) beside O(dest). A later run goes on with it where an MD5 or
-    O(checksum) can tell whether the whole is right, and begins anew where there is none.
+    O(checksum) can tell whether the whole is right, and begins anew where there is none. As root it begins anew in
+    directories of root that others may write to, and where O(owner) is not the owner of the directory.
   - Without MD5 and O(checksum), a file that exists is compared by its size alone, and a problem in the answer says so.
+    If others may have put it there, its owner, group and mode must be right, too; otherwise it is downloaded anew.
   - A file may have 16 GiB at most, and no more than the server announced. It is refused before it comes when the disk
     has no room for it; a part for which there is no room any more is removed.
   - Where the server keeps files elsewhere and redirects to there, that address is asked without credentials.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,23 +56,34 @@ class Host:
 
     def run(self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, **options: Any) -> Any:
         """The module's result. No secret may be in it."""
-        arguments = {**self.server, **options, "_ansible_check_mode": check, "_ansible_diff": True}
-        done = subprocess.run(
-            [sys.executable, "-c", _DOOR, module],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
-            env={**self.environment, **(env or {})},
-            cwd="/",
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=300,
-        )
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        done = self._done([], module, arguments, env or {})
         assert done.stdout.strip().startswith("{"), done.stderr
         result = json.loads(done.stdout)
         assert bool(result.get("failed")) == bool(done.returncode)
         for secret in self.secrets:
             assert secret not in done.stdout + done.stderr
         return result
+
+    def _done(
+        self, within: Sequence[str], module: str, options: Mapping[str, Any], env: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*within, sys.executable, "-c", _DOOR, module],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**self.server, **options}}),
+            env={**self.environment, **env},
+            cwd="/",
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=300,
+        )
+
+    def killed(self, call: str, module: str, **options: Any) -> None:
+        """Run a module that dies at that system call."""
+        strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+        done = self._done([*strace, "-e", f"inject={call}:signal=SIGKILL"], module, options, {})
+        assert done.stdout == "" and done.returncode == -signal.SIGKILL, done
 
     def fails(self, code: str, module: str, **options: Any) -> Any:
         """The same for a run that must end badly, with that code."""

@@ -335,12 +335,12 @@ def test_what_a_user_planted_leads_nowhere(host: Host, accounts: Accounts, lab: 
     victim = give(lab / "victim", None, 0o600, "root's own\n")
     path = shop / SMALL
     options = {**host.pair, "file_name": SMALL, "dest": str(path)}
-    part_of(path).symlink_to(victim)
-    assert host.run(RELEASE, **options)["failed"]
-    part_of(path).unlink()
-    os.link(victim, part_of(path))
-    assert host.run(RELEASE, **options)["failed"]
-    part_of(path).unlink()
+    for plant in (os.symlink, os.link):
+        plant(victim, part_of(path))
+        host.run(RELEASE, **options)
+        right(host, path, SMALL)
+        assert os.listdir(shop) == [SMALL]
+        path.unlink()
     path.symlink_to(victim)
     assert host.run(RELEASE, **options)["failed"]
     assert victim.read_text() == "root's own\n" and victim.stat().st_uid == 0
@@ -406,18 +406,67 @@ def test_a_release_that_another_put_there_is_downloaded_anew(host: Host, account
     assert path.stat().st_uid == other.uid and not host.run(RELEASE, **options, owner=other.name)["changed"]
 
 
-@pytest.mark.needs("root")
-def test_the_part_of_a_release_for_another_is_roots(host: Host, accounts: Accounts, lab: Path) -> None:
-    shop = give(lab / "shop", accounts.deploy, 0o755)
+@pytest.mark.needs("root", "strace")
+@pytest.mark.parametrize("directory", ["root's", "another's"])
+def test_a_killed_run_is_no_obstacle_for_the_next(host: Host, accounts: Accounts, lab: Path, directory: str) -> None:
+    """With the part given to its owner, and not yet in its place."""
+    shop = give(lab / "shop", accounts.deploy if directory == "another's" else None, 0o755)
     path = shop / SMALL
-    options = {**host.pair, "file_name": SMALL, "dest": str(path), "retries": 0, "owner": accounts.other.name}
-    host.simulator.add_fault("truncate", path=f"*/file/{SMALL}", method="GET", after_bytes=100, count=1)
-    host.fails("connection_lost", RELEASE, **options)
-    info = part_of(path).stat()
-    assert (info.st_uid, stat.S_IMODE(info.st_mode), info.st_size) == (0, 0o600, 100)
-    assert host.run(RELEASE, **options)["transfer"]["resumed_from"] == 100
+    options = {**host.pair, "file_name": SMALL, "dest": str(path), "owner": accounts.other.name}
+    host.killed("rename,renameat,renameat2", RELEASE, **options)
+    assert part_of(path).stat().st_uid == accounts.other.uid and not path.exists()
+    host.run(RELEASE, **options)
     right(host, path, SMALL)
+    assert path.stat().st_uid == accounts.other.uid and os.listdir(shop) == [SMALL]
+
+
+@pytest.mark.needs("root")
+def test_the_part_of_a_release_for_another_is_begun_anew(host: Host, accounts: Accounts, lab: Path) -> None:
+    """The owner of the directory can have moved a file of root's there."""
+    shop = give(lab / "shop", accounts.deploy, 0o755)
+    path = shop / WITHOUT_MD5
+    options = {**host.pair, "file_name": WITHOUT_MD5, "dest": str(path), "owner": accounts.other.name}
+    moved = give(part_of(path), None, 0o600, "PK\x03\x04 root's own")
+    with moved.open() as kept:
+        assert host.run(RELEASE, **options)["transfer"]["resumed_from"] == 0
+        assert kept.read() == "PK\x03\x04 root's own"
+    right(host, path, WITHOUT_MD5)
     assert path.stat().st_uid == accounts.other.uid
+    host.simulator.add_fault("truncate", path=f"*/file/{SMALL}", method="GET", after_bytes=100, count=1)
+    options.update(file_name=SMALL, dest=f"{shop}/", retries=0)
+    host.fails("connection_lost", RELEASE, **options)
+    assert os.listdir(shop) == [WITHOUT_MD5]
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("whose", ["root's", "the owner's"])
+def test_no_file_of_the_right_size_is_opened(host: Host, accounts: Accounts, lab: Path, whose: str) -> None:
+    """Without a checksum it can be any file that others have moved there."""
+    holder = None if whose == "root's" else accounts.other
+    shared = give(lab / "shared", None if holder is None else accounts.deploy, 0o775)
+    os.chown(shared, shared.stat().st_uid, accounts.deploy.gid)
+    path = shared / WITHOUT_MD5
+    options = {**host.pair, "file_name": WITHOUT_MD5, "dest": str(path), "owner": holder.name if holder else "root"}
+    host.run(RELEASE, **options)
+    same = host.run(RELEASE, **options)
+    assert not same["changed"] and [one["code"] for one in same["problems"]][-1] == "size_only", same
+    planted = give(shared / "private", holder, 0o600, "x" * path.stat().st_size)
+    accounts.deploy.run(f"mv -f {planted} {path}")
+    with path.open() as kept:
+        for check in (True, False):
+            assert host.run(RELEASE, check=check, **options)["files"][0]["action"] == "updated"
+        assert stat.S_IMODE(os.fstat(kept.fileno()).st_mode) == 0o600
+    right(host, path, WITHOUT_MD5)
+
+
+@pytest.mark.needs("root", "setfacl")
+def test_a_default_acl_lets_nobody_write_to_the_release_of_another(host: Host, accounts: Accounts, lab: Path) -> None:
+    shop = give(lab / "shop", accounts.deploy, 0o755)
+    accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {shop}")
+    options = {**host.pair, "file_name": SMALL, "dest": f"{shop}/", "owner": accounts.other.name, "mode": "0664"}
+    host.run(RELEASE, **options)
+    accounts.deploy.run(f"! echo >> {shop}/{SMALL} 2>/dev/null")
+    right(host, shop / SMALL, SMALL)
 
 
 def test_where_the_file_cannot_go(host: Host, tmp_path: Path) -> None:

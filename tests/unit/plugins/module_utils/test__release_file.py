@@ -89,22 +89,32 @@ def test_one_who_waited_begins_with_a_part_of_its_own(path: Path) -> None:
     assert path.read_bytes() == b"one"
 
 
-@pytest.mark.parametrize("kind", ["link", "hard link", "directory", "fifo"])
-def test_a_part_that_somebody_may_have_planted(path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["link", "hard link", "fifo", "writable"])
+def test_a_part_that_somebody_may_have_planted_is_begun_anew(path: Path, kind: str) -> None:
     victim = path.parent / "victim"
     victim.write_bytes(b"theirs")
     if kind == "link":
         beside(path).symlink_to(victim)
     elif kind == "hard link":
         os.link(str(victim), str(beside(path)))
-    elif kind == "directory":
-        beside(path).mkdir()
-    else:
+    elif kind == "fifo":
         os.mkfifo(str(beside(path)))
+    else:
+        beside(path).write_bytes(b"PK")
+        beside(path).chmod(0o664)
+    with target(str(path)) as place, place.part(patience=0) as part:
+        assert part.size == 0
+        part.write(b"one")
+        part.put_in_place(place.wanted(Attributes(), 3))
+    assert victim.read_bytes() == b"theirs" and path.read_bytes() == b"one" and path.stat().st_nlink == 1
+    assert sorted(os.listdir(path.parent)) == [path.name, victim.name]
+
+
+def test_a_directory_in_the_place_of_the_part(path: Path) -> None:
+    beside(path).mkdir()
     with target(str(path)) as place, pytest.raises(KeyfleetError) as caught, place.part(patience=0):
         pass
-    assert caught.value.code in ("unsafe_path", "write_failed", "not_a_file")
-    assert victim.read_bytes() == b"theirs"
+    assert caught.value.code == "not_a_file"
 
 
 def test_a_file_that_would_not_fit(path: Path) -> None:
@@ -162,8 +172,3 @@ def test_what_others_may_have_open_is_not_taken_for_ours(path: Path) -> None:
     with target(str(path)) as place:
         assert not place.counts(place.wanted(Attributes(mode=0o644), 3))
         assert place.counts(place.wanted(Attributes(mode=0o664), 3))
-    beside(path).write_bytes(b"PK")
-    beside(path).chmod(0o664)
-    with target(str(path)) as place, pytest.raises(KeyfleetError) as caught, place.part(patience=0):
-        pass
-    assert caught.value.code == "unsafe_path" and "written by others" in caught.value.message
