@@ -93,7 +93,7 @@ def state_of(place: Place, seen: Optional[Snapshot]) -> FileState:
         uid=None if info is None else info.st_uid,
         gid=None if info is None else info.st_gid,
         mode=None if info is None else stat.S_IMODE(info.st_mode),
-        acl=seen is not None and seen.acl,
+        group_reads=seen is not None and seen.group_reads,
         directory_exists=not place.missing,
         directory_uid=place.directory_info.st_uid,
         shared=place.shared and not place.missing,

@@ -34,9 +34,9 @@ class Ownership:
 class FileState:
     """A file at one moment. ``data`` is None when there is none; ``real_path`` has all links resolved.
 
-    The second half is about the place: who would act there (``acting``; where it is ``privileged``, root may do the
-    rest, unless ``bound``), whether a link of another led there, how many directories are missing, and whether root
-    would act where others may put files.
+    ``group_reads``: everybody in its group can. The second half is about the place: who would act there (``acting``;
+    where it is ``privileged``, root may do the rest, unless ``bound``), whether a link of another led there, how many
+    directories are missing, and whether others may have put the file there (see `Place`).
     """
 
     path: str
@@ -46,7 +46,7 @@ class FileState:
     gid: Optional[int]
     mode: Optional[int]
     directory_exists: bool
-    acl: bool = field(default=False, compare=False)
+    group_reads: bool = field(default=False, compare=False)
     directory_uid: int = field(default=0, compare=False)
     shared: bool = field(default=False, compare=False)
     movable: bool = field(default=False, compare=False)
@@ -209,12 +209,10 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
 
 def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     """Where others choose which file stands there, no group gets to read one that it could not read before."""
-    chosen = state.movable or state.led or (state.privileged and state.directory_uid not in (0, uid))
-    # With an ACL those bits are its mask, and its entries decide.
-    readable = state.mode is not None and state.mode & 0o040 and state.gid == gid and not state.acl
-    if state.data is None or not chosen or not mode & 0o040 or readable:
+    chosen = state.movable or state.led or state.directory_uid not in (0, uid)
+    if state.data is None or not chosen or not mode & 0o040 or (state.group_reads and state.gid == gid):
         return
-    by_hand = "setfacl -b, chgrp, chmod g+r" if state.acl else "chgrp, chmod g+r"
+    by_hand = "setfacl -b, chgrp, chmod g+r" if (state.mode or 0) & 0o040 else "chgrp, chmod g+r"
     raise KeyfleetError(
         "foreign_owner",
         f"{state.path} cannot be read by its group yet, and others than {account_name(uid)} may have moved it there, "

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
@@ -52,9 +53,14 @@ class Writer:
         self.lock_timeout = lock_timeout
         self.patience = patience
         self.pace = pace
+        self._put: Set[Tuple[int, ...]] = set()
 
     def write(self, wanted: Wanted, last: Optional[bytes] = None) -> Change:
-        """Read, decide and replace under the lock; ``last`` is what to restore if the file has become unfit."""
+        """Read, decide and replace under the lock.
+
+        ``last`` is what to restore if the file has become unfit. It has the secrets of others in it: it is put only in
+        the place of the very file that had them, which Composer writes to as it is.
+        """
         made: Optional[FileState] = None
         wait = Wait(self.lock_timeout, self.pace.clock() + self.lock_timeout, self.pace)
         for _attempt in range(ATTEMPTS):
@@ -95,7 +101,7 @@ class Writer:
                 return change
             if after.uid != uid:
                 raise Moved()
-            replace_file(place, made, seen, after.data, uid, after.gid, after.mode)
+            self._put.add(_which(replace_file(place, made, seen, after.data, uid, after.gid, after.mode)))
             return change
 
     def _planned(self, place: Place, wanted: Wanted, last: Optional[bytes]) -> Tuple[Optional[Snapshot], Change]:
@@ -115,7 +121,7 @@ class Writer:
         try:
             data = patiently(transformed, self.patience, self.pace)
         except Unfit as exc:
-            if last is not None:
+            if last is not None and seen is not None and _which(seen.info) in self._put:
                 data = last
             elif wanted.when_unfit is not None:
                 data = wanted.when_unfit(None if seen is None else seen.data)
@@ -160,6 +166,11 @@ class Writer:
             return self.pace.clock() - broken_since.setdefault(number, self.pace.clock()) <= self.patience
         broken_since.pop(number, None)
         return kept
+
+
+def _which(info: os.stat_result) -> Tuple[int, ...]:
+    """What tells a file from those that others may put in its place."""
+    return info.st_dev, info.st_ino, info.st_uid, info.st_gid, info.st_mode
 
 
 def problem_of(wanted: Wanted, exc: Unfit) -> Problem:

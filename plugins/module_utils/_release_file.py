@@ -231,8 +231,7 @@ class Target:
     def is_chosen_by(self, uid: Optional[int]) -> bool:
         """Whether nobody but an account, and root, can have chosen which of their files stands here, and its ACL."""
         place = self.place
-        others_write = place.movable or place.led or place.directory_info.st_mode & _OTHERS_WRITE
-        return not others_write and place.acting.uid in (0, uid)
+        return not (place.movable or place.led) and place.acting.uid in (0, uid)
 
 
 class Part:

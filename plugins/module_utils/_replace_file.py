@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
@@ -32,6 +33,7 @@ _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ACL = "system.posix_acl_access"
+_ACL_OF_OTHERS = (2, 4, 8)  # named users, the group, named groups
 _KEPT_ATTRIBUTES = ("security.selinux", _ACL, "user.")
 
 
@@ -48,11 +50,11 @@ class Pace:
 
 
 class Snapshot(NamedTuple):
-    """A file as it was read: its bytes, its facts, and whether it has an ACL, with which its mode says little."""
+    """A file as it was read: its bytes, its facts, and whether everybody in its group could read it, too."""
 
     data: bytes
     info: os.stat_result
-    acl: bool
+    group_reads: bool
 
 
 class Wait(NamedTuple):
@@ -88,17 +90,25 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Snapshot]:
     finally:
         os.close(fd)
     info = seen.info
-    if place.shared and owner and info.st_uid == 0 and not _may_read(place, info, identity_of(owner, info.st_gid)):
-        raise KeyfleetError(
-            "foreign_owner",
-            f"{place.path} belongs to root, {account_name(owner)} may not read it, and others may write to a directory "
-            "above it, so it may have been moved there. Give it to that account (chown), or remove it.",
-            path=place.path,
-            uid=info.st_uid,
-            gid=info.st_gid,
-            mode=stat.S_IMODE(info.st_mode),
-        )
+    # Where a link of another led, and for what another one put among root's files, there are better reasons to refuse.
+    if owner and owner != info.st_uid and place.movable and not place.led and not (place.shared and info.st_uid):
+        _check_moved(place, info, identity_of(owner, info.st_gid))
     return seen
+
+
+def _check_moved(place: Place, info: os.stat_result, owner: Identity) -> None:
+    """What others may have moved there is not given to an owner who could not read it by himself."""
+    if _may_read(place, info, owner):
+        return
+    raise KeyfleetError(
+        "foreign_owner",
+        f"{place.path} belongs to {account_name(info.st_uid)}, {owner} may not read it, and others may write to a "
+        "directory above it, so it may have been moved there. Give it to that account (chown), or remove it.",
+        path=place.path,
+        uid=info.st_uid,
+        gid=info.st_gid,
+        mode=stat.S_IMODE(info.st_mode),
+    )
 
 
 def _may_read(place: Place, info: os.stat_result, who: Identity) -> bool:
@@ -124,11 +134,15 @@ def _read_failure(exc: OSError, place: Place) -> Exception:
     return failure(exc, "read it", place.path, place.acting, code="read_failed")
 
 
-def _has_acl(fd: int) -> bool:
+def _group_reads(fd: int, mode: int) -> bool:
+    """Whether nobody in the group is kept from reading. With an ACL, the group's part of the mode is its mask alone."""
     try:
-        return bool(os.getxattr(fd, _ACL))
+        acl = os.getxattr(fd, _ACL)
     except (OSError, AttributeError):
-        return False
+        acl = b""
+    # As in linux/posix_acl_xattr.h: a version, then tag, permissions and id of every entry.
+    entries = struct.iter_unpack("<HHI", acl[4:])
+    return bool(mode & stat.S_IRGRP) and all(granted & 4 for tag, granted, _id in entries if tag in _ACL_OF_OTHERS)
 
 
 def _read_open(place: Place, fd: int) -> Snapshot:
@@ -143,7 +157,7 @@ def _read_open(place: Place, fd: int) -> Snapshot:
         except OSError as exc:
             raise _read_failure(exc, place) from exc
         if not piece:
-            return Snapshot(b"".join(pieces), info, _has_acl(fd))
+            return Snapshot(b"".join(pieces), info, _group_reads(fd, info.st_mode))
         pieces.append(piece)
         size += len(piece)
         if size > LARGEST:
@@ -392,11 +406,11 @@ def replace_file(
     uid: int,
     gid: int,
     mode: int,
-) -> None:
+) -> os.stat_result:
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
     with acting_as(made.maker), _translated(place, made.maker):
         own = place.directory_info.st_uid == uid or place.acting.uid == 0
-        foreign = place.movable or place.led or not own
+        foreign = place.shared or place.led or not own
         if foreign or seen is not None:
             drop_acl(made.fd)
         if seen is not None and not foreign and seen.info.st_uid == uid:
@@ -414,6 +428,7 @@ def replace_file(
         except (IsADirectoryError, FileNotFoundError) as exc:
             raise Moved() from exc
     _sync_directory(place)
+    return os.fstat(made.fd)
 
 
 def drop_acl(fd: int) -> None:

@@ -56,8 +56,9 @@ class Place:
 
     ``bound``: a link or somebody's data led here, so that nothing but the rights of ``acting`` may be used. ``led``: a
     link did that was not made by the owner of its directory. ``shared``: root acts in a directory that others than root
-    may write to, or may have put in place; ``movable``: the same, whoever acts there. ``missing`` are directories
-    between the open one and the file that do not exist.
+    may write to, or may have put in place; ``movable``: whoever acts, others than the owner of the directory and root
+    may have chosen which file stands there. ``missing`` are directories between the open one and the file that do not
+    exist.
     """
 
     path: str
@@ -130,6 +131,13 @@ class _Step:
     info: os.stat_result
     acting: Identity
     shared: bool
+    # Others than its owner and root may have put it where it is.
+    placed: bool
+
+    @property
+    def movable(self) -> bool:
+        """Whether that holds for what is in it."""
+        return self.placed or bool(self.info.st_mode & _OTHERS_WRITE)
 
 
 class _Walk:
@@ -222,9 +230,10 @@ class _Walk:
 
     def _enter(self, name: str, fd: int, info: os.stat_result) -> None:
         owner = info.st_uid
-        shared = self._shared_below(info)
+        above = self.steps[-1].info if self.steps else info
+        shared, placed = self._shared_below(info), self._placed(info)
         # On the list first: what is on the list is closed in the end.
-        self.steps.append(_Step(name, fd, info, self.acting, shared))
+        self.steps.append(_Step(name, fd, info, self.acting, shared, placed))
         if not self.privileged:
             return
         if owner == 0 and info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
@@ -239,6 +248,11 @@ class _Walk:
                 f"{self._where()} is root's, but lies in a directory of {self.acting}, who could exchange it for "
                 f"another one of root's. Give it to {self.acting} (chown), or put it below directories of root alone"
             )
+        if above.st_uid and above.st_uid != owner and above.st_mode & stat.S_IWOTH:
+            raise self._unsafe(
+                f"{self._where()} of {account_name(owner)} lies in a directory of {account_name(above.st_uid)} that "
+                "everybody may write to, so anybody could have put it there. Take that right away (chmod o-w)"
+            )
         if shared and owner and self.owner not in (None, owner):
             raise self._unsafe(
                 f"{self._where()} belongs to {account_name(owner)} and lies below a directory of root that others may "
@@ -247,7 +261,7 @@ class _Walk:
             )
         if owner != self.acting.uid:
             self.acting = identity_of(owner, info.st_gid)
-            self.steps[-1] = _Step(name, fd, info, self.acting, shared)
+            self.steps[-1] = _Step(name, fd, info, self.acting, shared, placed)
 
     def _shared_below(self, info: os.stat_result) -> bool:
         """Whether what lies in a directory that is being entered may have been put there by others than root."""
@@ -261,6 +275,16 @@ class _Walk:
                 return True
         return info.st_uid == 0 and bool(info.st_mode & _OTHERS_WRITE)
 
+    def _placed(self, info: os.stat_result) -> bool:
+        """Whether others than its owner and root may have put a directory where it is being entered."""
+        if self.misled or not self.steps:
+            return self.misled
+        above = self.steps[-1]
+        # In a sticky directory of root's a directory can only be renamed by its owner, nor be brought there by others.
+        sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
+        others_write = above.info.st_mode & _OTHERS_WRITE and not sticky
+        return above.placed or bool(others_write) or above.info.st_uid not in (0, info.st_uid)
+
     def _follow_as(self, maker: Identity) -> None:
         """From here on with the rights of an account that made a link, and of those who made others before."""
         self.makers = [one for one in self.makers if one.uid != maker.uid] + [maker]
@@ -273,7 +297,6 @@ class _Walk:
             raise self._unsafe(f"it leads through more than {MOST_LINKS} links; they go round in a circle")
         directory = self.steps[-1].info
         others_write = directory.st_mode & _OTHERS_WRITE
-        sticky = directory.st_mode & stat.S_ISVTX
         if self.privileged and not self.bound and self.acting.uid == 0:
             if not self.steps[-1].shared:
                 return
@@ -285,7 +308,7 @@ class _Walk:
                         "or say that the file shall belong to that account"
                     )
                 self._follow_as(identity_of(link.st_uid, link.st_gid))
-            elif others_write and (not sticky or link.st_nlink != 1):
+            elif others_write and (not directory.st_mode & stat.S_ISVTX or link.st_nlink != 1):
                 raise self._unsafe(
                     f"the link {self._where(name)} lies in a directory that others than root may write to, so they "
                     "could have put it there. Take that right away (chmod go-w), or name the place where the link leads"
@@ -293,12 +316,13 @@ class _Walk:
             # Root made it, but it can have been moved here: what it leads to is no more to be trusted than this place.
             self.misled = True
             return
-        if sticky and others_write & stat.S_IWOTH and link.st_uid not in (self.acting.uid, directory.st_uid):
-            # What the kernel does with fs.protected_symlinks, which following links by hand would undo.
+        if others_write & stat.S_IWOTH and link.st_uid not in (self.acting.uid, directory.st_uid):
+            # What the kernel does in sticky directories, with fs.protected_symlinks; following by hand would undo it.
             raise self._unsafe(
                 f"the link {self._where(name)} in a directory that many may write to belongs to "
                 f"{account_name(link.st_uid)}, not to {self.acting}. Name the place where the link leads"
             )
+        self.misled = self.misled or self.steps[-1].movable
         if not self.privileged:
             return
         if link.st_uid in (0, self.acting.uid):
@@ -309,7 +333,7 @@ class _Walk:
         self.led = True
         self._follow_as(identity_of(link.st_uid, link.st_gid))
 
-    def _act_at_the_end(self) -> None:
+    def _act_at_the_end(self, info: Optional[os.stat_result]) -> None:
         """Who acts where another one's link led to: the owner of the directory, if its maker could write there alone.
 
         Otherwise its maker, and nobody where several people's links led to a place that is not open to all of them.
@@ -317,10 +341,13 @@ class _Walk:
         if not self.led:
             return
         directory = self.steps[-1]
+        # What the kernel lets people exchange in a sticky directory.
+        free = info is None or not directory.info.st_mode & stat.S_ISVTX
         for one in self.makers:
             with acting_as(one):
-                if os.access(".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True):
-                    continue
+                open_to = os.access(".", os.W_OK | os.X_OK, dir_fd=directory.fd, effective_ids=True)
+            if open_to and (free or info is None or one.uid in (directory.info.st_uid, info.st_uid)):
+                continue
             if len(self.makers) == 1:
                 return
             raise self._unsafe(
@@ -333,7 +360,7 @@ class _Walk:
         names = [name] + todo[::-1]
         if ".." in names:
             raise self._no_directory(f"{self._where(name)} does not exist")
-        self._act_at_the_end()
+        self._act_at_the_end(info)
         return Place(
             path=self.path,
             real_path=self._where(*names),
@@ -347,7 +374,7 @@ class _Walk:
             bound=self.bound,
             led=self.led,
             shared=self.privileged and self.acting.uid == 0 and self.steps[-1].shared,
-            movable=self.privileged and (self.misled or self.steps[-1].shared),
+            movable=self.misled or self.steps[-1].movable,
         )
 
     def _where(self, *names: str) -> str:

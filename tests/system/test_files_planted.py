@@ -671,6 +671,125 @@ def test_key_of_another_owner_goes_through_no_link_into_his_directory(
     assert os.listdir(theirs) == []
 
 
+# Directories of users that a group may write to
+
+
+@pytest.fixture
+def projects(accounts: Accounts, lab: Path) -> tuple[Path, Path]:
+    """Two projects of `deploy`, open to the group of `web`."""
+    both = give(lab / "one", accounts.deploy, 0o755), give(lab / "two", accounts.deploy, 0o755)
+    for project in both:
+        os.chown(project, accounts.deploy.uid, accounts.web.gid)
+        project.chmod(0o2775)
+    return both
+
+
+@pytest.mark.parametrize(
+    "options", [{"owner": "web"}, {"owner": "web", "state": "absent"}, {"group": "web", "mode": "0640"}], ids=str
+)
+@pytest.mark.parametrize(
+    ("holder", "mode", "linked"),
+    [
+        ("deploy", 0o600, False),
+        ("deploy", 0, False),
+        ("other", 0o640, False),
+        ("root", 0o640, False),
+        ("deploy", 0o600, True),
+    ],
+)
+def test_file_that_the_group_moved_is_opened_to_nobody(
+    accounts: Accounts, projects: tuple[Path, Path], holder: str, mode: int, linked: bool, options: dict[str, str]
+) -> None:
+    one, two = projects
+    moved = give(two / "secret.json", accounts.deploy, mode, auth())
+    os.chown(moved, 0 if holder == "root" else getattr(accounts, holder).uid, accounts.deploy.gid)
+    if linked:
+        accounts.deploy.run(f"cd {two}; mkdir -m 700 own; mv secret.json own; ln -s {two}/own/secret.json secret.json")
+    accounts.web.run(f"mv {moved} {one}/auth.json; ! cat {one}/auth.json 2>/dev/null")
+    options = {name: accounts.web.name if value == "web" else value for name, value in options.items()}
+    pair = {} if options.get("state") else PAIR
+    for check_mode in (True, False):
+        answer = install({**pair, "projects": [str(one)], **options}, check_mode=check_mode)
+        assert answer.code in ("foreign_owner", "permission_denied") and OTHER not in answer.text, answer.result
+    accounts.web.run(f"! cat {one}/auth.json 2>/dev/null")
+    assert (one / "auth.json").read_text() == auth()
+
+
+def test_directory_that_the_group_moved_is_opened_to_nobody(accounts: Accounts, projects: tuple[Path, Path]) -> None:
+    private = give(projects[0] / "private", accounts.deploy, 0o755)
+    path = give(private / "auth.json", accounts.deploy, 0o600, auth())
+    accounts.web.run(f"cd {projects[0]}; mv private shop")
+    path = projects[0] / "shop/auth.json"
+    before = facts(path)
+    refused(path, "foreign_owner", uid=accounts.web.uid)
+    refused(path, "foreign_owner", gid=accounts.web.gid, mode=0o640)
+    assert facts(path) == before
+    # What its group could read all the time is no secret.
+    os.chown(path, accounts.deploy.uid, accounts.web.gid)
+    path.chmod(0o640)
+    write(path, gid=accounts.web.gid, mode=0o640)
+    write(path, "second.example", uid=accounts.web.uid)
+
+
+@pytest.mark.parametrize("how", ["link", "directory", "directory of root's"])
+def test_what_was_written_is_put_back_in_its_own_place_alone(
+    accounts: Accounts, lab: Path, projects: tuple[Path, Path], how: str
+) -> None:
+    """While it is watched for what Composer may do to it, somebody leads the watcher to a file of theirs."""
+    place = projects[0]
+    if how != "link":
+        shared = group_of(lab / "shared", accounts.web, 0o2775)
+        place = give(shared / "shop", None if how == "directory of root's" else accounts.deploy, 0o755)
+    path = give(place / "auth.json", None if how == "directory of root's" else accounts.deploy, 0o600, auth())
+    evil = give(lab / "evil.json", accounts.web, 0o644, "broken\n")
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        if not now[0]:
+            accounts.web.run(
+                f"cd {place}; mv auth.json old; ln -s {evil} auth.json"
+                if how == "link"
+                else f"cd {place}/..; mv shop old; mkdir shop; cp {evil} shop/auth.json"
+            )
+        now[0] += seconds
+
+    with pytest.raises(KeyfleetError) as caught:
+        files.apply([wanted(path)], clock=lambda: now[0], sleep=sleep)
+    assert caught.value.code == "malformed_file" and path.read_text() == "broken\n"
+    assert path.stat().st_uid == accounts.web.uid
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2777])
+def test_what_anybody_put_into_a_users_directory(accounts: Accounts, lab: Path, mode: int) -> None:
+    site = give(lab / "site", accounts.deploy, mode)
+    accounts.other.run(
+        f"cd {site}; ln -s {accounts.other.home}/auth.json .; mkdir shop; ln -s {accounts.other.home} home"
+    )
+    for name in ("auth.json", "shop/auth.json", "home/auth.json"):
+        refused(site / name, "unsafe_path")
+    assert not (accounts.other.home / "auth.json").exists() and os.listdir(site / "shop") == []
+    (site / "auth.json").unlink()
+    accounts.other.run(f"echo '{{}}' > {site}/auth.json")
+    write(site / "auth.json")
+    assert owner_and_mode(site / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+
+
+@pytest.mark.parametrize("holder", ["web", "deploy"])
+def test_link_leads_to_no_file_that_a_sticky_directory_protects(
+    accounts: Accounts, lab: Path, join: Join, holder: str
+) -> None:
+    join(accounts.other, accounts.deploy)
+    drop = give(lab / "drop", accounts.deploy, 0o3775)
+    account = accounts.web if holder == "web" else accounts.deploy
+    kept = give(drop / "x.json", account, 0o644, auth())
+    before = facts(kept)
+    site = give(lab / "site", accounts.deploy, 0o2775)
+    accounts.other.run(f"ln -s {drop}/x.json {site}/auth.json; ! mv {drop}/x.json {drop}/y.json 2>/dev/null")
+    with pytest.raises(KeyfleetError) as caught:
+        write(site / "auth.json")
+    assert caught.value.code in ("foreign_owner", "permission_denied") and facts(kept) == before
+
+
 # Attributes
 
 
