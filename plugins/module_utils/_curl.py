@@ -229,17 +229,21 @@ def run(
     sink = body or Body()
     output = _Output(sink, mark)
     until = time.monotonic() + limit + _GRACE
-    # run_command could not drop root for the child.
-    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        [curl.path, "-q", "-K", "-"],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd="/",
-        env=_environment(reader),
-        preexec_fn=_dropping(who) if who else None,
-    )
+    try:
+        # run_command could not drop root for the child.
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+            [curl.path, "-q", "-K", "-"],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=_environment(reader),
+            preexec_fn=_dropping(who) if who else None,
+        )
+    except OSError as exc:
+        name = f" as {reader.name}" if reader else ""
+        raise KeyfleetError("no_curl", f"{curl.path} cannot be run{name}: {os.strerror(exc.errno or 0)}") from exc
     try:
         error = _talk(process, text, output, until)
     finally:

@@ -64,10 +64,8 @@ class Proof:
         """
         if self.service.host != self.host or state.data is None:
             return None
-        own = netrc.pair_for(state.data, self.host)
         # What curl is given by the file is known here too, so that it can be kept out of what is shown.
-        known = Token(own[0] or "", own[1] or "") if own else Token("", "")
-        return self._ask(Credentials(netrc=place.path, reader=reader_of(place, state)), known, place.path)
+        return self._ask(credentials_of(place, state, self.host), _pair_of(state, self.host), place.path)
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
@@ -95,15 +93,28 @@ class Proof:
         return True if len(rows) > 1 else None
 
 
-def reader_of(place: Place, state: FileState) -> Optional[Account]:
-    """Who uses a file: the user whose it is, or the file's owner."""
-    if place.user is not None or state.uid is None:
-        return place.user
+def _pair_of(state: FileState, host: str) -> Token:
+    own = netrc.pair_for(state.data or b"", host)
+    return Token(own[0] or "", own[1] or "") if own else Token("", "")
+
+
+def credentials_of(place: Place, state: FileState, host: str) -> Credentials:
+    """What curl asks with: the file, as the user whose it is or as its owner.
+
+    Where somebody else could let the path name another file by then, it is the pair that was read.
+    """
+    reader = place.user or _account(state.uid or 0)
+    if state.movable or state.acting.uid not in (0, reader.uid):
+        return Credentials(token=_pair_of(state, host))
+    return Credentials(netrc=place.path, reader=reader)
+
+
+def _account(uid: int) -> Account:
     try:
-        return account_of(state.uid)
+        return account_of(uid)
     except KeyfleetError:
-        # An owner without an account. Not root: what this path names could be another file by then.
-        return Account(str(state.uid), state.uid, _NO_GROUP, "/")
+        # Not root: an owner without an account is one all the same.
+        return Account(str(uid), uid, _NO_GROUP, "/")
 
 
 def stop_on(

@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
     token_from,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place, netrc_of, own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_proof import Proof, reader_of, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_proof import Proof, credentials_of, stop_on
 
 
 @dataclass
@@ -113,8 +113,7 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
         verdict = proof.through(place, state)
         if verdict is None:
             verdict = proof.not_asked(_mage_id(state, host), place.path)
-        credentials = Credentials(netrc=place.path, reader=reader_of(place, state))
-        verdicts.append(_with_commerce(proof, verdict, credentials))
+        verdicts.append(_with_commerce(proof, verdict, credentials_of(place, state, host)))
     result = {
         "changed": False,
         "files": found.files,

@@ -16,7 +16,7 @@ from typing import Any
 import _file_lab
 import _token_lab
 import pytest
-from _file_lab import Accounts
+from _file_lab import Accounts, give
 from _token_lab import INFO, RELEASE, RELEASES, TOKEN, Host
 
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, Exchange, Loopback
@@ -282,12 +282,14 @@ def test_no_session_key_is_logged(host: Host, tmp_path: Path) -> None:
     assert not log.exists()
 
 
-@pytest.fixture
-def spy(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+Spy = tuple[Path, dict[str, str]]
+
+
+def spied(scratch: Path) -> Spy:
     """A curl that writes down its environment and what it was told; and the environment that leads to it."""
-    programs = tmp_path / "bin"
+    programs = scratch / "bin"
     programs.mkdir()
-    seen = tmp_path / "seen"
+    seen = scratch / "seen"
     seen.touch()
     seen.chmod(0o666)
     real = subprocess.run(["sh", "-c", "command -v curl"], capture_output=True, text=True, check=True).stdout.strip()
@@ -297,7 +299,13 @@ def spy(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return seen, {"PATH": f"{programs}:/bin:/usr/bin"}
 
 
-def test_the_environment_of_curl_is_its_own(host: Host, spy: tuple[Path, dict[str, str]]) -> None:
+@pytest.fixture
+def spy(tmp_path: Path) -> Spy:
+    """It, where nobody else can run it."""
+    return spied(tmp_path)
+
+
+def test_the_environment_of_curl_is_its_own(host: Host, spy: Spy) -> None:
     seen, env = spy
     env = {
         **env,
@@ -313,7 +321,7 @@ def test_the_environment_of_curl_is_its_own(host: Host, spy: tuple[Path, dict[st
     assert {"LC_ALL=C", "SSL_CERT_DIR=/etc/ssl/certs", 'noproxy = "*"'} <= set(lines)
 
 
-def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: tuple[Path, dict[str, str]]) -> None:
+def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: Spy) -> None:
     seen, env = spy
     netrc = tmp_path / "netrc"
     host.run(TOKEN, **host.installed(paths=[str(netrc)], **host.pair))
@@ -322,6 +330,47 @@ def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: tuple[Path
     netrc.unlink()
     os.mkfifo(netrc)
     assert host.run(RELEASES, netrc_path=str(netrc))["failed"]
+
+
+@pytest.mark.needs("root")
+def test_a_user_who_may_not_run_curl(host: Host, accounts: Accounts, lab: Path, spy: Spy) -> None:
+    netrc = give(lab / "netrc", accounts.deploy, 0o600, host.entry().decode())
+    result = host.fails("no_curl", INFO, env=spy[1], **host.installed(paths=[str(netrc)]))
+    assert accounts.deploy.name in result["msg"]
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(
+    ("whose", "directory", "linked", "by_path"),
+    [
+        ("deploy", "deploy", False, True),
+        ("deploy", "root", False, True),
+        ("root", "root", False, True),
+        ("root", "deploy", False, False),
+        ("other", "deploy", False, False),
+        ("root", "deploy", True, False),
+        ("deploy", "shared", False, False),
+    ],
+)
+def test_curl_opens_no_netrc_that_others_could_exchange(
+    host: Host,
+    accounts: Accounts,
+    lab: Path,
+    whose: str,
+    directory: str,
+    linked: bool,
+    by_path: bool,
+) -> None:
+    """It would send what another file has, as the owner of the first one."""
+    seen, env = spied(lab)
+    people = {"root": None, "deploy": accounts.deploy, "other": accounts.other, "shared": accounts.deploy}
+    place = give(lab / "place", people[directory], 0o2775 if directory == "shared" else 0o755)
+    netrc = give((lab if linked else place) / "netrc", people[whose], 0o644, host.entry().decode())
+    if linked:
+        accounts.deploy.run(f"ln -s {netrc} {place}/netrc")
+    result = host.run(INFO, env=env, **host.installed(paths=[str(place / "netrc")]))
+    assert [verdict["code"] for verdict in result["verdicts"]] == ["token_valid"], result
+    assert ("netrc-file" in seen.read_text()) == by_path
 
 
 @pytest.mark.needs("root")
