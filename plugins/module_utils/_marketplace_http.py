@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import email.utils
 import http.client
-import json
 import os
 import re
 import time
@@ -22,6 +21,7 @@ from urllib.parse import quote
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import forget_key_log, in_time, no_cookies
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import (
     Voice,
     refused,
@@ -38,12 +38,13 @@ try:
     # Some versions make a TLS context as soon as they are imported.
     forget_key_log()
     import requests
+    from requests import Session
     from requests.auth import AuthBase, HTTPBasicAuth
     from urllib3 import exceptions as pool_errors
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
-    # So that the class below can be defined; whoever makes a client is told what is missing.
-    AuthBase = object  # type: ignore[misc, assignment]
+    # So that the classes below can be defined; whoever makes a client is told what is missing.
+    AuthBase = Session = object  # type: ignore[misc, assignment]
 
 SESSION_SECONDS = 7200
 _PREFIX = "/rest/v1"
@@ -89,6 +90,14 @@ class _Bearer(AuthBase):
     def __call__(self, request: Any) -> Any:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+class _Session(Session):
+    """Follows no redirect, and does not read its body to the end, which requests does even when told not to follow."""
+
+    def get_redirect_target(self, resp: Any) -> None:
+        """None."""
+        return
 
 
 class Line:
@@ -234,13 +243,13 @@ class Line:
 
     def _json(self, answer: Answer, doing: str) -> Any:
         try:
-            return json.loads(answer.body.decode("utf-8"))
-        except (ValueError, RecursionError):
+            return json_value(answer.body)
+        except ValueError:
             raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
 
 
 def _session() -> Any:
-    session = requests.Session()
+    session = _Session()
     session.cookies.set_policy(no_cookies())
     return session
 

@@ -359,6 +359,22 @@ def test_session_keys_are_not_logged(simulator: Simulator, plain: Path, monkeypa
     assert "SSLKEYLOGFILE" not in os.environ and not log.exists()
 
 
+def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
+    most = 64 * 1024 * 1024
+    sent = []
+
+    def send(exchange: Exchange) -> None:
+        exchange.reply(302, b"", most, Location="/elsewhere")
+        with contextlib.suppress(OSError):
+            while exchange.sent < most:
+                exchange.send(b" " * 65536)
+        sent.append(exchange.sent)
+
+    with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError) as caught:
+        client.keys()
+    assert caught.value.code == "api_answer_unusable" and sent and sent[0] < most / 2, (caught.value.message, sent)
+
+
 @pytest.mark.parametrize(
     ("body", "fine"),
     [
