@@ -22,7 +22,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict imp
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import bare_config, base_config
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._release_file import Part
+from ansible_collections.keyfleet.magento.plugins.module_utils._release_file import LARGEST, Part
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_source import Source
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding
 
@@ -32,8 +32,6 @@ _LONGEST_WAIT = 300.0
 _LONGEST_TRANSFER = 86400.0
 # Bytes in a second, below which curl gives up after ``timeout`` seconds in a row.
 _SLOWEST = 4096
-# Bytes. The largest releases have a few GiB.
-_LARGEST_FILE = 16 * 1024**3
 # Bytes that must be free each time so many have come of a file whose size nobody told.
 _ROOM = 64 * 1024**2
 _MOST_HOPS = 3
@@ -135,7 +133,7 @@ class _FileBody(Body):
             self.part.cut()
             self.total = _length(headers)
         self._into_file = True
-        self.too_large = self.total is not None and self.total > _LARGEST_FILE
+        self.too_large = self.total is not None and self.total > LARGEST
         if self.total is not None and not self.too_large:
             self.part.room_for(self.total - self.part.size)
 
@@ -149,7 +147,7 @@ class _FileBody(Body):
             self.other, self._into_file = True, False
             return self.add(piece)
         size = self.part.size + len(piece)
-        self.too_large = self.too_large or size > (_LARGEST_FILE if self.total is None else self.total)
+        self.too_large = self.too_large or size > (LARGEST if self.total is None else self.total)
         if self.too_large:
             return False
         if self.total is None and size // _ROOM > self.part.size // _ROOM:
@@ -259,7 +257,7 @@ class Getter:
         quote = self.source.quote
         if body.too_large:
             part.cut()
-            most = _LARGEST_FILE if body.total is None else min(body.total, _LARGEST_FILE)
+            most = LARGEST if body.total is None else min(body.total, LARGEST)
             what = f"{self.where} sends more than {most} bytes."
             return Finding("too_large", what, http_status=end.http_status)
         if body.other:

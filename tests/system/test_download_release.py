@@ -469,6 +469,26 @@ def test_a_default_acl_lets_nobody_write_to_the_release_of_another(host: Host, a
     right(host, shop / SMALL, SMALL)
 
 
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("owner", ["root", "other"])
+def test_a_release_that_the_directorys_owner_may_not_read(
+    host: Host, accounts: Accounts, lab: Path, owner: str
+) -> None:
+    shop = give(lab / "shop", accounts.deploy, 0o755)
+    name = "root" if owner == "root" else accounts.other.name
+    options = {**host.pair, "file_name": SMALL, "dest": f"{shop}/", "owner": name, "mode": "0640"}
+    host.run(RELEASE, **options)
+    accounts.deploy.run(f"! cat {shop}/{SMALL} 2>/dev/null")
+    for check in (True, False):
+        assert not host.run(RELEASE, check=check, **options)["changed"]
+    (shop / SMALL).write_bytes(b"another")
+    assert host.run(RELEASE, **options)["files"][0]["action"] == "updated"
+    # Of anybody else, it is not read, but replaced.
+    os.chown(shop / SMALL, accounts.web.uid, accounts.web.gid)
+    assert host.run(RELEASE, **options)["files"][0]["action"] == "updated"
+    right(host, shop / SMALL, SMALL)
+
+
 def test_where_the_file_cannot_go(host: Host, tmp_path: Path) -> None:
     options = {**host.pair, "file_name": SMALL}
     host.fails("no_directory", RELEASE, **options, dest=f"{tmp_path}/none/{SMALL}")

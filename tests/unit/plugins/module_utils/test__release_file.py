@@ -16,7 +16,13 @@ from typing import List
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._release_file import Attributes, Facts, hasher, target
+from ansible_collections.keyfleet.magento.plugins.module_utils._release_file import (
+    LARGEST,
+    Attributes,
+    Facts,
+    hasher,
+    target,
+)
 
 
 @pytest.fixture
@@ -172,3 +178,11 @@ def test_what_others_may_have_open_is_not_taken_for_ours(path: Path) -> None:
     with target(str(path)) as place:
         assert not place.counts(place.wanted(Attributes(mode=0o644), 3))
         assert place.counts(place.wanted(Attributes(mode=0o664), 3))
+
+
+def test_what_no_release_can_be_is_not_read(path: Path) -> None:
+    path.touch(0o644)
+    for size, counts in ((LARGEST, True), (LARGEST + 1, False)):
+        os.truncate(str(path), size)
+        with target(str(path)) as place:
+            assert place.counts(place.wanted(Attributes(mode=0o644), size)) == counts
