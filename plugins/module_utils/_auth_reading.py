@@ -14,6 +14,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_reading import PATIENCE
 
+# Bytes that a file counts for at least: it is looked for, whatever is in it.
+_LEAST = 1024
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -49,17 +51,24 @@ def _look(path: str, access: Access, patience: float) -> Seen:
 def read_each(
     files: Mapping[Key, Tuple[str, Access]],
     *,
+    most: Optional[int] = None,
     patience: float = PATIENCE,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Tuple[Key, Seen]]:
     """Every file with its key; the values of ``files`` are its path, and on whose behalf it is looked at.
 
     What is unfit comes last: it is read again until ``patience`` seconds have gone by since the first look at all of
-    them. Nothing is kept of a file, so that many large ones take no more memory than one.
+    them. Nothing is kept of a file, so that many large ones take no more memory than one. ``most`` is the number of
+    bytes after which the rest is left out, and so are those that are unfit.
     """
     unfit = []
+    left = most
     for key, (path, access) in files.items():
         seen = _look(path, access, 0.0)
+        if left is not None:
+            left -= _LEAST + len(seen.state.data or b"" if seen.state else b"")
+            if left < 0:
+                return
         if seen.unfit:
             unfit.append(key)
         else:

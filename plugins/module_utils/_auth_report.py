@@ -21,6 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof impor
     stop_on,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_each
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_search import search
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import (
     MOST_BYTES,
     Sources,
@@ -35,7 +36,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home im
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import Access, FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import acting_as, own_identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     Key,
     absolute,
@@ -45,16 +45,15 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     listed,
     package_names,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import locate
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     host_as_shown,
     repository_fault,
 )
 
-# Directories that hold other people's code by the thousand, never a key that Composer reads.
-_NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
 # Of all files, and of all rows of `effective`.
 _MOST_ENTRIES = 50000
+# Bytes, those of files that are left out included: a small one behind them still counts.
+_MOST_READ = 4 * MOST_BYTES
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ def _look(report: Report) -> None:
     """Read every file on the list, whatever state it is in."""
     bytes_left, entries_left = MOST_BYTES, _MOST_ENTRIES
     problems: Dict[Which, List[Problem]] = {}
-    for which, seen in read_each({which: (which[0], asked.access) for which, asked in report.asked.items()}):
+    files = {which: (which[0], asked.access) for which, asked in report.asked.items()}
+    for which, seen in read_each(files, most=_MOST_READ):
         path, asked = which[0], report.asked[which]
         told = problems[which] = []
         if seen.error:
@@ -113,7 +113,7 @@ def _look(report: Report) -> None:
         if data is not None:
             document = auth_json.parse(data)
             bytes_left -= len(data)
-            entries_left -= len(auth_json.entries(document))
+            entries_left -= 1 + len(auth_json.entries(document))
             if bytes_left < 0 or entries_left < 0:
                 report.bytes_of[path] = None
                 told.append(not_looked_at(path))
@@ -123,8 +123,13 @@ def _look(report: Report) -> None:
             report.bytes_of[path] = data
         report.files[which] = _row(path, seen.state, report.found.get(which, {}))
         told.extend(_owner_and_mode(path, seen.state, asked.user))
+    left = [path for path, walk_as in files if (path, walk_as) not in problems]
+    for path in left:
+        report.bytes_of.setdefault(path, None)
     for which in report.asked:
-        report.problems.extend(problems[which])
+        report.problems.extend(problems.get(which, ()))
+    if left:
+        report.problems.append(not_looked_at(left[0], others=len(left) - 1))
 
 
 def _row(path: str, state: FileState, document: auth_json.Document) -> Dict[str, Any]:
@@ -179,51 +184,6 @@ def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
         else:
             result.append(user)
     return result
-
-
-def _below(report: Report, root: str) -> Iterator[str]:
-    who = own_identity()
-    try:
-        with locate(os.path.join(root, "auth.json")) as place:
-            # A link of a user's leads no further than that user could go.
-            who = place.acting if place.bound else who
-    except KeyfleetError as error:
-        if error.code != "no_directory":
-            report.problems.append(Problem(error.code, f"search: {error.message}", root))
-            return
-    # Not os.walk, which before Python 3.12 fails on a thousand directories within each other.
-    todo = [root]
-    while todo:
-        directory = todo.pop()
-        try:
-            with acting_as(who), os.scandir(directory) as found:
-                entries = [(entry.name, _is_directory(entry), entry.is_symlink()) for entry in found]
-        except OSError as error:
-            problem = _not_searched(directory, error, is_root=directory == root)
-            report.problems.extend([problem] if problem else [])
-            continue
-        below = sorted(name for name, is_dir, link in entries if is_dir and not link and name not in _NOT_SEARCHED)
-        todo.extend(os.path.join(directory, name) for name in reversed(below))
-        if any(name == "auth.json" and not is_dir for name, is_dir, _link in entries):
-            yield os.path.join(directory, "auth.json")
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        # A link that leads nowhere, or in circles.
-        return False
-
-
-def _not_searched(directory: str, error: OSError, *, is_root: bool) -> Optional[Problem]:
-    if is_root and isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return Problem("no_directory", f"search: {directory} is not a directory", directory)
-    if isinstance(error, FileNotFoundError):
-        # It vanished while we looked.
-        return None
-    code = "permission_denied" if isinstance(error, PermissionError) else "read_failed"
-    return Problem(code, f"search: {directory} could not be searched: {error.strerror}", directory)
 
 
 def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -> List[Dict[str, Any]]:
@@ -324,7 +284,7 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
     for path in paths:
         _ask(found, path, only_existing=False)
     for root in roots:
-        for path in _below(found, root):
+        for path in search(root, found.problems):
             _ask(found, path, only_existing=True)
     _look(found)
     answers = prove(_questions(found, params, given), params, bounded=given is None)

@@ -25,9 +25,10 @@ Known = Mapping[str, Optional[bytes]]
 MOST_BYTES = 16 * 1024 * 1024
 
 
-def not_looked_at(path: str) -> Problem:
-    """For a file that is left out, since the rest of the run would wait for it."""
-    text = f"{path} was not looked at: so much was found before it that the limit of one run was reached"
+def not_looked_at(path: str, others: int = 0) -> Problem:
+    """For a file that is left out, and others after it, since the rest of the run would wait for it."""
+    more = f", nor were {others} others" if others else ""
+    text = f"{path} was not looked at{more}: so much was found before it that the limit of one run was reached"
     return Problem("read_failed", text, path)
 
 

@@ -30,6 +30,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._identity import 
 )
 
 MOST_LINKS = 40  # as many as Linux follows
+_MOST_NAMES = 1000  # in one path, those of its links included
 _PATH_ONLY: Optional[int] = getattr(os, "O_PATH", None)
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # The group of an account that left the user database since it was looked up.
@@ -156,6 +157,7 @@ class _Walk:
         self.misled = False
         self.steps: List[_Step] = []
         self.links = 0
+        self.names = 0
         if self.privileged and access.walk_as:
             self._follow_as(identity_of(access.walk_as, _NO_GROUP))
 
@@ -164,6 +166,9 @@ class _Walk:
         self._start()
         while todo:
             name = todo.pop()
+            self.names += 1
+            if self.names > _MOST_NAMES:
+                raise self._unsafe(f"it leads through more than {_MOST_NAMES} directories, one after the other")
             if name == "..":
                 self._back()
                 continue

@@ -287,3 +287,25 @@ def test_configurations_of_users_take_no_more_memory_than_a_few(lab: Path, deplo
     result = info({"projects": [str(path) for path in projects], "verify": "never"}).result
     assert len(result["effective"]) == 4
     assert [row["path"] for row in result["problems"]] == [f"{path}/composer.json" for path in projects[4:]]
+
+
+def test_links_to_one_large_file_are_not_read_for_ever(deploy: Account) -> None:
+    large = json.dumps({"http-basic": {"a.example": {"username": "a", "password": "b" * 4_000_000}}})
+    target = put(deploy, "large.json", large)
+    for number in range(40):
+        put(deploy, f"tree/{number:02}/small", "")
+        (deploy.home / f"tree/{number:02}/auth.json").symlink_to(target)
+    result = info({"search": [str(deploy.home / "tree")], "verify": "never"}).result
+    assert len(result["files"]) == 4
+    # Twelve more were read, and told of one by one.
+    assert len(result["problems"]) == 13 and "nor were 23 others" in result["problems"][-1]["message"], codes(result)
+
+
+def test_a_chain_of_links_has_a_limit(deploy: Account) -> None:
+    put(deploy, "a/auth.json", auth())
+    for number in range(5):
+        step = "auth.json" if number == 0 else f"link{number - 1}"
+        (deploy.home / f"a/link{number}").symlink_to("../a/" * 300 + step)
+    result = info({"paths": [str(deploy.home / "a" / name) for name in ("link0", "link4")], "verify": "never"}).result
+    assert [row["path"] for row in result["files"]] == [str(deploy.home / "a/link0")]
+    assert codes(result) == [("unsafe_path", str(deploy.home / "a/link4"))], result
