@@ -18,7 +18,11 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple, Union
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import fraction, whole_number
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_user
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
+    describe,
+    shown_host,
+    shown_user,
+)
 
 Document = Dict[str, Any]
 
@@ -62,7 +66,7 @@ class Entry:
     def as_result(self) -> Dict[str, Optional[str]]:
         """The entry as results show it: the secret by `describe` only."""
         return {
-            "repository": self.repository,
+            "repository": shown_host(self.repository),
             "section": self.section,
             "public_key": shown_user(self.username) or None,
             "fingerprint": describe(self.secret),
@@ -95,7 +99,10 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     result: Dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise Unfit("a key stands twice in one object; Composer reads the last and may edit the first", repr(key))
+            raise Unfit(
+                "a key stands twice in one object; Composer reads the last and may edit the first",
+                repr(shown_host(key)),
+            )
         result[key] = value
     return result
 
@@ -154,7 +161,7 @@ def _load(data: bytes) -> Any:
 
 
 def _host_place(section: str, host: str) -> str:
-    return f"{section} → {host}"
+    return f"{section} → {shown_host(host)}"
 
 
 def _want_strings(section: str, host: str, value: Any, names: Tuple[str, ...]) -> None:
@@ -319,7 +326,7 @@ def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
     if isinstance(value, dict):
         old = was if isinstance(was, dict) else {}
         return {
-            k: _changed(shown_user(v), v, old.get(k), shown_user)
+            shown_host(k): _changed(shown_user(v), v, old.get(k), shown_user)
             if k in shown and isinstance(v, str)
             else _mask(v, old.get(k, _NOTHING), shown, depth + 1)
             for k, v in value.items()
@@ -341,7 +348,7 @@ def masked(document: Document, *, was: Optional[Document] = None) -> str:
     """
     before = was or {}
     shown = {
-        section: _mask(
+        shown_host(section): _mask(
             value, before.get(section, _NOTHING), ("username", "consumer-key") if section in SECTIONS else ()
         )
         for section, value in document.items()

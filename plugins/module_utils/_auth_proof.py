@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import file_path, seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host, shown_user
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
 
 # Of pairs that stand in users' files, which may be any number at addresses that never answer.
@@ -65,11 +65,11 @@ class Answer:
 
 def _not_asked(question: Question, why: str) -> Verdict:
     return Verdict(
-        repository=question.repository,
+        repository=shown_host(question.repository),
         status="not_checked",
         code="not_asked",
         http_status=None,
-        message=f"{question.repository} was not asked{why}.",
+        message=f"{shown_host(question.repository)} was not asked{why}.",
         packages={name: "unknown" for name in question.packages},
         url=question.url,
     )

@@ -55,6 +55,12 @@ def shown_user(name: str) -> str:
     return name if len(name) <= _LONGEST_EMAIL and _EMAIL.match(name) else "set"
 
 
+def shown_host(name: str) -> str:
+    """A host of somebody's, or another name in a file, as it may be shown: some write user and password before it."""
+    _user, at, host = name.rpartition("@")
+    return f"***@{host}" if at else name
+
+
 def host_as_shown(value: object) -> str:
     """A host or address as a message may quote it: without what stands before an @, which may be a password."""
     return repr(value if not isinstance(value, str) else value.rpartition("@")[2])

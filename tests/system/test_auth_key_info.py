@@ -26,6 +26,7 @@ from _auth_lab import (
     auth,
     composer,
     info,
+    install,
     put,
     state_of,
 )
@@ -309,3 +310,21 @@ def test_a_chain_of_links_has_a_limit(deploy: Account) -> None:
     result = info({"paths": [str(deploy.home / "a" / name) for name in ("link0", "link4")], "verify": "never"}).result
     assert [row["path"] for row in result["files"]] == [str(deploy.home / "a/link0")]
     assert codes(result) == [("unsafe_path", str(deploy.home / "a/link4"))], result
+
+
+def test_a_password_before_a_host_is_not_shown(deploy: Account) -> None:
+    hidden = "made-up-pass"
+    pair = {"username": "a", "password": "b"}
+    odd = {"http-basic": {f"a:{hidden}@b.example": pair}, f"{hidden}@c": {f"x:{hidden}@d.example": "e"}}
+    path = put(deploy, "auth.json", json.dumps(odd))
+    told = info({"paths": [str(path)], "verify": "always"})
+    assert told.result["files"][0]["entries"][0]["repository"] == "***@b.example", told.result
+    written = install({**PAIR, "paths": [str(path)]})
+    assert written.result["changed"] and "***@b.example" in written.text and "***@d.example" in written.text
+    path.write_text(f'{{"http-basic": {{"{hidden}@b.example": {{}}}}}}')
+    broken = install({**PAIR, "paths": [str(path)]})
+    path.write_text(f'{{"{hidden}@a": 1, "{hidden}@a": 2}}')
+    twice = install({**PAIR, "paths": [str(path)]})
+    assert broken.code == twice.code == "malformed_file"
+    for answer in (told, written, broken, twice):
+        assert hidden not in answer.text, answer.text
