@@ -345,7 +345,9 @@ def test_directories_within_each_other_without_end(tmp_path: Path) -> None:
     finally:
         # pytest cannot.
         subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
-    assert paths(answer) == [str(tmp_path / "auth.json")] and codes(answer) == [], answer.result
+    assert paths(answer) == [str(tmp_path / "auth.json")], answer.result
+    ((code, where),) = codes(answer)
+    assert code == "read_failed" and where.startswith(f"{tmp_path}/d/d/"), answer.result
 
 
 def test_what_a_file_and_its_path_say_acts_on_no_terminal(tmp_path: Path) -> None:
