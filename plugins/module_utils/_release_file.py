@@ -26,7 +26,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._identity import 
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
     Pace,
     Wait,
-    drop_acl,
     maker_of,
     temporary,
     temporary_name,
@@ -242,7 +241,7 @@ class Target:
             yield Part(self, made.name, made.fd)
 
     def is_chosen_by(self, uid: Optional[int]) -> bool:
-        """Whether nobody but an account, and root, can have chosen which of their files stands here, and its ACL."""
+        """Whether nobody but an account, and root, can have chosen which of their files stands here."""
         place = self.place
         return not (place.movable or place.led) and place.acting.uid in (0, uid)
 
@@ -305,8 +304,6 @@ class Part:
         """Owner, group and mode, then the name."""
         place = self._target.place
         with self._target.doing("write it"):
-            if not self._target.is_chosen_by(wanted.uid):
-                drop_acl(self._fd)
             self._target._give(self._fd, wanted, helped=place.privileged)
             os.fsync(self._fd)
             with acting_as(place.acting):

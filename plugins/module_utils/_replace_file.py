@@ -32,7 +32,7 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_C
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_ACL = "system.posix_acl_access"
+_ACL, _DEFAULT_ACL = "system.posix_acl_access", "system.posix_acl_default"
 _ACL_OF_OTHERS = (2, 4, 8)  # named users, the group, named groups
 _KEPT_ATTRIBUTES = ("security.selinux", _ACL, "user.")
 
@@ -263,6 +263,7 @@ def _claimed(
             if fd is not None:
                 # Another run may have taken it for what a killed one left, before it was locked.
                 if _try_lock(fd) and _is_named(place, called, fd):
+                    _drop_acls(fd)
                     return Temporary(called, fd, maker)
                 os.close(fd)
             elif _discarded(place, called, owners, directory=directory) and not (left_over and _over(wait)):
@@ -277,6 +278,13 @@ def _claimed(
                 path=place.path,
             )
         wait.pace.sleep(_LOCK_STEP)
+
+
+def _drop_acls(fd: int) -> None:
+    """Take away what a new entry got from its directory, which has it from whoever owned the one it was made in."""
+    for name in (_ACL, _DEFAULT_ACL):
+        with suppress(OSError, AttributeError):
+            os.removexattr(fd, name)
 
 
 def _over(wait: Wait) -> bool:
@@ -410,10 +418,7 @@ def replace_file(
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
     with acting_as(made.maker), _translated(place, made.maker):
         own = place.directory_info.st_uid == uid or place.acting.uid == 0
-        foreign = place.shared or place.led or not own
-        if foreign or seen is not None:
-            drop_acl(made.fd)
-        if seen is not None and not foreign and seen.info.st_uid == uid:
+        if seen is not None and seen.info.st_uid == uid and own and not (place.shared or place.led):
             _keep_attributes(place, seen.info, made.fd, mode)
         _fill(made.fd, data)
         info = os.fstat(made.fd)
@@ -429,12 +434,6 @@ def replace_file(
             raise Moved() from exc
     _sync_directory(place)
     return os.fstat(made.fd)
-
-
-def drop_acl(fd: int) -> None:
-    """Take away what a new file got from its directory: whose that is may have made an ACL the default."""
-    with suppress(OSError, AttributeError):
-        os.removexattr(fd, _ACL)
 
 
 def maker_of(place: Place, uid: int) -> Identity:

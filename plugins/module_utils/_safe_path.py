@@ -274,9 +274,9 @@ class _Walk:
         if self.misled:
             return True
         if above is not None and above.shared:
-            # In a sticky directory nobody can exchange what is root's.
+            # In a sticky directory nobody can exchange what is root's, unless they can exchange the directory.
             sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
-            if info.st_uid or not sticky:
+            if info.st_uid or not sticky or above.placed:
                 return True
         return info.st_uid == 0 and bool(info.st_mode & _OTHERS_WRITE)
 
@@ -285,8 +285,9 @@ class _Walk:
         if self.misled or not self.steps:
             return self.misled
         above = self.steps[-1]
-        # In a sticky directory of root's a directory can only be renamed by its owner, nor be brought there by others.
-        sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
+        # In a sticky directory of root's, only its owner can rename a directory. To bring one there from another place,
+        # others have to be allowed to write to it.
+        sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX and not info.st_mode & _OTHERS_WRITE
         others_write = above.info.st_mode & _OTHERS_WRITE and not sticky
         return above.placed or bool(others_write) or above.info.st_uid not in (0, info.st_uid)
 

@@ -70,6 +70,7 @@ options:
     description:
       - Mode of the files, in octal and in quotes. It is enforced on files that exist, too.
       - Others never get any access; a mode that would give them some is an error.
+      - What is new takes no ACL from its directory.
     type: raw
     default: "0600"
   host:

@@ -68,6 +68,7 @@ options:
   mode:
     description:
       - Mode of the file, in octal and in quotes. It is enforced on a file that exists, too.
+      - A new file takes no ACL from its directory.
     type: raw
     default: "0644"
 extends_documentation_fragment:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -460,9 +461,15 @@ def test_no_file_of_the_right_size_is_opened(host: Host, accounts: Accounts, lab
 
 
 @pytest.mark.needs("root", "setfacl")
-def test_a_default_acl_lets_nobody_write_to_the_release_of_another(host: Host, accounts: Accounts, lab: Path) -> None:
+@pytest.mark.parametrize("made", ["in a directory of another", "in one that came from another"])
+def test_a_default_acl_lets_nobody_write_to_a_release(host: Host, accounts: Accounts, lab: Path, made: str) -> None:
     shop = give(lab / "shop", accounts.deploy, 0o755)
     accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {shop}")
+    if made == "in one that came from another":
+        (shop / "own").mkdir()
+        shop = Path(shutil.move(shop / "own", lab / "own"))
+        os.chown(shop, accounts.other.uid, accounts.other.gid)
+        shop.chmod(0o755)
     options = {**host.pair, "file_name": SMALL, "dest": f"{shop}/", "owner": accounts.other.name, "mode": "0664"}
     host.run(RELEASE, **options)
     accounts.deploy.run(f"! echo >> {shop}/{SMALL} 2>/dev/null")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -333,6 +334,26 @@ def test_link_of_roots_that_was_moved_leads_to_nothing_of_roots(
     refused(path, "foreign_owner", uid=accounts.deploy.uid)
     refused(path, "foreign_owner", gid=accounts.deploy.gid, mode=0o640)
     assert (facts(vault), facts(secret)) == before
+
+
+@pytest.mark.parametrize("moved_to", ["beside it", "into a sticky directory"])
+def test_what_is_roots_in_a_sticky_directory_that_was_moved(accounts: Accounts, lab: Path, moved_to: str) -> None:
+    """Nobody may exchange what is in it, but the whole directory."""
+    shared = group_of(lab / "shared", accounts.deploy, 0o2775)
+    drop = group_of(shared / "drop", accounts.deploy, 0o3775)
+    sub = give(drop / "sub", None, 0o755)
+    vault = give(lab / "vault.json", None, 0o600, auth())
+    (sub / "auth.json").symlink_to(vault)
+    given = give(sub / "given.json", accounts.deploy, 0o600, auth())
+    mine = give(sub / "mine.json", None, 0o600, auth())
+    place = shared / "shop" if moved_to == "beside it" else give(lab / "tmp", None, 0o1777) / "shop"
+    accounts.deploy.run(f"mv {drop} {place}")
+    before = facts(vault)
+    refused(place / "sub/auth.json", "foreign_owner", uid=accounts.web.uid)
+    refused(place / "sub" / mine.name, "foreign_owner", uid=accounts.web.uid)
+    refused(place / "sub" / given.name, "unsafe_path")
+    assert facts(vault) == before
+    write(place / "sub" / given.name, uid=accounts.deploy.uid)
 
 
 @pytest.mark.parametrize("options", [{"group": "deploy"}, {"group": "deploy", "owner": "root"}, {"state": "absent"}])
@@ -805,13 +826,30 @@ def test_attributes_of_a_file_are_kept(accounts: Accounts, lab: Path) -> None:
     write(path, "third.example")
     assert "mask::---" in acl(path) and owner_and_mode(path)[2] == 0o600
     accounts.web.run(f"! cat {path} 2>/dev/null")
-    # What had no effect comes to no life when the group may read, nor does a default of the directory.
-    subprocess.run(["setfacl", "-m", f"d:u:{accounts.web.name}:r", site], check=True)
+    # What had no effect comes to no life when the group may read.
     write(path, "fourth.example", mode=0o640)
     assert accounts.web.name not in acl(path) and os.getxattr(path, "user.note") == b"kept"
-    path.unlink()
-    write(path, mode=0o640)
-    assert f"user:{accounts.web.name}:r--" in acl(path)
+
+
+@pytest.mark.needs("setfacl", "getfacl")
+def test_what_is_new_takes_no_acl_from_its_directory(accounts: Accounts, lab: Path) -> None:
+    """A directory keeps the default ACL of the one that it was made in, and that one may have been another's."""
+    hosting = give(lab / "hosting", accounts.deploy, 0o755)
+    accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {hosting}")
+    site, shop = (give(hosting / name, accounts.web, 0o755) for name in ("site", "shop"))
+    for place in (site, Path(shutil.move(shop, lab / "shop"))):
+        write(place / "auth.json", mode=0o640)
+        assert owner_and_mode(place / "auth.json") == (accounts.web.uid, accounts.web.gid, 0o640)
+        assert accounts.deploy.name not in acl(place / "auth.json")
+
+
+@pytest.mark.needs("setfacl", "getfacl")
+def test_new_home_takes_no_acl_from_its_directory(accounts: Accounts, www: Path) -> None:
+    subprocess.run(["setfacl", "-m", f"d:u:{accounts.deploy.name}:rwx", www], check=True)
+    answer = install({**PAIR, "users": [accounts.web.name], "mode": "0640"})
+    subprocess.run(["setfacl", "-b", www], check=True)
+    assert answer.result["changed"], answer.result
+    assert accounts.deploy.name not in acl(www / ".composer") + acl(www / ".composer/auth.json")
 
 
 @pytest.mark.needs("setfacl", "getfacl")
