@@ -12,7 +12,7 @@ from typing import Callable, Optional, TypeVar
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_state import Change, FileState, Wanted, decide
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import group_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import Moved, Pace, Snapshot, read_file
 from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import ANYBODY, Access, Place, locate
 
@@ -73,8 +73,7 @@ def judge(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
 
 def primary_group(state: FileState, uid: int) -> int:
     """The group that a new file of an account gets."""
-    acting = state.acting
-    return acting.gid if uid == acting.uid else identity_of(uid, acting.gid).gid
+    return group_of(uid, state.directory_gid) if state.privileged else state.acting.gid
 
 
 def look(path: str, access: Access) -> FileState:
@@ -96,6 +95,7 @@ def state_of(place: Place, seen: Optional[Snapshot]) -> FileState:
         group_reads=seen is not None and seen.group_reads,
         directory_exists=not place.missing,
         directory_uid=place.directory_info.st_uid,
+        directory_gid=place.directory_info.st_gid,
         shared=place.shared and not place.missing,
         movable=place.movable,
         missing_directories=len(place.missing),

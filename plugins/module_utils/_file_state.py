@@ -48,6 +48,7 @@ class FileState:
     directory_exists: bool
     group_reads: bool = field(default=False, compare=False)
     directory_uid: int = field(default=0, compare=False)
+    directory_gid: int = field(default=0, compare=False)
     shared: bool = field(default=False, compare=False)
     movable: bool = field(default=False, compare=False)
     missing_directories: int = field(default=0, compare=False)

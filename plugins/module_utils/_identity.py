@@ -18,6 +18,7 @@ from typing import Iterator, NoReturn, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 
+NO_GROUP = 65534
 Ids = Tuple[int, int, Tuple[int, ...]]
 
 
@@ -47,17 +48,25 @@ def own_identity() -> Identity:
 
 
 @lru_cache(maxsize=None)
-def identity_of(uid: int, directory_gid: int) -> Identity:
-    """An account with all its groups. One that no passwd entry describes has the group of its directory alone.
+def identity_of(uid: int) -> Identity:
+    """An account with all its groups. One that no passwd entry describes has none: no directory of its proves one.
 
     Remembered, as the question may go to a directory server, and the process lives for one run of a module.
     """
     try:
         account = pwd.getpwuid(uid)
     except KeyError:
-        return Identity(uid, directory_gid, (directory_gid,))
+        return Identity(uid, NO_GROUP, ())
     groups = os.getgrouplist(account.pw_name, account.pw_gid)
     return Identity(uid, account.pw_gid, tuple(sorted(set(groups))))
+
+
+def group_of(uid: int, otherwise: int) -> int:
+    """The group of an account's new files; ``otherwise`` where no passwd entry names it."""
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return otherwise
 
 
 @contextmanager

@@ -21,11 +21,12 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import (
     account_name,
     acting_as,
-    identity_of,
+    group_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._replace_file import (
     Pace,
     Wait,
+    drop_acls,
     maker_of,
     temporary,
     temporary_name,
@@ -172,8 +173,8 @@ class Target:
         return self.place.directory_info.st_uid == self.place.acting.uid
 
     def _primary_group(self, uid: int) -> int:
-        acting = self.place.acting
-        return acting.gid if uid == acting.uid else identity_of(uid, acting.gid).gid
+        place = self.place
+        return group_of(uid, place.directory_info.st_gid) if place.privileged else place.acting.gid
 
     def counts(self, wanted: Facts) -> bool:
         """Whether the file that is there can be the one that is wanted. Whoever else made it may still write to it."""
@@ -206,7 +207,11 @@ class Target:
         with acting_as(who):
             if (info.st_uid, info.st_gid) != (wanted.uid, wanted.gid):
                 os.fchown(fd, -1 if wanted.uid is None else wanted.uid, -1 if wanted.gid is None else wanted.gid)
-            os.fchmod(fd, 0o644 if wanted.mode is None else wanted.mode)
+            mode = 0o644 if wanted.mode is None else wanted.mode
+            if mode & 0o070 & ~info.st_mode:
+                # Entries of an ACL would come to life that had no effect.
+                drop_acls(fd)
+            os.fchmod(fd, mode)
 
     @contextmanager
     def doing(self, what: str, *, code: str = "write_failed") -> Iterator[None]:

@@ -33,7 +33,10 @@ _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ACL, _DEFAULT_ACL = "system.posix_acl_access", "system.posix_acl_default"
-_ACL_OF_OTHERS = (2, 4, 8)  # named users, the group, named groups
+# As in linux/posix_acl_xattr.h: a version, then tag, permissions and id of every entry.
+_ACL_HEADER, _ENTRY = 4, struct.Struct("<HHI")
+_OWNER, _NAMED_USER, _GROUP, _NAMED_GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_ACL_OF_OTHERS = (_NAMED_USER, _GROUP, _NAMED_GROUP)
 _KEPT_ATTRIBUTES = ("security.selinux", _ACL, "user.")
 
 
@@ -92,7 +95,7 @@ def read_file(place: Place, owner: Optional[int] = None) -> Optional[Snapshot]:
     info = seen.info
     # Where a link of another led, and for what another one put among root's files, there are better reasons to refuse.
     if owner and owner != info.st_uid and place.movable and not place.led and not (place.shared and info.st_uid):
-        _check_moved(place, info, identity_of(owner, info.st_gid))
+        _check_moved(place, info, identity_of(owner))
     return seen
 
 
@@ -140,8 +143,7 @@ def _group_reads(fd: int, mode: int) -> bool:
         acl = os.getxattr(fd, _ACL)
     except (OSError, AttributeError):
         acl = b""
-    # As in linux/posix_acl_xattr.h: a version, then tag, permissions and id of every entry.
-    entries = struct.iter_unpack("<HHI", acl[4:])
+    entries = _ENTRY.iter_unpack(acl[_ACL_HEADER:])
     return bool(mode & stat.S_IRGRP) and all(granted & 4 for tag, granted, _id in entries if tag in _ACL_OF_OTHERS)
 
 
@@ -263,7 +265,7 @@ def _claimed(
             if fd is not None:
                 # Another run may have taken it for what a killed one left, before it was locked.
                 if _try_lock(fd) and _is_named(place, called, fd):
-                    _drop_acls(fd)
+                    drop_acls(fd)
                     return Temporary(called, fd, maker)
                 os.close(fd)
             elif _discarded(place, called, owners, directory=directory) and not (left_over and _over(wait)):
@@ -280,7 +282,7 @@ def _claimed(
         wait.pace.sleep(_LOCK_STEP)
 
 
-def _drop_acls(fd: int) -> None:
+def drop_acls(fd: int) -> None:
     """Take away what a new entry got from its directory, which has it from whoever owned the one it was made in."""
     for name in (_ACL, _DEFAULT_ACL):
         with suppress(OSError, AttributeError):
@@ -418,12 +420,12 @@ def replace_file(
     """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
     with acting_as(made.maker), _translated(place, made.maker):
         own = place.directory_info.st_uid == uid or place.acting.uid == 0
-        if seen is not None and seen.info.st_uid == uid and own and not (place.shared or place.led):
-            _keep_attributes(place, seen.info, made.fd, mode)
         _fill(made.fd, data)
         info = os.fstat(made.fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
             _as_needed(place, lambda: os.fchown(made.fd, uid, gid))
+        if seen is not None and seen.info.st_uid == uid and own and not (place.shared or place.led):
+            _keep_attributes(place, seen.info, made.fd, mode)
         _as_needed(place, lambda: os.fchmod(made.fd, mode))
         os.fsync(made.fd)
         if not _same(seen, read_file(place, uid)):
@@ -461,8 +463,8 @@ def _fill(fd: int, data: bytes) -> None:
 def _keep_attributes(place: Place, seen: os.stat_result, fd: int, mode: int) -> None:
     """Give the new file the attributes of the one that it replaces: SELinux context, ACL, and those of users.
 
-    The mode, which is set afterwards, limits what an ACL grants to others than the owner. Where it lets the group do
-    more than it could before, the ACL is left out: entries of it would come to life that had no effect.
+    Where the mode lets the group do more than it could before, the ACL is left out: entries of it would come to life
+    that had no effect.
     """
     if not hasattr(os, "listxattr"):
         return
@@ -475,9 +477,19 @@ def _keep_attributes(place: Place, seen: os.stat_result, fd: int, mode: int) -> 
                 if name.startswith(kept):
                     # What a file system, a kernel or this process cannot set is not worth a failure.
                     with suppress(OSError):
-                        os.setxattr(fd, name, os.getxattr(old, name))
+                        value = os.getxattr(old, name)
+                        os.setxattr(fd, name, _within(value, mode) if name == _ACL else value)
         finally:
             os.close(old)
+
+
+def _within(acl: bytes, mode: int) -> bytes:
+    """An ACL with the bits of a mode. The kernel gives the file those of the ACL, not for a moment may they be more."""
+    entries = list(_ENTRY.iter_unpack(acl[_ACL_HEADER:]))
+    # Where there is a mask, it is what the mode shows for the group.
+    group = _MASK if any(tag == _MASK for tag, _granted, _id in entries) else _GROUP
+    bits = {_OWNER: mode >> 6 & 7, group: mode >> 3 & 7, _OTHER: mode & 7}
+    return acl[:_ACL_HEADER] + b"".join(_ENTRY.pack(tag, bits.get(tag, granted), who) for tag, granted, who in entries)
 
 
 def _as_needed(place: Place, action: Callable[[], None]) -> None:

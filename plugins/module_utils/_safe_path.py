@@ -33,8 +33,6 @@ MOST_LINKS = 40  # as many as Linux follows
 _MOST_NAMES = 1000  # in one path, those of its links included
 _PATH_ONLY: Optional[int] = getattr(os, "O_PATH", None)
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-# The group of an account that left the user database since it was looked up.
-_NO_GROUP = 65534
 
 
 class Access(NamedTuple):
@@ -159,7 +157,7 @@ class _Walk:
         self.links = 0
         self.names = 0
         if self.privileged and access.walk_as:
-            self._follow_as(identity_of(access.walk_as, _NO_GROUP))
+            self._follow_as(identity_of(access.walk_as))
 
     def go(self) -> Place:
         todo = self._components()
@@ -265,7 +263,7 @@ class _Walk:
                 "Take that right away (chmod go-w), or give the directory to that account"
             )
         if owner != self.acting.uid:
-            self.acting = identity_of(owner, info.st_gid)
+            self.acting = identity_of(owner)
             self.steps[-1] = _Step(name, fd, info, self.acting, shared, placed)
 
     def _shared_below(self, info: os.stat_result) -> bool:
@@ -313,7 +311,7 @@ class _Walk:
                         "others may write to. Take that right away (chmod go-w), name the place where the link leads, "
                         "or say that the file shall belong to that account"
                     )
-                self._follow_as(identity_of(link.st_uid, link.st_gid))
+                self._follow_as(identity_of(link.st_uid))
             elif others_write and (not directory.st_mode & stat.S_ISVTX or link.st_nlink != 1):
                 raise self._unsafe(
                     f"the link {self._where(name)} lies in a directory that others than root may write to, so they "
@@ -337,7 +335,7 @@ class _Walk:
         if not self.bound:
             self.host = self.acting.uid
         self.led = True
-        self._follow_as(identity_of(link.st_uid, link.st_gid))
+        self._follow_as(identity_of(link.st_uid))
 
     def _act_at_the_end(self, info: Optional[os.stat_result]) -> None:
         """Who acts where another one's link led to: the owner of the directory, if its maker could write there alone.
@@ -360,7 +358,7 @@ class _Walk:
                 f"links of several people lead to {self._where()}, where {one} may not write. Name that place itself"
             )
         if directory.info.st_uid in (self.host, *(one.uid for one in self.makers)):
-            self.acting = identity_of(directory.info.st_uid, directory.info.st_gid)
+            self.acting = identity_of(directory.info.st_uid)
 
     def _end(self, name: str, info: Optional[os.stat_result], todo: List[str]) -> Place:
         names = [name] + todo[::-1]

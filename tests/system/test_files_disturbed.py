@@ -70,15 +70,23 @@ def all_of(run: Callable[[int, Call], str], calls: list[Call]) -> Counter[str]:
         return Counter(pool.map(run, range(1, len(calls) + 1), calls))
 
 
-def test_killed_at_every_system_call(accounts: Accounts, lab: Path, workers: Workers) -> None:
-    reference = site_of(lab, 0, accounts.deploy)
+@pytest.mark.needs("setfacl")
+@pytest.mark.parametrize("acl", [False, True])
+def test_killed_at_every_system_call(accounts: Accounts, lab: Path, workers: Workers, acl: bool) -> None:
+    def made(number: int) -> Path:
+        site = site_of(lab, number, accounts.deploy)
+        if acl:
+            subprocess.run(["setfacl", "-m", f"u:{accounts.other.name}:rw", site / "auth.json"], check=True)
+        return site
+
+    reference = made(0)
     old = (reference / "auth.json").read_bytes()
     calls = workers.calls(reference / "auth.json", settle=0)
     new = (reference / "auth.json").read_bytes()
     assert old != new and {call.name for call in calls} >= {"flock", "openat", "write", "fchmod", "fsync", "close"}
 
     def kill(number: int, call: Call) -> str:
-        site = site_of(lab, number, accounts.deploy)
+        site = made(number)
         path = site / "auth.json"
         assert "killed" in workers.run(path, strace=call.inject("signal=KILL"), settle=0), call
         content = path.read_bytes()

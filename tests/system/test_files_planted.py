@@ -46,6 +46,7 @@ deploy = _auth_lab.deploy
 Join = Callable[[Account, Account], None]
 MAGE_ID, TOKEN = "MAG000000001", "f" * 40
 TEMPORARY = ".auth.json.keyfleet"
+UNLISTED = 165540  # a uid without an account
 
 
 def group_of(directory: Path, account: Account, mode: int) -> Path:
@@ -521,6 +522,21 @@ def test_link_of_another_leads_no_further_than_its_maker_could_go(accounts: Acco
     with pytest.raises(KeyfleetError):
         files.observe(str(site / "auth.json"), parse=auth_json.parse)
     assert (facts(private), facts(secret)) == before
+
+
+def test_account_without_an_entry_has_no_group_of_its_directory(accounts: Accounts, lab: Path) -> None:
+    """A setgid directory gave it that; no membership did."""
+    drop = group_of(lab / "drop", accounts.deploy, 0o3777)
+    team = give(lab / "team", accounts.deploy, 0o2775)
+    script = f"mkdir {drop}/own; ln -s {team}/auth.json {drop}/own/auth.json; ! touch {team}/auth.json 2>/dev/null"
+    nobodys = ["setpriv", f"--reuid={UNLISTED}", f"--regid={UNLISTED}", "--clear-groups", "sh", "-ec"]
+    subprocess.run([*nobodys, script], check=True)
+    answer = install({**PAIR, "paths": [str(drop / "own/auth.json")]})
+    assert answer.code == "permission_denied" and os.listdir(team) == [], answer.result
+    # What is its own is written all the same, with the group that new files get there.
+    subprocess.run([*nobodys, f"rm {drop}/own/auth.json"], check=True)
+    converges({**PAIR, "paths": [str(drop / "own/auth.json")]}, drop)
+    assert owner_and_mode(drop / "own/auth.json") == (UNLISTED, accounts.deploy.gid, 0o600)
 
 
 def test_links_of_two_people_lead_where_both_could_go(accounts: Accounts, lab: Path, join: Join) -> None:
