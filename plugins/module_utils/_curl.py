@@ -15,15 +15,14 @@ import secrets
 import selectors
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import CurlEnd
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import without_proxies
 
 # Older ones take comments in a netrc for entries, and show the headers of a proxy as if they were the server's.
@@ -38,7 +37,7 @@ _CHUNK = 65536
 # Held back, so that what curl writes behind the body is not taken for a part of it.
 _HELD = 16384
 # Of the variables of the task those that curl needs on its way to a server. SSLKEYLOGFILE is none of them, nor are
-# those of the proxy: whoever curl runs as can read its environment, and its password with it.
+# those of the proxy, which may have a password.
 _PASSED_ON = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 # In the order of curl, which takes the first that is there.
 _PROXY = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -48,6 +47,9 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 _FREE = ("user", "netrc-file", "cacert", "proxy", "noproxy")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _VERSION = re.compile(r"curl ([0-9]+)\.([0-9]+)\.([0-9]+)")
+
+# As the option write-out has them: what ``_written`` asks for.
+_FACTS = re.compile(rb"([0-9]{1,3}) ([0-9]{1,3}) (.*)", re.S)
 
 Config = List[Tuple[str, Optional[str]]]
 
@@ -75,7 +77,7 @@ def find_curl() -> Curl:
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=_environment(None),
+            env=_environment(),
             timeout=30,
         )
         text = done.stdout.decode("utf-8", "replace")
@@ -217,33 +219,38 @@ class _Output:
 
 
 def run(
-    curl: Curl, config: Config, reader: Optional[Account] = None, *, limit: float, body: Optional[Body] = None
+    curl: Curl, config: Config, netrc: Optional[bytes] = None, *, limit: float, body: Optional[Body] = None
 ) -> CurlEnd:
     """Run curl to its end, which is ``limit`` seconds away at most.
 
-    ``reader`` is the account that it runs as, where root may choose.
+    ``netrc`` is what curl finds in its netrc. It never opens one that somebody could exchange meanwhile, and runs as
+    nobody who could trace it, since it is told the password of a proxy.
     """
     mark = secrets.token_hex(16)
-    who = _other(reader)
-    text = _written([*config, *_proxies(), ("max-time", as_seconds(limit))], mark)
     sink = body or Body()
     output = _Output(sink, mark)
     until = time.monotonic() + limit + _GRACE
+    config = [*config, *_proxies(), ("max-time", as_seconds(limit))]
     try:
-        # run_command could not drop root for the child.
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [curl.path, "-q", "-K", "-"],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            env=_environment(reader),
-            preexec_fn=_dropping(who) if who else None,
-        )
+        with tempfile.TemporaryFile() as file:
+            if netrc is not None:
+                file.write(netrc)
+                file.flush()
+                config.append(("netrc-file", f"/dev/fd/{file.fileno()}"))
+            text = _written(config, mark)
+            # run_command ends at no deadline and keeps all output in memory.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                [curl.path, "-q", "-K", "-"],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=_environment(),
+                pass_fds=(file.fileno(),),
+            )
     except OSError as exc:
-        name = f" as {reader.name}" if reader else ""
-        raise KeyfleetError("no_curl", f"{curl.path} cannot be run{name}: {os.strerror(exc.errno or 0)}") from exc
+        raise KeyfleetError("no_curl", f"{curl.path} cannot be run: {os.strerror(exc.errno or 0)}") from exc
     try:
         error = _talk(process, text, output, until)
     finally:
@@ -313,10 +320,11 @@ def _talk(process: subprocess.Popen[bytes], text: bytes, output: _Output, until:
 
 def _facts(facts: bytes, headers: Dict[str, str]) -> Tuple[int, int, str]:
     """HTTP status, status of a proxy, target of a redirect."""
-    if not facts:
+    found = _FACTS.match(facts)
+    if found is None:
         return int(headers.get("status", 0)), 0, ""
-    http_status, proxy_status, redirect_url = facts.decode("utf-8", "replace").split(" ", 2)
-    return int(http_status), int(proxy_status), _sendable(redirect_url)
+    http_status, proxy_status, redirect_url = found.groups()
+    return int(http_status), int(proxy_status), _sendable(redirect_url.decode("utf-8", "replace"))
 
 
 def _sendable(url: str) -> str:
@@ -333,25 +341,6 @@ def _sendable(url: str) -> str:
     return bare if bare.isascii() and bare.isprintable() and " " not in bare else ""
 
 
-def _other(reader: Optional[Account]) -> Optional[Identity]:
-    """Somebody else than this process, if root may be that."""
-    if reader is None or os.geteuid() != 0 or reader.uid == 0:
-        return None
-    return identity_of(reader.uid, reader.gid)
-
-
-def _dropping(who: Identity) -> Callable[[], None]:
-    groups: Sequence[int] = who.groups
-
-    def drop() -> None:
-        # In the child, before curl: for good, not by effective id alone.
-        os.setgroups(groups)
-        os.setgid(who.gid)
-        os.setuid(who.uid)
-
-    return drop
-
-
 def _proxies() -> Config:
     """The proxy that the environment of the task names, and what is asked without it."""
     named = [
@@ -361,10 +350,8 @@ def _proxies() -> Config:
     return [(option, value) for option, value in named if value]
 
 
-def _environment(reader: Optional[Account]) -> Dict[str, str]:
-    """Nothing of the task's own but what curl needs: it may run as somebody else, and could log the keys of TLS."""
+def _environment() -> Dict[str, str]:
+    """Nothing of the task's own but what curl needs."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment.update(LC_ALL="C", PATH=_PATH)
-    if reader is not None:
-        environment.update(HOME=reader.home, USER=reader.name, LOGNAME=reader.name)
     return environment

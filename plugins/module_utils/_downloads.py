@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Config, Curl, as_seconds, run
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import CurlEnd
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
@@ -16,20 +15,16 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
 
 @dataclass(frozen=True)
 class Credentials:
-    """What curl shows to the server: a pair, or what a netrc has for the machine.
-
-    ``reader`` is who runs curl, if not this process.
-    """
+    """What curl shows to the server: a pair, or what it finds for the machine in the bytes of a netrc."""
 
     token: Optional[Token] = None
-    netrc: Optional[str] = None
-    reader: Optional[Account] = None
+    netrc: Optional[bytes] = field(default=None, repr=False)
 
 
 def fetch(curl: Curl, service: Service, page: str, credentials: Credentials) -> CurlEnd:
     """One page below ``downloads_url``, in memory."""
     config = base_config(service, f"{service.url}/{page}", credentials)
-    return run(curl, config, credentials.reader, limit=service.timeout)
+    return run(curl, config, credentials.netrc, limit=service.timeout)
 
 
 def base_config(service: Service, url: str, credentials: Credentials) -> Config:
@@ -37,8 +32,6 @@ def base_config(service: Service, url: str, credentials: Credentials) -> Config:
     config = bare_config(service, url)
     if credentials.token is not None:
         config.append(("user", f"{credentials.token.mage_id}:{credentials.token.secret}"))
-    elif credentials.netrc is not None:
-        config.append(("netrc-file", credentials.netrc))
     return config
 
 

@@ -66,6 +66,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
 
 
+# Compressed, an answer would be unpacked before its size is known.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keyfleet.magento"}
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer that arrived whole."""
@@ -216,7 +220,7 @@ class Line:
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
-                headers={"Accept": "application/json", "User-Agent": "keyfleet.magento"},
+                headers=_HEADERS,
                 **content,
             )
             try:
@@ -255,13 +259,17 @@ def _session() -> Any:
 
 
 def _body(response: Any, doing: str) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        if not 200 <= response.status_code < 300:
+            return b""
+        raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
     body = bytearray()
     for piece in response.iter_content(64 * 1024):
         body += piece
         if len(body) > _MOST_BODY:
             raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
     length = response.headers.get("Content-Length", "")
-    if _SIZE.match(length) and len(body) < int(length) and "Content-Encoding" not in response.headers:
+    if _SIZE.match(length) and len(body) < int(length):
         # urllib3 before 2.0 takes that for the end.
         raise pool_errors.ProtocolError(http.client.IncompleteRead(b"", int(length) - len(body)))
     return bytes(body)

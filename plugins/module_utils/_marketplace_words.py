@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Optional
+from typing import Any, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Quote, json_object, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting
 
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
@@ -31,20 +30,17 @@ class Voice:
     """Makes the server's text fit to be shown: one line of limited length, without the secrets of the session."""
 
     def __init__(self, application_id: str, application_secret: str) -> None:
-        self._quotes: List[Quote] = [quoting(application_id, application_secret)]
+        self._secrets = [application_id, application_secret]
+        self._quote = quoting(*self._secrets, runs=_DIGITS)
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
-        self._quotes.append(quoting("", token))
+        self._secrets.append(token)
+        self._quote = quoting(*self._secrets, runs=_DIGITS)
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
-        if not isinstance(text, str):
-            return ""
-        line = _DIGITS.sub("***", one_line(text))
-        for quote in self._quotes:
-            line = quote(line)
-        return line
+        return self._quote(text) if isinstance(text, str) else ""
 
 
 def number(value: Any) -> Optional[int]:

@@ -61,7 +61,8 @@ def _versions(value: object) -> Tuple[str, ...]:
 
 
 def _text(value: object) -> str:
-    return one_line(value, _LONGEST_FIELD) if isinstance(value, str) else ""
+    # Cut first: the name of a category is looked at with every file in it.
+    return one_line(value[: 4 * _LONGEST_FIELD], _LONGEST_FIELD) if isinstance(value, str) else ""
 
 
 def _release(category: str, version: Optional[str], item: Any) -> Optional[Release]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import List, Optional
+from urllib.parse import urlsplit
 
 MAGENTO_REPOSITORY = "repo.magento.com"
 
@@ -74,7 +75,11 @@ def repository_fault(repository: object) -> Optional[str]:
         return "it must be the host, or host:port, of the repository's address, with no scheme, path or user name"
     if repository.isdigit():
         return "Composer fails on a host made of digits only"
-    return None
+    try:
+        usable = urlsplit(f"https://{repository}/").port != 0
+    except ValueError:
+        usable = False
+    return None if usable else "it has a port or an address that there cannot be"
 
 
 def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:

@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import Account, account_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import judge_help, judge_page, verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, acting_as, identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting
 
 HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
-_NO_GROUP = 65534
 
 
 class Proof:
@@ -58,14 +58,18 @@ class Proof:
         return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, curl=None, path=path)
 
     def through(self, place: Place, state: FileState) -> Optional[Dict[str, Any]]:
-        """The verdict on what curl finds in an installed file when its owner runs it.
+        """The verdict on what curl finds in an installed file .
 
         None where the address that is asked is another machine than the entry's: nothing would be found then.
         """
         if self.service.host != self.host or state.data is None:
             return None
+        reader = identity_of((place.user.uid if place.user else state.uid) or 0)
+        if state.privileged and not _reads(reader, state.real_path):
+            finding = Finding("netrc_unreadable", f"{place.path} cannot be read by {reader}.")
+            return verdict(finding, host=self.host, url=self.url, mage_id=None, curl=None, path=place.path)
         # What curl is given by the file is known here too, so that it can be kept out of what is shown.
-        return self._ask(credentials_of(place, state, self.host), _pair_of(state, self.host), place.path)
+        return self._ask(Credentials(netrc=state.data), _pair_of(state, self.host), place.path)
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
@@ -93,28 +97,14 @@ class Proof:
         return True if len(rows) > 1 else None
 
 
+def _reads(who: Identity, path: str) -> bool:
+    with acting_as(who):
+        return os.access(path, os.R_OK, effective_ids=True)
+
+
 def _pair_of(state: FileState, host: str) -> Token:
     own = netrc.pair_for(state.data or b"", host)
     return Token(own[0] or "", own[1] or "") if own else Token("", "")
-
-
-def credentials_of(place: Place, state: FileState, host: str) -> Credentials:
-    """What curl asks with: the file, as the user whose it is or as its owner.
-
-    Where somebody else could let the path name another file by then, it is the pair that was read.
-    """
-    reader = place.user or _account(state.uid or 0)
-    if state.movable or state.acting.uid not in (0, reader.uid):
-        return Credentials(token=_pair_of(state, host))
-    return Credentials(netrc=place.path, reader=reader)
-
-
-def _account(uid: int) -> Account:
-    try:
-        return account_of(uid)
-    except KeyfleetError:
-        # Not root: an owner without an account is one all the same.
-        return Account(str(uid), uid, _NO_GROUP, "/")
 
 
 def stop_on(

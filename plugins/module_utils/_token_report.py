@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
     token_from,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place, netrc_of, own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_proof import Proof, credentials_of, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._token_proof import Proof, stop_on
 
 
 @dataclass
@@ -113,7 +113,7 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
         verdict = proof.through(place, state)
         if verdict is None:
             verdict = proof.not_asked(_mage_id(state, host), place.path)
-        verdicts.append(_with_commerce(proof, verdict, credentials_of(place, state, host)))
+        verdicts.append(_with_commerce(proof, verdict, Credentials(netrc=state.data)))
     result = {
         "changed": False,
         "files": found.files,

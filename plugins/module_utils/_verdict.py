@@ -13,12 +13,12 @@ import base64
 import html
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Pattern, Set
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import disguises
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, shown_user
 
 TEXT_LIMIT = 300
 # Characters. A longer pair is not looked for, in its dozens of shapes, and so no text is shown at all.
@@ -109,31 +109,46 @@ class Verdict:
         }
 
 
-def quoting(public_key: str, private_key: str) -> Quote:
-    """A function that makes foreign text fit to be shown: one printable line, of limited length, without the secret."""
-    if len(public_key) + len(private_key) > _LONGEST_PAIR:
+def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Pattern[str]] = None) -> Quote:
+    """A function that makes foreign text fit to be shown: one printable line, of limited length, without secrets.
+
+    Secrets are the private key, a public key that is not shown either, and ``others``; what ``runs`` matches is left
+    out, too.
+    """
+    secrets = [private_key, *others] + ([public_key] if shown_user(public_key) != public_key else [])
+    if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
         return lambda text: ""
-    pair = f"{public_key}:{private_key}".encode("utf-8", "replace")
-    shapes = disguises(private_key) | {base64.b64encode(pair).decode("ascii").rstrip("=")} if private_key else set()
-    forms = shapes | {one_line(shape) for shape in shapes}
-    # The longest first, so that no form is left half cut by a shorter one.
-    found = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True) if form), re.I)
+    pair = base64.b64encode(f"{public_key}:{private_key}".encode("utf-8", "replace")).decode("ascii").rstrip("=")
+    short = _forms(one for one in secrets if len(one) < _SHORT)
+    long = _forms(one for one in secrets if len(one) >= _SHORT) | ({pair} if private_key else set())
+    telling, found = _any_of(short), _any_of(long)
     # So far that a form which begins in what is looked through also ends there.
-    end = _LOOKED_THROUGH + max(map(len, forms), default=0)
+    end = _LOOKED_THROUGH + max(map(len, short | long), default=0)
 
     def quote(text: str) -> str:
         line = one_line(text, None)
+        if telling.search(line, 0, end):
+            return ""
         parts, position = [], 0
-        for match in found.finditer(line, 0, end) if private_key else ():
-            if len(private_key) < _SHORT:
-                return ""
+        for match in found.finditer(line, 0, end):
             if match.start() >= _LOOKED_THROUGH:
                 break
             parts += [line[position : match.start()], "***"]
             position = match.end()
-        return safe("".join(parts) + line[position : max(position, _LOOKED_THROUGH)], TEXT_LIMIT)
+        shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
+        return safe(runs.sub("***", shown) if runs else shown, TEXT_LIMIT)
 
     return quote
+
+
+def _forms(secrets: Iterable[str]) -> Set[str]:
+    shapes = {shape for secret in secrets for shape in disguises(secret)}
+    return (shapes | {one_line(shape) for shape in shapes}) - {""}
+
+
+def _any_of(forms: Set[str]) -> Pattern[str]:
+    # The longest first, so that no form is left half cut by a shorter one.
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or "(?!)", re.I)
 
 
 def opens_object(beginning: bytes) -> Optional[bool]:
@@ -163,7 +178,8 @@ def server_text(body: bytes, content_type: str) -> str:
         return next((found for found in known if isinstance(found, str) and found.strip()), "")
     if "html" in content_type or text.lstrip()[:1] == "<":
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
-        return html.unescape(title.group(1)) if title else ""
+        # A longer one would hold a number of more digits than Python reads.
+        return html.unescape(title.group(1)[:_LOOKED_THROUGH]) if title else ""
     return text if content_type.startswith("text/plain") else ""
 
 

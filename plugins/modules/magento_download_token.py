@@ -16,7 +16,7 @@ description:
   - Puts a MAGEID and its download token into the C(~/.netrc) of users, or into files named one by one. From then on
     C(curl --netrc https://www.magentocommerce.com/products/downloads/...) works with no secret in sight.
   - Has the host's own curl ask whether the token works before it replaces the old one, and once more through every
-    file that was written, as its owner. A token that does not work leaves every file as it is.
+    file that was written. A token that does not work leaves every file as it is.
   - Everything else in a file is kept byte for byte, but for comments and blank lines within and right behind an entry
     that is removed, and curl finds for every other machine what it found before. A file that versions of curl read
     differently is not edited but reported with line and reason.
@@ -224,7 +224,7 @@ verdicts:
       type: str
       sample: MAG123456789
     path:
-      description: The file through which curl asked, as the file's owner. None for the pair that was given.
+      description: The file through which curl asked. None for the pair that was given.
       type: str
       sample: /home/deploy/.netrc
     status:

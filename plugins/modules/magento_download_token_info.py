@@ -14,7 +14,7 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - With O(mage_id) and O(token), has the host's own curl ask whether that pair works. Nothing is written.
-  - Otherwise asks through the netrc files of users, as each of them, and shows which MAGEID curl finds there, never the
+  - Otherwise asks through the netrc files of users, and shows which MAGEID curl finds there, never the
     token.
   - Tells whether the account is shown files of Adobe Commerce.
   - The module changes nothing in any mode.
@@ -37,7 +37,7 @@ options:
     elements: str
   paths:
     description:
-      - Explicit netrc files, each asked through as its owner.
+      - Explicit netrc files, each asked through.
     type: list
     elements: path
   host:
@@ -144,7 +144,7 @@ verdicts:
       type: str
       sample: MAG123456789
     path:
-      description: The file through which curl asked, as the file's owner. None for the pair that was given.
+      description: The file through which curl asked. None for the pair that was given.
       type: str
       sample: /home/deploy/.netrc
     status:

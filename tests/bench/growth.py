@@ -94,6 +94,10 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         body = json.dumps({"ce-full": versions}).encode()
         return lambda: _release_feed.chosen(_release_feed.parse(body), version="*2*4*9*", name="*.zip")
 
+    def names(count: int) -> Callable[[], object]:
+        body = json.dumps({"c" * count: [{"file_name": "a.zip"}] * (count // 10)}).encode()
+        return lambda: _release_feed.parse(body)
+
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
         one = _provider_walk.Walk("https://h.example/packages.json", ["a/b"], lambda text: text)
@@ -149,6 +153,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "keys of an account": (100, keys),
         "lists of a repository": (1_000, walk),
         "feed, releases": (100, feed),
+        "feed, name of a category and files in it": (1_000, names),
         "reports of hosts, files": (100, reports),
         "generations of a series": (30, generations),
         "netrc, machines": (10, netrc),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import json
 import os
 import time
@@ -373,6 +374,22 @@ def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
     with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError) as caught:
         client.keys()
     assert caught.value.code == "api_answer_unusable" and sent and sent[0] < most / 2, (caught.value.message, sent)
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, "api_answer_unusable"), (403, "api_forbidden")])
+def test_nothing_is_unpacked(status: int, code: str) -> None:
+    """A few bytes could become more than there is memory for."""
+    seen = []
+
+    def send(exchange: Exchange) -> None:
+        seen.append(dict(exchange.headers))
+        body = gzip.compress(b'{"m2": [], "message": "unpacked"}')
+        exchange.reply(status, body, Content_Encoding="gzip")
+
+    with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError) as caught:
+        client.keys()
+    assert caught.value.code == code and "unpacked" not in caught.value.message, caught.value.message
+    assert {headers["accept-encoding"] for headers in seen} == {"identity"}
 
 
 @pytest.mark.parametrize(

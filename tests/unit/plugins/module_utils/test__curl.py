@@ -109,6 +109,18 @@ def test_headers_body_and_facts_are_told_apart(program: Program) -> None:
     assert end.body == b"HTTP/1.1 is no header here\r\n\r\nbody"
 
 
+@pytest.mark.parametrize("facts", ["x", "200", "200 0", "x 0 https://h/", "9999999999 0 https://h/"])
+def test_facts_that_are_none(program: Program, facts: str) -> None:
+    end = run(program(ECHO_FACTS + f"printf 'HTTP/1.1 200 OK\n\n%s {facts}' $mark"), [("url", "https://h/")], limit=9)
+    assert (end.exit_code, end.http_status, end.redirect_url) == (0, 200, "")
+
+
+def test_a_netrc_is_given_as_it_was_read(program: Program, tmp_path: Path) -> None:
+    path = "$(cat | sed -n 's/^netrc-file = \"\\(.*\\)\"/\\1/p')"
+    run(program(f"cat {path} > {tmp_path}/seen"), [("url", "https://h/")], b"machine h", limit=9)
+    assert (tmp_path / "seen").read_bytes() == b"machine h"
+
+
 def test_an_error_is_passed_on(program: Program) -> None:
     curl = program(ECHO_FACTS + "echo 'curl: (6) no such host' >&2; printf '%s 000 000 ' $mark; exit 6")
     end = run(curl, [("url", "https://h/")], limit=9)

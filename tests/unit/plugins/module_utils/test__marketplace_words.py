@@ -43,6 +43,16 @@ def test_what_the_server_says_is_one_line_without_secrets(text: object, shown: s
     assert voice().shown(text) == shown
 
 
+def test_no_part_of_a_secret_is_shown() -> None:
+    secret = "made-up-" + "0123456789abcdef" * 2 + "-secret"
+    speaker = Voice("made-up-application-that-is-long", secret)
+    assert speaker.shown(f"no {secret}, {'a' * 32}") == "no ***, ***"
+    # It is not shown among the arguments either.
+    assert speaker.shown("no made-up-application-that-is-long") == "no ***"
+    speaker.hide("made-up-token")
+    assert "made" not in speaker.shown("x" * 290 + " made-up-token")
+
+
 def test_a_session_token_is_a_secret_from_then_on() -> None:
     speaker = voice()
     assert speaker.shown("Bearer made-up-token") == "Bearer made-up-token"

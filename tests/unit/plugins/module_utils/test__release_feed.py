@@ -147,6 +147,15 @@ def test_fields_are_short_and_act_on_no_terminal() -> None:
     assert one.name.startswith("a [31m xxx")
 
 
+@pytest.mark.parametrize("key", ["category", "version"])
+def test_a_long_name_is_not_read_again_for_every_file(key: str) -> None:
+    """That would take hours."""
+    files = [{"file_name": "a.zip"}] * 50_000
+    name = "c" * 2_000_000
+    found = parse(json.dumps({name: files} if key == "category" else {"c": {name: files}}).encode())
+    assert len(found) == len(files) and getattr(found[-1], key) == "c" * 252 + "..."
+
+
 @pytest.mark.parametrize("versions", [[2.4, 5, None, {"a": "b"}, ["x"], " 2.4.8 "], ["2.4", "5", "2.4.8"]])
 def test_versions_are_texts_and_numbers(versions: Any) -> None:
     (one,) = parse(json.dumps({"c": [{"file_name": "f", "ce_versions": versions}]}).encode())

@@ -124,6 +124,8 @@ def test_a_host_may_be_a_repository(repository: str) -> None:
         "::1",
         "[::1",
         "2130706433",
+        "repo.example:0",
+        "repo.example:99999",
         "0",
         "٠",
         "<host>",
