@@ -312,6 +312,16 @@ def test_a_chain_of_links_has_a_limit(deploy: Account) -> None:
     assert codes(result) == [("unsafe_path", str(deploy.home / "a/link4"))], result
 
 
+@pytest.mark.parametrize("host", ["odd.example:0", "odd.example:99999", "[::::]", "[1]", "[:]"])
+def test_a_host_that_nobody_can_ask_takes_no_report_away(deploy: Account, host: str) -> None:
+    entries = {name: {"username": "u", "password": "p" * 9} for name in (host, "127.0.0.1:1")}
+    put(deploy, ".composer/auth.json", json.dumps({"http-basic": entries}))
+    told = info({"users": [deploy.name], "verify": "always"})
+    assert [(row["repository"], row["status"]) for row in told.result["verdicts"]] == [
+        (name, "not_checked") for name in entries
+    ], told.result
+
+
 def test_a_password_before_a_host_is_not_shown(deploy: Account) -> None:
     hidden = "made-up-pass"
     pair = {"username": "a", "password": "b"}
