@@ -19,6 +19,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import on
 
 # Characters. A pattern with several asterisks takes more than linear time for a text, and a terminal shows no more.
 _LONGEST_FIELD = 255
+# Files. The releases of a decade are some hundreds.
+_MOST = 20_000
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -61,17 +63,17 @@ def _versions(value: object) -> Tuple[str, ...]:
 
 
 def _text(value: object) -> str:
-    # Cut first: the name of a category is looked at with every file in it.
     return one_line(value[: 4 * _LONGEST_FIELD], _LONGEST_FIELD) if isinstance(value, str) else ""
 
 
-def _release(category: str, version: Optional[str], item: Any) -> Optional[Release]:
+def _release(category: str, version: str, item: Any) -> Optional[Release]:
+    """``category`` and ``version`` as they are shown."""
     if not isinstance(item, dict) or not _text(item.get("file_name")):
         return None
     md5 = _text(item.get("md5")).lower()
     return Release(
-        category=_text(category),
-        version=_text(version) or _text(item.get("version")) or None,
+        category=category,
+        version=version or _text(item.get("version")) or None,
         name=_text(item.get("name")),
         file_name=_text(item["file_name"]),
         md5=md5 if _MD5.match(md5) else None,
@@ -80,16 +82,17 @@ def _release(category: str, version: Optional[str], item: Any) -> Optional[Relea
     )
 
 
-def _items(content: object) -> Iterator[Tuple[Optional[str], Any]]:
+def _items(content: object) -> Iterator[Tuple[str, Any]]:
     if isinstance(content, list):
         for item in content:
-            yield None, item
+            yield "", item
     elif isinstance(content, dict) and "file_name" in content:
-        yield None, content
+        yield "", content
     elif isinstance(content, dict):
         for version, items in content.items():
+            shown = _text(version)
             for item in items if isinstance(items, list) else [items]:
-                yield version, item
+                yield shown, item
 
 
 def parse(body: bytes) -> List[Release]:
@@ -103,9 +106,12 @@ def parse(body: bytes) -> List[Release]:
         if feed == []:
             return []
         raise NotAFeed("it is JSON, but not an object of categories")
-    found = [
-        _release(category, version, item) for category, content in feed.items() for version, item in _items(content)
-    ]
+    found = []
+    for category, content in feed.items():
+        shown = _text(category)
+        found += [_release(shown, version, item) for version, item in _items(content)]
+        if len(found) > _MOST:
+            raise NotAFeed(f"it has more than {_MOST} files")
     releases = [release for release in found if release is not None]
     if found and not releases:
         raise NotAFeed("it is JSON, but nothing in it is a file on offer")

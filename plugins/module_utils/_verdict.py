@@ -136,9 +136,20 @@ def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Patt
             parts += [line[position : match.start()], "***"]
             position = match.end()
         shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
+        if len(line) <= _LOOKED_THROUGH:
+            shown = _without_beginning(shown, long)
         return safe(runs.sub("***", shown) if runs else shown, TEXT_LIMIT)
 
     return quote
+
+
+def _without_beginning(text: str, forms: Set[str]) -> str:
+    """A text that may have been cut before it came here, less the part of a secret that it ends with."""
+    cut = max(
+        (size for form in forms for size in range(_SHORT, len(form)) if text[-size:].lower() == form[:size].lower()),
+        default=0,
+    )
+    return f"{text[:-cut]}***" if cut else text
 
 
 def _forms(secrets: Iterable[str]) -> Set[str]:

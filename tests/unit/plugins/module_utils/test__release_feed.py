@@ -150,10 +150,15 @@ def test_fields_are_short_and_act_on_no_terminal() -> None:
 @pytest.mark.parametrize("key", ["category", "version"])
 def test_a_long_name_is_not_read_again_for_every_file(key: str) -> None:
     """That would take hours."""
-    files = [{"file_name": "a.zip"}] * 50_000
+    files = [{"file_name": "a.zip"}] * 20_000
     name = "c" * 2_000_000
     found = parse(json.dumps({name: files} if key == "category" else {"c": {name: files}}).encode())
     assert len(found) == len(files) and getattr(found[-1], key) == "c" * 252 + "..."
+
+
+def test_a_feed_has_a_limit() -> None:
+    with pytest.raises(NotAFeed, match="20000 files"):
+        parse(json.dumps({"a": {"b": [{"file_name": "a.zip"}] * 20_000}, "c": [{}]}).encode())
 
 
 @pytest.mark.parametrize("versions", [[2.4, 5, None, {"a": "b"}, ["x"], " 2.4.8 "], ["2.4", "5", "2.4.8"]])

@@ -180,6 +180,14 @@ def test_the_words_of_the_server(body: str, kind: str, shown: Optional[str]) -> 
     assert words == shown if shown is not None else words.startswith("Sign in")
 
 
+@pytest.mark.parametrize("size", range(1, len(PRIVATE)))
+def test_a_text_that_was_cut_within_a_secret(size: int) -> None:
+    beginning = PRIVATE[:size]
+    assert QUOTE(f"bad {beginning}") == (f"bad {beginning}" if size < 8 else "bad ***")
+    title = "<title>" + " " * (1200 - size) + PRIVATE
+    assert PRIVATE[:8] not in QUOTE(server_text(title.encode() + b"</title>", "text/html"))
+
+
 def test_a_user_name_that_is_not_shown_is_not_quoted() -> None:
     token = "ghp_" + "madeUp0123456789" * 2
     quote = quoting(token, "x-oauth-basic")
