@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import json
 from typing import Iterator, Set
 from urllib.parse import quote, quote_plus
@@ -27,14 +28,20 @@ def _escaped(secret: str) -> Iterator[str]:
         literal = json.dumps(secret, ensure_ascii=plain_ascii)[1:-1]
         yield literal
         yield literal.replace("/", "\\/")
+    yield html.escape(secret)
+    yield html.escape(secret).replace("&#x27;", "&#039;")  # so PHP writes it
     yield repr(secret)[1:-1]
     yield ascii(secret)[1:-1]
 
 
 def disguises(secret: str) -> Set[str]:
-    """Every shape of ``secret``, itself among them: escaped for an address, JSON or Python, in base64, in hex."""
+    """Every shape of ``secret``, itself among them: escaped for an address, JSON, HTML or Python, in base64, in hex."""
     data = secret.encode("utf-8", "replace")
     shapes = {secret, quote(data, safe=""), quote(data), quote_plus(data)}
     shapes.update(_escaped(secret), _in_base64(data))
     shapes.add(binascii.hexlify(data).decode("ascii"))
+    shapes.add("".join(f"%{byte:02x}" for byte in data))
+    # UTF-8 that was taken for Latin-1, as in headers, and Latin-1 that was taken for UTF-8.
+    shapes.add(data.decode("latin-1"))
+    shapes.add(secret.encode("latin-1", "replace").decode("utf-8", "replace"))
     return {shape for shape in shapes if shape}

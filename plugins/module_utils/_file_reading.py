@@ -72,8 +72,10 @@ def judge(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
 
 
 def primary_group(state: FileState, uid: int) -> int:
-    """The group that a new file of an account gets."""
-    return group_of(uid, state.directory_gid) if state.privileged else state.acting.gid
+    """The group that a new file of an account gets: where none is known, that of its own directory, or root's."""
+    if not state.privileged:
+        return state.acting.gid
+    return group_of(uid, state.directory_gid if state.directory_uid == uid else 0)
 
 
 def look(path: str, access: Access) -> FileState:

@@ -211,7 +211,7 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
 def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     """Where others choose which file stands there, no group gets to read one that it could not read before."""
     chosen = state.movable or state.led or state.directory_uid not in (0, uid)
-    if state.data is None or not chosen or not mode & 0o040 or (state.group_reads and state.gid == gid):
+    if state.data is None or not chosen or not mode & 0o070 or (state.group_reads and state.gid == gid):
         return
     by_hand = "setfacl -b, chgrp, chmod g+r" if (state.mode or 0) & 0o040 else "chgrp, chmod g+r"
     raise KeyfleetError(

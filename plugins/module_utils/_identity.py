@@ -18,7 +18,6 @@ from typing import Iterator, NoReturn, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 
-NO_GROUP = 65534
 Ids = Tuple[int, int, Tuple[int, ...]]
 
 
@@ -51,12 +50,14 @@ def own_identity() -> Identity:
 def identity_of(uid: int) -> Identity:
     """An account with all its groups. One that no passwd entry describes has none: no directory of its proves one.
 
+    It acts with the group of its own number then, since there has to be one.
+
     Remembered, as the question may go to a directory server, and the process lives for one run of a module.
     """
     try:
         account = pwd.getpwuid(uid)
     except KeyError:
-        return Identity(uid, NO_GROUP, ())
+        return Identity(uid, uid, ())
     groups = os.getgrouplist(account.pw_name, account.pw_gid)
     return Identity(uid, account.pw_gid, tuple(sorted(set(groups))))
 

@@ -177,6 +177,8 @@ class Marketplace:
         texts = (label, uid, public_key, private_key)
         if not all(isinstance(text, str) and text for text in texts) or not isinstance(enabled, bool):
             raise unreadable(doing, "a key in it lacks label, owner, state or one of its halves", lost=lost)
+        if public_key == private_key or any(map(self._line.repeats, texts[:3])):
+            raise unreadable(doing, "it has a secret where results show it", lost=lost)
         return MarketplaceKey(
             label=str(label), uid=str(uid), public_key=str(public_key), enabled=enabled, private_key=str(private_key)
         )

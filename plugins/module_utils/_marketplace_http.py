@@ -162,6 +162,10 @@ class Line:
         """Text of the server's, fit to be shown."""
         return self._voice.shown(text)
 
+    def repeats(self, text: object) -> bool:
+        """Whether there is a secret of the session in a text of the server's."""
+        return self._voice.repeats(text)
+
     def _sign_in(self) -> None:
         doing = "open a session"
         body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
@@ -174,6 +178,8 @@ class Line:
             raise unreadable(doing, "there is no session token in it")
         if not isinstance(mage_id, str) or not mage_id.strip(".") or not _TOKEN.match(mage_id):
             raise unreadable(doing, "there is no MAGEID in it")
+        if self._mage_id not in ("", mage_id):
+            raise unreadable(doing, "it is for another account than the one before")
         self._voice.hide(token)
         self._token, self._mage_id = _Bearer(token), mage_id
 
@@ -264,7 +270,11 @@ def _body(response: Any, doing: str) -> bytes:
             return b""
         raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
     body = bytearray()
-    for piece in response.iter_content(64 * 1024):
+    while True:
+        # Not by iter_content: in urllib3 before 2.0 that reads the size of a chunk without a limit.
+        piece = response.raw.read(64 * 1024, decode_content=False)
+        if not piece:
+            break
         body += piece
         if len(body) > _MOST_BODY:
             raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
@@ -282,5 +292,6 @@ def _pause_asked_for(retry_after: str) -> float:
     try:
         date = email.utils.parsedate_tz(retry_after)
         return email.utils.mktime_tz(date) - time.time() if date else 0.0
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, IndexError, TypeError):
+        # The latter two from email.utils of Python 3.9 and older.
         return 0.0

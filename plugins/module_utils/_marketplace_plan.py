@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_user
 
 LABEL_LIMIT = 32  # characters
 # So many labels are named where one reason holds for many.
@@ -146,7 +147,7 @@ def key_row(key: MarketplaceKey, *, include_private_key: bool = False) -> Dict[s
     row: Dict[str, Any] = {
         "label": key.label,
         "uid": key.uid,
-        "public_key": key.public_key,
+        "public_key": shown_user(key.public_key),
         "fingerprint": describe(key.private_key),
         "enabled": key.enabled,
     }
@@ -170,7 +171,7 @@ def diff_of(plan: KeyPlan) -> Dict[str, str]:
     def line(label: str, enabled: Optional[bool], there: Optional[MarketplaceKey]) -> str:
         if enabled is None:
             return ""
-        pair = f" {there.public_key} {describe(there.private_key)}" if there else ""
+        pair = f" {one_line(shown_user(there.public_key))} {describe(there.private_key)}" if there else ""
         return f"{label} ({plan.uid}): {'enabled' if enabled else 'disabled'}{pair}\n"
 
     before = [line(s.label, s.there.enabled if s.there else None, s.there) for s in plan.steps]

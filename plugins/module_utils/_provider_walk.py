@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any, Deque, Dict, Optional, Sequence, Set, Union
+from typing import Any, Deque, Dict, Iterable, Optional, Sequence, Set, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
@@ -125,9 +125,7 @@ class Walk:
     def _read_parts(self, content: Optional[Dict[str, Any]], part: Optional[Part]) -> None:
         if content is None or not any(name in content for name in _KNOWN):
             raise ValueError("no file of a repository")
-        for name, versions in _mapping(content.get("packages")).items():
-            if versions:
-                self._listed.add(name.lower())
+        self._list(name for name, versions in _mapping(content.get("packages")).items() if versions)
         if part is not None and part.package is not None:
             return
         if part is None:
@@ -139,7 +137,7 @@ class Walk:
             # their own, which is asked for last.
             self._suffixes = ("", "~dev")
             return
-        self._listed.update(name.lower() for name in _mapping(content.get("providers")))
+        self._list(_mapping(content.get("providers")))
         for name, facts in _mapping(content.get("provider-includes")).items():
             digest = _text(_mapping(facts).get("sha256"))
             if digest is not None and len(digest) > _HASH_DIGITS:
@@ -148,6 +146,11 @@ class Walk:
         # These announce a SHA-1, which Composer uses for its cache and does not check either.
         for name in _mapping(content.get("includes")):
             self._add(Part(f"{self._base}/{_short(name)}"))
+
+    def _list(self, names: Iterable[str]) -> None:
+        # No more than what is asked for: files by the hundred may have names by the million.
+        wanted = set(self._wanted.values())
+        self._listed.update(name for name in map(str.lower, names) if name in wanted)
 
     def _add(self, part: Part) -> None:
         # Composer writes the first dollar sign so, "as bad proxies choke on them".

@@ -21,6 +21,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import on
 _LONGEST_FIELD = 255
 # Files. The releases of a decade are some hundreds.
 _MOST = 20_000
+# A patch is for some dozens.
+_MOST_VERSIONS = 1_000
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -57,7 +59,9 @@ def _versions(value: object) -> Tuple[str, ...]:
     """A list of versions, or one text of them."""
     parts = re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
     texts = [
-        _text(part if isinstance(part, str) else str(part)) for part in parts if isinstance(part, (str, int, float))
+        _text(part if isinstance(part, str) else str(part))
+        for part in parts[:_MOST_VERSIONS]
+        if isinstance(part, (str, int, float))
     ]
     return tuple(text for text in texts if text)
 

@@ -173,8 +173,10 @@ class Target:
         return self.place.directory_info.st_uid == self.place.acting.uid
 
     def _primary_group(self, uid: int) -> int:
-        place = self.place
-        return group_of(uid, place.directory_info.st_gid) if place.privileged else place.acting.gid
+        directory = self.place.directory_info
+        if not self.place.privileged:
+            return self.place.acting.gid
+        return group_of(uid, directory.st_gid if directory.st_uid == uid else 0)
 
     def counts(self, wanted: Facts) -> bool:
         """Whether the file that is there can be the one that is wanted. Whoever else made it may still write to it."""
@@ -234,14 +236,14 @@ class Target:
 
         What it holds is left there when a run breaks off, and gone on with by the next. Where it is not for who acts,
         it is root's: the owner of the directory could keep a descriptor of one of his own, and change what has been
-        checked. There and in root's shared directories nothing is gone on with: it may be another file of root's.
+        checked. There, and where others may have moved another file, nothing is gone on with.
         """
         place = self.place
         maker = maker_of(place, place.acting.uid if uid is None else uid)
         wait = Wait(patience, clock() + patience, Pace(clock, sleep))
         name = f"{temporary_name(place.name)}-part"
         owners = () if uid is None else (uid,)
-        kept = maker == place.acting and not place.shared
+        kept = maker == place.acting and not (place.movable or place.led)
         with temporary(place, maker, owners, wait, called=name, kept=kept) as made:
             yield Part(self, made.name, made.fd)
 
@@ -312,8 +314,13 @@ class Part:
             self._target._give(self._fd, wanted, helped=place.privileged)
             os.fsync(self._fd)
             with acting_as(place.acting):
+                self._check_named(self._name)
                 os.rename(self._name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
-                there = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False)
+                self._check_named(place.name)
+
+    def _check_named(self, name: str) -> None:
+        place = self._target.place
+        there = os.stat(name, dir_fd=place.directory, follow_symlinks=False)
         if not os.path.samestat(there, os.fstat(self._fd)):
             raise KeyfleetError(
                 "unsafe_path",

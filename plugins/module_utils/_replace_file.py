@@ -28,6 +28,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._safe_path import
 
 LARGEST = 4 * 1024 * 1024
 _LOCK_STEP = 0.02
+# Seconds. A run holds its temporary file as long as it takes to write it; somebody else could hold one for ever.
+_LONGEST_HOLD = 2.0
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -257,7 +259,9 @@ def _claimed(
     place: Place, maker: Identity, owners: Sequence[int], wait: Wait, called: str, *, directory: bool, kept: bool
 ) -> Temporary:
     left_over = False
+    began = wait.pace.clock()
     while True:
+        late = wait.pace.clock() - began >= min(_LONGEST_HOLD, wait.seconds)
         with _translated(place, maker):
             fd = _kept_file(place, called, maker) if kept else None
             if fd is None:
@@ -268,7 +272,7 @@ def _claimed(
                     drop_acls(fd)
                     return Temporary(called, fd, maker)
                 os.close(fd)
-            elif _discarded(place, called, owners, directory=directory) and not (left_over and _over(wait)):
+            elif not (left_over and _over(wait)) and _discarded(place, called, owners, directory=directory, late=late):
                 left_over = True
                 continue
         if _over(wait):
@@ -301,8 +305,8 @@ def _kept_file(place: Place, name: str, maker: Identity) -> Optional[int]:
     except OSError:
         return None
     info = os.fstat(fd)
-    others_write = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == maker.uid and not others_write:
+    odd = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID)
+    if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == maker.uid and not odd:
         return fd
     os.close(fd)
     return None
@@ -369,11 +373,14 @@ def _is_named(place: Place, name: str, fd: int) -> bool:
 def discard_left_over(place: Place, owners: Sequence[int]) -> None:
     """Remove what a killed run left of its temporary file; what a run works on stays."""
     with _translated(place, place.acting):
-        _discarded(place, temporary_name(place.name), owners, directory=False)
+        _discarded(place, temporary_name(place.name), owners, directory=False, late=False)
 
 
-def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: bool) -> bool:
-    """Whether the name is free now. False: another run is at work on what it means."""
+def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: bool, late: bool) -> bool:
+    """Whether the name is free now. False: another run is at work on what it means.
+
+    Root believes that of others than ``owners`` until it is ``late``: they could mean nothing but a delay.
+    """
     fd = None
     try:
         with acting_as(place.acting):
@@ -387,10 +394,11 @@ def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: boo
                 path=place.path,
             )
         plain = is_directory or (stat.S_ISREG(info.st_mode) and info.st_nlink == 1)
-        if plain and info.st_uid in (place.own.uid, place.acting.uid, *owners):
-            with acting_as(place.own):
+        believed = info.st_uid in (place.own.uid, place.acting.uid, *owners) or not place.privileged
+        if plain and (believed or not late):
+            with acting_as(place.own), suppress(PermissionError):
                 fd = os.open(name, _READ_FLAGS, dir_fd=place.directory)
-            if not _try_lock(fd):
+            if fd is None or not _try_lock(fd):
                 return False
         if fd is None or _is_named(place, name, fd):
             with acting_as(place.acting):
@@ -400,7 +408,7 @@ def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: boo
         return True
     except PermissionError:
         if fd is None and not place.privileged:
-            # Root's, which only root can lock.
+            # A link or the like of somebody else's in a sticky directory.
             return False
         raise
     finally:
@@ -429,6 +437,8 @@ def replace_file(
         _as_needed(place, lambda: os.fchmod(made.fd, mode))
         os.fsync(made.fd)
         if not _same(seen, read_file(place, uid)):
+            raise Moved()
+        if not _is_named(place, made.name, made.fd):
             raise Moved()
         try:
             os.rename(made.name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)

@@ -174,7 +174,7 @@ class _Walk:
             if info is None:
                 return self._end(name, None, todo)
             if target is not None:
-                self._follow(name, info, target)
+                self._follow(name, info, target, last=not todo)
                 todo.extend(_split(target))
                 if os.path.isabs(target):
                     self._start()
@@ -295,10 +295,16 @@ class _Walk:
         self.acting = maker
         self.bound = True
 
-    def _follow(self, name: str, link: os.stat_result, target: str) -> None:
+    def _follow(self, name: str, link: os.stat_result, target: str, *, last: bool) -> None:
         self.links += 1
         if self.links > MOST_LINKS:
             raise self._unsafe(f"it leads through more than {MOST_LINKS} links; they go round in a circle")
+        if last and self.steps[-1].movable and os.path.basename(target) != name:
+            # Whoever moved one of its maker's links there must not have another kind of file of theirs written to.
+            raise self._unsafe(
+                f"others may have put the link {self._where(name)} there, and it leads to a file of another name. Name "
+                "the place where the link leads, or take the right to write to its directory away (chmod go-w)"
+            )
         directory = self.steps[-1].info
         others_write = directory.st_mode & _OTHERS_WRITE
         if self.privileged and not self.bound and self.acting.uid == 0:

@@ -138,7 +138,11 @@ def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Patt
         shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
         if len(line) <= _LOOKED_THROUGH:
             shown = _without_beginning(shown, long)
-        return safe(runs.sub("***", shown) if runs else shown, TEXT_LIMIT)
+        if runs:
+            # Where we cut, the last word may be the beginning of such a run.
+            whole = shown if len(line) <= _LOOKED_THROUGH else shown.rpartition(" ")[0]
+            shown = runs.sub("***", whole)
+        return safe(shown, TEXT_LIMIT)
 
     return quote
 

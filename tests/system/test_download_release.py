@@ -460,6 +460,21 @@ def test_no_file_of_the_right_size_is_opened(host: Host, accounts: Accounts, lab
     right(host, path, WITHOUT_MD5)
 
 
+@pytest.mark.needs("root")
+def test_a_part_that_others_may_have_put_there_is_not_gone_on_with(host: Host, accounts: Accounts, lab: Path) -> None:
+    """It is another file of the same user's, which who moved it may have open, and may move back."""
+    shop = give(lab / "shop", accounts.deploy, 0o755)
+    os.chown(shop, accounts.deploy.uid, accounts.web.gid)
+    shop.chmod(0o2775)
+    moved = give(shop / "job.sh", accounts.deploy, 0o755, "PK\x03\x04 his own")
+    accounts.web.run(f"mv {shop}/job.sh {part_of(shop / WITHOUT_MD5)}")
+    with part_of(shop / WITHOUT_MD5).open() as kept:
+        result = host.run(RELEASE, **host.pair, file_name=WITHOUT_MD5, dest=f"{shop}/")
+        assert kept.read() == "PK\x03\x04 his own" and result["transfer"]["resumed_from"] == 0
+    assert not moved.exists()
+    right(host, shop / WITHOUT_MD5, WITHOUT_MD5)
+
+
 @pytest.mark.needs("root", "setfacl")
 @pytest.mark.parametrize("made", ["in a directory of another", "in one that came from another"])
 def test_a_default_acl_lets_nobody_write_to_a_release(host: Host, accounts: Accounts, lab: Path, made: str) -> None:

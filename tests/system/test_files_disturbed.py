@@ -106,6 +106,27 @@ def test_killed_at_every_system_call(accounts: Accounts, lab: Path, workers: Wor
     assert set(seen) == {"old", "old and a temporary file", "new"}
 
 
+@pytest.mark.parametrize("second", ["root", "other"])
+def test_runs_of_two_accounts_at_once(accounts: Accounts, lab: Path, workers: Workers, second: str) -> None:
+    """One is about to rename its file, the other has just made its own: none may rename that of the other."""
+    first: dict[str, Any] = {"act_as": accounts.web.uid, "settle": 0}
+    then: dict[str, Any] = {"act_as": accounts.other.uid} if second == "other" else {}
+
+    def project(name: str) -> Path:
+        site = give(lab / name, accounts.deploy, 0o2777)
+        return give(site / "auth.json", accounts.web, 0o666, entry_text(OLD))
+
+    (rename,) = [call for call in workers.calls(project("reference"), **first) if call.name.startswith("rename")]
+    path = project("site")
+    started = workers.start(path, "one.example", strace=rename.inject("delay_enter=700000"), **first)
+    assert started.held()
+    flock = Call("flock", 1, "")
+    other = workers.start(path, "two.example", strace=flock.inject("delay_exit=1500000"), settle=0, **then)
+    outcomes = [started.outcome(), other.outcome()]
+    assert {OLD, "one.example"} <= set(hosts_in(path)), outcomes
+    assert outcomes[0].get("changed") == [True] and os.listdir(path.parent) == ["auth.json"], outcomes
+
+
 def test_killed_at_every_change_while_making_a_directory(accounts: Accounts, lab: Path, workers: Workers) -> None:
     options: dict[str, Any] = {"make_directory": True, "uid": accounts.web.uid, "user": accounts.web.uid, "settle": 0}
     give(lab / "000", None, 0o755)

@@ -31,13 +31,13 @@ accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.
 
 def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None:
     before = own_identity()
-    deploy = identity_of(accounts.deploy.uid, 0)
+    deploy = identity_of(accounts.deploy.uid)
     assert deploy.gid == accounts.deploy.gid and accounts.deploy.gid in deploy.groups
     with pytest.raises(ZeroDivisionError), acting_as(deploy):
         assert own_identity() == deploy and os.getuid() == 0
         with acting_as(before):
             assert own_identity() == before
-        with acting_as(identity_of(accounts.other.uid, 0)):
+        with acting_as(identity_of(accounts.other.uid)):
             assert os.geteuid() == accounts.other.uid
         assert own_identity() == deploy
         raise ZeroDivisionError
@@ -50,8 +50,8 @@ def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None
         assert os.getgroups() == [0, 4, 27]
     finally:
         os.setgroups(own_groups)
-    nobody = identity_of(4242424, 17)
-    assert (nobody.gid, nobody.groups) == (17, (17,))
+    nobody = identity_of(4242424)
+    assert (nobody.gid, nobody.groups) == (4242424, ())
 
 
 def test_groups_of_the_account_count(accounts: Accounts, lab: Path) -> None:

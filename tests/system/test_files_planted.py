@@ -36,6 +36,7 @@ from _file_lab import (
 from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._identity import identity_of
 from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
 
@@ -65,10 +66,12 @@ def join() -> Iterator[Join]:
     def member_of(member: Account, account: Account) -> None:
         subprocess.run(["gpasswd", "--add", member.name, account.name], check=True, capture_output=True)
         joined.append([member.name, account.name])
+        identity_of.cache_clear()  # a run of a module asks once
 
     yield member_of
     for names in joined:
         subprocess.run(["gpasswd", "--delete", *names], check=True, capture_output=True)
+    identity_of.cache_clear()
 
 
 def move_home(account: Account, place: Path) -> None:
@@ -343,7 +346,7 @@ def test_what_is_roots_in_a_sticky_directory_that_was_moved(accounts: Accounts, 
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
     drop = group_of(shared / "drop", accounts.deploy, 0o3775)
     sub = give(drop / "sub", None, 0o755)
-    vault = give(lab / "vault.json", None, 0o600, auth())
+    vault = give(give(lab / "vault", None, 0o755) / "auth.json", None, 0o600, auth())
     (sub / "auth.json").symlink_to(vault)
     given = give(sub / "given.json", accounts.deploy, 0o600, auth())
     mine = give(sub / "mine.json", None, 0o600, auth())
@@ -412,10 +415,34 @@ def test_group_that_an_acl_keeps_out_is_let_in_by_nobody(accounts: Accounts, lab
 def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     project = give(lab / "project", accounts.deploy, 0o2775)
-    give(project / "private.json", accounts.deploy, 0o600, auth())
-    accounts.other.run(f"ln -s private.json {project}/auth.json")
+    private = give(give(project / "private", accounts.deploy, 0o2775) / "auth.json", accounts.deploy, 0o600, auth())
+    accounts.other.run(f"ln -s private/auth.json {project}/auth.json")
     refused(project / "auth.json", "foreign_owner", gid=accounts.deploy.gid, mode=0o640)
-    assert owner_and_mode(project / "private.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+    assert owner_and_mode(private) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
+
+
+@pytest.mark.parametrize("whose", ["the user's, moved", "another's"])
+def test_link_leads_to_no_other_kind_of_file(
+    accounts: Accounts, lab: Path, workers: Workers, join: Join, whose: str
+) -> None:
+    """What its maker has elsewhere, or who runs this, is nothing that the group could write to."""
+    join(accounts.other, accounts.deploy)
+    private = give(accounts.deploy.home / "private", accounts.deploy, 0o700)
+    project = give(lab / "project", accounts.deploy, 0o2775)
+    for name in ("settings.json", "auth.json"):
+        give(private / name, accounts.deploy, 0o600, "{}\n")
+        maker = accounts.other if whose == "another's" else accounts.deploy
+        maker.run(f"ln -s {private}/{name} {project}/{name}.link")
+    before = facts(private / "settings.json")
+    accounts.other.run(f"mv {project}/settings.json.link {project}/auth.json")
+    himself: dict[str, Any] = {"act_as": accounts.deploy.uid}
+    for job in [himself] if whose == "another's" else [himself, {}]:
+        outcome = workers.run(project / "auth.json", settle=0, **job)
+        assert outcome["code"] == "unsafe_path" and "another name" in outcome["message"], outcome
+    assert facts(private / "settings.json") == before
+    accounts.other.run(f"mv {project}/auth.json.link {project}/auth.json")
+    assert workers.run(project / "auth.json", settle=0, **himself)["changed"] == [True]
+    shutil.rmtree(private)
 
 
 def test_moved_directory_of_the_owners_is_opened_to_no_group(accounts: Accounts, lab: Path) -> None:
@@ -537,6 +564,17 @@ def test_account_without_an_entry_has_no_group_of_its_directory(accounts: Accoun
     subprocess.run([*nobodys, f"rm {drop}/own/auth.json"], check=True)
     converges({**PAIR, "paths": [str(drop / "own/auth.json")]}, drop)
     assert owner_and_mode(drop / "own/auth.json") == (UNLISTED, accounts.deploy.gid, 0o600)
+
+
+def test_owner_without_an_account_shares_nothing_with_a_group(accounts: Accounts, lab: Path) -> None:
+    """Nobody knows its group, and that of a directory may be of somebody who exchanged it."""
+    project = give(lab / "project", accounts.deploy, 0o2775)
+    os.chown(project, UNLISTED, accounts.deploy.gid)
+    give(project / "sub", accounts.deploy, 0o755)
+    for path in (project / "sub/auth.json", group_of(lab / "shared", accounts.deploy, 0o2775) / "auth.json"):
+        write(path, uid=UNLISTED, mode=0o640)
+        assert owner_and_mode(path) == (UNLISTED, 0, 0o640)
+        accounts.deploy.run(f"! cat {path} 2>/dev/null")
 
 
 def test_links_of_two_people_lead_where_both_could_go(accounts: Accounts, lab: Path, join: Join) -> None:
@@ -741,7 +779,9 @@ def test_file_that_the_group_moved_is_opened_to_nobody(
     moved = give(two / "secret.json", accounts.deploy, mode, auth())
     os.chown(moved, 0 if holder == "root" else getattr(accounts, holder).uid, accounts.deploy.gid)
     if linked:
-        accounts.deploy.run(f"cd {two}; mkdir -m 700 own; mv secret.json own; ln -s {two}/own/secret.json secret.json")
+        accounts.deploy.run(
+            f"cd {two}; mkdir -m 700 own; mv secret.json own/auth.json; ln -s {two}/own/auth.json secret.json"
+        )
     accounts.web.run(f"mv {moved} {one}/auth.json; ! cat {one}/auth.json 2>/dev/null")
     options = {name: accounts.web.name if value == "web" else value for name, value in options.items()}
     pair = {} if options.get("state") else PAIR
@@ -778,7 +818,7 @@ def test_what_was_written_is_put_back_in_its_own_place_alone(
         shared = group_of(lab / "shared", accounts.web, 0o2775)
         place = give(shared / "shop", None if how == "directory of root's" else accounts.deploy, 0o755)
     path = give(place / "auth.json", None if how == "directory of root's" else accounts.deploy, 0o600, auth())
-    evil = give(lab / "evil.json", accounts.web, 0o644, "broken\n")
+    evil = give(give(lab / "evil", accounts.web, 0o755) / "auth.json", accounts.web, 0o644, "broken\n")
     now = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -818,10 +858,10 @@ def test_link_leads_to_no_file_that_a_sticky_directory_protects(
     join(accounts.other, accounts.deploy)
     drop = give(lab / "drop", accounts.deploy, 0o3775)
     account = accounts.web if holder == "web" else accounts.deploy
-    kept = give(drop / "x.json", account, 0o644, auth())
+    kept = give(drop / "auth.json", account, 0o644, auth())
     before = facts(kept)
     site = give(lab / "site", accounts.deploy, 0o2775)
-    accounts.other.run(f"ln -s {drop}/x.json {site}/auth.json; ! mv {drop}/x.json {drop}/y.json 2>/dev/null")
+    accounts.other.run(f"ln -s {drop}/auth.json {site}/auth.json; ! mv {drop}/auth.json {drop}/y.json 2>/dev/null")
     with pytest.raises(KeyfleetError) as caught:
         write(site / "auth.json")
     assert caught.value.code in ("foreign_owner", "permission_denied") and facts(kept) == before

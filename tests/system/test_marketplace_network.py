@@ -225,6 +225,7 @@ BROKEN = {
     "no label": {"m2": [{"uid": SHOP, "user_key": "a", "password_key": "b"}]},
     "no half": {"m2": [{"uid": SHOP, "label": "a", "user_key": "a"}]},
     "state unknown": {"m2": [{"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b", "is_enabled": "no"}]},
+    "one half twice": {"m2": [{"uid": SHOP, "label": "a", "user_key": "a", "password_key": "a"}]},
     "list": [],
     "text": "m2",
 }
@@ -233,6 +234,14 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_half_a_list_is_no_list(simulator: Simulator, body: object) -> None:
     simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps(body))
+    assert failing(simulator).code == "api_answer_unusable"
+
+
+@pytest.mark.parametrize("place", ["uid", "label", "user_key"])
+def test_a_secret_where_results_show_it(simulator: Simulator, place: str) -> None:
+    key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b"}
+    key[place] = f"x{access(simulator)['application_secret']}x"
+    simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps({"m2": [key]}))
     assert failing(simulator).code == "api_answer_unusable"
 
 
@@ -342,9 +351,10 @@ def test_numbers_beyond_all_measure_are_no_traceback(status: int, header: str, c
     assert caught.value.code == code
 
 
-def test_a_date_beyond_all_measure_is_no_traceback() -> None:
+@pytest.mark.parametrize("date", ["Wed, 99 Oct 99999999999 99:99:99 GMT", "Jan .1 , 99", "Jan"])
+def test_a_date_beyond_all_measure_is_no_traceback(date: str) -> None:
     def send(exchange: Exchange) -> None:
-        exchange.reply(429, Retry_After="Wed, 99 Oct 99999999999 99:99:99 GMT")
+        exchange.reply(429, Retry_After=date)
 
     with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError) as caught:
         client.keys()

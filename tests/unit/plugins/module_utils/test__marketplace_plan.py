@@ -119,6 +119,14 @@ def test_the_diff_of_a_new_key_is_what_check_mode_can_know() -> None:
     assert diff_of(plan("new", enabled=False))["after"] == f"new ({ME}): disabled\n"
 
 
+@pytest.mark.parametrize(("public_key", "shown"), [("a\nforged: line", "a forged: line"), ("k" * 40, "set")])
+def test_an_odd_public_key_is_shown_as_a_user_name(public_key: str, shown: str) -> None:
+    odd = MarketplaceKey("on", ME, public_key, True, half("private"))
+    made = plan_keys([odd], labels=["on"], uid=ME, present=False, enabled=None, delete_enabled=True)
+    assert diff_of(made)["before"].count("\n") == 1 and f" {shown} " in diff_of(made)["before"]
+    assert public_key == shown or "k" * 40 not in str(key_row(odd)["public_key"])
+
+
 def test_rows_hold_no_private_key_unless_asked() -> None:
     row = key_row(key("on"))
     assert row == {

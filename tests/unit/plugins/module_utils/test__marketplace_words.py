@@ -51,6 +51,14 @@ def test_no_part_of_a_secret_is_shown() -> None:
     assert speaker.shown("no made-up-application-that-is-long") == "no ***"
     speaker.hide("made-up-token")
     assert "made" not in speaker.shown("x" * 290 + " made-up-token")
+    assert speaker.shown("f" * 1168 + " " + "0123456789abcdef" * 2) == "***"
+
+
+def test_what_repeats_a_secret() -> None:
+    speaker = voice()
+    assert not speaker.repeats("made-up-token") and not speaker.repeats("APP0000001") and not speaker.repeats(None)
+    speaker.hide("made-up-token")
+    assert speaker.repeats("a made-up-token") and speaker.repeats(SECRET)
 
 
 def test_a_session_token_is_a_secret_from_then_on() -> None:

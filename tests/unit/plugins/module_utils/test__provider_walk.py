@@ -205,3 +205,10 @@ def test_an_include_that_makes_no_sense_is_never_an_absence(content: bytes) -> N
 def test_names_are_compared_as_composer_does_and_returned_as_given() -> None:
     walk, _asked = walked(INLINE, {}, ["MAGENTO/One", "magento/one"])
     assert walk.packages() == {"MAGENTO/One": "listed", "magento/one": "listed"}
+
+
+def test_no_more_names_are_kept_than_are_asked_for() -> None:
+    walk = Walk("https://h.example/packages.json", ["a/b", "A/C"], quoting("a" * 32, "b" * 32))
+    names = [*(f"a/n{number}" for number in range(1_000)), "A/b", "a/c"]
+    walk.start(json.dumps({"packages": {name: {"1.0": {}} for name in names}, "providers": {}}).encode())
+    assert walk.packages() == {"a/b": "listed", "A/C": "listed"} and len(walk._listed) == 2

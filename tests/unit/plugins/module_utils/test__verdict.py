@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import random
 from typing import Any, Dict, Optional
@@ -219,11 +220,20 @@ def test_the_private_key_is_cut_out_in_every_form(form: str) -> None:
         assert form[:6] not in shown and form[-7:-2] not in shown, shown
 
 
-@pytest.mark.parametrize("secret", ["pass word/ü&more", "two  blanks\tand more", "a.b*c+(d)[e]"])
+@pytest.mark.parametrize("secret", ["pass word/ü&more", 'it\'s <"more">', "two  blanks\tand more", "a.b*c+(d)[e]"])
 def test_odd_passwords_are_cut_out_too(secret: str) -> None:
     quote = quoting("token", secret)
     assert quote(f"<{secret}>") == "<***>"
-    assert quote(f"<{percent_encode(secret, safe='')}>") == "<***>"
+    data = secret.encode()
+    for form in (
+        percent_encode(secret, safe=""),
+        "".join(f"%{byte:02X}" for byte in data),
+        html.escape(secret),
+        html.escape(secret).replace("&#x27;", "&#039;"),
+        data.decode("latin-1"),
+        secret.encode("latin-1").decode("utf-8", "replace"),
+    ):
+        assert quote(f"<{form}>") == "<***>"
 
 
 def test_a_text_with_a_short_password_in_it_is_not_shown_at_all() -> None:
