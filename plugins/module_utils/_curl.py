@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
@@ -231,11 +232,14 @@ def run(
     output = _Output(sink, mark)
     until = time.monotonic() + limit + _GRACE
     config = [*config, *_proxies(), ("max-time", as_seconds(limit))]
+    passed = []
     try:
-        with tempfile.TemporaryFile() as file:
+        with ExitStack() as stack:
             if netrc is not None:
+                file = stack.enter_context(tempfile.TemporaryFile())
                 file.write(netrc)
                 file.flush()
+                passed.append(file.fileno())
                 config.append(("netrc-file", f"/dev/fd/{file.fileno()}"))
             text = _written(config, mark)
             # run_command ends at no deadline and keeps all output in memory.
@@ -247,7 +251,7 @@ def run(
                 stderr=subprocess.PIPE,
                 cwd="/",
                 env=_environment(),
-                pass_fds=(file.fileno(),),
+                pass_fds=passed,
             )
     except OSError as exc:
         raise KeyfleetError("no_curl", f"{curl.path} cannot be run: {os.strerror(exc.errno or 0)}") from exc
