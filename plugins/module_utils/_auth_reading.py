@@ -14,8 +14,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._file_reading import PATIENCE
 
-# Bytes that a file counts for at least: it is looked for, whatever is in it.
+# Bytes that a file counts for at least: it is looked for, whatever is in it, and for each character of its path: every
+# row tells it.
 _LEAST = 1024
+_CHARACTER = 4
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -66,7 +68,7 @@ def read_each(
     for key, (path, access) in files.items():
         seen = _look(path, access, 0.0)
         if left is not None:
-            left -= _LEAST + len(seen.state.data or b"" if seen.state else b"")
+            left -= _LEAST + _CHARACTER * len(path) + len(seen.state.data or b"" if seen.state else b"")
             if left < 0:
                 return
         if seen.unfit:

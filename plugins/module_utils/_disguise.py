@@ -28,6 +28,7 @@ def _escaped(secret: str) -> Iterator[str]:
         literal = json.dumps(secret, ensure_ascii=plain_ascii)[1:-1]
         yield literal
         yield literal.replace("/", "\\/")
+    yield html.unescape(secret)
     yield html.escape(secret)
     yield html.escape(secret).replace("&#x27;", "&#039;")  # so PHP writes it
     yield repr(secret)[1:-1]

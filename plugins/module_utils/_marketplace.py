@@ -91,7 +91,7 @@ class Marketplace:
         """Every pair of ``uid``: a MAGEID, an organisation, or ``all``. One request."""
         doing = "list the keys"
         answer = self._line.call("GET", "keys", doing=doing, params={"type": "m2", "uid": uid})
-        keys = [self._key(item, doing) for item in _items(answer, doing)]
+        keys = self._keys(_items(answer, doing), doing)
         if len({(key.uid, key.label) for key in keys}) < len(keys):
             raise unreadable(doing, "a label stands in it twice for one owner")
         return keys
@@ -138,17 +138,18 @@ class Marketplace:
     def _created(self, items: Sequence[Dict[str, Any]], labels: Sequence[str], *, uid: str, doing: str) -> Created:
         if len(items) != len(labels):
             raise unreadable(doing, "there is not one item for each label", lost=True)
-        keys, refusals = [], []
+        done: List[Dict[str, Any]] = []
+        refusals = []
         # Items come back in the order sent.
         for label, item in zip(labels, items):
             if item.get("label", label) != label:
                 raise unreadable(doing, "its items are not in the order of the labels", lost=True)
             code = number(item.get("code", DONE))
             if code == DONE:
-                keys.append(self._key({"label": label, "uid": uid, **item}, doing, lost=True))
+                done.append({"label": label, "uid": uid, **item})
             else:
                 refusals.append(Refusal(label, code, self._line.shown(item.get("message"))))
-        return Created(tuple(keys), tuple(refusals))
+        return Created(tuple(self._keys(done, doing, lost=True)), tuple(refusals))
 
     def _look(self, labels: Sequence[str], *, uid: str, error: KeyfleetError) -> Created:
         """What a create whose answer was lost has done, going by the list of keys."""
@@ -171,14 +172,20 @@ class Marketplace:
         missing = [label for label in labels if label not in there]
         return Created(made, tuple(Refusal(label, None, error.message) for label in missing))
 
+    def _keys(self, items: Sequence[Mapping[str, Any]], doing: str, *, lost: bool = False) -> List[MarketplaceKey]:
+        keys = [self._key(item, doing, lost=lost) for item in items]
+        secret = {key.private_key for key in keys}
+        shown = {text for key in keys for text in (key.label, key.uid, key.public_key)}
+        if secret & shown or self._line.repeats(" ".join(shown)):
+            raise unreadable(doing, "it has a secret where results show it", lost=lost)
+        return keys
+
     def _key(self, item: Mapping[str, Any], doing: str, *, lost: bool = False) -> MarketplaceKey:
         label, public_key, private_key = (item.get(name) for name in ("label", "user_key", "password_key"))
         uid, enabled = item.get("uid", self.mage_id), item.get("is_enabled", True)
         texts = (label, uid, public_key, private_key)
         if not all(isinstance(text, str) and text for text in texts) or not isinstance(enabled, bool):
             raise unreadable(doing, "a key in it lacks label, owner, state or one of its halves", lost=lost)
-        if public_key == private_key or any(map(self._line.repeats, texts[:3])):
-            raise unreadable(doing, "it has a secret where results show it", lost=lost)
         return MarketplaceKey(
             label=str(label), uid=str(uid), public_key=str(public_key), enabled=enabled, private_key=str(private_key)
         )

@@ -181,6 +181,8 @@ class Line:
         if self._mage_id not in ("", mage_id):
             raise unreadable(doing, "it is for another account than the one before")
         self._voice.hide(token)
+        if self.repeats(mage_id):
+            raise unreadable(doing, "there is a secret in place of the MAGEID")
         self._token, self._mage_id = _Bearer(token), mage_id
 
     def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> Answer:

@@ -9,12 +9,10 @@ import re
 from typing import Any, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting, repeating
 
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
-# Characters. A shorter secret can stand in a label by chance.
-_SHORT = 8
 _CODES = {403: "api_forbidden", 429: "api_rate_limited"}
 # The server, or something in between, has not waited: what was asked for may be done all the same.
 _TIMED_OUT = (408, 425, 499)
@@ -45,8 +43,8 @@ class Voice:
         return self._quote(text) if isinstance(text, str) else ""
 
     def repeats(self, text: object) -> bool:
-        """Whether the secret of the application or a token stands in it as it is."""
-        return isinstance(text, str) and any(len(one) >= _SHORT and one in text for one in self._secrets[1:])
+        """Whether the secret of the application or a token stands in it."""
+        return isinstance(text, str) and repeating(*self._secrets[1:])(text)
 
 
 def number(value: Any) -> Optional[int]:

@@ -168,7 +168,7 @@ class Walk:
         self._unsure.add(part.package if part else None)
 
     def _name(self, part: Optional[Part]) -> str:
-        return self._quote(part.url.rpartition("/")[2]) if part else "packages.json"
+        return self._quote(part.url.replace("%24", "$")).rpartition("/")[2] if part else "packages.json"
 
 
 def _text(value: object) -> Optional[str]:

@@ -82,11 +82,10 @@ def hasher(algorithm: str) -> Any:
             raise ValueError(f"{algorithm} is not available on this host") from None
 
 
-def digests(fd: int, algorithms: Sequence[str]) -> Dict[str, str]:
-    """The sums of a whole open file, each algorithm in one pass. What it grows by in the meantime is left out."""
+def digests(fd: int, algorithms: Sequence[str], left: int) -> Dict[str, str]:
+    """The sums of so many bytes of an open file, all in one pass: whose it is may make it larger at any time."""
     sums = {name: hasher(name) for name in algorithms}
     os.lseek(fd, 0, os.SEEK_SET)
-    left = os.fstat(fd).st_size
     while left:
         piece = os.read(fd, min(_CHUNK, left))
         left = left - len(piece) if piece else 0
@@ -191,7 +190,7 @@ class Target:
     def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
         """The checksums of the file that is there."""
         with self.doing("read it", code="read_failed"):
-            return digests(self._opened(), algorithms)
+            return digests(self._opened(), algorithms, self.facts.size or 0)
 
     def repair(self, wanted: Facts) -> None:
         """Give the file that is there, and that `counts`, the owner, group and mode."""
@@ -259,6 +258,8 @@ class Part:
     def __init__(self, target: Target, name: str, fd: int) -> None:
         self._target, self._name, self._fd = target, name, fd
         self.size = os.lseek(fd, 0, os.SEEK_END)
+        if self.size > LARGEST:
+            self.cut()
 
     def cut(self, size: int = 0) -> None:
         """Forget what is behind ``size``."""
@@ -297,7 +298,7 @@ class Part:
     def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
         """The checksums of what has come."""
         with self._target.doing("read it", code="read_failed"):
-            found = digests(self._fd, algorithms)
+            found = digests(self._fd, algorithms, self.size)
             os.lseek(self._fd, 0, os.SEEK_END)
         return found
 

@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
     token_from,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting, repeating
 
 FEED = "info/json"
 
@@ -72,7 +72,11 @@ class Source:
         if finding is not None:
             raise self.failure(finding)
         try:
-            return parse(end.body)
+            found = parse(end.body)
+            repeats = repeating(self.token.secret)
+            if any(repeats(" ".join(map(str, one.as_result().values()))) for one in found):
+                raise NotAFeed("it repeats the token")
+            return found
         except NotAFeed as reason:
             text = excerpt(end.body, self.quote)
             what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'

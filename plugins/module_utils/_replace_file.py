@@ -154,14 +154,15 @@ def _read_open(place: Place, fd: int) -> Snapshot:
     if not stat.S_ISREG(info.st_mode):
         raise not_a_file(place.path, info.st_mode)
     pieces: List[bytes] = []
+    # A file of /proc has no size, and can take seconds to be read. One that Composer is about to fill is read again.
     size = 0
-    while True:
+    while info.st_size:
         try:
             piece = os.read(fd, 65536)
         except OSError as exc:
             raise _read_failure(exc, place) from exc
         if not piece:
-            return Snapshot(b"".join(pieces), info, _group_reads(fd, info.st_mode))
+            break
         pieces.append(piece)
         size += len(piece)
         if size > LARGEST:
@@ -170,6 +171,7 @@ def _read_open(place: Place, fd: int) -> Snapshot:
                 f"{place.path} is larger than {LARGEST} bytes: not a file of credentials.",
                 path=place.path,
             )
+    return Snapshot(b"".join(pieces), info, _group_reads(fd, info.st_mode))
 
 
 def _open_unreadable(place: Place, owner: Optional[int], exc: PermissionError) -> int:

@@ -147,12 +147,18 @@ def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Patt
     return quote
 
 
+def repeating(*secrets: str) -> Callable[[str], bool]:
+    """A function that says whether one of these secrets stands in a text, in any shape. A short one could by chance."""
+    found = _any_of(_forms(one for one in secrets if len(one) >= _SHORT))
+    return lambda text: found.search(one_line(text, None)) is not None
+
+
 def _without_beginning(text: str, forms: Set[str]) -> str:
     """A text that may have been cut before it came here, less the part of a secret that it ends with."""
-    cut = max(
-        (size for form in forms for size in range(_SHORT, len(form)) if text[-size:].lower() == form[:size].lower()),
-        default=0,
-    )
+    end, cut = text.lower(), 0
+    for form in map(str.lower, forms):
+        sizes = range(_SHORT, min(len(form), len(end) + 1))
+        cut = max([cut, *(size for size in sizes if end.endswith(form[:size]))])
     return f"{text[:-cut]}***" if cut else text
 
 
@@ -193,8 +199,8 @@ def server_text(body: bytes, content_type: str) -> str:
         return next((found for found in known if isinstance(found, str) and found.strip()), "")
     if "html" in content_type or text.lstrip()[:1] == "<":
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
-        # A longer one would hold a number of more digits than Python reads.
-        return html.unescape(title.group(1)[:_LOOKED_THROUGH]) if title else ""
+        # A longer one could hold a number of more digits than Python reads; half a reference would hide what it ends.
+        return html.unescape(re.sub(r"&[^;]*\Z", "", title.group(1)[:_LOOKED_THROUGH])) if title else ""
     return text if content_type.startswith("text/plain") else ""
 
 

@@ -312,6 +312,17 @@ def test_a_chain_of_links_has_a_limit(deploy: Account) -> None:
     assert codes(result) == [("unsafe_path", str(deploy.home / "a/link4"))], result
 
 
+def test_a_file_of_the_kernels_is_not_read(deploy: Account) -> None:
+    """Some take seconds, and a user may have links to them by the thousand."""
+    put(deploy, ".composer/config.json", "{}")
+    link = deploy.home / ".composer/auth.json"
+    link.unlink(missing_ok=True)
+    link.symlink_to("/proc/version")
+    told = info({"users": [deploy.name], "verify": "never"})
+    link.unlink()
+    assert "Linux" not in told.text and any("empty" in row["message"] for row in told.result["problems"]), told.result
+
+
 @pytest.mark.parametrize("host", ["odd.example:0", "odd.example:99999", "[::::]", "[1]", "[:]"])
 def test_a_host_that_nobody_can_ask_takes_no_report_away(deploy: Account, host: str) -> None:
     entries = {name: {"username": "u", "password": "p" * 9} for name in (host, "127.0.0.1:1")}

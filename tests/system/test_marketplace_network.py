@@ -240,9 +240,18 @@ def test_half_a_list_is_no_list(simulator: Simulator, body: object) -> None:
 @pytest.mark.parametrize("place", ["uid", "label", "user_key"])
 def test_a_secret_where_results_show_it(simulator: Simulator, place: str) -> None:
     key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b"}
-    key[place] = f"x{access(simulator)['application_secret']}x"
-    simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps({"m2": [key]}))
-    assert failing(simulator).code == "api_answer_unusable"
+    other = {"uid": SHOP, "label": "c", "user_key": "d", "password_key": "e"}
+    for secret in (f"x{access(simulator)['application_secret']}x", other["password_key"]):
+        body = json.dumps({"m2": [{**key, place: secret}, other]})
+        simulator.add_fault("status", path="*/keys", method="GET", status=200, body=body, count=1)
+        assert failing(simulator).code == "api_answer_unusable"
+
+
+def test_a_token_is_no_mage_id(simulator: Simulator) -> None:
+    body = json.dumps({"ust": "made-up-token", "mage_id": "made-up-token"})
+    simulator.add_fault("status", path="*/session/token", method="POST", status=200, body=body)
+    error = failing(simulator)
+    assert error.code == "api_answer_unusable" and "made-up-token" not in error.message
 
 
 def test_a_key_without_owner_is_the_accounts(simulator: Simulator) -> None:

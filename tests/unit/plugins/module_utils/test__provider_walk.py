@@ -212,3 +212,13 @@ def test_no_more_names_are_kept_than_are_asked_for() -> None:
     names = [*(f"a/n{number}" for number in range(1_000)), "A/b", "a/c"]
     walk.start(json.dumps({"packages": {name: {"1.0": {}} for name in names}, "providers": {}}).encode())
     assert walk.packages() == {"a/b": "listed", "A/C": "listed"} and len(walk._listed) == 2
+
+
+@pytest.mark.parametrize("secret", ["s3cr3t/longpassword-tail", "a1$b2$cdefghij99"])
+def test_a_name_of_a_file_is_shown_without_the_secret(secret: str) -> None:
+    walk = Walk("https://h.example/packages.json", ["a/b"], quoting("u", secret))
+    walk.start(json.dumps({"includes": {f"{secret}.json": {}}}).encode())
+    part = walk.following()
+    assert part is not None
+    walk.take(part, Answer(500))
+    assert walk.trouble is not None and "***.json" in walk.trouble.what, walk.trouble

@@ -151,6 +151,24 @@ def test_an_algorithm_that_there_is_not() -> None:
     assert hasher("md5").hexdigest() == "d41d8cd98f00b204e9800998ecf8427e"
 
 
+def test_a_file_that_is_made_larger_while_it_is_summed(path: Path) -> None:
+    path.write_bytes(b"a release")
+    path.chmod(0o644)
+    with target(str(path)) as place:
+        with path.open("r+b") as file:
+            file.truncate(1 << 43)
+        assert place.sums(["md5"]) == {"md5": hashlib.md5(b"a release").hexdigest()}
+    with target(str(path)) as place, place.part(patience=1) as part:
+        part.write(b"a release")
+        with beside(path).open("r+b") as file:
+            file.truncate(1 << 43)
+        assert part.sums(["md5"]) == {"md5": hashlib.md5(b"a release").hexdigest()}
+    # Nor is one gone on with that is larger than any release.
+    path.unlink()
+    with target(str(path)) as place, place.part(patience=1) as part:
+        assert part.size == 0
+
+
 def test_a_directory_in_the_place_of_the_file(path: Path) -> None:
     path.mkdir()
     with pytest.raises(KeyfleetError) as caught, target(str(path)):

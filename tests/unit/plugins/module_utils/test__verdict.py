@@ -25,6 +25,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     judge_part,
     opens_object,
     quoting,
+    repeating,
     server_text,
 )
 
@@ -174,6 +175,8 @@ def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> No
         ("<title" * 100_000, "text/html", ""),
         ("<title>" * 100_000 + "Sign in</title>", "text/html", "Sign in"),
         (f"<title>Sign in &#{'9' * 5_000};</title>", "text/html", None),
+        ("<title>" + "&#97;" * 300 + "</title>", "text/html", "a" * 240),
+        ("<title>x" + "&#97;" * 300 + "</title>", "text/html", "x" + "a" * 239),
     ],
 )
 def test_the_words_of_the_server(body: str, kind: str, shown: Optional[str]) -> None:
@@ -220,7 +223,9 @@ def test_the_private_key_is_cut_out_in_every_form(form: str) -> None:
         assert form[:6] not in shown and form[-7:-2] not in shown, shown
 
 
-@pytest.mark.parametrize("secret", ["pass word/ü&more", 'it\'s <"more">', "two  blanks\tand more", "a.b*c+(d)[e]"])
+@pytest.mark.parametrize(
+    "secret", ["pass word/ü&more", "tom&notjerry99", 'it\'s <"more">', "two  blanks\tand more", "a.b*c+(d)[e]"]
+)
 def test_odd_passwords_are_cut_out_too(secret: str) -> None:
     quote = quoting("token", secret)
     assert quote(f"<{secret}>") == "<***>"
@@ -229,11 +234,18 @@ def test_odd_passwords_are_cut_out_too(secret: str) -> None:
         percent_encode(secret, safe=""),
         "".join(f"%{byte:02X}" for byte in data),
         html.escape(secret),
+        html.unescape(secret),
         html.escape(secret).replace("&#x27;", "&#039;"),
         data.decode("latin-1"),
         secret.encode("latin-1").decode("utf-8", "replace"),
     ):
         assert quote(f"<{form}>") == "<***>"
+
+
+def test_what_repeats_a_secret() -> None:
+    repeats = repeating(PRIVATE, "short")
+    assert repeats(f"a {PRIVATE.upper()} b") and repeats(base64.b64encode(f"u:{PRIVATE}".encode()).decode())
+    assert not repeats(f"short {PUBLIC}") and not repeating()("anything")
 
 
 def test_a_text_with_a_short_password_in_it_is_not_shown_at_all() -> None:
