@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Patte
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import disguises
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, shown_user
 
 TEXT_LIMIT = 300
@@ -155,6 +155,8 @@ def repeating(*secrets: str) -> Callable[[str], bool]:
 
 def _without_beginning(text: str, forms: Set[str]) -> str:
     """A text that may have been cut before it came here, less the part of a secret that it ends with."""
+    # A character of several bytes that was cut, too, has become this.
+    text = text.rstrip(REPLACEMENT)
     end, cut = text.lower(), 0
     for form in map(str.lower, forms):
         sizes = range(_SHORT, min(len(form), len(end) + 1))

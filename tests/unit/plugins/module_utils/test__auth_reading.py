@@ -49,3 +49,11 @@ def test_fit_files_are_not_waited_for(tmp_path: Path) -> None:
     begin = time.monotonic()
     all_of([str(tmp_path / "good"), str(tmp_path / "none")], patience=5.0)
     assert time.monotonic() - begin < 1
+
+
+def test_long_paths_count_against_the_limit() -> None:
+    """Each row of a report has one."""
+    paths = [f"/nowhere/{'n' * 200}/{number}" for number in range(100)]
+    seen = list(read_each({path: (path, ANYBODY) for path in paths}, patience=0.0, most=50 * 1024))
+    short = list(read_each({path[-9:]: (f"/{path[-4:]}", ANYBODY) for path in paths}, patience=0.0, most=50 * 1024))
+    assert 0 < len(seen) < len(short) < len(paths)

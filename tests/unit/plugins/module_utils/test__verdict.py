@@ -192,6 +192,12 @@ def test_a_text_that_was_cut_within_a_secret(size: int) -> None:
     assert PRIVATE[:8] not in QUOTE(server_text(title.encode() + b"</title>", "text/html"))
 
 
+@pytest.mark.parametrize("size", range(14, 25))
+def test_a_text_that_was_cut_within_a_character(size: int) -> None:
+    secret = "made-up-b\u20ac-\U0001f600-password"
+    assert quoting("u", secret)(f"bad {secret.encode()[:size].decode('utf-8', 'replace')}") == "bad ***"
+
+
 def test_a_user_name_that_is_not_shown_is_not_quoted() -> None:
     token = "ghp_" + "madeUp0123456789" * 2
     quote = quoting(token, "x-oauth-basic")
