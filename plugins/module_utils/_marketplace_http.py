@@ -63,6 +63,8 @@ CALL_FACTOR = 10
 _MOST_BODY = 8 * 1024 * 1024
 # A token is put into a header as it is.
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+# And an identity into every address.
+_MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
 
 
@@ -176,7 +178,7 @@ class Line:
         token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
         if not isinstance(token, str) or not _TOKEN.match(token):
             raise unreadable(doing, "there is no session token in it")
-        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _TOKEN.match(mage_id):
+        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _MAGE_ID.match(mage_id):
             raise unreadable(doing, "there is no MAGEID in it")
         if self._mage_id not in ("", mage_id):
             raise unreadable(doing, "it is for another account than the one before")

@@ -468,9 +468,10 @@ def test_cookies_are_not_sent_back() -> None:
     assert len(met) == 3 and not any("cookie" in exchange.headers for exchange in met)
 
 
-def test_a_mage_id_that_no_address_can_hold() -> None:
+@pytest.mark.parametrize("mage_id", ["\ud800", "M" * 256, "..", ""])
+def test_a_mage_id_that_no_address_can_hold(mage_id: str) -> None:
     def answer(exchange: Exchange) -> None:
-        exchange.json(json.dumps({"ust": "made-up", "mage_id": "\ud800", "expires_in": 60}))
+        exchange.json(json.dumps({"ust": "made-up", "mage_id": mage_id, "expires_in": 60}))
 
     with Loopback(answer) as server, Marketplace(**KeyApi().options(server)) as client:
         with pytest.raises(KeyfleetError) as caught:

@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import random
+import tracemalloc
 from typing import Any, Dict, Optional
 from urllib.parse import quote as percent_encode
 
@@ -246,6 +247,16 @@ def test_odd_passwords_are_cut_out_too(secret: str) -> None:
         secret.encode("latin-1").decode("utf-8", "replace"),
     ):
         assert quote(f"<{form}>") == "<***>"
+
+
+def test_pairs_that_meet_no_text_take_no_memory() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            assert quoting("u", f"{number}" + "\U0001f600" * 900)("") == ""
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_repeats_a_secret() -> None:
