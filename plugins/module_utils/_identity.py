@@ -9,9 +9,10 @@ The real user id stays root's: so the account that root acts as can neither trac
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import pwd
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Iterator, NoReturn, Tuple
@@ -50,16 +51,24 @@ def own_identity() -> Identity:
 def identity_of(uid: int) -> Identity:
     """An account with all its groups. One that no passwd entry describes has none: no directory of its proves one.
 
-    It acts with the group of its own number then, since there has to be one.
+    It acts with a group that nobody has then, since there has to be one.
 
     Remembered, as the question may go to a directory server, and the process lives for one run of a module.
     """
     try:
         account = pwd.getpwuid(uid)
     except KeyError:
-        return Identity(uid, uid, ())
+        return Identity(uid, _unused_group(uid), ())
     groups = os.getgrouplist(account.pw_name, account.pw_gid)
     return Identity(uid, account.pw_gid, tuple(sorted(set(groups))))
+
+
+def _unused_group(number: int) -> int:
+    """The first group from a number on that has no entry."""
+    with suppress(KeyError):
+        while grp.getgrgid(number):
+            number += 1
+    return number
 
 
 def group_of(uid: int, otherwise: int) -> int:

@@ -371,6 +371,11 @@ class _Walk:
         if ".." in names:
             raise self._no_directory(f"{self._where(name)} does not exist")
         self._act_at_the_end(info)
+        if self.misled and self.privileged and self.acting.uid == 0 and self.owner:
+            raise self._unsafe(
+                f"others may have moved the links that lead to {self._where()}, so nothing there is given to "
+                f"{account_name(self.owner)}. Name that place itself"
+            )
         return Place(
             path=self.path,
             real_path=self._where(*names),

@@ -52,6 +52,13 @@ def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None
         os.setgroups(own_groups)
     nobody = identity_of(4242424)
     assert (nobody.gid, nobody.groups) == (4242424, ())
+    # And not the group of somebody else that has its number.
+    name = accounts.deploy.name.replace("deploy", "group")
+    subprocess.run(["groupadd", "--gid", "4343434", name], check=True)
+    try:
+        assert identity_of(4343434).gid == 4343435
+    finally:
+        subprocess.run(["groupdel", name], check=True)
 
 
 def test_groups_of_the_account_count(accounts: Accounts, lab: Path) -> None:

@@ -335,9 +335,13 @@ def test_link_of_roots_that_was_moved_leads_to_nothing_of_roots(
         )
         accounts.deploy.run(f"cd {shared}; mv other shop")
         path = shared / ("shop/auth.json" if target == "file" else "shop/sub/auth.json")
-    refused(path, "foreign_owner", uid=accounts.deploy.uid)
+    refused(path, "unsafe_path", uid=accounts.deploy.uid)
     refused(path, "foreign_owner", gid=accounts.deploy.gid, mode=0o640)
     assert (facts(vault), facts(secret)) == before
+    # Nor is a new file.
+    secret.unlink()
+    refused(path, "unsafe_path", uid=accounts.deploy.uid)
+    assert os.listdir(vault) == []
 
 
 @pytest.mark.parametrize("moved_to", ["beside it", "into a sticky directory"])
@@ -353,7 +357,7 @@ def test_what_is_roots_in_a_sticky_directory_that_was_moved(accounts: Accounts, 
     place = shared / "shop" if moved_to == "beside it" else give(lab / "tmp", None, 0o1777) / "shop"
     accounts.deploy.run(f"mv {drop} {place}")
     before = facts(vault)
-    refused(place / "sub/auth.json", "foreign_owner", uid=accounts.web.uid)
+    refused(place / "sub/auth.json", "unsafe_path", uid=accounts.web.uid)
     refused(place / "sub" / mine.name, "foreign_owner", uid=accounts.web.uid)
     refused(place / "sub" / given.name, "unsafe_path")
     assert facts(vault) == before
