@@ -371,10 +371,12 @@ class _Walk:
         if ".." in names:
             raise self._no_directory(f"{self._where(name)} does not exist")
         self._act_at_the_end(info)
-        if self.misled and self.privileged and self.acting.uid == 0 and self.owner:
+        last = self.steps[-1]
+        closed = self.acting.uid != 0 and last.placed and not last.info.st_mode & _OTHERS_WRITE
+        if self.privileged and self.owner not in (None, self.acting.uid) and (self.misled or closed) and not self.led:
             raise self._unsafe(
-                f"others may have moved the links that lead to {self._where()}, so nothing there is given to "
-                f"{account_name(self.owner)}. Name that place itself"
+                f"others may have put there what leads to {self._where()}, a directory of {self.acting}, so nothing in "
+                f"it is given to {account_name(self.owner or 0)}. Name that place itself, or give it the directory"
             )
         return Place(
             path=self.path,

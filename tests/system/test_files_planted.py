@@ -425,6 +425,30 @@ def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path,
     assert owner_and_mode(private) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_owner_gets_no_file_in_a_directory_that_was_moved(accounts: Accounts, lab: Path, linked: bool) -> None:
+    """It is closed to who moved it, or a link to it."""
+    project = give(lab / "project", accounts.deploy, 0o2775)
+    os.chown(project, accounts.deploy.uid, accounts.web.gid)
+    project.chmod(0o2775)
+    private = give(project / "private", accounts.deploy, 0o755)
+    if linked:
+        private = Path(shutil.move(private, lab / "private"))
+        accounts.deploy.run(f"ln -s {private} {project}/private")
+    accounts.web.run(f"cd {project}; mv private shop; ! touch shop/auth.json 2>/dev/null")
+    path = project / "shop/auth.json"
+    private = private if linked else project / "shop"
+    for account in (accounts.web, accounts.other):
+        refused(path, "unsafe_path", uid=account.uid)
+    assert os.listdir(private) == []
+    write(path)
+    write(path, "second.example", uid=accounts.deploy.uid)
+    if not linked:
+        private.chmod(0o2775)
+        (private / "auth.json").chmod(0o644)
+        write(path, "third.example", uid=accounts.web.uid)
+
+
 @pytest.mark.parametrize("whose", ["the user's, moved", "another's"])
 def test_link_leads_to_no_other_kind_of_file(
     accounts: Accounts, lab: Path, workers: Workers, join: Join, whose: str
@@ -574,7 +598,7 @@ def test_owner_without_an_account_shares_nothing_with_a_group(accounts: Accounts
     """Nobody knows its group, and that of a directory may be of somebody who exchanged it."""
     project = give(lab / "project", accounts.deploy, 0o2775)
     os.chown(project, UNLISTED, accounts.deploy.gid)
-    give(project / "sub", accounts.deploy, 0o755)
+    give(project / "sub", accounts.deploy, 0o2775)
     for path in (project / "sub/auth.json", group_of(lab / "shared", accounts.deploy, 0o2775) / "auth.json"):
         write(path, uid=UNLISTED, mode=0o640)
         assert owner_and_mode(path) == (UNLISTED, 0, 0o640)
@@ -791,7 +815,9 @@ def test_file_that_the_group_moved_is_opened_to_nobody(
     pair = {} if options.get("state") else PAIR
     for check_mode in (True, False):
         answer = install({**pair, "projects": [str(one)], **options}, check_mode=check_mode)
-        assert answer.code in ("foreign_owner", "permission_denied") and OTHER not in answer.text, answer.result
+        assert answer.code in ("foreign_owner", "permission_denied", "unsafe_path") and OTHER not in answer.text, (
+            answer.result
+        )
     accounts.web.run(f"! cat {one}/auth.json 2>/dev/null")
     assert (one / "auth.json").read_text() == auth()
 
@@ -802,14 +828,13 @@ def test_directory_that_the_group_moved_is_opened_to_nobody(accounts: Accounts, 
     accounts.web.run(f"cd {projects[0]}; mv private shop")
     path = projects[0] / "shop/auth.json"
     before = facts(path)
-    refused(path, "foreign_owner", uid=accounts.web.uid)
+    refused(path, "unsafe_path", uid=accounts.web.uid)
     refused(path, "foreign_owner", gid=accounts.web.gid, mode=0o640)
     assert facts(path) == before
     # What its group could read all the time is no secret.
     os.chown(path, accounts.deploy.uid, accounts.web.gid)
     path.chmod(0o640)
     write(path, gid=accounts.web.gid, mode=0o640)
-    write(path, "second.example", uid=accounts.web.uid)
 
 
 @pytest.mark.parametrize("how", ["link", "directory", "directory of root's"])
