@@ -201,8 +201,11 @@ def server_text(body: bytes, content_type: str) -> str:
         return next((found for found in known if isinstance(found, str) and found.strip()), "")
     if "html" in content_type or text.lstrip()[:1] == "<":
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
-        # A longer one could hold a number of more digits than Python reads; half a reference would hide what it ends.
-        return html.unescape(re.sub(r"&[^;]*\Z", "", title.group(1)[:_LOOKED_THROUGH])) if title else ""
+        words = title.group(1) if title else ""
+        if len(words) > _LOOKED_THROUGH:
+            # It could hold a number of more digits than Python reads; and half a reference would hide what it ends.
+            words = re.sub(r"&#?\w*\Z", "", words[:_LOOKED_THROUGH])
+        return html.unescape(words)
     return text if content_type.startswith("text/plain") else ""
 
 

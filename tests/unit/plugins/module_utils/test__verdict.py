@@ -178,6 +178,8 @@ def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> No
         (f"<title>Sign in &#{'9' * 5_000};</title>", "text/html", None),
         ("<title>" + "&#97;" * 300 + "</title>", "text/html", "a" * 240),
         ("<title>x" + "&#97;" * 300 + "</title>", "text/html", "x" + "a" * 239),
+        ("<title>R&D, sign in</title>", "text/html", "R&D, sign in"),
+        ("<title>Sign in to R&D</title>", "text/html", "Sign in to R&D"),
     ],
 )
 def test_the_words_of_the_server(body: str, kind: str, shown: Optional[str]) -> None:
