@@ -35,14 +35,22 @@ def _escaped(secret: str) -> Iterator[str]:
     yield ascii(secret)[1:-1]
 
 
+def as_bytes(secret: str) -> bytes:
+    """A secret as it is sent: in a netrc it may have bytes that are no UTF-8."""
+    try:
+        return secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "replace")
+
+
 def disguises(secret: str) -> Set[str]:
     """Every shape of ``secret``, itself among them: escaped for an address, JSON, HTML or Python, in base64, in hex."""
-    data = secret.encode("utf-8", "replace")
+    data = as_bytes(secret)
     shapes = {secret, quote(data, safe=""), quote(data), quote_plus(data)}
     shapes.update(_escaped(secret), _in_base64(data))
     shapes.add(binascii.hexlify(data).decode("ascii"))
     shapes.add("".join(f"%{byte:02x}" for byte in data))
     # UTF-8 that was taken for Latin-1, as in headers, and Latin-1 that was taken for UTF-8.
-    shapes.add(data.decode("latin-1"))
+    shapes.update((data.decode("latin-1"), data.decode("utf-8", "replace")))
     shapes.add(secret.encode("latin-1", "replace").decode("utf-8", "replace"))
     return {shape for shape in shapes if shape}

@@ -274,9 +274,11 @@ def _body(response: Any, doing: str) -> bytes:
             return b""
         raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
     body = bytearray()
+    # Not by iter_content: in urllib3 before 2.0 that reads the size of a chunk without a limit. By read1 if there is
+    # one: the others read a chunk of negative size to the end of all.
+    read = getattr(response.raw, "read1", response.raw.read)
     while True:
-        # Not by iter_content: in urllib3 before 2.0 that reads the size of a chunk without a limit.
-        piece = response.raw.read(64 * 1024, decode_content=False)
+        piece = read(64 * 1024, decode_content=False)
         if not piece:
             break
         body += piece
@@ -296,6 +298,6 @@ def _pause_asked_for(retry_after: str) -> float:
     try:
         date = email.utils.parsedate_tz(retry_after)
         return email.utils.mktime_tz(date) - time.time() if date else 0.0
-    except (ValueError, OverflowError, IndexError, TypeError):
-        # The latter two from email.utils of Python 3.9 and older.
+    except (ValueError, OverflowError, IndexError, TypeError, NameError):
+        # The latter three from email.utils of Python 3.9 and older.
         return 0.0

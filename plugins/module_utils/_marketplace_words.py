@@ -9,6 +9,7 @@ import re
 from typing import Any, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting, repeating
 
 # Halves of keys, and whatever else machines make. No message needs one.
@@ -44,7 +45,8 @@ class Voice:
 
     def repeats(self, text: object) -> bool:
         """Whether the secret of the application or a token stands in it."""
-        return isinstance(text, str) and repeating(*self._secrets[1:])(text)
+        hidden = [one for one in self._secrets[:1] if shown_user(one) != one]
+        return isinstance(text, str) and repeating(*hidden, *self._secrets[1:])(text)
 
 
 def number(value: Any) -> Optional[int]:

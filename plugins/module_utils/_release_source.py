@@ -14,6 +14,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import advice, excerpt, judge_page
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import NotAFeed, Release, chosen, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
@@ -73,8 +74,8 @@ class Source:
             raise self.failure(finding)
         try:
             found = parse(end.body)
-            repeats = repeating(self.token.secret)
-            if any(repeats(" ".join(map(str, one.as_result().values()))) for one in found):
+            # Before anything in it is cut.
+            if repeating(self.token.secret)(str(json_value(end.body))):
                 raise NotAFeed("it repeats the token")
             return found
         except NotAFeed as reason:

@@ -251,10 +251,12 @@ class _Walk:
                 f"{self._where()} is root's, but lies in a directory of {self.acting}, who could exchange it for "
                 f"another one of root's. Give it to {self.acting} (chown), or put it below directories of root alone"
             )
-        if above.st_uid and above.st_uid != owner and above.st_mode & stat.S_IWOTH:
+        given = self.owner not in (None, owner)
+        if above.st_uid and above.st_uid != owner and above.st_mode & (_OTHERS_WRITE if given else stat.S_IWOTH):
             raise self._unsafe(
                 f"{self._where()} of {account_name(owner)} lies in a directory of {account_name(above.st_uid)} that "
-                "everybody may write to, so anybody could have put it there. Take that right away (chmod o-w)"
+                "others may write to, so they could have put it there. Take that right away (chmod go-w), or give the "
+                "directory to whom the file is to belong"
             )
         if shared and owner and self.owner not in (None, owner):
             raise self._unsafe(

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Pattern, Set
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import disguises
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import as_bytes, disguises
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, shown_user
@@ -118,7 +118,7 @@ def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Patt
     secrets = [private_key, *others] + ([public_key] if shown_user(public_key) != public_key else [])
     if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
         return lambda text: ""
-    pair = base64.b64encode(f"{public_key}:{private_key}".encode("utf-8", "replace")).decode("ascii").rstrip("=")
+    pair = base64.b64encode(as_bytes(f"{public_key}:{private_key}")).decode("ascii").rstrip("=")
     short = _forms(one for one in secrets if len(one) < _SHORT)
     long = _forms(one for one in secrets if len(one) >= _SHORT) | ({pair} if private_key else set())
     # So far that a form which begins in what is looked through also ends there.

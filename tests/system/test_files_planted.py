@@ -425,6 +425,19 @@ def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path,
     assert owner_and_mode(private) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o2775])
+def test_owner_gets_no_file_that_another_put_there(accounts: Accounts, projects: tuple[Path, Path], mode: int) -> None:
+    """Below a directory that others may write to, directories are the owner's, or the project's."""
+    sub = give(projects[0] / "sub", accounts.web, mode)
+    path = give(sub / "auth.json", accounts.web, 0o644, auth())
+    before = facts(path)
+    refused(path, "unsafe_path", uid=accounts.other.uid)
+    refused(path, "unsafe_path", uid=accounts.deploy.uid)
+    assert facts(path) == before
+    write(path)
+    write(path, "second.example", uid=accounts.web.uid)
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_owner_gets_no_file_in_a_directory_that_was_moved(accounts: Accounts, lab: Path, linked: bool) -> None:
     """It is closed to who moved it, or a link to it."""
@@ -596,13 +609,10 @@ def test_account_without_an_entry_has_no_group_of_its_directory(accounts: Accoun
 
 def test_owner_without_an_account_shares_nothing_with_a_group(accounts: Accounts, lab: Path) -> None:
     """Nobody knows its group, and that of a directory may be of somebody who exchanged it."""
-    project = give(lab / "project", accounts.deploy, 0o2775)
-    os.chown(project, UNLISTED, accounts.deploy.gid)
-    give(project / "sub", accounts.deploy, 0o2775)
-    for path in (project / "sub/auth.json", group_of(lab / "shared", accounts.deploy, 0o2775) / "auth.json"):
-        write(path, uid=UNLISTED, mode=0o640)
-        assert owner_and_mode(path) == (UNLISTED, 0, 0o640)
-        accounts.deploy.run(f"! cat {path} 2>/dev/null")
+    path = group_of(lab / "shared", accounts.deploy, 0o2775) / "auth.json"
+    write(path, uid=UNLISTED, mode=0o640)
+    assert owner_and_mode(path) == (UNLISTED, 0, 0o640)
+    accounts.deploy.run(f"! cat {path} 2>/dev/null")
 
 
 def test_links_of_two_people_lead_where_both_could_go(accounts: Accounts, lab: Path, join: Join) -> None:

@@ -360,7 +360,25 @@ def test_numbers_beyond_all_measure_are_no_traceback(status: int, header: str, c
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("date", ["Wed, 99 Oct 99999999999 99:99:99 GMT", "Jan .1 , 99", "Jan"])
+def test_a_chunk_of_negative_size_is_not_read_to_its_end() -> None:
+    most = 64 * 1024 * 1024
+    sent = []
+
+    def send(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        with contextlib.suppress(OSError):
+            while exchange.sent < most:
+                exchange.send(b" " * 65536)
+        sent.append(exchange.sent)
+
+    with hostile("GET", send) as (_api, client), pytest.raises(KeyfleetError):
+        client.keys()
+    assert sent and sent[0] < most / 2, sent
+
+
+@pytest.mark.parametrize(
+    "date", [",01 Jan am( .12.34.56 1994", "Wed, 99 Oct 99999999999 99:99:99 GMT", "Jan .1 , 99", "Jan"]
+)
 def test_a_date_beyond_all_measure_is_no_traceback(date: str) -> None:
     def send(exchange: Exchange) -> None:
         exchange.reply(429, Retry_After=date)

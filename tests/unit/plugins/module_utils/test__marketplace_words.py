@@ -59,6 +59,7 @@ def test_what_repeats_a_secret() -> None:
     assert not speaker.repeats("made-up-token") and not speaker.repeats("APP0000001") and not speaker.repeats(None)
     speaker.hide("made-up-token")
     assert speaker.repeats("a made-up-token") and speaker.repeats(SECRET)
+    assert Voice("made-up-application-that-is-long", SECRET).repeats("made-up-application-that-is-long")
 
 
 def test_a_session_token_is_a_secret_from_then_on() -> None:

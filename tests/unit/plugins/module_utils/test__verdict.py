@@ -261,6 +261,13 @@ def test_pairs_that_meet_no_text_take_no_memory() -> None:
         tracemalloc.stop()
 
 
+def test_a_password_that_is_no_utf_8() -> None:
+    data = b"made-up-\xe4\xf6\xfc-password"
+    quote = quoting("user", data.decode("utf-8", "surrogateescape"))
+    assert quote(f"<{base64.b64encode(b'user:' + data).decode()}>").rstrip("=>") == "<***"
+    assert quote(f"<{data.decode('utf-8', 'replace')}>") == "<***>"
+
+
 def test_what_repeats_a_secret() -> None:
     repeats = repeating(PRIVATE, "short")
     assert repeats(f"a {PRIVATE.upper()} b") and repeats(base64.b64encode(f"u:{PRIVATE}".encode()).decode())
