@@ -72,10 +72,10 @@ def judge(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
 
 
 def primary_group(state: FileState, uid: int) -> int:
-    """The group that a new file of an account gets: where none is known, that of its own directory, or root's."""
+    """The group that a new file of an account gets."""
     if not state.privileged:
         return state.acting.gid
-    return group_of(uid, state.directory_gid if state.directory_uid == uid else 0)
+    return group_of(uid, directory_uid=state.directory_uid, directory_gid=state.directory_gid)
 
 
 def look(path: str, access: Access) -> FileState:

@@ -71,12 +71,12 @@ def _unused_group(number: int) -> int:
     return number
 
 
-def group_of(uid: int, otherwise: int) -> int:
-    """The group of an account's new files; ``otherwise`` where no passwd entry names it."""
+def group_of(uid: int, *, directory_uid: int, directory_gid: int) -> int:
+    """The group of an account's new files. Where none is known: that of its own directory, in another one root's."""
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
-        return otherwise
+        return directory_gid if directory_uid == uid else 0
 
 
 @contextmanager

@@ -66,8 +66,6 @@ _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 # And an identity into every address.
 _MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
-
-
 # Compressed, an answer would be unpacked before its size is known.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keyfleet.magento"}
 

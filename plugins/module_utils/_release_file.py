@@ -175,7 +175,7 @@ class Target:
         directory = self.place.directory_info
         if not self.place.privileged:
             return self.place.acting.gid
-        return group_of(uid, directory.st_gid if directory.st_uid == uid else 0)
+        return group_of(uid, directory_uid=directory.st_uid, directory_gid=directory.st_gid)
 
     def counts(self, wanted: Facts) -> bool:
         """Whether the file that is there can be the one that is wanted. Whoever else made it may still write to it."""
