@@ -258,7 +258,7 @@ class _Walk:
                 "others may write to, so they could have put it there. Take that right away (chmod go-w), or give the "
                 "directory to whom the file is to belong"
             )
-        if shared and owner and self.owner not in (None, owner):
+        if shared and owner and given:
             raise self._unsafe(
                 f"{self._where()} belongs to {account_name(owner)} and lies below a directory of root that others may "
                 f"write to, so it may have been put there; the file is to belong to {account_name(self.owner or 0)}. "

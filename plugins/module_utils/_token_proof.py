@@ -58,7 +58,7 @@ class Proof:
         return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, curl=None, path=path)
 
     def through(self, place: Place, state: FileState) -> Optional[Dict[str, Any]]:
-        """The verdict on what curl finds in an installed file .
+        """The verdict on what curl finds in an installed file, if the user whose it is can read it.
 
         None where the address that is asked is another machine than the entry's: nothing would be found then.
         """
