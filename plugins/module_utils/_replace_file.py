@@ -339,7 +339,10 @@ def _new_directory(place: Place, name: str, maker: Identity) -> Optional[int]:
     if info.st_uid != maker.uid or info.st_mode & 0o077 or info.st_ino in older or os.listdir(fd):
         os.close(fd)
         raise KeyfleetError(
-            "unsafe_path", f"{place.path}: a directory was exchanged while it was made for it.", path=place.path
+            "unsafe_path",
+            f"{place.path}: a directory was exchanged while it was made for it, or is on a file system that does not "
+            "keep its owner and mode.",
+            path=place.path,
         )
     return fd
 
@@ -398,7 +401,8 @@ def _discarded(place: Place, name: str, owners: Sequence[int], *, directory: boo
         plain = is_directory or (stat.S_ISREG(info.st_mode) and info.st_nlink == 1)
         believed = info.st_uid in (place.own.uid, place.acting.uid, *owners) or not place.privileged
         if plain and (believed or not late):
-            with acting_as(place.own), suppress(PermissionError):
+            # BlockingIOError: whoever holds a lease on it.
+            with acting_as(place.own), suppress(PermissionError, BlockingIOError):
                 fd = os.open(name, _READ_FLAGS, dir_fd=place.directory)
             if fd is None or not _try_lock(fd):
                 return False
@@ -427,8 +431,13 @@ def replace_file(
     gid: int,
     mode: int,
 ) -> os.stat_result:
-    """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more."""
+    """Put a new file in the place of the one that was ``seen``; Moved when it is not that one any more.
+
+    Raises `KeyfleetError` ``mode_not_kept`` where the file system makes it another's, or opens it to others.
+    """
     with acting_as(made.maker), _translated(place, made.maker):
+        # Its owner's rights may be fewer by now, by a default ACL or umask.
+        _check_kept(place, made.fd, made.maker.uid, 0o600, bits=0o077)
         own = place.directory_info.st_uid == uid or place.acting.uid == 0
         _fill(made.fd, data)
         info = os.fstat(made.fd)
@@ -437,6 +446,7 @@ def replace_file(
         if seen is not None and seen.info.st_uid == uid and own and not (place.shared or place.led):
             _keep_attributes(place, seen.info, made.fd, mode)
         _as_needed(place, lambda: os.fchmod(made.fd, mode))
+        _check_kept(place, made.fd, uid, mode, gid)
         os.fsync(made.fd)
         if not _same(seen, read_file(place, uid)):
             raise Moved()
@@ -448,6 +458,21 @@ def replace_file(
             raise Moved() from exc
     _sync_directory(place)
     return os.fstat(made.fd)
+
+
+def _check_kept(place: Place, fd: int, uid: int, mode: int, gid: Optional[int] = None, bits: int = 0o7777) -> None:
+    """What a file system made of owner, mode, and of a group that the mode lets in. Some only say that they did it."""
+    info = os.fstat(fd)
+    open_to = stat.S_IMODE(info.st_mode)
+    gid = info.st_gid if gid is None else gid
+    if info.st_uid != uid or (open_to ^ mode) & bits or (mode & 0o070 and info.st_gid != gid):
+        raise KeyfleetError(
+            "mode_not_kept",
+            f"{place.path}: its file system does not keep owner, group and mode of a file. Instead of "
+            f"{account_name(uid)}, {gid}, {mode:04o} they are "
+            f"{account_name(info.st_uid)}, {info.st_gid}, {open_to:04o}. Keep the file elsewhere.",
+            path=place.path,
+        )
 
 
 def maker_of(place: Place, uid: int) -> Identity:

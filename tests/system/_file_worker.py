@@ -43,7 +43,7 @@ def work(job: dict[str, Any]) -> dict[str, object]:
         os.setgroups([])
         os.setgid(pwd.getpwuid(job["act_as"]).pw_gid)
         os.setuid(job["act_as"])
-    ownership = files.Ownership(job.get("uid"), job.get("gid"))
+    ownership = files.Ownership(job.get("uid"), job.get("gid"), job.get("mode", 0o600))
     changed = []
     try:
         if "look" in job:

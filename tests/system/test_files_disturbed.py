@@ -262,6 +262,63 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(accounts: Account
     assert names.index("flock") < names.index("write")
 
 
+# What the file system makes of a new file, and what of its owner and mode; to whom the file is to belong.
+MAPPED = {
+    "open to all": (["--perms=0755", "--chmod-ignore"], "deploy"),
+    "somebody's": (["--force-user={web}", "--chown-ignore"], "deploy"),
+    "somebody's, for another": (["--force-user={deploy}", "--chown-ignore"], "other"),
+    "no other mode": (["--chmod-ignore"], "deploy"),
+    "no other owner": (["--chown-ignore"], "other"),
+}
+
+
+@pytest.mark.needs("bindfs")
+@pytest.mark.parametrize("kind", MAPPED)
+def test_file_system_that_keeps_no_owner_or_mode(accounts: Accounts, lab: Path, workers: Workers, kind: str) -> None:
+    """As directories that a virtual machine shares, or CIFS. The key would be open to others, and the mode a lie."""
+    options, whose = MAPPED[kind]
+    source, shared = give(lab / "source", accounts.deploy, 0o755), give(lab / "shared", None, 0o755)
+    names = {"deploy": accounts.deploy.name, "web": accounts.web.name}
+    owner = getattr(accounts, whose)
+    mount = ["bindfs", "-o", "allow_other", *(one.format(**names) for one in options), str(source), str(shared)]
+    subprocess.run(mount, check=True)
+    try:
+        error = refused(shared / "auth.json", "mode_not_kept", uid=owner.uid, mode=0o640)
+        assert os.listdir(shared) == [] and str(shared / "auth.json") in error.message
+        # Not for a moment, either.
+        log = lab / "calls"
+        trace = ("-o", str(log), "-e", "trace=write")
+        outcome = workers.run(shared / "auth.json", uid=owner.uid, mode=0o640, strace=trace)
+        assert outcome.get("code") == "mode_not_kept", outcome
+        assert ("http-basic" in log.read_text()) == kind.startswith("no other")
+    finally:
+        subprocess.run(["umount", str(shared)], check=True)
+
+
+@pytest.mark.needs("bindfs")
+def test_file_system_that_gives_a_group_that_the_mode_shuts_out(accounts: Accounts, lab: Path) -> None:
+    source, shared = give(lab / "source", accounts.deploy, 0o755), give(lab / "shared", None, 0o755)
+    options = [f"--force-user={accounts.deploy.name}", f"--force-group={accounts.web.name}", "--chown-ignore"]
+    subprocess.run(["bindfs", "-o", "allow_other", *options, str(source), str(shared)], check=True)
+    try:
+        path = shared / "auth.json"
+        assert write(path).changed and not write(path).changed
+        assert owner_and_mode(path) == (accounts.deploy.uid, accounts.web.gid, 0o600)
+        error = refused(shared / "new.json", "mode_not_kept", mode=0o640)
+        assert f"{accounts.deploy.gid}, 0640" in error.message and f"{accounts.web.gid}, 0640" in error.message
+    finally:
+        subprocess.run(["umount", str(shared)], check=True)
+
+
+@pytest.mark.needs("setfacl")
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_default_acl_that_takes_the_owners_rights_is_no_hindrance(accounts: Accounts, lab: Path, mode: int) -> None:
+    site = give(lab / "site", accounts.deploy, 0o755)
+    subprocess.run(["setfacl", "-m", "d:u::r-x,d:g::r-x,d:o::---", site], check=True)
+    assert write(site / "auth.json", mode=mode).changed
+    assert owner_and_mode(site / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, mode)
+
+
 @pytest.mark.needs("mount")
 def test_full_file_system(accounts: Accounts, lab: Path) -> None:
     disk = give(lab / "disk", None, 0o755)

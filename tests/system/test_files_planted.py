@@ -756,6 +756,30 @@ def test_planted_temporary_file_holds_nobody_up(accounts: Accounts, lab: Path, j
     assert os.listdir(site) == ["auth.json"] and hosts_in(site / "auth.json") == [HOST]
 
 
+@pytest.mark.parametrize("whose", ["root's", "deploy's"])
+def test_planted_temporary_file_with_a_lease_holds_nobody_up(
+    accounts: Accounts, lab: Path, join: Join, whose: str
+) -> None:
+    """Whoever opens it is told to come back later, by the kernel."""
+    join(accounts.other, accounts.deploy)
+    site = give(
+        lab / "site", accounts.deploy if whose == "deploy's" else None, 0o2775 if whose == "deploy's" else 0o1777
+    )
+    lease = (
+        "import fcntl, os, signal, time; signal.signal(signal.SIGIO, signal.SIG_IGN); "
+        f"fd = os.open('{site}/{TEMPORARY}', os.O_RDWR | os.O_CREAT, 0o666); "
+        "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK); print(flush=True); time.sleep(60)"
+    )
+    holder = accounts.other.run(f'exec /usr/bin/python3 -c "{lease}"', wait=False, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() and holder.poll() is None
+        write(site / "auth.json")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert os.listdir(site) == ["auth.json"] and hosts_in(site / "auth.json") == [HOST]
+
+
 def test_temporary_file_that_is_planted_again_and_again(
     accounts: Accounts, lab: Path, workers: Workers, join: Join
 ) -> None:
