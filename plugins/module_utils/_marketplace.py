@@ -9,6 +9,7 @@ Needs `requests`; runs on the controller.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -34,6 +35,8 @@ ADDRESSES = {
     "production": "https://commercedeveloper-api.adobe.com",
     "sandbox": "https://commercedeveloper-sandbox-api.adobe.com",
 }
+# What HTTP can send as user and password; a key is shown in places that know nothing of control characters.
+_HALF = re.compile(r"[\x21-\x7e]{1,255}\Z")
 DONE = 200  # an item's own code in a batch answer
 # Seconds before each look at the list after an answer was lost: the server may still be at work.
 _LOOKS = (0.0, 1.0, 3.0)
@@ -186,6 +189,8 @@ class Marketplace:
         texts = (label, uid, public_key, private_key)
         if not all(isinstance(text, str) and text for text in texts) or not isinstance(enabled, bool):
             raise unreadable(doing, "a key in it lacks label, owner, state or one of its halves", lost=lost)
+        if not all(_HALF.match(str(half)) for half in (public_key, private_key)):
+            raise unreadable(doing, "half of a key in it has characters that none has", lost=lost)
         return MarketplaceKey(
             label=str(label), uid=str(uid), public_key=str(public_key), enabled=enabled, private_key=str(private_key)
         )

@@ -10,12 +10,12 @@ passed on, since they quote addresses, headers and a proxy's password.
 from __future__ import annotations
 
 import email.utils
-import http.client
 import os
 import re
 import time
 import traceback
 from dataclasses import dataclass
+from http.client import HTTPException, IncompleteRead
 from typing import Any, List, Mapping, Optional
 from urllib.parse import quote
 
@@ -205,7 +205,7 @@ class Line:
                 busy = method in REPEATABLE and answer.status in _BUSY
                 if not busy or not again(_REPEATS, _pause_asked_for(answer.retry_after)):
                     return answer
-            except (requests.RequestException, pool_errors.HTTPError, OSError, ValueError) as error:
+            except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
                 unsent = never_connected(error)
                 seconds = limit if time.monotonic() >= until else self._timeout
                 if not (method in REPEATABLE or unsent) or not again(_REPEATS_UNANSWERED):
@@ -272,11 +272,11 @@ def _body(response: Any, doing: str) -> bytes:
             return b""
         raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
     body = bytearray()
-    # Not by iter_content: in urllib3 before 2.0 that reads the size of a chunk without a limit. By read1 if there is
-    # one: the others read a chunk of negative size to the end of all.
-    read = getattr(response.raw, "read1", response.raw.read)
+    # By the standard library's own response: some of what urllib3 offers reads the size of a chunk without a limit, or
+    # a chunk of negative size to the end of all, in every version before 2.2.
+    source = response.raw._fp
     while True:
-        piece = read(64 * 1024, decode_content=False)
+        piece = source.read1(64 * 1024)
         if not piece:
             break
         body += piece
@@ -284,8 +284,9 @@ def _body(response: Any, doing: str) -> bytes:
             raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
     length = response.headers.get("Content-Length", "")
     if _SIZE.match(length) and len(body) < int(length):
-        # urllib3 before 2.0 takes that for the end.
-        raise pool_errors.ProtocolError(http.client.IncompleteRead(b"", int(length) - len(body)))
+        raise IncompleteRead(b"", int(length) - len(body))
+    # Read to its end, so that the connection is good for the next call.
+    response.raw.release_conn()
     return bytes(body)
 
 

@@ -247,6 +247,15 @@ def test_a_secret_where_results_show_it(simulator: Simulator, place: str) -> Non
         assert failing(simulator).code == "api_answer_unusable"
 
 
+@pytest.mark.parametrize("half", ["user_key", "password_key"])
+@pytest.mark.parametrize("text", ["a\x9b31m", "a\u202e", "a b", "\u0661", "a" * 256])
+def test_a_key_that_no_header_can_hold_is_none(simulator: Simulator, half: str, text: str) -> None:
+    key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b", half: text}
+    simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps({"m2": [key]}))
+    error = failing(simulator)
+    assert error.code == "api_answer_unusable" and text not in error.message
+
+
 def test_a_token_is_no_mage_id(simulator: Simulator) -> None:
     body = json.dumps({"ust": "made-up-token", "mage_id": "made-up-token"})
     simulator.add_fault("status", path="*/session/token", method="POST", status=200, body=body)
@@ -360,7 +369,10 @@ def test_numbers_beyond_all_measure_are_no_traceback(status: int, header: str, c
     assert caught.value.code == code
 
 
-def test_a_chunk_of_negative_size_is_not_read_to_its_end() -> None:
+@pytest.mark.parametrize("version", ["this", "before 2.2"])
+def test_a_chunk_of_negative_size_is_not_read_to_its_end(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if version == "before 2.2":
+        monkeypatch.delattr("urllib3.response.HTTPResponse.read1", raising=False)
     most = 64 * 1024 * 1024
     sent = []
 
