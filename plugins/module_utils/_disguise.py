@@ -9,8 +9,13 @@ import base64
 import binascii
 import html
 import json
-from typing import Iterator, Set
-from urllib.parse import quote, quote_plus
+import re
+from typing import Iterator, Set, Tuple
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+_BACKSLASH = re.compile(r"\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))", re.I)
+# A character reference of more digits than Python reads.
+_ENDLESS = re.compile(r"&#x?[0-9a-f]{100,};?", re.I)
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
@@ -50,7 +55,19 @@ def disguises(secret: str) -> Set[str]:
     shapes.update(_escaped(secret), _in_base64(data))
     shapes.add(binascii.hexlify(data).decode("ascii"))
     shapes.add("".join(f"%{byte:02x}" for byte in data))
-    # UTF-8 that was taken for Latin-1, as in headers, and Latin-1 that was taken for UTF-8.
-    shapes.update((data.decode("latin-1"), data.decode("utf-8", "replace")))
-    shapes.add(secret.encode("latin-1", "replace").decode("utf-8", "replace"))
+    shapes.add(data.decode("utf-8", "replace"))
+    # UTF-8 that was taken for Latin-1 or its like, as in headers, and the other way round.
+    for one in ("latin-1", "cp1252"):
+        shapes.add(data.decode(one, "replace"))
+        shapes.add(secret.encode(one, "replace").decode("utf-8", "replace"))
     return {shape for shape in shapes if shape}
+
+
+def unescaped(text: str) -> Tuple[str, ...]:
+    """What a text says once the escapes of addresses, of HTML, and of JSON and programs are resolved, each for itself.
+
+    Every language leaves other characters as they are.
+    """
+    references = html.unescape(_ENDLESS.sub("", text))
+    codes = _BACKSLASH.sub(lambda found: found[3] or chr(int(found[1] or found[2], 16)), text)
+    return (unquote(text, errors="surrogateescape"), unquote_plus(text, errors="surrogateescape"), references, codes)

@@ -9,11 +9,11 @@ import re
 from typing import Any, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting, repeating
 
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
+_CODE = re.compile(r"[0-9]{1,9}\Z")
 _CODES = {403: "api_forbidden", 429: "api_rate_limited"}
 # The server, or something in between, has not waited: what was asked for may be done all the same.
 _TIMED_OUT = (408, 425, 499)
@@ -32,12 +32,16 @@ class Voice:
 
     def __init__(self, application_id: str, application_secret: str) -> None:
         self._secrets = [application_id, application_secret]
-        self._quote = quoting(*self._secrets, runs=_DIGITS)
+        self._learn()
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
         self._secrets.append(token)
+        self._learn()
+
+    def _learn(self) -> None:
         self._quote = quoting(*self._secrets, runs=_DIGITS)
+        self._repeats = repeating(*self._secrets)
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
@@ -45,15 +49,14 @@ class Voice:
 
     def repeats(self, text: object) -> bool:
         """Whether the secret of the application or a token stands in it."""
-        hidden = [one for one in self._secrets[:1] if shown_user(one) != one]
-        return isinstance(text, str) and repeating(*hidden, *self._secrets[1:])(text)
+        return isinstance(text, str) and self._repeats(text)
 
 
 def number(value: Any) -> Optional[int]:
-    """A code of the API's as a number, or None."""
-    if isinstance(value, str) and value.isdecimal() and value.isascii():
-        return int(value[:9])
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A code of the API's as a number, or None. One of more digits than any code has could be a secret."""
+    if isinstance(value, str) and _CODE.match(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9 else None
 
 
 def unreadable(doing: str, why: str, *, lost: bool = False) -> KeyfleetError:

@@ -168,7 +168,9 @@ class Walk:
         self._unsure.add(part.package if part else None)
 
     def _name(self, part: Optional[Part]) -> str:
-        return self._quote(part.url.replace("%24", "$")).rpartition("/")[2] if part else "packages.json"
+        if part is None:
+            return "packages.json"
+        return self._quote(part.url.replace("%24", "$")).rpartition("/")[2] or "one of its files"
 
 
 def _text(value: object) -> Optional[str]:

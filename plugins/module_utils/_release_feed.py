@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
@@ -99,12 +99,29 @@ def _items(content: object) -> Iterator[Tuple[str, Any]]:
                 yield shown, item
 
 
-def parse(body: bytes) -> List[Release]:
-    """Everything in the feed, in its order. Raises `NotAFeed`."""
+def _texts(value: object) -> Iterator[str]:
+    """Every text and number in a JSON value, the names in it too."""
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            rest += one.keys()
+            rest += one.values()
+        elif isinstance(one, list):
+            rest += one
+        elif isinstance(one, (str, int, float)):
+            yield str(one)
+
+
+def parse(body: bytes, repeats: Callable[[str], bool]) -> List[Release]:
+    """Everything in the feed, in its order. Raises `NotAFeed`, also where it ``repeats`` a secret."""
     try:
         feed = json_value(body)
     except ValueError:
         raise NotAFeed("it is not JSON") from None
+    # Before anything in it is cut.
+    if repeats("\n".join(_texts(feed))):
+        raise NotAFeed("it repeats the token")
     if not isinstance(feed, dict):
         # PHP writes an empty object as an empty list.
         if feed == []:

@@ -14,7 +14,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import advice, excerpt, judge_page
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import NotAFeed, Release, chosen, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
@@ -73,11 +72,7 @@ class Source:
         if finding is not None:
             raise self.failure(finding)
         try:
-            found = parse(end.body)
-            # Before anything in it is cut.
-            if repeating(self.token.secret)(str(json_value(end.body))):
-                raise NotAFeed("it repeats the token")
-            return found
+            return parse(end.body, repeating(self.token.mage_id, self.token.secret))
         except NotAFeed as reason:
             text = excerpt(end.body, self.quote)
             what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'

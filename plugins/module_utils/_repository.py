@@ -47,8 +47,11 @@ def check(
     private_key: str,
     packages: Sequence[str] = (),
     connection: Connection,
+    earlier: Sequence[str] = (),
 ) -> Verdict:
     """The verdict for a pair; with ``packages`` also whether the repository offers each of them to it.
+
+    ``earlier`` is what was sent for other pairs (`as_sent`): nothing is shown of a text with any of it.
 
     Whatever the network and the server do ends in a verdict. `KeyfleetError` is raised only for what can never be
     asked: ``bad_options`` for an address, ``bad_key`` for a pair.
@@ -59,7 +62,7 @@ def check(
     # Only now: with its imports a request costs a good part of what a whole module run costs without one.
     from ansible_collections.keyfleet.magento.plugins.module_utils._exchange import Session
 
-    quote = quoting(public_key, private_key)
+    quote = quoting(public_key, private_key, earlier=earlier)
     session = Session(
         url=address,
         public_key=public_key,

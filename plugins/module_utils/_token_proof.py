@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
@@ -17,7 +17,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, acting_as, identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, as_sent, quoting
 
 HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
@@ -30,6 +30,7 @@ class Proof:
         self.service = service
         self.host = host
         self._curl: Optional[Curl] = None
+        self._sent: List[str] = []
 
     @property
     def curl(self) -> Curl:
@@ -73,7 +74,8 @@ class Proof:
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
-        quote = quoting(known.mage_id, known.secret)
+        quote = quoting(known.mage_id, known.secret, earlier=self._sent)
+        self._sent += as_sent(known.mage_id, known.secret)
         where = self.url if path is None else f"{self.url} (asked through {path})"
         finding = judge_help(end, where, quote)
         return verdict(

@@ -13,9 +13,9 @@ import base64
 import html
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Pattern, Set
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Pattern, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import as_bytes, disguises
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import as_bytes, disguises, unescaped
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, shown_user
@@ -109,25 +109,37 @@ class Verdict:
         }
 
 
-def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Pattern[str]] = None) -> Quote:
+def as_sent(user: str, secret: str) -> Tuple[str, str]:
+    """A secret in the two forms that it is sent in: as it is, and with the user's name in base64."""
+    return secret, base64.b64encode(as_bytes(f"{user}:{secret}")).decode("ascii").rstrip("=")
+
+
+def quoting(
+    public_key: str,
+    private_key: str,
+    *others: str,
+    runs: Optional[Pattern[str]] = None,
+    earlier: Iterable[str] = (),
+) -> Quote:
     """A function that makes foreign text fit to be shown: one printable line, of limited length, without secrets.
 
     Secrets are the private key, a public key that is not shown either, and ``others``; what ``runs`` matches is left
-    out, too.
+    out, too. Of a text with something in it that was sent ``earlier``, for other pairs, nothing is shown.
     """
-    secrets = [private_key, *others] + ([public_key] if shown_user(public_key) != public_key else [])
+    secrets = _secrets(public_key, private_key, *others)
     if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
         return lambda text: ""
-    pair = base64.b64encode(as_bytes(f"{public_key}:{private_key}")).decode("ascii").rstrip("=")
     short = _forms(one for one in secrets if len(one) < _SHORT)
-    long = _forms(one for one in secrets if len(one) >= _SHORT) | ({pair} if private_key else set())
+    pair = as_sent(public_key, private_key)[1:] if private_key else ()
+    long = _forms(one for one in secrets if len(one) >= _SHORT).union(pair)
     # So far that a form which begins in what is looked through also ends there.
     end = _LOOKED_THROUGH + max(map(len, short | long), default=0)
+    foreign = {one for one in earlier if len(one) >= _SHORT} - long - short
 
     def quote(text: str) -> str:
         line = one_line(text, None)
         # Only now: most pairs of a report meet no text, and a pattern for each of them takes megabytes.
-        if not line or _any_of(short).search(line, 0, end):
+        if not line or _any_of(short).search(line, 0, end) or any(one in line for one in foreign):
             return ""
         parts, position = [], 0
         for match in _any_of(long).finditer(line, 0, end):
@@ -136,6 +148,8 @@ def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Patt
             parts += [line[position : match.start()], "***"]
             position = match.end()
         shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
+        if any(_any_of(short | long).search(plain) for plain in unescaped(shown)):
+            return ""
         if len(line) <= _LOOKED_THROUGH:
             shown = _without_beginning(shown, long)
         if runs:
@@ -147,10 +161,24 @@ def quoting(public_key: str, private_key: str, *others: str, runs: Optional[Patt
     return quote
 
 
-def repeating(*secrets: str) -> Callable[[str], bool]:
-    """A function that says whether one of these secrets stands in a text, in any shape. A short one could by chance."""
-    found = _any_of(_forms(one for one in secrets if len(one) >= _SHORT))
-    return lambda text: found.search(one_line(text, None)) is not None
+def repeating(public_key: str, *secrets: str) -> Callable[[str], bool]:
+    """A function that says whether one of the secrets stands in a text, in any form. A short one could by chance."""
+    looked_for = [one for one in _secrets(public_key, *secrets) if len(one) >= _SHORT]
+    if sum(map(len, looked_for)) > _LONGEST_PAIR:
+        return bool
+    # Not as a pattern, which takes as many steps for a character as a secret has.
+    forms = {form.casefold() for form in _forms(looked_for)}
+
+    def repeats(text: str) -> bool:
+        line = one_line(text, None)
+        return any(form in plain for plain in map(str.casefold, (line, *unescaped(line))) for form in forms)
+
+    return repeats
+
+
+def _secrets(public_key: str, *others: str) -> List[str]:
+    """``others``, and a public key that is not shown either."""
+    return [*others, *([public_key] if shown_user(public_key) != public_key else [])]
 
 
 def _without_beginning(text: str, forms: Set[str]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -33,6 +34,7 @@ from _auth_lab import (
 from _file_lab import Account, Accounts, give
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, Exchange, Loopback
 from simulator.client import Simulator
 
 pytestmark = pytest.mark.needs("root", "useradd")
@@ -225,6 +227,25 @@ def test_every_key_on_the_host_is_tried(deploy: Account, lab: Path, simulator: S
     failed = info({**options, "verify": "always", "fail_on": ["invalid"]})
     assert failed.code == "keys_invalid" and len(failed.result["verdicts"]) == 2, failed.result
     assert state_of(lab) == before
+
+
+def test_what_was_sent_for_one_user_is_not_shown_of_what_is_said_to_the_next(deploy: Account, lab: Path) -> None:
+    def answer(exchange: Exchange) -> None:
+        sent.append(base64.b64decode(exchange.headers["authorization"].split()[1]).decode())
+        exchange.reply(403, f"Before you: {sent[0]}".encode(), Content_Type="text/plain")
+
+    sent: list[str] = []
+    pairs = [("e" * 32, "made-up-private-1"), ("f" * 32, "made-up-private-2")]
+    for number, pair in enumerate(pairs):
+        give(lab / str(number), deploy, 0o755)
+        give(lab / str(number) / "auth.json", deploy, 0o600, auth(*pair))
+    paths = [str(lab / str(number) / "auth.json") for number in range(len(pairs))]
+    with Loopback(answer) as server:
+        found = info({"paths": paths, "url": server.url, "ca_path": CA, "verify": "always"})
+    assert sent == [":".join(pair) for pair in pairs]
+    assert not any(private in found.text for _public, private in pairs), found.result
+    first, second = (row["message"] for row in found.result["verdicts"])
+    assert "Before you: eeee" in first and "Before you" not in second, found.result
 
 
 def test_a_pair_is_checked_from_the_host(simulator: Simulator, deploy: Account) -> None:

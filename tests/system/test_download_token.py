@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import stat
 import subprocess
 from pathlib import Path
@@ -15,6 +17,8 @@ import _token_lab
 import pytest
 from _file_lab import Accounts, give
 from _token_lab import INFO, TOKEN, Host
+
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, Exchange, Loopback
 
 pytestmark = pytest.mark.needs("curl")
 host, accounts, lab = _token_lab.host, _file_lab.accounts, _file_lab.lab
@@ -336,3 +340,24 @@ def test_a_link_that_a_user_planted_reaches_nobody_else(host: Host, accounts: Ac
     link.unlink()
     assert result["failed"] and result["code"] in ("foreign_owner", "permission_denied", "unsafe_path"), result
     assert victim.read_text() == "root's own\n"
+
+
+def test_what_was_sent_from_one_netrc_is_not_shown_of_what_is_said_to_the_next(host: Host, tmp_path: Path) -> None:
+    def answer(exchange: Exchange) -> None:
+        sent.append(base64.b64decode(exchange.headers["authorization"].split()[1]).decode())
+        exchange.reply(500, f"<title>Before you: {sent[0]}</title>".encode(), Content_Type="text/html")
+
+    sent: list[str] = []
+    with Loopback(answer) as server:
+        address = server.url.split("/")[2]
+        machine = address.partition(":")[0]
+        for name in "ab":
+            path = tmp_path / name
+            path.write_text(f"machine {machine} login {name} password made-up-token-{name}\n")
+            path.chmod(0o600)
+        options: dict[str, Any] = {"host": machine, "downloads_url": f"{server.url}products/downloads", "ca_path": CA}
+        result = host.run(INFO, paths=[str(tmp_path / name) for name in "ab"], **options)
+    assert sent == ["a:made-up-token-a", "b:made-up-token-b"], result
+    first, second = (row["message"] for row in result["verdicts"])
+    assert "Before you: a:***" in first and "Before you" not in second, result
+    assert "made-up-token" not in json.dumps(result)

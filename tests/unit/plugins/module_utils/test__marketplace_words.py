@@ -70,7 +70,18 @@ def test_a_session_token_is_a_secret_from_then_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "found"), [(200, 200), ("1208", 1208), (True, None), (None, None), ("", None), ("a", None), (2.5, None)]
+    ("value", "found"),
+    [
+        (200, 200),
+        ("1208", 1208),
+        (True, None),
+        (None, None),
+        ("", None),
+        ("a", None),
+        (2.5, None),
+        (10**9, None),
+        ("1" * 10, None),
+    ],
 )
 def test_codes_are_numbers(value: Any, found: Optional[int]) -> None:
     assert number(value) == found

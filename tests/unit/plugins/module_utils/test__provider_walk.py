@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any, Dict, List, Sequence, Tuple, Union
+from urllib.parse import quote as percent_encode
 
 import pytest
 
@@ -222,3 +223,13 @@ def test_a_name_of_a_file_is_shown_without_the_secret(secret: str) -> None:
     assert part is not None
     walk.take(part, Answer(500))
     assert walk.trouble is not None and "***.json" in walk.trouble.what, walk.trouble
+
+
+def test_a_name_of_a_file_that_is_the_escaped_secret_is_not_shown() -> None:
+    secret = "pa$word with/slash&made-up"
+    walk = Walk("https://h.example/packages.json", ["a/b"], quoting("u", secret))
+    walk.start(json.dumps({"includes": {f"{percent_encode(secret, safe='')}.json": {}}}).encode())
+    part = walk.following()
+    assert part is not None
+    walk.take(part, Answer(500))
+    assert walk.trouble is not None and walk.trouble.what.startswith("one of its files fails"), walk.trouble

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -17,6 +17,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed imp
     find,
     parse,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import repeating
 
 MD5 = "0123456789abcdef" * 2
 FEED = {
@@ -33,8 +34,12 @@ FEED = {
 }
 
 
+def parsed(body: bytes) -> List[Release]:
+    return parse(body, repeating("user"))
+
+
 def feed(**changes: Any) -> List[Release]:
-    return parse(json.dumps({**FEED, **changes}).encode())
+    return parsed(json.dumps({**FEED, **changes}).encode())
 
 
 def names(releases: List[Release]) -> List[str]:
@@ -102,11 +107,11 @@ def test_an_md5_counts_in_lower_case() -> None:
 )
 def test_what_is_no_feed(body: bytes) -> None:
     with pytest.raises(NotAFeed):
-        parse(body)
+        parsed(body)
 
 
 def test_an_empty_feed_is_one() -> None:
-    assert parse(b"{}") == parse(b"[]") == []
+    assert parsed(b"{}") == parsed(b"[]") == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ def test_one_file_with_its_md5_if_any_entry_has_it() -> None:
 def test_fields_are_short_and_act_on_no_terminal() -> None:
     hostile = "a\x1b[31m\x9b\u202e\ud800" + "x" * 10_000
     item = {"name": hostile, "file_name": hostile, "md5": MD5, "ce_versions": [hostile], "ee_versions": hostile}
-    (one,) = parse(json.dumps({hostile: {hostile: [item]}}).encode())
+    (one,) = parsed(json.dumps({hostile: {hostile: [item]}}).encode())
     texts = [one.category, str(one.version), one.name, one.file_name, *one.ce_versions, *one.ee_versions]
     assert all(text.isprintable() and len(text) <= 255 for text in texts) and len(texts) >= 6
     assert one.name.startswith("a [31m xxx")
@@ -152,26 +157,51 @@ def test_a_long_name_is_not_read_again_for_every_file(key: str) -> None:
     """That would take hours."""
     files = [{"file_name": "a.zip"}] * 20_000
     name = "c" * 2_000_000
-    found = parse(json.dumps({name: files} if key == "category" else {"c": {name: files}}).encode())
+    found = parsed(json.dumps({name: files} if key == "category" else {"c": {name: files}}).encode())
     assert len(found) == len(files) and getattr(found[-1], key) == "c" * 252 + "..."
 
 
 def test_a_feed_has_a_limit() -> None:
     with pytest.raises(NotAFeed, match="20000 files"):
-        parse(json.dumps({"a": {"b": [{"file_name": "a.zip"}] * 20_000}, "c": [{}]}).encode())
+        parsed(json.dumps({"a": {"b": [{"file_name": "a.zip"}] * 20_000}, "c": [{}]}).encode())
 
 
 @pytest.mark.parametrize("versions", [[2.4, 5, None, {"a": "b"}, ["x"], " 2.4.8 "], ["2.4", "5", "2.4.8"]])
 def test_versions_are_texts_and_numbers(versions: Any) -> None:
-    (one,) = parse(json.dumps({"c": [{"file_name": "f", "ce_versions": versions}]}).encode())
+    (one,) = parsed(json.dumps({"c": [{"file_name": "f", "ce_versions": versions}]}).encode())
     assert one.ce_versions == ("2.4", "5", "2.4.8")
 
 
 def test_an_endless_number_is_no_feed() -> None:
     with pytest.raises(NotAFeed):
-        parse(b'{"a": ' + b"9" * 1_000_000 + b"}")
+        parsed(b'{"a": ' + b"9" * 1_000_000 + b"}")
 
 
 def test_a_pattern_of_many_parts_meets_short_texts_only() -> None:
-    (one,) = parse(json.dumps({"c": [{"file_name": "a" * 1_000_000}]}).encode())
+    (one,) = parsed(json.dumps({"c": [{"file_name": "a" * 1_000_000}]}).encode())
     assert chosen([one], name="*a*a*b") == []
+
+
+TOKEN = "it's-made-up-0123456789-abc"
+REPEATING = {
+    "a name with both quotation marks": {"name": f'a "quoted" {TOKEN}'},
+    "a name that is cut within it": {"name": "A" * 240 + TOKEN},
+    "a name in a field": {"name": "a", TOKEN: 1},
+    "a user that is not shown": {"name": "e" * 40},
+    "as a program writes it": {"name": TOKEN.replace("'", "\\u0027")},
+    "versions": {"ce_versions": ["2.4.8", TOKEN]},
+}
+
+
+@pytest.mark.parametrize("item", REPEATING.values(), ids=REPEATING)
+def test_a_feed_that_repeats_a_secret_is_none(item: Dict[str, Any]) -> None:
+    body = json.dumps({"c": {"1": [{"file_name": "a.zip", **item}]}}).encode()
+    with pytest.raises(NotAFeed, match="it repeats the token"):
+        parse(body, repeating("e" * 40, TOKEN))
+    assert parse(body, repeating("user", "another-made-up-token"))
+
+
+def test_a_feed_that_repeats_a_number() -> None:
+    body = b'{"c": {"1": [{"file_name": "a.zip", "ce_versions": [12345678901]}]}}'
+    with pytest.raises(NotAFeed, match="it repeats the token"):
+        parse(body, repeating("user", "12345678901"))

@@ -20,6 +20,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     Answer,
     Finding,
     Verdict,
+    as_sent,
     conclude,
     entitlement,
     judge,
@@ -269,9 +270,52 @@ def test_a_password_that_is_no_utf_8() -> None:
 
 
 def test_what_repeats_a_secret() -> None:
-    repeats = repeating(PRIVATE, "short")
+    repeats = repeating("user", PRIVATE, "short")
     assert repeats(f"a {PRIVATE.upper()} b") and repeats(base64.b64encode(f"u:{PRIVATE}".encode()).decode())
-    assert not repeats(f"short {PUBLIC}") and not repeating()("anything")
+    assert not repeats(f"short user {PUBLIC}") and not repeating("user", "")("anything")
+    # A name that is not shown either.
+    assert repeating("f" * 40, PRIVATE)("f" * 40)
+    # So long a one would be looked for in no time that anybody waits.
+    assert repeating("user", "a" * 4000 + "b")("a")
+
+
+ODD = 'it\'s-a<b>&"c" \u20ac-made-up!(1)*~'
+# By PHP before 8.1, Python's html.escape without quotes, Go, encodeURIComponent, and Go's JSON; in a page of Windows.
+ODD_FORMS = [
+    ODD.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;"),
+    html.escape(ODD, quote=False),
+    html.escape(ODD).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    percent_encode(ODD, safe="!'()*~"),
+    json.dumps(ODD)[1:-1].replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003E"),
+    "".join(f"\\x{ord(char):02x}" if ord(char) < 256 else char for char in ODD),
+    "".join(f"&#{'0' * 30}{ord(char)};" for char in ODD),
+    percent_encode(ODD, safe="!'()*~").replace("%20", "+"),
+    ODD.encode("cp1252").decode("utf-8", "replace"),
+    ODD.encode("utf-8").decode("cp1252"),
+]
+
+
+@pytest.mark.parametrize("form", ODD_FORMS)
+def test_forms_that_other_languages_write(form: str) -> None:
+    assert repeating("user", ODD)(f"a {form} b")
+    shown = quoting("user", ODD)(f"Bad request of {form} today")
+    assert shown in ("", "Bad request of *** today")
+
+
+def test_escapes_of_others_are_shown() -> None:
+    said = "5 % off &amp; \\u0026 %41 &#" + "9" * 5000 + ";"
+    assert quoting("user", ODD)(said).startswith("5 % off &amp; \\u0026 %41 &#999")
+    assert not repeating("user", ODD)(said)
+
+
+@pytest.mark.parametrize("form", [f"<{PRIVATE}>", base64.b64encode(f"b:{PRIVATE}".encode()).decode()])
+def test_what_was_sent_for_another_pair_is_not_shown(form: str) -> None:
+    earlier = as_sent("b", PRIVATE)
+    assert quoting(PUBLIC, "another-made-up", earlier=earlier)(f"Before you: {form}") == ""
+    # Its own, sent to another server before, is left out as ever.
+    assert quoting("b", PRIVATE, earlier=earlier)(f"You: {form}").startswith("You: ")
+    assert PRIVATE not in quoting("b", PRIVATE, earlier=earlier)(f"You: {form}")
+    assert quoting(PUBLIC, "another-made-up", earlier=as_sent("b", "too"))("Before you, too") == "Before you, too"
 
 
 def test_a_text_with_a_short_password_in_it_is_not_shown_at_all() -> None:
