@@ -13,7 +13,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import file_path, seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host, shown_user
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict, as_sent
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict, forms_of
 
 # Of pairs that stand in users' files, which may be any number at addresses that never answer.
 MOST_PAIRS = 100
@@ -96,7 +96,7 @@ def prove(
     merged = _merged(questions)
     end = clock() + LIMIT_FACTOR * connection.timeout
     asked = 0
-    sent: List[str] = []
+    told = forms_of((one.public_key, one.private_key) for one in merged if one.ask)
     answers: Dict[int, Answer] = {}
     for number, question in sorted(enumerate(merged), key=lambda one: one[1].turn):
         left_out = question.ask and bounded and (asked >= MOST_PAIRS or clock() > end)
@@ -112,9 +112,8 @@ def prove(
             private_key=question.private_key,
             packages=question.packages,
             connection=connection,
-            earlier=sent,
+            foreign=told,
         )
-        sent += as_sent(question.public_key, question.private_key)
         answers[number] = Answer(question.public_key, verdict)
     return [answers[number] for number in range(len(merged))]
 

@@ -145,7 +145,8 @@ def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
     """The beginning of a text in one printable line; of what is no text nothing is shown."""
     if _BINARY.search(body, 0, 4 * limit):
         return "binary data"
-    line = quote(body[: 4 * limit].decode("utf-8", "replace"))
+    # Much more than is shown, since `quote` knows better where to cut.
+    line = quote(body[: 40 * limit].decode("utf-8", "replace"))
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 

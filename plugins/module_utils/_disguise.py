@@ -10,11 +10,19 @@ import binascii
 import html
 import json
 import re
-from typing import Iterator, Set, Tuple
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+import sys
+from typing import Iterator, Match, Set, Tuple
+from urllib.parse import quote, quote_plus, unquote
 
-_BACKSLASH = re.compile(r"\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.))", re.I)
-# A character reference of more digits than Python reads.
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT
+
+_BACKSLASH = re.compile(
+    r"\\(?:[ux]\{([0-9a-f]{1,8})\}|(?-i:u)([0-9a-f]{4})|(?-i:U)([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{1,3})|(.))", re.I
+)
+_OCTAL, _ITSELF = 5, 6
+_PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
+# In front of the digits of a character reference; and one of more digits than Python reads.
+_ZEROS = re.compile(r"(&#x?)0+(?=[0-9a-f])", re.I)
 _ENDLESS = re.compile(r"&#x?[0-9a-f]{100,};?", re.I)
 
 
@@ -68,6 +76,18 @@ def unescaped(text: str) -> Tuple[str, ...]:
 
     Every language leaves other characters as they are.
     """
-    references = html.unescape(_ENDLESS.sub("", text))
-    codes = _BACKSLASH.sub(lambda found: found[3] or chr(int(found[1] or found[2], 16)), text)
-    return (unquote(text, errors="surrogateescape"), unquote_plus(text, errors="surrogateescape"), references, codes)
+    references = html.unescape(_ENDLESS.sub("", _ZEROS.sub(r"\1", text)))
+    # Characters beyond the first 65,536 are written as two there.
+    codes = _BACKSLASH.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    older = unquote(_PERCENT_U.sub(_character, text), encoding="cp1252")
+    plain = (unquote(one, errors="surrogateescape") for one in (text, text.replace("+", " ")))
+    return (*plain, older, references, codes)
+
+
+def _character(found: Match[str]) -> str:
+    """The character of an escape; the last two kinds of `_BACKSLASH` are octal, and the character itself."""
+    kind = found.lastindex or 0
+    if kind == _ITSELF:
+        return found[kind]
+    code = int(found[kind], 8 if kind == _OCTAL else 16)
+    return chr(code) if code <= sys.maxunicode else REPLACEMENT

@@ -147,6 +147,8 @@ class Marketplace:
         for label, item in zip(labels, items):
             if item.get("label", label) != label:
                 raise unreadable(doing, "its items are not in the order of the labels", lost=True)
+            if item.get("uid", uid) != uid:
+                raise unreadable(doing, "a key in it is for another owner", lost=True)
             code = number(item.get("code", DONE))
             if code == DONE:
                 done.append({"label": label, "uid": uid, **item})

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting, repeating
@@ -31,17 +31,19 @@ class Voice:
     """Makes the server's text fit to be shown: one line of limited length, without the secrets of the session."""
 
     def __init__(self, application_id: str, application_secret: str) -> None:
-        self._secrets = [application_id, application_secret]
+        self._own = (application_id, application_secret)
+        self._tokens: List[str] = []
         self._learn()
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
-        self._secrets.append(token)
+        # A session ends with every call if the server wants it so.
+        self._tokens = [*(one for one in self._tokens if one != token), token][-2:]
         self._learn()
 
     def _learn(self) -> None:
-        self._quote = quoting(*self._secrets, runs=_DIGITS)
-        self._repeats = repeating(*self._secrets)
+        self._quote = quoting(*self._own, *self._tokens, runs=_DIGITS)
+        self._repeats = repeating(*self._own, *self._tokens)
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""

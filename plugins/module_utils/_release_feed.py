@@ -30,6 +30,10 @@ class NotAFeed(Exception):
     """The body is not a feed of releases."""
 
 
+class Repeats(Exception):
+    """There is a secret in the feed."""
+
+
 @dataclass(frozen=True)
 class Release:
     """One file on offer. ``version`` is None in categories that have none; ``md5`` where the feed has none."""
@@ -114,14 +118,14 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def parse(body: bytes, repeats: Callable[[str], bool]) -> List[Release]:
-    """Everything in the feed, in its order. Raises `NotAFeed`, also where it ``repeats`` a secret."""
+    """Everything in the feed, in its order. Raises `NotAFeed`, and `Repeats` where it ``repeats`` a secret."""
     try:
         feed = json_value(body)
     except ValueError:
         raise NotAFeed("it is not JSON") from None
     # Before anything in it is cut.
     if repeats("\n".join(_texts(feed))):
-        raise NotAFeed("it repeats the token")
+        raise Repeats()
     if not isinstance(feed, dict):
         # PHP writes an empty object as an empty list.
         if feed == []:

@@ -15,7 +15,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict imp
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import NotAFeed, Release, chosen, parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import (
+    NotAFeed,
+    Release,
+    Repeats,
+    chosen,
+    parse,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
     Service,
     Token,
@@ -76,7 +82,9 @@ class Source:
         except NotAFeed as reason:
             text = excerpt(end.body, self.quote)
             what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'
-            raise self.failure(Finding("not_the_downloads", what, http_status=200)) from None
+        except Repeats:
+            what = f"{where} answers 200, but not with the feed of releases: it repeats the token."
+        raise self.failure(Finding("not_the_downloads", what, http_status=200))
 
 
 def source_from(params: Mapping[str, Any]) -> Source:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, AbstractSet, Dict, Optional, Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
@@ -47,11 +47,11 @@ def check(
     private_key: str,
     packages: Sequence[str] = (),
     connection: Connection,
-    earlier: Sequence[str] = (),
+    foreign: AbstractSet[str] = frozenset(),
 ) -> Verdict:
     """The verdict for a pair; with ``packages`` also whether the repository offers each of them to it.
 
-    ``earlier`` is what was sent for other pairs (`as_sent`): nothing is shown of a text with any of it.
+    Of a text with anything ``foreign`` in it (`forms_of` the other pairs of a run) nothing is shown.
 
     Whatever the network and the server do ends in a verdict. `KeyfleetError` is raised only for what can never be
     asked: ``bad_options`` for an address, ``bad_key`` for a pair.
@@ -62,7 +62,7 @@ def check(
     # Only now: with its imports a request costs a good part of what a whole module run costs without one.
     from ansible_collections.keyfleet.magento.plugins.module_utils._exchange import Session
 
-    quote = quoting(public_key, private_key, earlier=earlier)
+    quote = quoting(public_key, private_key, foreign=foreign)
     session = Session(
         url=address,
         public_key=public_key,

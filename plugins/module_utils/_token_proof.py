@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterable, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
@@ -17,7 +17,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, acting_as, identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, as_sent, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, forms_of, quoting
 
 HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
@@ -30,7 +30,7 @@ class Proof:
         self.service = service
         self.host = host
         self._curl: Optional[Curl] = None
-        self._sent: List[str] = []
+        self._told: FrozenSet[str] = frozenset()
 
     @property
     def curl(self) -> Curl:
@@ -43,6 +43,11 @@ class Proof:
     def url(self) -> str:
         """What is asked for."""
         return f"{self.service.url}/{HELP}"
+
+    def will_ask_through(self, states: Iterable[FileState]) -> None:
+        """From now on nothing is shown that the server says to one of these files and that is a secret of another."""
+        pairs = (_pair_of(state, self.host) for state in states)
+        self._told = forms_of((one.mage_id, one.secret) for one in pairs)
 
     def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:
         """The verdict on a pair that is not installed, or not yet."""
@@ -74,8 +79,7 @@ class Proof:
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
-        quote = quoting(known.mage_id, known.secret, earlier=self._sent)
-        self._sent += as_sent(known.mage_id, known.secret)
+        quote = quoting(known.mage_id, known.secret, foreign=self._told)
         where = self.url if path is None else f"{self.url} (asked through {path})"
         finding = judge_help(end, where, quote)
         return verdict(

@@ -13,7 +13,7 @@ import base64
 import html
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Pattern, Set, Tuple
+from typing import AbstractSet, Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Pattern, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import as_bytes, disguises, unescaped
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
@@ -109,9 +109,9 @@ class Verdict:
         }
 
 
-def as_sent(user: str, secret: str) -> Tuple[str, str]:
-    """A secret in the two forms that it is sent in: as it is, and with the user's name in base64."""
-    return secret, base64.b64encode(as_bytes(f"{user}:{secret}")).decode("ascii").rstrip("=")
+def forms_of(pairs: Iterable[Tuple[str, str]]) -> FrozenSet[str]:
+    """Every form of the secrets in pairs of user and secret, for `quoting` of what is said to somebody else."""
+    return frozenset(form.casefold() for user, secret in pairs for form in _long_forms(user, secret))
 
 
 def quoting(
@@ -119,27 +119,26 @@ def quoting(
     private_key: str,
     *others: str,
     runs: Optional[Pattern[str]] = None,
-    earlier: Iterable[str] = (),
+    foreign: AbstractSet[str] = frozenset(),
 ) -> Quote:
     """A function that makes foreign text fit to be shown: one printable line, of limited length, without secrets.
 
     Secrets are the private key, a public key that is not shown either, and ``others``; what ``runs`` matches is left
-    out, too. Of a text with something in it that was sent ``earlier``, for other pairs, nothing is shown.
+    out, too. Of a text with something in it that is ``foreign``, of other pairs, nothing is shown.
     """
     secrets = _secrets(public_key, private_key, *others)
     if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
         return lambda text: ""
     short = _forms(one for one in secrets if len(one) < _SHORT)
-    pair = as_sent(public_key, private_key)[1:] if private_key else ()
-    long = _forms(one for one in secrets if len(one) >= _SHORT).union(pair)
+    long = _long_forms(public_key, private_key, *others)
+    own = {form.casefold() for form in long | short}
     # So far that a form which begins in what is looked through also ends there.
     end = _LOOKED_THROUGH + max(map(len, short | long), default=0)
-    foreign = {one for one in earlier if len(one) >= _SHORT} - long - short
 
     def quote(text: str) -> str:
         line = one_line(text, None)
         # Only now: most pairs of a report meet no text, and a pattern for each of them takes megabytes.
-        if not line or _any_of(short).search(line, 0, end) or any(one in line for one in foreign):
+        if not line or _any_of(short).search(line, 0, end) or (foreign and _stand(foreign - own, line[:end])):
             return ""
         parts, position = [], 0
         for match in _any_of(long).finditer(line, 0, end):
@@ -148,14 +147,15 @@ def quoting(
             parts += [line[position : match.start()], "***"]
             position = match.end()
         shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
-        if any(_any_of(short | long).search(plain) for plain in unescaped(shown)):
+        plain = {text.rstrip(REPLACEMENT) for text in unescaped(shown) if text != shown}
+        if _stand(own, shown) or any(_without_beginning(text, long) != text for text in plain):
             return ""
         if len(line) <= _LOOKED_THROUGH:
             shown = _without_beginning(shown, long)
-        if runs:
-            # Where we cut, the last word may be the beginning of such a run.
-            whole = shown if len(line) <= _LOOKED_THROUGH else shown.rpartition(" ")[0]
-            shown = runs.sub("***", whole)
+        shown = runs.sub("***", shown) if runs else shown
+        if len(line) > _LOOKED_THROUGH and len(shown) <= TEXT_LIMIT:
+            # So much is left out that our cut can be seen, and the last word may be a part of a secret.
+            shown = shown.rpartition(" ")[0]
         return safe(shown, TEXT_LIMIT)
 
     return quote
@@ -163,22 +163,29 @@ def quoting(
 
 def repeating(public_key: str, *secrets: str) -> Callable[[str], bool]:
     """A function that says whether one of the secrets stands in a text, in any form. A short one could by chance."""
-    looked_for = [one for one in _secrets(public_key, *secrets) if len(one) >= _SHORT]
-    if sum(map(len, looked_for)) > _LONGEST_PAIR:
-        return bool
     # Not as a pattern, which takes as many steps for a character as a secret has.
-    forms = {form.casefold() for form in _forms(looked_for)}
+    forms = forms_of([(public_key, secret) for secret in secrets])
+    return lambda text: _stand(forms, one_line(text, None))
 
-    def repeats(text: str) -> bool:
-        line = one_line(text, None)
-        return any(form in plain for plain in map(str.casefold, (line, *unescaped(line))) for form in forms)
 
-    return repeats
+def _stand(forms: AbstractSet[str], line: str) -> bool:
+    """Whether one of the casefolded ``forms`` stands in a line, or in what it says without escapes."""
+    plain = [text.casefold() for text in {line, *unescaped(line)}]
+    return any(form in text for text in plain for form in forms)
 
 
 def _secrets(public_key: str, *others: str) -> List[str]:
     """``others``, and a public key that is not shown either."""
     return [*others, *([public_key] if shown_user(public_key) != public_key else [])]
+
+
+def _long_forms(public_key: str, private_key: str, *others: str) -> Set[str]:
+    """Those of secrets that do not stand in a text by chance; of very long ones only the secrets themselves."""
+    secrets = [one for one in _secrets(public_key, private_key, *others) if len(one) >= _SHORT]
+    if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
+        return set(secrets)
+    pair = base64.b64encode(as_bytes(f"{public_key}:{private_key}")).decode("ascii").rstrip("=")
+    return _forms(secrets) | ({pair} if private_key else set())
 
 
 def _without_beginning(text: str, forms: Set[str]) -> str:

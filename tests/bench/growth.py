@@ -160,6 +160,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "lists of a repository": (1_000, walk),
         "feed, releases": (100, feed),
         "feed, name of a category and files in it": (1_000, names),
+        "feed, a token that begins everywhere in it": (1_000, repeated),
         "reports of hosts, files": (100, reports),
         "generations of a series": (30, generations),
         "netrc, machines": (10, netrc),

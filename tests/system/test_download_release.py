@@ -302,17 +302,22 @@ def test_a_listing(host: Host) -> None:
     assert by_name[SMALL]["version"] == "2.3.2" and by_name[SMALL]["category"] == "ce-full"
 
 
-@pytest.mark.parametrize("form", ["plain", "base64", "cut"])
+@pytest.mark.parametrize("form", ["plain", "base64", "cut", "escaped twice"])
 def test_a_listing_that_repeats_the_token(host: Host, tmp_path: Path, form: str) -> None:
     pair = f"{host.mage_id}:{host.token}".encode()
-    said = {"plain": host.token, "base64": base64.b64encode(pair).decode(), "cut": "A" * 213 + host.token + "ZZZ"}[form]
+    said = {
+        "plain": host.token,
+        "base64": base64.b64encode(pair).decode(),
+        "cut": "A" * 213 + host.token + "ZZZ",
+        "escaped twice": "".join(f"\\u{ord(char):04x}" for char in host.token),
+    }[form]
     body = json.dumps({"ce-full": {"2.4.8": [{"file_name": "a.zip", "name": said}]}})
     host.simulator.add_fault("status", path="*/info/json", status=200, body=body)
     netrc = tmp_path / "netrc"
     netrc.write_bytes(host.entry())
     netrc.chmod(0o600)
     result = host.fails("not_the_downloads", RELEASES, netrc_path=str(netrc))
-    assert said[-40:-10] not in json.dumps(result), result
+    assert said[-40:-10] not in json.dumps(result).replace("\\\\", "\\"), result
 
 
 def test_a_listing_that_is_none(host: Host) -> None:

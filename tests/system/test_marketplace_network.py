@@ -507,3 +507,14 @@ def test_a_mage_id_that_no_address_can_hold(mage_id: str) -> None:
         with pytest.raises(KeyfleetError) as caught:
             client.keys()
         assert caught.value.code == "api_answer_unusable" and "MAGEID" in caught.value.message
+
+
+def test_a_key_that_is_made_for_another_owner_is_none_of_ours() -> None:
+    item = {"code": 200, "label": "a", "uid": "MAG000000009", "user_key": "a", "password_key": "b"}
+    answer = json.dumps({"m2": [item]})
+    with (
+        hostile("POST", lambda exchange: exchange.json(answer)) as (_api, client),
+        pytest.raises(KeyfleetError) as caught,
+    ):
+        client.create(["a"], uid=ME)
+    assert caught.value.code == "api_answer_unusable" and "another owner" in caught.value.message

@@ -62,6 +62,15 @@ def test_what_repeats_a_secret() -> None:
     assert Voice("made-up-application-that-is-long", SECRET).repeats("made-up-application-that-is-long")
 
 
+def test_tokens_may_be_long_and_many() -> None:
+    speaker = voice()
+    for count in range(100):
+        speaker.hide(f"made-up-token-{count % 50}" + "x" * 50)
+    assert speaker.shown("fine") == "fine" and speaker.shown("made-up-token-49" + "x" * 50) == "***"
+    speaker.hide("y" * 3000)
+    assert not speaker.repeats("MAG000000001") and speaker.repeats("y" * 3000)
+
+
 def test_a_session_token_is_a_secret_from_then_on() -> None:
     speaker = voice()
     assert speaker.shown("Bearer made-up-token") == "Bearer made-up-token"
