@@ -94,11 +94,13 @@ def prove(
         use_proxy=params["use_proxy"],
     )
     merged = _merged(questions)
+    queue = sorted(enumerate(merged), key=lambda one: one[1].turn)
+    pairs = [(one.public_key, one.private_key) for _number, one in queue if one.ask]
+    told = forms_of(pairs[:MOST_PAIRS] if bounded else pairs)
     end = clock() + LIMIT_FACTOR * connection.timeout
     asked = 0
-    told = forms_of((one.public_key, one.private_key) for one in merged if one.ask)
     answers: Dict[int, Answer] = {}
-    for number, question in sorted(enumerate(merged), key=lambda one: one[1].turn):
+    for number, question in queue:
         left_out = question.ask and bounded and (asked >= MOST_PAIRS or clock() > end)
         if left_out or not question.ask:
             why = ": so many pairs were found that the limits of one run were reached" if left_out else ""

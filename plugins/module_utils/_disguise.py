@@ -21,6 +21,7 @@ _BACKSLASH = re.compile(
 )
 _OCTAL, _ITSELF = 5, 6
 _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
+_AT_END = re.compile(r"(?:&#?\w{0,100}|%[0-9a-fu]{0,5}|\\[0-9a-fux]?\{?[0-9a-f]{0,8})\Z", re.I)
 # In front of the digits of a character reference; and one of more digits than Python reads.
 _ZEROS = re.compile(r"(&#x?)0+(?=[0-9a-f])", re.I)
 _ENDLESS = re.compile(r"&#x?[0-9a-f]{100,};?", re.I)
@@ -82,6 +83,11 @@ def unescaped(text: str) -> Tuple[str, ...]:
     older = unquote(_PERCENT_U.sub(_character, text), encoding="cp1252")
     plain = (unquote(one, errors="surrogateescape") for one in (text, text.replace("+", " ")))
     return (*plain, older, references, codes)
+
+
+def without_cut_escape(text: str) -> str:
+    """The text less an escape at its end that may have been cut."""
+    return _AT_END.sub("", text)
 
 
 def _character(found: Match[str]) -> str:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List, Optional
+from typing import Any, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object, quoting, repeating
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import forms_of, json_object, quoting, repeating
 
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
@@ -32,18 +32,13 @@ class Voice:
 
     def __init__(self, application_id: str, application_secret: str) -> None:
         self._own = (application_id, application_secret)
-        self._tokens: List[str] = []
-        self._learn()
+        self._told = forms_of([self._own])
+        self._quote = quoting(*self._own, runs=_DIGITS)
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
-        # A session ends with every call if the server wants it so.
-        self._tokens = [*(one for one in self._tokens if one != token), token][-2:]
-        self._learn()
-
-    def _learn(self) -> None:
-        self._quote = quoting(*self._own, *self._tokens, runs=_DIGITS)
-        self._repeats = repeating(*self._own, *self._tokens)
+        self._told |= forms_of([(self._own[0], token)])
+        self._quote = quoting(*self._own, token, runs=_DIGITS, foreign=self._told)
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
@@ -51,7 +46,7 @@ class Voice:
 
     def repeats(self, text: object) -> bool:
         """Whether the secret of the application or a token stands in it."""
-        return isinstance(text, str) and self._repeats(text)
+        return isinstance(text, str) and repeating(self._told)(text)
 
 
 def number(value: Any) -> Optional[int]:

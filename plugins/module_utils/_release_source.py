@@ -29,7 +29,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._token_options im
     token_from,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, quoting, repeating
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, forms_of, quoting, repeating
 
 FEED = "info/json"
 
@@ -78,7 +78,7 @@ class Source:
         if finding is not None:
             raise self.failure(finding)
         try:
-            return parse(end.body, repeating(self.token.mage_id, self.token.secret))
+            return parse(end.body, repeating(forms_of([(self.token.mage_id, self.token.secret)])))
         except NotAFeed as reason:
             text = excerpt(end.body, self.quote)
             what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'

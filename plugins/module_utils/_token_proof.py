@@ -44,9 +44,9 @@ class Proof:
         """What is asked for."""
         return f"{self.service.url}/{HELP}"
 
-    def will_ask_through(self, states: Iterable[FileState]) -> None:
-        """From now on nothing is shown that the server says to one of these files and that is a secret of another."""
-        pairs = (_pair_of(state, self.host) for state in states)
+    def will_ask(self, given: Optional[Token], states: Iterable[FileState]) -> None:
+        """From now on nothing is shown that the server says to one of these and that is a secret of another."""
+        pairs = [*([given] if given else []), *(_pair_of(state, self.host) for state in states)]
         self._told = forms_of((one.mage_id, one.secret) for one in pairs)
 
     def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:

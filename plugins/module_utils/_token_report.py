@@ -107,7 +107,7 @@ def report(params: Mapping[str, Any]) -> Dict[str, Any]:
     if given is None or names or paths:
         for place in _places(found, names, paths):
             _look(found, place)
-    proof.will_ask_through(state for _place, state in found.found)
+    proof.will_ask(given, (state for _place, state in found.found))
     if given is not None:
         verdicts.append(_with_commerce(proof, proof.pair(given), Credentials(token=given)))
     for place, state in found.found:

@@ -10,12 +10,32 @@ The status alone decides; the server's own words are only shown. A 401 has been 
 from __future__ import annotations
 
 import base64
+import bisect
 import html
 import re
 from dataclasses import dataclass, field, replace
-from typing import AbstractSet, Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Pattern, Set, Tuple
+from typing import (
+    AbstractSet,
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Pattern,
+    Sequence,
+    Set,
+    Tuple,
+)
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import as_bytes, disguises, unescaped
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import (
+    as_bytes,
+    disguises,
+    unescaped,
+    without_cut_escape,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, shown_user
@@ -23,8 +43,12 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import M
 TEXT_LIMIT = 300
 # Characters. A longer pair is not looked for, in its dozens of shapes, and so no text is shown at all.
 _LONGEST_PAIR = 1024
+# Forms of secrets that one text is searched for: those of some hundred pairs.
+_MOST_FORMS = 10_000
 # So much of a text is looked through; what is shown of it begins there.
 _LOOKED_THROUGH = 4 * TEXT_LIMIT
+# A form takes up to six characters for one of the secret.
+_FAR = _LOOKED_THROUGH + 6 * _LONGEST_PAIR
 # Cutting a secret shorter than this out of a text shows where it was, and so what it is.
 _SHORT = 8
 _BLANKS = b" \t\r\n"
@@ -110,8 +134,13 @@ class Verdict:
 
 
 def forms_of(pairs: Iterable[Tuple[str, str]]) -> FrozenSet[str]:
-    """Every form of the secrets in pairs of user and secret, for `quoting` of what is said to somebody else."""
-    return frozenset(form.casefold() for user, secret in pairs for form in _long_forms(user, secret))
+    """Every form of the secrets in pairs of user and secret, for `quoting` and `repeating`."""
+    forms: Set[str] = set()
+    for user, secret in pairs:
+        forms.update(map(str.casefold, _long_forms(user, secret)))
+        if len(forms) > _MOST_FORMS:
+            break
+    return frozenset(forms)
 
 
 def quoting(
@@ -124,10 +153,11 @@ def quoting(
     """A function that makes foreign text fit to be shown: one printable line, of limited length, without secrets.
 
     Secrets are the private key, a public key that is not shown either, and ``others``; what ``runs`` matches is left
-    out, too. Of a text with something in it that is ``foreign``, of other pairs, nothing is shown.
+    out, too. Of a text with something in it that is ``foreign``, of other pairs, nothing is shown, and of no text where
+    those are too many to look for.
     """
     secrets = _secrets(public_key, private_key, *others)
-    if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
+    if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR or len(foreign) > _MOST_FORMS:
         return lambda text: ""
     short = _forms(one for one in secrets if len(one) < _SHORT)
     long = _long_forms(public_key, private_key, *others)
@@ -138,7 +168,9 @@ def quoting(
     def quote(text: str) -> str:
         line = one_line(text, None)
         # Only now: most pairs of a report meet no text, and a pattern for each of them takes megabytes.
-        if not line or _any_of(short).search(line, 0, end) or (foreign and _stand(foreign - own, line[:end])):
+        if not line or _any_of(short).search(line, 0, end):
+            return ""
+        if foreign and _stand(foreign - own, line[:_FAR], begun=True):
             return ""
         parts, position = [], 0
         for match in _any_of(long).finditer(line, 0, end):
@@ -147,13 +179,12 @@ def quoting(
             parts += [line[position : match.start()], "***"]
             position = match.end()
         shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
-        plain = {text.rstrip(REPLACEMENT) for text in unescaped(shown) if text != shown}
-        if _stand(own, shown) or any(_without_beginning(text, long) != text for text in plain):
+        whole = len(line) <= _LOOKED_THROUGH
+        shown = _without_beginning(shown, long) if whole else shown
+        if _stand(own, shown, begun=whole):
             return ""
-        if len(line) <= _LOOKED_THROUGH:
-            shown = _without_beginning(shown, long)
         shown = runs.sub("***", shown) if runs else shown
-        if len(line) > _LOOKED_THROUGH and len(shown) <= TEXT_LIMIT:
+        if not whole and len(shown) <= TEXT_LIMIT:
             # So much is left out that our cut can be seen, and the last word may be a part of a secret.
             shown = shown.rpartition(" ")[0]
         return safe(shown, TEXT_LIMIT)
@@ -161,17 +192,37 @@ def quoting(
     return quote
 
 
-def repeating(public_key: str, *secrets: str) -> Callable[[str], bool]:
-    """A function that says whether one of the secrets stands in a text, in any form. A short one could by chance."""
+def repeating(forms: AbstractSet[str]) -> Callable[[str], bool]:
+    """A function that says whether a secret stands in a text, by its `forms_of`. A short one could by chance."""
     # Not as a pattern, which takes as many steps for a character as a secret has.
-    forms = forms_of([(public_key, secret) for secret in secrets])
     return lambda text: _stand(forms, one_line(text, None))
 
 
-def _stand(forms: AbstractSet[str], line: str) -> bool:
-    """Whether one of the casefolded ``forms`` stands in a line, or in what it says without escapes."""
-    plain = [text.casefold() for text in {line, *unescaped(line)}]
-    return any(form in text for text in plain for form in forms)
+def _stand(forms: AbstractSet[str], line: str, *, begun: bool = False) -> bool:
+    """Whether one of the casefolded ``forms`` stands in a line, or in what it says without escapes.
+
+    ``begun``: or begins at its end, where it may have been cut before it came here, within an escape, too.
+    """
+    plain = {text.casefold() for text in (line, *unescaped(line))}
+    if any(form in text for text in plain for form in forms):
+        return True
+    if not begun:
+        return False
+    whole = without_cut_escape(line)
+    plain.update(text.casefold() for text in (whole, *unescaped(whole)))
+    ordered = sorted(forms)
+    return any(_begins(text.rstrip(REPLACEMENT), ordered) is not None for text in plain)
+
+
+def _begins(text: str, forms: Sequence[str]) -> Optional[int]:
+    """Where a part of one of the sorted ``forms`` begins that a text ends with."""
+    for at in range(max(0, len(text) - max(map(len, forms), default=0)), len(text) - _SHORT + 1):
+        end = text[at:]
+        # What begins with it stands right behind it.
+        there = bisect.bisect_left(forms, end)
+        if there < len(forms) and forms[there].startswith(end):
+            return at
+    return None
 
 
 def _secrets(public_key: str, *others: str) -> List[str]:
@@ -180,23 +231,20 @@ def _secrets(public_key: str, *others: str) -> List[str]:
 
 
 def _long_forms(public_key: str, private_key: str, *others: str) -> Set[str]:
-    """Those of secrets that do not stand in a text by chance; of very long ones only the secrets themselves."""
+    """Those that do not stand in a text by chance; of very long secrets only those in which they are sent."""
     secrets = [one for one in _secrets(public_key, private_key, *others) if len(one) >= _SHORT]
-    if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR:
-        return set(secrets)
     pair = base64.b64encode(as_bytes(f"{public_key}:{private_key}")).decode("ascii").rstrip("=")
-    return _forms(secrets) | ({pair} if private_key else set())
+    usual = len(public_key) + sum(map(len, secrets)) <= _LONGEST_PAIR
+    forms = (_forms(secrets) if usual else set(secrets)) | ({pair} if private_key else set())
+    return {form for form in forms if len(form) >= _SHORT}
 
 
 def _without_beginning(text: str, forms: Set[str]) -> str:
     """A text that may have been cut before it came here, less the part of a secret that it ends with."""
     # A character of several bytes that was cut, too, has become this.
     text = text.rstrip(REPLACEMENT)
-    end, cut = text.lower(), 0
-    for form in map(str.lower, forms):
-        sizes = range(_SHORT, min(len(form), len(end) + 1))
-        cut = max([cut, *(size for size in sizes if end.endswith(form[:size]))])
-    return f"{text[:-cut]}***" if cut else text
+    begins = _begins(text.lower(), sorted(form.lower() for form in forms))
+    return text if begins is None else f"{text[:begins]}***"
 
 
 def _forms(secrets: Iterable[str]) -> Set[str]:

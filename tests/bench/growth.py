@@ -93,16 +93,18 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}
         body = json.dumps({"ce-full": versions}).encode()
         return lambda: _release_feed.chosen(
-            _release_feed.parse(body, _verdict.repeating("user", "made-up-token")), version="*2*4*9*", name="*.zip"
+            _release_feed.parse(body, _verdict.repeating(_verdict.forms_of([("user", "made-up-token")]))),
+            version="*2*4*9*",
+            name="*.zip",
         )
 
     def repeated(count: int) -> Callable[[], object]:
         body = json.dumps({"c": {"1": [{"file_name": "a.zip", "name": "a" * count * 10}]}}).encode()
-        return lambda: _release_feed.parse(body, _verdict.repeating("user", "a" * 1000 + "b"))
+        return lambda: _release_feed.parse(body, _verdict.repeating(_verdict.forms_of([("user", "a" * 1000 + "b")])))
 
     def names(count: int) -> Callable[[], object]:
         body = json.dumps({"c" * count: [{"file_name": "a.zip"}] * (count // 10)}).encode()
-        return lambda: _release_feed.parse(body, _verdict.repeating("user", "made-up-token"))
+        return lambda: _release_feed.parse(body, _verdict.repeating(_verdict.forms_of([("user", "made-up-token")])))
 
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,27 @@ def test_what_is_said_to_one_user_shows_no_secret_of_another(deploy: Account, la
     messages = [row["message"] for row in found.result["verdicts"]]
     assert ["Others: ***" in message for message in messages] == [said[0] == 0, said[1] == 1], found.result
     assert ["Others" in message for message in messages] == [said[0] == 0, said[1] == 1], found.result
+
+
+def test_pairs_of_a_user_that_nobody_asks_about_take_no_memory(deploy: Account, lab: Path) -> None:
+    """The secrets of all that are asked about are looked for in what a server says."""
+    entries = {f"h{number}.example": {"username": "u", "password": f"{number:0480}"} for number in range(7_000)}
+    shop = give(lab / "shop", deploy, 0o755)
+    give(shop / "auth.json", deploy, 0o600, json.dumps({"http-basic": entries}))
+    script = (
+        "import json, resource; "
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove; "
+        f"pairs = json.load(open({str(shop / 'auth.json')!r}))['http-basic']; "
+        "questions = [Question(host, None, one['username'], one['password']) for host, one in pairs.items()]; "
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; times = iter(range(0, 10**9, 1000)); "
+        "answers = prove(questions, {'validate_certs': True, 'ca_path': None, 'timeout': 1, 'use_proxy': False}, "
+        "bounded=True, clock=lambda: next(times)); "
+        "print(sum(one.left_out for one in answers), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    left_out, more = map(int, done.stdout.split())
+    assert left_out == 7_000 and more < 60_000, (left_out, more)
 
 
 def test_a_pair_is_checked_from_the_host(simulator: Simulator, deploy: Account) -> None:

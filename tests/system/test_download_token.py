@@ -341,6 +341,25 @@ def test_a_link_that_a_user_planted_reaches_nobody_else(host: Host, accounts: Ac
     assert victim.read_text() == "root's own\n"
 
 
+def test_what_is_said_through_a_netrc_shows_no_secret_of_the_pair_that_is_given(host: Host, tmp_path: Path) -> None:
+    def answer(exchange: Exchange) -> None:
+        asked.append(exchange.path)
+        said = "".join(f"%{byte:02x}" for byte in host.token.encode())
+        exchange.reply(500, f"<title>Others: {said}</title>".encode(), Content_Type="text/html")
+
+    asked: list[str] = []
+    path = tmp_path / "netrc"
+    with Loopback(answer) as server:
+        machine = server.url.split("/")[2].partition(":")[0]
+        path.write_text(f"machine {machine} login a password made-up-token-a\n")
+        path.chmod(0o600)
+        options: dict[str, Any] = {"host": machine, "downloads_url": f"{server.url}products/downloads", "ca_path": CA}
+        result = host.run(INFO, paths=[str(path)], **host.pair, **options)
+    assert len(asked) == 2 == len(result["verdicts"]), result
+    given, found = (row["message"] for row in result["verdicts"])
+    assert "Others: ***" in given and "Others" not in found, result
+
+
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_what_is_said_through_one_netrc_shows_no_secret_of_another(host: Host, tmp_path: Path, name: str) -> None:
     def answer(exchange: Exchange) -> None:

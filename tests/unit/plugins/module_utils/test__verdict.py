@@ -271,13 +271,13 @@ def test_a_password_that_is_no_utf_8() -> None:
 
 
 def test_what_repeats_a_secret() -> None:
-    repeats = repeating("user", PRIVATE, "short")
+    repeats = repeating(forms_of([("user", PRIVATE), ("user", "short")]))
     assert repeats(f"a {PRIVATE.upper()} b") and repeats(base64.b64encode(f"u:{PRIVATE}".encode()).decode())
-    assert not repeats(f"short user {PUBLIC}") and not repeating("user", "")("anything")
+    assert not repeats(f"short user {PUBLIC}") and not repeating(forms_of([("user", "")]))("anything")
     # A name that is not shown either.
-    assert repeating("f" * 40, PRIVATE)("f" * 40)
+    assert repeating(forms_of([("f" * 40, PRIVATE)]))("f" * 40)
     long = "a" * 4000 + "b"
-    assert repeating("user", long)(f"<{long}>") and not repeating("user", long)("a" * 4000)
+    assert repeating(forms_of([("user", long)]))(f"<{long}>") and not repeating(forms_of([("user", long)]))("a" * 4000)
 
 
 ODD = 'it\'s-a<b>&"c" \u20ac-made-up!(1)*~'
@@ -293,7 +293,7 @@ ODD_FORMS = [
     percent_encode(ODD, safe="!'()*~").replace("%20", "+"),
     ODD.encode("cp1252").decode("utf-8", "replace"),
     ODD.encode("utf-8").decode("cp1252"),
-    "".join(f"&#x{ord(char):0120x};" for char in ODD),
+    f"&#x{ord(ODD[0]):0120x};{ODD[1:]}",
     "".join(f"\\{byte:03o}" for byte in ODD.encode()),
     "".join(f"\\u{{{ord(char):x}}}" for char in ODD),
     "".join(f"\\x{{{ord(char):x}}}" for char in ODD),
@@ -305,22 +305,22 @@ ODD_FORMS = [
 
 @pytest.mark.parametrize("form", ODD_FORMS)
 def test_forms_that_other_languages_write(form: str) -> None:
-    assert repeating("user", ODD)(f"a {form} b")
+    assert repeating(forms_of([("user", ODD)]))(f"a {form} b")
     shown = quoting("user", ODD)(f"Bad request of {form} today")
     assert shown in ("", "Bad request of *** today")
 
 
 def test_a_secret_beyond_the_first_plane_and_one_of_latin_1() -> None:
     key = "pa\U0001f511ss<word>"
-    assert repeating("user", key)("pa\\uD83D\\uDD11ss\\u003cword\\u003e")
-    assert repeating("user", "p\xe4ssw\xf6rt-made-up")("p%E4ssw%F6rt-made-up")
-    assert not repeating("user", key)("\\u{ffffffff}\\Uffffffff\\uD83D")
+    assert repeating(forms_of([("user", key)]))("pa\\uD83D\\uDD11ss\\u003cword\\u003e")
+    assert repeating(forms_of([("user", "p\xe4ssw\xf6rt-made-up")]))("p%E4ssw%F6rt-made-up")
+    assert not repeating(forms_of([("user", key)]))("\\u{ffffffff}\\Uffffffff\\uD83D")
 
 
 def test_escapes_of_others_are_shown() -> None:
     said = "5 % off &amp; \\u0026 %41 &#" + "9" * 5000 + ";"
     assert quoting("user", ODD)(said).startswith("5 % off &amp; \\u0026 %41 &#999")
-    assert not repeating("user", ODD)(said)
+    assert not repeating(forms_of([("user", ODD)]))(said)
 
 
 @pytest.mark.parametrize(
@@ -350,6 +350,41 @@ def test_an_escaped_secret_at_the_end_of_a_text_that_was_cut(escaped: str) -> No
     # Where so much is left out that our own cut comes near.
     text = f"{secret} " * 30 + "x" * (1184 - 23 * 30) + " " + secret.replace('"', escaped)
     assert "made-up" not in quoting("user", secret)(text)
+
+
+@pytest.mark.parametrize("escaped", ["&#34;", "%22", "\\u0022", "&quot;", "\\u{22}"])
+def test_no_part_of_an_escaped_secret_is_shown_wherever_it_was_cut(escaped: str) -> None:
+    secret = 'made-up"and-more-of-it"'
+    text = secret.replace('"', escaped)
+    for pair, quote in (("own", quoting("u", secret)), ("foreign", quoting("u", "x" * 9, foreign=FOREIGN))):
+        for cut in range(text.index("-more"), len(text)):
+            assert "-more" not in quote("No: " + text[:cut]), (pair, cut)
+
+
+FOREIGN = forms_of([("b", 'made-up"and-more-of-it"')])
+
+
+@pytest.mark.parametrize("length", [400, 1000, 1800, 20_000])
+def test_long_secrets_of_another_pair(length: int) -> None:
+    secret = "made-up\u00e4" + "".join(f"{number:04d}" for number in range(length // 4))
+    quote = quoting("u", "another-made-up", foreign=forms_of([("b", secret)]))
+    for said in (secret, base64.b64encode(f"b:{secret}".encode()).decode()):
+        assert quote(f"Others: {said}.") == ""
+
+
+def test_of_too_many_foreign_pairs_no_text_is_shown_and_no_memory_taken() -> None:
+    tracemalloc.start()
+    try:
+        many = forms_of((f"{number}", f"{number:0500}") for number in range(20_000))
+        assert quoting("u", "another-made-up", foreign=many)("Invalid.") == ""
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_words_that_a_secret_of_somebodys_could_be_taken_for_are_shown() -> None:
+    foreign = forms_of([("b", "&#x65;&#x20;"), ("b", "&#101;&#101;")])
+    assert quoting("u", "another-made-up", foreign=foreign)("The keys need to be seen.") == "The keys need to be seen."
 
 
 def test_a_text_with_a_short_password_in_it_is_not_shown_at_all() -> None:
