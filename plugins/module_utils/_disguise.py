@@ -24,7 +24,7 @@ _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
 _AT_END = re.compile(r"(?:&#?\w{0,100}|%[0-9a-fu]{0,5}|\\[0-9a-fux]?\{?[0-9a-f]{0,8})\Z", re.I)
 # In front of the digits of a character reference; and one of more digits than Python reads.
 _ZEROS = re.compile(r"(&#x?)0+(?=[0-9a-f])", re.I)
-_ENDLESS = re.compile(r"&#x?[0-9a-f]{100,};?", re.I)
+_ENDLESS = re.compile(r"&#(?:x[0-9a-f]{100,}|[0-9]{100,});?", re.I)
 
 
 def _in_base64(data: bytes) -> Iterator[str]:

@@ -47,6 +47,8 @@ _LONGEST_PAIR = 1024
 _MOST_FORMS = 10_000
 # So much of a text is looked through; what is shown of it begins there.
 _LOOKED_THROUGH = 4 * TEXT_LIMIT
+# Characters of a form that are enough to tell a secret by.
+_ENOUGH = 64
 # A form takes up to six characters for one of the secret.
 _FAR = _LOOKED_THROUGH + 6 * _LONGEST_PAIR
 # Cutting a secret shorter than this out of a text shows where it was, and so what it is.
@@ -137,7 +139,7 @@ def forms_of(pairs: Iterable[Tuple[str, str]]) -> FrozenSet[str]:
     """Every form of the secrets in pairs of user and secret, for `quoting` and `repeating`."""
     forms: Set[str] = set()
     for user, secret in pairs:
-        forms.update(map(str.casefold, _long_forms(user, secret)))
+        forms.update(map(_told_by, _long_forms(user, secret)))
         if len(forms) > _MOST_FORMS:
             break
     return frozenset(forms)
@@ -162,6 +164,7 @@ def quoting(
     short = _forms(one for one in secrets if len(one) < _SHORT)
     long = _long_forms(public_key, private_key, *others)
     own = {form.casefold() for form in long | short}
+    others_only = foreign - set(map(_told_by, own))
     # So far that a form which begins in what is looked through also ends there.
     end = _LOOKED_THROUGH + max(map(len, short | long), default=0)
 
@@ -170,7 +173,7 @@ def quoting(
         # Only now: most pairs of a report meet no text, and a pattern for each of them takes megabytes.
         if not line or _any_of(short).search(line, 0, end):
             return ""
-        if foreign and _stand(foreign - own, line[:_FAR], begun=True):
+        if others_only and _stand(others_only, line[:_FAR], begun=True):
             return ""
         parts, position = [], 0
         for match in _any_of(long).finditer(line, 0, end):
@@ -198,8 +201,13 @@ def repeating(forms: AbstractSet[str]) -> Callable[[str], bool]:
     return lambda text: _stand(forms, one_line(text, None))
 
 
+def _told_by(form: str) -> str:
+    """The part of a form that is looked for. Before Python 3.10 a search takes as many steps as it has characters."""
+    return form.casefold()[:_ENOUGH]
+
+
 def _stand(forms: AbstractSet[str], line: str, *, begun: bool = False) -> bool:
-    """Whether one of the casefolded ``forms`` stands in a line, or in what it says without escapes.
+    """Whether one of the ``forms`` stands in a line, or in what it says without escapes.
 
     ``begun``: or begins at its end, where it may have been cut before it came here, within an escape, too.
     """
@@ -211,18 +219,18 @@ def _stand(forms: AbstractSet[str], line: str, *, begun: bool = False) -> bool:
     whole = without_cut_escape(line)
     plain.update(text.casefold() for text in (whole, *unescaped(whole)))
     ordered = sorted(forms)
-    return any(_begins(text.rstrip(REPLACEMENT), ordered) is not None for text in plain)
+    return any(_begins(text.rstrip(REPLACEMENT), ordered) for text in plain)
 
 
-def _begins(text: str, forms: Sequence[str]) -> Optional[int]:
-    """Where a part of one of the sorted ``forms`` begins that a text ends with."""
+def _begins(text: str, forms: Sequence[str]) -> int:
+    """How many characters at the end of a text begin one of the sorted ``forms``."""
     for at in range(max(0, len(text) - max(map(len, forms), default=0)), len(text) - _SHORT + 1):
         end = text[at:]
         # What begins with it stands right behind it.
         there = bisect.bisect_left(forms, end)
         if there < len(forms) and forms[there].startswith(end):
-            return at
-    return None
+            return len(end)
+    return 0
 
 
 def _secrets(public_key: str, *others: str) -> List[str]:
@@ -243,8 +251,9 @@ def _without_beginning(text: str, forms: Set[str]) -> str:
     """A text that may have been cut before it came here, less the part of a secret that it ends with."""
     # A character of several bytes that was cut, too, has become this.
     text = text.rstrip(REPLACEMENT)
-    begins = _begins(text.lower(), sorted(form.lower() for form in forms))
-    return text if begins is None else f"{text[:begins]}***"
+    # Counted from the end: some letters become two.
+    begun = _begins(text.lower(), sorted(form.lower() for form in forms))
+    return f"{text[:-begun]}***" if begun else text
 
 
 def _forms(secrets: Iterable[str]) -> Set[str]:

@@ -277,7 +277,7 @@ def test_what_repeats_a_secret() -> None:
     # A name that is not shown either.
     assert repeating(forms_of([("f" * 40, PRIVATE)]))("f" * 40)
     long = "a" * 4000 + "b"
-    assert repeating(forms_of([("user", long)]))(f"<{long}>") and not repeating(forms_of([("user", long)]))("a" * 4000)
+    assert repeating(forms_of([("user", long)]))(f"<{long}>") and not repeating(forms_of([("user", long)]))("a" * 63)
 
 
 ODD = 'it\'s-a<b>&"c" \u20ac-made-up!(1)*~'
@@ -315,6 +315,10 @@ def test_a_secret_beyond_the_first_plane_and_one_of_latin_1() -> None:
     assert repeating(forms_of([("user", key)]))("pa\\uD83D\\uDD11ss\\u003cword\\u003e")
     assert repeating(forms_of([("user", "p\xe4ssw\xf6rt-made-up")]))("p%E4ssw%F6rt-made-up")
     assert not repeating(forms_of([("user", key)]))("\\u{ffffffff}\\Uffffffff\\uD83D")
+
+
+def test_a_reference_without_its_end_before_many_digits() -> None:
+    assert QUOTE(f"&#102{PRIVATE[1:]}{'a' * 80}") == ""
 
 
 def test_escapes_of_others_are_shown() -> None:
@@ -359,6 +363,11 @@ def test_no_part_of_an_escaped_secret_is_shown_wherever_it_was_cut(escaped: str)
     for pair, quote in (("own", quoting("u", secret)), ("foreign", quoting("u", "x" * 9, foreign=FOREIGN))):
         for cut in range(text.index("-more"), len(text)):
             assert "-more" not in quote("No: " + text[:cut]), (pair, cut)
+
+
+@pytest.mark.parametrize("letters", [0, 7, 31])
+def test_letters_that_become_two_hide_no_part_of_a_secret(letters: int) -> None:
+    assert QUOTE("No" + "\u0130" * letters + " " + PRIVATE[:30]) == "No" + "\u0130" * letters + " ***"
 
 
 FOREIGN = forms_of([("b", 'made-up"and-more-of-it"')])
