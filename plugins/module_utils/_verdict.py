@@ -173,7 +173,8 @@ def quoting(
         # Only now: most pairs of a report meet no text, and a pattern for each of them takes megabytes.
         if not line or _any_of(short).search(line, 0, end):
             return ""
-        if others_only and _stand(others_only, line[:_FAR], begun=True):
+        near = line[:_FAR]
+        if others_only and (_stand(others_only, near) or _begun(others_only, _plain(near, cut=True))):
             return ""
         parts, position = [], 0
         for match in _any_of(long).finditer(line, 0, end):
@@ -183,9 +184,10 @@ def quoting(
             position = match.end()
         shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
         whole = len(line) <= _LOOKED_THROUGH
-        shown = _without_beginning(shown, long) if whole else shown
-        if _stand(own, shown, begun=whole):
+        # More of a secret than what can be seen without resolving escapes.
+        if _stand(own, shown) or (whole and _begun(own, _plain(shown, cut=True)) > _begun(own, {shown.casefold()})):
             return ""
+        shown = _without_beginning(shown, long) if whole else shown
         shown = runs.sub("***", shown) if runs else shown
         if not whole and len(shown) <= TEXT_LIMIT:
             # So much is left out that our cut can be seen, and the last word may be a part of a secret.
@@ -206,20 +208,22 @@ def _told_by(form: str) -> str:
     return form.casefold()[:_ENOUGH]
 
 
-def _stand(forms: AbstractSet[str], line: str, *, begun: bool = False) -> bool:
-    """Whether one of the ``forms`` stands in a line, or in what it says without escapes.
+def _plain(line: str, *, cut: bool = False) -> Set[str]:
+    """A casefolded line, and what it says without escapes; ``cut``: also if it ends within one."""
+    lines = {line, without_cut_escape(line)} if cut else {line}
+    return {text.casefold() for one in lines for text in (one, *unescaped(one))}
 
-    ``begun``: or begins at its end, where it may have been cut before it came here, within an escape, too.
-    """
-    plain = {text.casefold() for text in (line, *unescaped(line))}
-    if any(form in text for text in plain for form in forms):
-        return True
-    if not begun:
-        return False
-    whole = without_cut_escape(line)
-    plain.update(text.casefold() for text in (whole, *unescaped(whole)))
+
+def _stand(forms: AbstractSet[str], line: str) -> bool:
+    """Whether one of the ``forms`` stands in a line, or in what it says without escapes."""
+    return any(form in text for text in _plain(line) for form in forms)
+
+
+def _begun(forms: AbstractSet[str], texts: Set[str]) -> int:
+    """How many characters of one of the ``forms`` a text ends with, which may have been cut before it came here."""
     ordered = sorted(forms)
-    return any(_begins(text.rstrip(REPLACEMENT), ordered) for text in plain)
+    # A character of several bytes that was cut, too, has become a replacement.
+    return max(_begins(text.rstrip(REPLACEMENT), ordered) for text in texts)
 
 
 def _begins(text: str, forms: Sequence[str]) -> int:

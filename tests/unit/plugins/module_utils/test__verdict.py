@@ -11,11 +11,12 @@ import html
 import json
 import random
 import tracemalloc
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 from urllib.parse import quote as percent_encode
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import unescaped
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     TEXT_LIMIT,
     Answer,
@@ -370,6 +371,14 @@ def test_letters_that_become_two_hide_no_part_of_a_secret(letters: int) -> None:
     assert QUOTE("No" + "\u0130" * letters + " " + PRIVATE[:30]) == "No" + "\u0130" * letters + " ***"
 
 
+@pytest.mark.parametrize("escaped", ["0123&#52;567", "0123\\u0034567", "012345&#54;7", "&#48;1234567"])
+def test_a_secret_that_repeats_itself_hides_no_part_of_it(escaped: str) -> None:
+    secret = "0123456789abcdef" * 2
+    for cut in range(9, 32):
+        shown = quoting("u", secret)(f"No: {escaped}{secret[8:cut]}")
+        assert shown == "" or "6789abcd" not in shown, cut
+
+
 FOREIGN = forms_of([("b", 'made-up"and-more-of-it"')])
 
 
@@ -446,3 +455,42 @@ def test_trouble_makes_unknown_and_never_absent() -> None:
     verdict = conclude(finding, repository=MAGENTO, url=WHERE)
     assert (verdict.status, verdict.code) == ("unknown", "timed_out") and "Late." in verdict.message
     assert entitlement({"a/one": "listed"}, Finding("timed_out", "Late."), MAGENTO).code == "keys_valid"
+
+
+# Any secret, escaped, sent and cut in any way
+
+
+SECRETS = [PRIVATE, ODD, "p\u00e4$$w\u00f6rd of made-up words", "\u0130stanbul-made-up", "ghp_" + "aB3" * 12]
+ESCAPES = ["&#{0};", "&#x{0:04x};", "\\u{0:04x}", "\\u{{{0:x}}}", "%u{0:04x}"]
+AROUND = ["wrong key: ", "\u0130" * 30 + " ", " " * 500, "\u200b x ", "5 % off \\ & more "]
+
+
+def parts_in(text: str, secret: str) -> List[str]:
+    """Those of nine characters, also behind escapes."""
+    texts = [one.lower() for one in (text, *unescaped(text))]
+    parts = (secret[at : at + 9].lower() for at in range(len(secret) - 8))
+    return [part for part in parts if any(part in one for one in texts)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_part_of_any_secret_is_shown(seed: int) -> None:
+    chance = random.Random(seed)
+    shown = 0
+    for _again in range(100):
+        secret, escape = chance.choice(SECRETS), chance.choice(ESCAPES)
+        which = chance.choice(
+            [set(secret), set(), set(chance.choice(secret)), {char for char in secret if not char.isalnum()}]
+        )
+        said = "".join(escape.format(ord(char)) if char in which else char for char in secret)
+        said = (
+            said[: chance.randrange(len(said) + 1)]
+            if chance.random() < 0.5
+            else said + chance.choice(["", ".", " or not"])
+        )
+        text = "".join(chance.choices(AROUND, k=chance.randrange(4))) + chance.choice(["", f"{secret} "]) + said
+        foreign = forms_of([("b", secret)])
+        for quote in (quoting("b", secret), quoting("u", "another-made-up", foreign=foreign)):
+            result = quote(text)
+            assert parts_in(result, secret) == [], text
+            shown += bool(result)
+    assert shown > 10
