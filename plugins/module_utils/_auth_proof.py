@@ -9,11 +9,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import file_path, seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host, shown_user
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict, forms_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
 
 # Of pairs that stand in users' files, which may be any number at addresses that never answer.
 MOST_PAIRS = 100
@@ -96,7 +97,7 @@ def prove(
     merged = _merged(questions)
     queue = sorted(enumerate(merged), key=lambda one: one[1].turn)
     pairs = [(one.public_key, one.private_key) for _number, one in queue if one.ask]
-    told = forms_of(pairs[:MOST_PAIRS] if bounded else pairs)
+    others = Secrets(pairs[:MOST_PAIRS] if bounded else pairs)
     end = clock() + LIMIT_FACTOR * connection.timeout
     asked = 0
     answers: Dict[int, Answer] = {}
@@ -114,7 +115,7 @@ def prove(
             private_key=question.private_key,
             packages=question.packages,
             connection=connection,
-            foreign=told,
+            others=[others],
         )
         answers[number] = Answer(question.public_key, verdict)
     return [answers[number] for number in range(len(merged))]

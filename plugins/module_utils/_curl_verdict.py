@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     Finding,
-    Quote,
     server_text,
 )
 
@@ -107,12 +107,13 @@ def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
     suffix = f' The server says: "{said}".' if said else ""
     if 300 <= status <= 399:
         parts = urlsplit(end.redirect_url)
-        target = quote(f"{parts.netloc}{parts.path}") or "nowhere"
+        target = quote(f"{parts.netloc}{parts.path}") or "which is not shown"
         code = "login_page" if re.search(r"log-?in|sign-?in|account", parts.path, re.I) else "redirected"
         page = "a login page" if code == "login_page" else "another address"
         return Finding(code, f"{where} leads to {page}, {target} (HTTP {status}).", http_status=status)
     code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
-    wait = f", Retry-After: {quote(end.retry_after)}" if end.retry_after and status in (429, 503) else ""
+    pause = quote(end.retry_after) if status in (429, 503) else ""
+    wait = f", Retry-After: {pause}" if pause else ""
     what = {
         "token_invalid": f"{where} does not accept this MAGEID and token (HTTP 401).",
         "access_refused": f"{where} refuses access (HTTP {status}); this is no proof of a wrong token.",
@@ -145,7 +146,7 @@ def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
     """The beginning of a text in one printable line; of what is no text nothing is shown."""
     if _BINARY.search(body, 0, 4 * limit):
         return "binary data"
-    # Much more than is shown, since `quote` knows better where to cut.
+    # Much more than is shown, since blanks become fewer.
     line = quote(body[: 40 * limit].decode("utf-8", "replace"))
     return line if len(line) <= limit else line[: limit - 3] + "..."
 

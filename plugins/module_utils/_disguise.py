@@ -1,30 +1,120 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In what shapes a server may throw a secret back that it was sent. Pure."""
+"""What of a server's text may be shown: nothing, where a part of a secret stands in it in any usual form. Pure.
+
+Nothing is cut out. A gap in a known sentence tells what stood there, and whoever cuts must know where a secret ends.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import html
-import json
 import re
 import sys
-from typing import Iterator, Match, Set, Tuple
-from urllib.parse import quote, quote_plus, unquote
+from typing import Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
+from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
+
+# Characters.
+TEXT_LIMIT = 300
+# Characters of a secret that may not stand in a row in a text. Of fewer, too many stand there by chance.
+ROW = 8
+# The same for lists of names and checksums, which are much longer than a message.
+LONG_ROW = 16
+# Characters. Of a pair with a longer secret, no text is shown.
+_LONGEST_SECRET = 8192
+# Those of more than a thousand auth keys; they take some 25 MB.
+_MOST_ROWS = 250_000
 
 _BACKSLASH = re.compile(
     r"\\(?:[ux]\{([0-9a-f]{1,8})\}|(?-i:u)([0-9a-f]{4})|(?-i:U)([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{1,3})|(.))", re.I
 )
 _OCTAL, _ITSELF = 5, 6
 _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
-_AT_END = re.compile(r"(?:&#?\w{0,100}|%[0-9a-fu]{0,5}|\\[0-9a-fux]?\{?[0-9a-f]{0,8})\Z", re.I)
-# In front of the digits of a character reference; and one of more digits than Python reads.
-_ZEROS = re.compile(r"(&#x?)0+(?=[0-9a-f])", re.I)
-_ENDLESS = re.compile(r"&#(?:x[0-9a-f]{100,}|[0-9]{100,});?", re.I)
+# More digits than Python reads.
+_ENDLESS = re.compile(r"&#[0-9]{4000,};?")
+
+Quote = Callable[[str], str]
+
+
+class Secrets:
+    """The secrets in pairs of user and secret, to be found in texts by any ``row`` characters of any form of them.
+
+    A user name that is not shown is one, too. Those of less than ``shortest`` characters are not looked for.
+    """
+
+    def __init__(self, pairs: Iterable[Tuple[str, str]], *, row: int = ROW, shortest: int = ROW) -> None:
+        self._pairs = tuple(pairs)
+        self._row = row
+        self._shortest = shortest
+        self._rows: Optional[Dict[int, Set[str]]] = None
+
+    def stand_in(self, text: str) -> bool:
+        """Whether a part of one stands in a text, as it is or escaped. True where they are too many to look for."""
+        if self._rows is None:
+            # Only now: most pairs of a report meet no text.
+            self._rows = self._all_rows()
+        views = {view.casefold() for view in (text, *unescaped(text))}
+        return any(
+            not rows.isdisjoint(view[at : at + size] for at in range(len(view) - size + 1))
+            for size, rows in self._rows.items()
+            for view in views
+        )
+
+    def _all_rows(self) -> Dict[int, Set[str]]:
+        """By their length, which is less than ``row`` only for whole forms."""
+        rows: Dict[int, Set[str]] = {}
+        for user, secret in self._pairs:
+            for one in (secret, user if shown_user(user) != user else ""):
+                if len(one) < self._shortest:
+                    continue
+                if len(one) > _LONGEST_SECRET or sum(map(len, rows.values())) > _MOST_ROWS:
+                    return {0: {""}}  # which stands in every text
+                for form in _forms(one):
+                    size = min(len(form), self._row)
+                    # What is left of a secret that consists of escapes could be one letter.
+                    if size >= min(len(one), self._row // 2):
+                        rows.setdefault(size, set()).update(form[at : at + size] for at in range(len(form) - size + 1))
+        return rows
+
+
+def quoting(public_key: str, private_key: str, *others: Secrets, runs: Optional[Pattern[str]] = None) -> Quote:
+    """A function that makes a server's text fit to be shown: one printable line of limited length.
+
+    It is empty where a part of the pair's own secrets or of ``others`` stands in it. ``runs`` become asterisks.
+    """
+    hidden = (Secrets([(public_key, private_key)], shortest=1), *others)
+
+    def quote(text: str) -> str:
+        line = one_line(text, None)
+        shown = safe(runs.sub("***", line) if runs else line, TEXT_LIMIT)
+        return "" if not shown or any(secrets.stand_in(shown) for secrets in hidden) else shown
+
+    return quote
+
+
+def _as_bytes(secret: str) -> bytes:
+    """A secret as it is sent: in a netrc it may have bytes that are no UTF-8."""
+    try:
+        return secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "replace")
+
+
+def _forms(secret: str) -> Set[str]:
+    """The casefolded forms that `unescaped` does not lead back to the secret."""
+    data = _as_bytes(secret)
+    forms = {secret, *unescaped(secret), *_in_base64(data), binascii.hexlify(data).decode("ascii")}
+    forms.add(data.decode("utf-8", "replace"))
+    # UTF-8 that was taken for Latin-1 or its like, as in headers, and the other way round.
+    for encoding in ("latin-1", "cp1252"):
+        forms.add(data.decode(encoding, "replace"))
+        forms.add(secret.encode(encoding, "replace").decode("utf-8", "replace"))
+    return {one.casefold() for form in forms for one in (form, one_line(form, None))}
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
@@ -37,57 +127,17 @@ def _in_base64(data: bytes) -> Iterator[str]:
         yield inner.replace("+", "-").replace("/", "_")
 
 
-def _escaped(secret: str) -> Iterator[str]:
-    for plain_ascii in (True, False):
-        literal = json.dumps(secret, ensure_ascii=plain_ascii)[1:-1]
-        yield literal
-        yield literal.replace("/", "\\/")
-    yield html.unescape(secret)
-    yield html.escape(secret)
-    yield html.escape(secret).replace("&#x27;", "&#039;")  # so PHP writes it
-    yield repr(secret)[1:-1]
-    yield ascii(secret)[1:-1]
-
-
-def as_bytes(secret: str) -> bytes:
-    """A secret as it is sent: in a netrc it may have bytes that are no UTF-8."""
-    try:
-        return secret.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return secret.encode("utf-8", "replace")
-
-
-def disguises(secret: str) -> Set[str]:
-    """Every shape of ``secret``, itself among them: escaped for an address, JSON, HTML or Python, in base64, in hex."""
-    data = as_bytes(secret)
-    shapes = {secret, quote(data, safe=""), quote(data), quote_plus(data)}
-    shapes.update(_escaped(secret), _in_base64(data))
-    shapes.add(binascii.hexlify(data).decode("ascii"))
-    shapes.add("".join(f"%{byte:02x}" for byte in data))
-    shapes.add(data.decode("utf-8", "replace"))
-    # UTF-8 that was taken for Latin-1 or its like, as in headers, and the other way round.
-    for one in ("latin-1", "cp1252"):
-        shapes.add(data.decode(one, "replace"))
-        shapes.add(secret.encode(one, "replace").decode("utf-8", "replace"))
-    return {shape for shape in shapes if shape}
-
-
 def unescaped(text: str) -> Tuple[str, ...]:
     """What a text says once the escapes of addresses, of HTML, and of JSON and programs are resolved, each for itself.
 
     Every language leaves other characters as they are.
     """
-    references = html.unescape(_ENDLESS.sub("", _ZEROS.sub(r"\1", text)))
+    references = html.unescape(_ENDLESS.sub("", text))
     # Characters beyond the first 65,536 are written as two there.
     codes = _BACKSLASH.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     older = unquote(_PERCENT_U.sub(_character, text), encoding="cp1252")
     plain = (unquote(one, errors="surrogateescape") for one in (text, text.replace("+", " ")))
     return (*plain, older, references, codes)
-
-
-def without_cut_escape(text: str) -> str:
-    """The text less an escape at its end that may have been cut."""
-    return _AT_END.sub("", text)
 
 
 def _character(found: Match[str]) -> str:

@@ -30,11 +30,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._conversation imp
     in_time,
     no_cookies,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, proxy_address, timed_out
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     Answer,
     Finding,
-    Quote,
     opens_object,
 )
 

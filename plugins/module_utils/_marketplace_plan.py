@@ -99,7 +99,7 @@ def refusals_in_words(refusals: Sequence[Refusal], *, asked: int) -> str:
     reasons: Dict[str, List[str]] = {}
     for refusal in refusals:
         code = "" if refusal.code is None else f" (code {refusal.code})"
-        reasons.setdefault((refusal.message or "no reason given") + code, []).append(repr(refusal.label))
+        reasons.setdefault((refusal.message or "no reason is shown") + code, []).append(repr(refusal.label))
     parts = []
     for reason, labels in reasons.items():
         others = f" and {len(labels) - _NAMED} others" if len(labels) > _NAMED else ""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, Optional
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import LONG_ROW, Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import forms_of, json_object, quoting, repeating
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object
 
 # Halves of keys, and whatever else machines make. No message needs one.
 _DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
@@ -31,22 +32,20 @@ class Voice:
     """Makes the server's text fit to be shown: one line of limited length, without the secrets of the session."""
 
     def __init__(self, application_id: str, application_secret: str) -> None:
-        self._own = (application_id, application_secret)
-        self._told = forms_of([self._own])
-        self._quote = quoting(*self._own, runs=_DIGITS)
+        self._pairs = [(application_id, application_secret)]
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
-        self._told |= forms_of([(self._own[0], token)])
-        self._quote = quoting(*self._own, token, runs=_DIGITS, foreign=self._told)
+        self._pairs.append(("", token))
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
-        return self._quote(text) if isinstance(text, str) else ""
+        quote = quoting(*self._pairs[0], Secrets(self._pairs[1:]), runs=_DIGITS)
+        return quote(text) if isinstance(text, str) else ""
 
     def repeats(self, text: object) -> bool:
-        """Whether the secret of the application or a token stands in it."""
-        return isinstance(text, str) and repeating(self._told)(text)
+        """Whether a part of the secret of the application or of a token stands in it."""
+        return isinstance(text, str) and Secrets(self._pairs, row=LONG_ROW).stand_in(text)
 
 
 def number(value: Any) -> Optional[int]:

@@ -15,7 +15,8 @@ import urllib.error
 from typing import Mapping, Optional
 from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Quote, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding
 
 _TLS_CAUSES = {
     9: ("the server's certificate is not valid yet", "Look at the clock of this host."),
@@ -35,6 +36,7 @@ _PROXY = re.compile(
     r"(?P<address>(?:[a-z0-9._-]+|\[[0-9a-f:.%]+\])(?::(?(user)[a-z0-9]*|[0-9]{1,5}))?)/*\Z",
     re.I,
 )
+_NO_REASON = "the reason is not shown"
 _NOT_SHOWN = "what it says of the proxy has its user name or password in it, and is not shown"
 
 
@@ -56,7 +58,7 @@ def without_proxies(text: str, environ: Mapping[str, str]) -> str:
         elif found.group("user"):
             user = found.group("user")
             password = user.partition(":")[2]
-            for secret in (value, user, password, unquote(password)):
+            for secret in (user, password, unquote(password)):
                 text = (quoting("", secret)(text) or _NOT_SHOWN) if text else ""
     return text
 
@@ -79,11 +81,11 @@ def explain(error: BaseException, host: str, proxy: Optional[str], timeout: floa
         return timed_out(host, proxy, timeout)
     if isinstance(error, ssl.SSLCertVerificationError):
         cause, hint = _TLS_CAUSES.get(error.verify_code, ("", ""))
-        cause = cause or f"the server's certificate was not accepted: {quote(error.verify_message)}"
+        cause = cause or f"the server's certificate was not accepted: {quote(error.verify_message) or _NO_REASON}"
         return Finding("tls_failed", f"No TLS connection to {where}: {cause}.", hint or _CA_HINT)
     if isinstance(error, ssl.SSLError) and "eof" not in str(error).lower():
         # Not `reason`: Python 3.7 gives names of Kerberos faults to what OpenSSL 3 reports.
-        cause = quote(re.sub(r"\A\[[^]]*\] ?| ?\(_ssl\.c:[0-9]+\)\Z", "", str(error)))
+        cause = quote(re.sub(r"\A\[[^]]*\] ?| ?\(_ssl\.c:[0-9]+\)\Z", "", str(error))) or _NO_REASON
         return Finding("tls_failed", f"No TLS connection to {where}: {cause}.", _TLS_HINT)
     lost = (ConnectionError, ssl.SSLError, http.client.IncompleteRead)
     if isinstance(error, lost) and not isinstance(error, ConnectionRefusedError):

@@ -16,10 +16,10 @@ from typing import Any, Deque, Dict, Iterable, Optional, Sequence, Set, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     Answer,
     Finding,
-    Quote,
     json_object,
     judge_part,
 )

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, AbstractSet, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Optional, Sequence
 from urllib.parse import urlsplit
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._provider_walk import Walk, packages_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
@@ -19,7 +20,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import (
     conclude,
     entitlement,
     judge,
-    quoting,
 )
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def check(
     private_key: str,
     packages: Sequence[str] = (),
     connection: Connection,
-    foreign: AbstractSet[str] = frozenset(),
+    others: Sequence[Secrets] = (),
 ) -> Verdict:
     """The verdict for a pair; with ``packages`` also whether the repository offers each of them to it.
 
-    Of a text with anything ``foreign`` in it (`forms_of` the other pairs of a run) nothing is shown.
+    Of a text with a part of ``others`` in it, such as the other pairs of a run, nothing is shown.
 
     Whatever the network and the server do ends in a verdict. `KeyfleetError` is raised only for what can never be
     asked: ``bad_options`` for an address, ``bad_key`` for a pair.
@@ -62,7 +62,7 @@ def check(
     # Only now: with its imports a request costs a good part of what a whole module run costs without one.
     from ansible_collections.keyfleet.magento.plugins.module_utils._exchange import Session
 
-    quote = quoting(public_key, private_key, foreign=foreign)
+    quote = quoting(public_key, private_key, *others)
     session = Session(
         url=address,
         public_key=public_key,

@@ -17,9 +17,10 @@ from typing import Iterator, List, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._conversation import forget_key_log
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import explain, proxy_address, timed_out
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, Quote
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding
 
 
 def check_authorities(path: Optional[str]) -> None:

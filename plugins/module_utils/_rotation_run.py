@@ -148,7 +148,7 @@ def _create(work: Work, plan: IssuePlan) -> MarketplaceKey:
     if made.keys:
         return made.keys[0]
     refusal = made.refusals[0]
-    raise _failed(work, "keys_not_created", f"{plan.label} was not created: {refusal.message or 'no reason given'}")
+    raise _failed(work, "keys_not_created", f"{plan.label} was not created: {refusal.message or 'no reason is shown'}")
 
 
 def _prove(work: Work, key: MarketplaceKey, *, changed: bool = False) -> None:

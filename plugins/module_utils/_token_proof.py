@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, FrozenSet, Iterable, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import judge_help, judge_page, verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._identity import Identity, acting_as, identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import Service, Token
 from ansible_collections.keyfleet.magento.plugins.module_utils._token_places import Place
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding, forms_of, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Finding
 
 HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
@@ -30,7 +31,7 @@ class Proof:
         self.service = service
         self.host = host
         self._curl: Optional[Curl] = None
-        self._told: FrozenSet[str] = frozenset()
+        self._others = Secrets(())
 
     @property
     def curl(self) -> Curl:
@@ -47,7 +48,7 @@ class Proof:
     def will_ask(self, given: Optional[Token], states: Iterable[FileState]) -> None:
         """From now on nothing is shown that the server says to one of these and that is a secret of another."""
         pairs = [*([given] if given else []), *(_pair_of(state, self.host) for state in states)]
-        self._told = forms_of((one.mage_id, one.secret) for one in pairs)
+        self._others = Secrets((one.mage_id, one.secret) for one in pairs)
 
     def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:
         """The verdict on a pair that is not installed, or not yet."""
@@ -79,7 +80,7 @@ class Proof:
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
-        quote = quoting(known.mage_id, known.secret, foreign=self._told)
+        quote = quoting(known.mage_id, known.secret, self._others)
         where = self.url if path is None else f"{self.url} (asked through {path})"
         finding = judge_help(end, where, quote)
         return verdict(

@@ -9,50 +9,17 @@ The status alone decides; the server's own words are only shown. A 401 has been 
 
 from __future__ import annotations
 
-import base64
-import bisect
 import html
 import re
 from dataclasses import dataclass, field, replace
-from typing import (
-    AbstractSet,
-    Any,
-    Callable,
-    Dict,
-    FrozenSet,
-    Iterable,
-    List,
-    Mapping,
-    Optional,
-    Pattern,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import (
-    as_bytes,
-    disguises,
-    unescaped,
-    without_cut_escape,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import TEXT_LIMIT, Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, shown_user
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
-TEXT_LIMIT = 300
-# Characters. A longer pair is not looked for, in its dozens of shapes, and so no text is shown at all.
-_LONGEST_PAIR = 1024
-# Forms of secrets that one text is searched for: those of some hundred pairs.
-_MOST_FORMS = 10_000
-# So much of a text is looked through; what is shown of it begins there.
-_LOOKED_THROUGH = 4 * TEXT_LIMIT
-# Characters of a form that are enough to tell a secret by.
-_ENOUGH = 64
-# A form takes up to six characters for one of the secret.
-_FAR = _LOOKED_THROUGH + 6 * _LONGEST_PAIR
-# Cutting a secret shorter than this out of a text shows where it was, and so what it is.
-_SHORT = 8
+# Characters; more than is shown, since what is written as an escape becomes shorter.
+_LONGEST_TITLE = 4 * TEXT_LIMIT
 _BLANKS = b" \t\r\n"
 
 _STATUS = {
@@ -83,8 +50,6 @@ _NEXT = {
     "unexpected_status": "Look at the option url and at what stands in between (proxy, filter); ask again later.",
     "hash_mismatch": "Ask again; if it stays so, a mirror is stale or something in between alters what it passes on.",
 }
-
-Quote = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -135,141 +100,6 @@ class Verdict:
         }
 
 
-def forms_of(pairs: Iterable[Tuple[str, str]]) -> FrozenSet[str]:
-    """Every form of the secrets in pairs of user and secret, for `quoting` and `repeating`."""
-    forms: Set[str] = set()
-    for user, secret in pairs:
-        forms.update(map(_told_by, _long_forms(user, secret)))
-        if len(forms) > _MOST_FORMS:
-            break
-    return frozenset(forms)
-
-
-def quoting(
-    public_key: str,
-    private_key: str,
-    *others: str,
-    runs: Optional[Pattern[str]] = None,
-    foreign: AbstractSet[str] = frozenset(),
-) -> Quote:
-    """A function that makes foreign text fit to be shown: one printable line, of limited length, without secrets.
-
-    Secrets are the private key, a public key that is not shown either, and ``others``; what ``runs`` matches is left
-    out, too. Of a text with something in it that is ``foreign``, of other pairs, nothing is shown, and of no text where
-    those are too many to look for.
-    """
-    secrets = _secrets(public_key, private_key, *others)
-    if len(public_key) + sum(map(len, secrets)) > _LONGEST_PAIR or len(foreign) > _MOST_FORMS:
-        return lambda text: ""
-    short = _forms(one for one in secrets if len(one) < _SHORT)
-    long = _long_forms(public_key, private_key, *others)
-    own = {form.casefold() for form in long | short}
-    others_only = foreign - set(map(_told_by, own))
-    # So far that a form which begins in what is looked through also ends there.
-    end = _LOOKED_THROUGH + max(map(len, short | long), default=0)
-
-    def quote(text: str) -> str:
-        line = one_line(text, None)
-        # Only now: most pairs of a report meet no text, and a pattern for each of them takes megabytes.
-        if not line or _any_of(short).search(line, 0, end):
-            return ""
-        near = line[:_FAR]
-        if others_only and (_stand(others_only, near) or _begun(others_only, _plain(near, cut=True))):
-            return ""
-        parts, position = [], 0
-        for match in _any_of(long).finditer(line, 0, end):
-            if match.start() >= _LOOKED_THROUGH:
-                break
-            parts += [line[position : match.start()], "***"]
-            position = match.end()
-        shown = "".join(parts) + line[position : max(position, _LOOKED_THROUGH)]
-        whole = len(line) <= _LOOKED_THROUGH
-        # More of a secret than what can be seen without resolving escapes.
-        if _stand(own, shown) or (whole and _begun(own, _plain(shown, cut=True)) > _begun(own, {shown.casefold()})):
-            return ""
-        shown = _without_beginning(shown, long) if whole else shown
-        shown = runs.sub("***", shown) if runs else shown
-        if not whole and len(shown) <= TEXT_LIMIT:
-            # So much is left out that our cut can be seen, and the last word may be a part of a secret.
-            shown = shown.rpartition(" ")[0]
-        return safe(shown, TEXT_LIMIT)
-
-    return quote
-
-
-def repeating(forms: AbstractSet[str]) -> Callable[[str], bool]:
-    """A function that says whether a secret stands in a text, by its `forms_of`. A short one could by chance."""
-    # Not as a pattern, which takes as many steps for a character as a secret has.
-    return lambda text: _stand(forms, one_line(text, None))
-
-
-def _told_by(form: str) -> str:
-    """The part of a form that is looked for. Before Python 3.10 a search takes as many steps as it has characters."""
-    return form.casefold()[:_ENOUGH]
-
-
-def _plain(line: str, *, cut: bool = False) -> Set[str]:
-    """A casefolded line, and what it says without escapes; ``cut``: also if it ends within one."""
-    lines = {line, without_cut_escape(line)} if cut else {line}
-    return {text.casefold() for one in lines for text in (one, *unescaped(one))}
-
-
-def _stand(forms: AbstractSet[str], line: str) -> bool:
-    """Whether one of the ``forms`` stands in a line, or in what it says without escapes."""
-    return any(form in text for text in _plain(line) for form in forms)
-
-
-def _begun(forms: AbstractSet[str], texts: Set[str]) -> int:
-    """How many characters of one of the ``forms`` a text ends with, which may have been cut before it came here."""
-    ordered = sorted(forms)
-    # A character of several bytes that was cut, too, has become a replacement.
-    return max(_begins(text.rstrip(REPLACEMENT), ordered) for text in texts)
-
-
-def _begins(text: str, forms: Sequence[str]) -> int:
-    """How many characters at the end of a text begin one of the sorted ``forms``."""
-    for at in range(max(0, len(text) - max(map(len, forms), default=0)), len(text) - _SHORT + 1):
-        end = text[at:]
-        # What begins with it stands right behind it.
-        there = bisect.bisect_left(forms, end)
-        if there < len(forms) and forms[there].startswith(end):
-            return len(end)
-    return 0
-
-
-def _secrets(public_key: str, *others: str) -> List[str]:
-    """``others``, and a public key that is not shown either."""
-    return [*others, *([public_key] if shown_user(public_key) != public_key else [])]
-
-
-def _long_forms(public_key: str, private_key: str, *others: str) -> Set[str]:
-    """Those that do not stand in a text by chance; of very long secrets only those in which they are sent."""
-    secrets = [one for one in _secrets(public_key, private_key, *others) if len(one) >= _SHORT]
-    pair = base64.b64encode(as_bytes(f"{public_key}:{private_key}")).decode("ascii").rstrip("=")
-    usual = len(public_key) + sum(map(len, secrets)) <= _LONGEST_PAIR
-    forms = (_forms(secrets) if usual else set(secrets)) | ({pair} if private_key else set())
-    return {form for form in forms if len(form) >= _SHORT}
-
-
-def _without_beginning(text: str, forms: Set[str]) -> str:
-    """A text that may have been cut before it came here, less the part of a secret that it ends with."""
-    # A character of several bytes that was cut, too, has become this.
-    text = text.rstrip(REPLACEMENT)
-    # Counted from the end: some letters become two.
-    begun = _begins(text.lower(), sorted(form.lower() for form in forms))
-    return f"{text[:-begun]}***" if begun else text
-
-
-def _forms(secrets: Iterable[str]) -> Set[str]:
-    shapes = {shape for secret in secrets for shape in disguises(secret)}
-    return (shapes | {one_line(shape) for shape in shapes}) - {""}
-
-
-def _any_of(forms: Set[str]) -> Pattern[str]:
-    # The longest first, so that no form is left half cut by a shorter one.
-    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or "(?!)", re.I)
-
-
 def opens_object(beginning: bytes) -> Optional[bool]:
     """Whether a body begins as a JSON object does; None while too little of it is there to tell."""
     rest = beginning.lstrip(_BLANKS)
@@ -297,11 +127,8 @@ def server_text(body: bytes, content_type: str) -> str:
         return next((found for found in known if isinstance(found, str) and found.strip()), "")
     if "html" in content_type or text.lstrip()[:1] == "<":
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
-        words = title.group(1) if title else ""
-        if len(words) > _LOOKED_THROUGH:
-            # It could hold a number of more digits than Python reads; and half a reference would hide what it ends.
-            words = re.sub(r"&#?\w*\Z", "", words[:_LOOKED_THROUGH])
-        return html.unescape(words)
+        # A longer one could hold a number of more digits than Python reads.
+        return html.unescape(title.group(1)[:_LONGEST_TITLE]) if title else ""
     return text if content_type.startswith("text/plain") else ""
 
 
@@ -313,11 +140,12 @@ def judge(answer: Answer, where: str, quote: Quote) -> Finding:
     if status == 200:
         if opens_object(answer.body):
             return Finding("keys_valid", f"{where} accepts this pair.", http_status=status)
-        kind = quote(answer.content_type) or "no content type"
+        kind = quote(answer.content_type) or "no usable content type"
         what = f"{where} answers with something else than a JSON object ({kind}).{suffix}"
         return Finding("not_a_repository", what, http_status=status)
     code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
-    wait = f", Retry-After: {quote(answer.retry_after)}" if answer.retry_after and status in (429, 503) else ""
+    pause = quote(answer.retry_after) if status in (429, 503) else ""
+    wait = f", Retry-After: {pause}" if pause else ""
     what = {
         "keys_invalid": f"{where} does not accept this pair (HTTP 401).",
         "access_refused": f"{where} refuses access (HTTP {status}); this is no proof of a wrong pair.",

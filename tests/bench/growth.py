@@ -45,6 +45,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         _auth_plan,
         _auth_report,
         _curl,
+        _disguise,
         _marketplace_plan,
         _netrc,
         _options,
@@ -89,22 +90,24 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
         return lambda: _netrc.edited(data, _netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40))
 
+    secrets = _disguise.Secrets([("user", "a" * 15 + "b" * 1000)], row=_disguise.LONG_ROW)
+
     def feed(count: int) -> Callable[[], object]:
         versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}
         body = json.dumps({"ce-full": versions}).encode()
         return lambda: _release_feed.chosen(
-            _release_feed.parse(body, _verdict.repeating(_verdict.forms_of([("user", "made-up-token")]))),
+            _release_feed.parse(body, secrets.stand_in),
             version="*2*4*9*",
             name="*.zip",
         )
 
-    def repeated(count: int) -> Callable[[], object]:
+    def name(count: int) -> Callable[[], object]:
         body = json.dumps({"c": {"1": [{"file_name": "a.zip", "name": "a" * count * 10}]}}).encode()
-        return lambda: _release_feed.parse(body, _verdict.repeating(_verdict.forms_of([("user", "a" * 1000 + "b")])))
+        return lambda: _release_feed.parse(body, secrets.stand_in)
 
     def names(count: int) -> Callable[[], object]:
         body = json.dumps({"c" * count: [{"file_name": "a.zip"}] * (count // 10)}).encode()
-        return lambda: _release_feed.parse(body, _verdict.repeating(_verdict.forms_of([("user", "made-up-token")])))
+        return lambda: _release_feed.parse(body, secrets.stand_in)
 
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
@@ -112,7 +115,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         return lambda: one.start(body.encode())
 
     def answer(text: str, kind: str) -> Callable[[], object]:
-        quote = _verdict.quoting("a" * 32, "b" * 32)
+        quote = _disguise.quoting("a" * 32, "b" * 32)
         return lambda: _verdict.judge(_verdict.Answer(401, text.encode(), kind), HOST, quote)
 
     def headers(count: int) -> Callable[[], object]:
@@ -154,7 +157,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "info, entries of composer.json": (100, lambda n: info("composer.json", {"config": entries(n)}, "projects")),
         "info, directories": (50, nested),
         "package name without a slash": (1_000, lambda n: lambda: _options.package_names(["a" * n])),
-        "password that was found": (1_000, lambda n: lambda: _verdict.quoting("u", "\xe9" * n)("text")),
+        "password that was found": (1_000, lambda n: lambda: _disguise.quoting("u", "\xe9" * n)("text")),
         "answer, titles": (1_000, lambda n: answer("<title" * n, "text/html")),
         "answer, digits": (4_000, lambda n: answer('{"a": ' + "9" * n + "}", "application/json")),
         "headers of an answer, byte by byte": (1_000, headers),
@@ -162,7 +165,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "lists of a repository": (1_000, walk),
         "feed, releases": (100, feed),
         "feed, name of a category and files in it": (1_000, names),
-        "feed, a token that begins everywhere in it": (1_000, repeated),
+        "feed, a name in which the token begins everywhere": (1_000, name),
         "reports of hosts, files": (100, reports),
         "generations of a series": (30, generations),
         "netrc, machines": (10, netrc),

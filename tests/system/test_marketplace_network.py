@@ -192,7 +192,7 @@ def test_a_server_that_repeats_secrets_is_not_quoted_with_them(
 ) -> None:
     arrange(simulator)
     error = failing(simulator)
-    assert "You said ***" in error.message
+    assert "You said" not in error.message
     assert not [name for name, text in _echoes(simulator).items() if text in error.message]
 
 
@@ -203,7 +203,7 @@ def test_the_session_token_is_not_quoted(simulator: Simulator) -> None:
         simulator.set_switch("api_fail_label", "*")
         simulator.set_switch("api_fail_message", f"No key for Bearer {token}")
         made = client.create(["a"], uid=SHOP)
-        assert made.refusals[0].message == "No key for Bearer ***"
+        assert made.refusals[0].message == ""
         with pytest.raises(KeyfleetError) as caught:
             client.delete("web", uid=SHOP)
         assert token not in caught.value.message

@@ -16,7 +16,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict imp
     judge_help,
     verdict,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import quoting
 
 MAGE_ID, TOKEN = "MAG123456789", "0123456789" * 4
 URL = "https://www.magentocommerce.com/products/downloads/info/help"

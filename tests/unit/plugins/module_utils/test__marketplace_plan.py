@@ -208,6 +208,6 @@ def test_refusals_are_told_with_each_reason_once() -> None:
     )
     many = [refusal(f"k{number}", "Full.") for number in range(8)] + [refusal("z")]
     assert refusals_in_words(many, asked=9) == (
-        "9 of 9 keys were not created: 'k0', 'k1', 'k2', 'k3', 'k4' and 3 others: Full.; 'z': no reason given"
+        "9 of 9 keys were not created: 'k0', 'k1', 'k2', 'k3', 'k4' and 3 others: Full.; 'z': no reason is shown"
     )
     assert refusal("a", "m", 1).as_result() == {"label": "a", "code": 1, "message": "m"}

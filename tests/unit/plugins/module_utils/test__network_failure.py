@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._network_failure import (
     explain,
     proxy_address,
     without_proxies,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import quoting
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     Exchange,
     Loopback,

@@ -10,6 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import LONG_ROW, Secrets
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import (
     NotAFeed,
     Release,
@@ -18,7 +19,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed imp
     find,
     parse,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import forms_of, repeating
 
 MD5 = "0123456789abcdef" * 2
 FEED = {
@@ -36,7 +36,7 @@ FEED = {
 
 
 def parsed(body: bytes) -> List[Release]:
-    return parse(body, repeating(frozenset()))
+    return parse(body, Secrets(()).stand_in)
 
 
 def feed(**changes: Any) -> List[Release]:
@@ -198,11 +198,11 @@ REPEATING = {
 def test_a_feed_that_repeats_a_secret_is_none(item: Dict[str, Any]) -> None:
     body = json.dumps({"c": {"1": [{"file_name": "a.zip", **item}]}}).encode()
     with pytest.raises(Repeats):
-        parse(body, repeating(forms_of([("e" * 40, TOKEN)])))
-    assert parse(body, repeating(forms_of([("user", "another-made-up-token")])))
+        parse(body, Secrets([("e" * 40, TOKEN)], row=LONG_ROW).stand_in)
+    assert parse(body, Secrets([("user", "another-made-up-token")], row=LONG_ROW).stand_in)
 
 
 def test_a_feed_that_repeats_a_number() -> None:
     body = b'{"c": {"1": [{"file_name": "a.zip", "ce_versions": [12345678901]}]}}'
     with pytest.raises(Repeats):
-        parse(body, repeating(forms_of([("user", "12345678901")])))
+        parse(body, Secrets([("user", "12345678901")], row=LONG_ROW).stand_in)
