@@ -135,9 +135,8 @@ def unescaped(text: str) -> Tuple[str, ...]:
     references = html.unescape(_ENDLESS.sub("", text))
     # Characters beyond the first 65,536 are written as two there.
     codes = _BACKSLASH.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    older = unquote(_PERCENT_U.sub(_character, text), encoding="cp1252")
-    plain = (unquote(one, errors="surrogateescape") for one in (text, text.replace("+", " ")))
-    return (*plain, older, references, codes)
+    address = _PERCENT_U.sub(_character, text)
+    return unquote(address), unquote(address.replace("+", " ")), references, codes
 
 
 def _character(found: Match[str]) -> str:
