@@ -22,9 +22,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import s
 # Characters.
 TEXT_LIMIT = 300
 # Characters of a secret that may not stand in a row in a text. Of fewer, too many stand there by chance.
-ROW = 8
+_ROW = 8
 # The same for lists of names and checksums, which are much longer than a message.
-LONG_ROW = 16
+_ROW_IN_LISTS = 16
 # Characters. Of a pair with a longer secret, no text is shown.
 _LONGEST_SECRET = 8192
 # Those of more than a thousand auth keys; they take some 25 MB.
@@ -42,14 +42,15 @@ Quote = Callable[[str], str]
 
 
 class Secrets:
-    """The secrets in pairs of user and secret, to be found in texts by any ``row`` characters of any form of them.
+    """The secrets in pairs of user and secret, to be found in texts by any 8 characters of any form of them.
 
-    A user name that is not shown is one, too. Those of less than ``shortest`` characters are not looked for.
+    A user name that is not shown is one, too. ``in_lists``: by 16 characters, and user names only as a whole, since
+    the names there may have much in common. Those of less than ``shortest`` characters are not looked for.
     """
 
-    def __init__(self, pairs: Iterable[Tuple[str, str]], *, row: int = ROW, shortest: int = ROW) -> None:
+    def __init__(self, pairs: Iterable[Tuple[str, str]], *, in_lists: bool = False, shortest: int = _ROW) -> None:
         self._pairs = tuple(pairs)
-        self._row = row
+        self._in_lists = in_lists
         self._shortest = shortest
         self._rows: Optional[Dict[int, Set[str]]] = None
 
@@ -58,7 +59,7 @@ class Secrets:
         if self._rows is None:
             # Only now: most pairs of a report meet no text.
             self._rows = self._all_rows()
-        views = {view.casefold() for view in (text, *unescaped(text))}
+        views = {view.casefold() for view in (text, one_line(text, None), *unescaped(text))}
         return any(
             not rows.isdisjoint(view[at : at + size] for at in range(len(view) - size + 1))
             for size, rows in self._rows.items()
@@ -66,18 +67,20 @@ class Secrets:
         )
 
     def _all_rows(self) -> Dict[int, Set[str]]:
-        """By their length, which is less than ``row`` only for whole forms."""
+        """By their length."""
         rows: Dict[int, Set[str]] = {}
         for user, secret in self._pairs:
-            for one in (secret, user if shown_user(user) != user else ""):
+            name = user if shown_user(user) != user else ""
+            long = _ROW_IN_LISTS if self._in_lists else _ROW
+            for one, row in ((secret, long), (name, len(name) if self._in_lists else long)):
                 if len(one) < self._shortest:
                     continue
                 if len(one) > _LONGEST_SECRET or sum(map(len, rows.values())) > _MOST_ROWS:
                     return {0: {""}}  # which stands in every text
                 for form in _forms(one):
-                    size = min(len(form), self._row)
+                    size = min(len(form), row)
                     # What is left of a secret that consists of escapes could be one letter.
-                    if size >= min(len(one), self._row // 2):
+                    if size >= min(len(one), row // 2):
                         rows.setdefault(size, set()).update(form[at : at + size] for at in range(len(form) - size + 1))
         return rows
 
@@ -132,11 +135,14 @@ def unescaped(text: str) -> Tuple[str, ...]:
 
     Every language leaves other characters as they are.
     """
+    address = _resolved(_PERCENT_U, text)
     references = html.unescape(_ENDLESS.sub("", text))
-    # Characters beyond the first 65,536 are written as two there.
-    codes = _BACKSLASH.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    address = _PERCENT_U.sub(_character, text)
-    return unquote(address), unquote(address.replace("+", " ")), references, codes
+    return unquote(address), unquote(address.replace("+", " ")), references, _resolved(_BACKSLASH, text)
+
+
+def _resolved(escapes: Pattern[str], text: str) -> str:
+    # Characters beyond the first 65,536 are written as two.
+    return escapes.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _character(found: Match[str]) -> str:

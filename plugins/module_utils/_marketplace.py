@@ -36,7 +36,9 @@ ADDRESSES = {
     "sandbox": "https://commercedeveloper-sandbox-api.adobe.com",
 }
 # What HTTP can send as user and password; a key is shown in places that know nothing of control characters.
-_HALF = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_HALF = re.compile(r"[\x21-\x7e]+\Z")
+# Characters. A label has at most 32, and each of them is looked through for secrets.
+_LONGEST = 255
 DONE = 200  # an item's own code in a batch answer
 # Seconds before each look at the list after an answer was lost: the server may still be at work.
 _LOOKS = (0.0, 1.0, 3.0)
@@ -122,7 +124,7 @@ class Marketplace:
         for item in _items(answer, doing):
             code = number(item.get("code", DONE))
             if code != DONE:
-                raise item_refused(doing, code, self._line.shown(item.get("message")))
+                raise item_refused(doing, code, self._line.voice.shown(item.get("message")))
             if item.get("is_enabled", enabled) is not enabled:
                 raise unreadable(doing, "the key in it is not as it should be")
 
@@ -142,7 +144,7 @@ class Marketplace:
         if len(items) != len(labels):
             raise unreadable(doing, "there is not one item for each label", lost=True)
         done: List[Dict[str, Any]] = []
-        refusals = []
+        refused: List[Tuple[str, Optional[int], object]] = []
         # Items come back in the order sent.
         for label, item in zip(labels, items):
             if item.get("label", label) != label:
@@ -153,8 +155,11 @@ class Marketplace:
             if code == DONE:
                 done.append({"label": label, "uid": uid, **item})
             else:
-                refusals.append(Refusal(label, code, self._line.shown(item.get("message"))))
-        return Created(tuple(self._keys(done, doing, lost=True)), tuple(refusals))
+                refused.append((label, code, item.get("message")))
+        # First, so that no refusal shows a private key among them.
+        keys = self._keys(done, doing, lost=True)
+        shown = self._line.voice.shown
+        return Created(tuple(keys), tuple(Refusal(label, code, shown(message)) for label, code, message in refused))
 
     def _look(self, labels: Sequence[str], *, uid: str, error: KeyfleetError) -> Created:
         """What a create whose answer was lost has done, going by the list of keys."""
@@ -180,8 +185,9 @@ class Marketplace:
     def _keys(self, items: Sequence[Mapping[str, Any]], doing: str, *, lost: bool = False) -> List[MarketplaceKey]:
         keys = [self._key(item, doing, lost=lost) for item in items]
         secret = {key.private_key for key in keys}
-        shown = {text for key in keys for text in (key.label, key.uid, key.public_key)}
-        if secret & shown or self._line.repeats(" ".join(shown)):
+        self._line.voice.hide_keys(secret)
+        shown = {self.mage_id, *(text for key in keys for text in (key.label, key.uid, key.public_key))}
+        if secret & shown or self._line.voice.repeats(" ".join(shown)):
             raise unreadable(doing, "it has a secret where results show it", lost=lost)
         return keys
 
@@ -191,6 +197,8 @@ class Marketplace:
         texts = (label, uid, public_key, private_key)
         if not all(isinstance(text, str) and text for text in texts) or not isinstance(enabled, bool):
             raise unreadable(doing, "a key in it lacks label, owner, state or one of its halves", lost=lost)
+        if max(len(str(text)) for text in texts) > _LONGEST:
+            raise unreadable(doing, f"a key in it has more than {_LONGEST} characters in one place", lost=lost)
         if not all(_HALF.match(str(half)) for half in (public_key, private_key)):
             raise unreadable(doing, "half of a key in it has characters that none has", lost=lost)
         return MarketplaceKey(

@@ -105,7 +105,10 @@ class _Session(Session):
 
 
 class Line:
-    """The way to the API of one application. Connections are kept until ``close``."""
+    """The way to the API of one application. Connections are kept until ``close``.
+
+    What the API says is shown by ``voice`` alone.
+    """
 
     def __init__(
         self,
@@ -120,7 +123,7 @@ class Line:
         base = api_url.rstrip("/")
         self._base = base if base.endswith(_PREFIX) else base + _PREFIX
         self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
-        self._voice = Voice(application_id, application_secret)
+        self.voice = Voice(application_id, application_secret)
         self._timeout = timeout
         self._token: Optional[_Bearer] = None
         self._mage_id = ""
@@ -153,25 +156,17 @@ class Line:
             self._sign_in()
             answer = self._send(method, path, doing=doing, auth=self._token, **content)
         if not answer.good:
-            raise refused(doing, answer.status, answer.body, answer.retry_after, self._voice, lost=method == "POST")
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.voice, lost=method == "POST")
         if not answer.body and method in ("PUT", "DELETE"):
             return {}
         return self._json(answer, doing)
-
-    def shown(self, text: object) -> str:
-        """Text of the server's, fit to be shown."""
-        return self._voice.shown(text)
-
-    def repeats(self, text: object) -> bool:
-        """Whether there is a secret of the session in a text of the server's."""
-        return self._voice.repeats(text)
 
     def _sign_in(self) -> None:
         doing = "open a session"
         body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
         answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
         if not answer.good:
-            raise refused(doing, answer.status, answer.body, answer.retry_after, self._voice, signing_in=True)
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.voice, signing_in=True)
         content = self._json(answer, doing)
         token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
         if not isinstance(token, str) or not _TOKEN.match(token):
@@ -180,8 +175,8 @@ class Line:
             raise unreadable(doing, "there is no MAGEID in it")
         if self._mage_id not in ("", mage_id):
             raise unreadable(doing, "it is for another account than the one before")
-        self._voice.hide(token)
-        if self.repeats(mage_id):
+        self.voice.hide(token)
+        if self.voice.repeats(mage_id):
             raise unreadable(doing, "there is a secret in place of the MAGEID")
         self._token, self._mage_id = _Bearer(token), mage_id
 
@@ -248,7 +243,7 @@ class Line:
         return answers[0]
 
     def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
-        met = what_happened(error, url=self._base, timeout=seconds, quote=self._voice.shown)
+        met = what_happened(error, url=self._base, timeout=seconds, quote=self.voice.shown)
         code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(met.code, "api_unreachable")
         hint = met.hint.replace("option url", "option api_url")
         return KeyfleetError(code, f"Cannot {doing}: {met.what} {hint}".rstrip(), answer_lost=lost)

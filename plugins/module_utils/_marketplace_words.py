@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any, Iterable, Optional, Set
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import LONG_ROW, Secrets, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object
 
@@ -33,19 +33,26 @@ class Voice:
 
     def __init__(self, application_id: str, application_secret: str) -> None:
         self._pairs = [(application_id, application_secret)]
+        self._private_keys: Set[str] = set()
+        self._keys = Secrets(())
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
         self._pairs.append(("", token))
 
+    def hide_keys(self, private_keys: Iterable[str]) -> None:
+        """From now on these are not shown either."""
+        self._private_keys.update(private_keys)
+        self._keys = Secrets(("", one) for one in self._private_keys)
+
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
-        quote = quoting(*self._pairs[0], Secrets(self._pairs[1:]), runs=_DIGITS)
+        quote = quoting(*self._pairs[0], Secrets(self._pairs[1:]), self._keys, runs=_DIGITS)
         return quote(text) if isinstance(text, str) else ""
 
     def repeats(self, text: object) -> bool:
         """Whether a part of the secret of the application or of a token stands in it."""
-        return isinstance(text, str) and Secrets(self._pairs, row=LONG_ROW).stand_in(text)
+        return isinstance(text, str) and Secrets(self._pairs, in_lists=True).stand_in(text)
 
 
 def number(value: Any) -> Optional[int]:

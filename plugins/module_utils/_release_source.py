@@ -12,7 +12,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl import Curl, find_curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._curl_verdict import advice, excerpt, judge_page
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import LONG_ROW, Secrets, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import absolute, bad_options
@@ -79,12 +79,12 @@ class Source:
         if finding is not None:
             raise self.failure(finding)
         try:
-            return parse(end.body, Secrets([(self.token.mage_id, self.token.secret)], row=LONG_ROW).stand_in)
+            return parse(end.body, Secrets([(self.token.mage_id, self.token.secret)], in_lists=True).stand_in)
         except NotAFeed as reason:
             text = excerpt(end.body, self.quote)
             what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'
         except Repeats:
-            what = f"{where} answers 200, but not with the feed of releases: it repeats the token."
+            what = f"{where} answers 200, but not with the feed of releases: it repeats the token or the login."
         raise self.failure(Finding("not_the_downloads", what, http_status=200))
 
 

@@ -90,7 +90,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
         return lambda: _netrc.edited(data, _netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40))
 
-    secrets = _disguise.Secrets([("user", "a" * 15 + "b" * 1000)], row=_disguise.LONG_ROW)
+    secrets = _disguise.Secrets([("user", "a" * 15 + "b" * 1000)], in_lists=True)
 
     def feed(count: int) -> Callable[[], object]:
         versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}

@@ -247,6 +247,48 @@ def test_a_secret_where_results_show_it(simulator: Simulator, place: str) -> Non
         assert failing(simulator).code == "api_answer_unusable"
 
 
+def test_a_private_key_is_no_mage_id(simulator: Simulator) -> None:
+    half = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+    key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": half}
+    body = json.dumps({"ust": "made-up-token", "mage_id": half})
+    simulator.add_fault("status", path="*/session/token", method="POST", status=200, body=body)
+    simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps({"m2": [key]}))
+    assert failing(simulator).code == "api_answer_unusable"
+
+
+@pytest.mark.parametrize("form", [lambda half: half[:31], lambda half: base64.b64encode(half.encode()).decode()])
+def test_private_keys_are_not_quoted(simulator: Simulator, form: Callable[[str], str]) -> None:
+    key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "0f1e2d3c4b5a69788796a5b4c3d2e1f0"}
+    said = {"code": 1210, "message": f"Like the other, {form(key['password_key'])}"}
+    for path, method, content in (
+        ("*/keys", "GET", {"m2": [key]}),
+        ("*/keys/*", "PUT", {"m2": [said]}),
+        ("*/keys", "POST", {"m2": [{"label": "b", **said}, {"code": 200, **key}]}),
+    ):
+        simulator.add_fault("status", path=path, method=method, status=200, body=json.dumps(content))
+    with opened(simulator) as client:
+        # Told by the same answer, behind the refusal.
+        assert [refusal.message for refusal in client.create(["b", "a"], uid=SHOP).refusals] == [""]
+    with opened(simulator) as client:
+        client.keys()
+        with pytest.raises(KeyfleetError) as caught:
+            client.set_enabled("a", uid=SHOP, enabled=False)
+    assert caught.value.message == "Cannot disable 'a': the Marketplace refuses (code 1210)."
+
+
+@pytest.mark.parametrize("place", ["label", "uid"])
+def test_a_label_or_an_owner_that_is_too_long(simulator: Simulator, place: str) -> None:
+    key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b"}
+    for length, code in ((255, None), (256, "api_answer_unusable")):
+        body = json.dumps({"m2": [{**key, place: "a" * length}]})
+        simulator.add_fault("status", path="*/keys", method="GET", status=200, body=body, count=1)
+        with opened(simulator) as client:
+            try:
+                assert client.keys() and code is None
+            except KeyfleetError as error:
+                assert error.code == code and len(error.message) < 200
+
+
 @pytest.mark.parametrize("half", ["user_key", "password_key"])
 @pytest.mark.parametrize("text", ["a\x9b31m", "a\u202e", "a b", "\u0661", "a" * 256])
 def test_a_key_that_no_header_can_hold_is_none(simulator: Simulator, half: str, text: str) -> None:

@@ -17,7 +17,6 @@ from urllib.parse import quote as percent_encode
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import (
-    LONG_ROW,
     TEXT_LIMIT,
     Secrets,
     quoting,
@@ -126,6 +125,7 @@ def test_forms_that_other_languages_write(form: str) -> None:
         ("p\u20acw\u20acr\u20act\u20ac", "p\u20acw\u20acr\u20act\u20ac".encode("cp1252").decode("utf-8", "replace")),
         ("p\xe4\xdfw\xf6\xf6rt\xfc\xe0", "p%E4%DFw%F6%F6rt%FC%E0"),
         ("p\U0001f511ss\U0001f511w\U0001f511rd", "p\\uD83D\\uDD11ss\\uD83D\\uDD11w\\uD83D\\uDD11rd"),
+        ("p\U0001f511ss\U0001f511w\U0001f511rd", "p%uD83D%uDD11ss%uD83D%uDD11w%uD83D%uDD11rd"),
         ("a\ud800b\ud800c\ud800d\ud800e", "a?b?c?d?e"),
         ("a\ud800b\ud800c\ud800d\ud800e", in_base64("a?b?c?d?e")),
         ("p\xc4w\xc4r\xc4t\xc4", "p\xc4w\xc4r\xc4t\xc4".encode().decode("latin-1")),
@@ -153,7 +153,7 @@ def test_escapes_of_no_character() -> None:
 def test_escapes_of_others_are_shown() -> None:
     said = "5 % off &amp; \\u0026 %41 &#" + "9" * 5000 + ";"
     assert quoting("user", ODD)(said).startswith("5 % off &amp; \\u0026 %41 &#999")
-    assert not Secrets([("user", ODD)], row=LONG_ROW).stand_in(said)
+    assert not Secrets([("user", ODD)], in_lists=True).stand_in(said)
 
 
 def test_a_user_name_that_is_not_shown_is_not_quoted() -> None:
@@ -235,12 +235,25 @@ def test_pairs_that_meet_no_text_take_no_memory() -> None:
 
 
 def test_what_stands_in_a_list() -> None:
-    secrets = Secrets([("user", PRIVATE), ("user", "short"), ("user", "")], row=LONG_ROW)
+    secrets = Secrets([("user", PRIVATE), ("user", "short"), ("user", "")], in_lists=True)
     assert secrets.stand_in(f"a {PRIVATE.upper()} b") and secrets.stand_in(in_base64(f"u:{PRIVATE}"))
     assert secrets.stand_in(PRIVATE[5:21]) and not secrets.stand_in(f"{PRIVATE[5:20]} short user {PUBLIC}")
-    assert Secrets([("user", "made-up-t")], row=LONG_ROW).stand_in("a made-up-t b")
-    assert Secrets([("f" * 40, PRIVATE)], row=LONG_ROW).stand_in("f" * 40)
-    assert not Secrets([("user", "")], row=LONG_ROW).stand_in("anything")
+    assert Secrets([("user", "made-up-t")], in_lists=True).stand_in("a made-up-t b")
+    assert not Secrets([("user", "")], in_lists=True).stand_in("anything")
+
+
+@pytest.mark.parametrize("blank", ["  ", "\t", "\u00a0", "\u3000", "\x00", "\n"])
+def test_a_secret_with_blanks_in_a_list(blank: str) -> None:
+    secrets = Secrets([("user", "correct horse battery staple")], in_lists=True)
+    assert secrets.stand_in("a correct horse battery staple".replace(" ", blank))
+
+
+def test_a_user_name_stands_in_a_list_as_a_whole() -> None:
+    secrets = Secrets([("magento-community-edition-reader", PRIVATE)], in_lists=True)
+    assert secrets.stand_in("a magento-community-edition-reader b") and secrets.stand_in(
+        in_base64("magento-community-edition-reader")
+    )
+    assert not secrets.stand_in("magento-community-edition-2.4.7.zip")
 
 
 # Any secret, escaped, sent and cut in any way

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any, Optional
 
@@ -72,6 +73,19 @@ def test_tokens_may_be_long_and_many_and_begin_alike() -> None:
     for token in tokens:
         assert speaker.shown(f"no {token}") == "" == speaker.shown(f"no {token[-20:]}")
         assert speaker.repeats(token) and speaker.repeats(token[-20:])
+
+
+def test_private_keys_that_the_server_told_are_secrets_from_then_on() -> None:
+    speaker = voice()
+    halves = ["0f1e2d3c4b5a69788796a5b4c3d2e1f0", "f" * 31 + "0"]
+    speaker.hide_keys(halves[:1])
+    speaker.hide_keys(halves[1:])
+    for half in halves:
+        for form in (half[:31], base64.b64encode(half.encode()).decode(), f"{half[:8]}-{half[8:]}"):
+            assert speaker.shown(f"Pair {form} is locked") == ""
+    assert speaker.shown("Pair web is locked") == "Pair web is locked"
+    # An account has any number of them, and they are in no list.
+    assert not speaker.repeats(halves[0])
 
 
 def test_a_session_token_is_a_secret_from_then_on() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import LONG_ROW, Secrets
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets
 from ansible_collections.keyfleet.magento.plugins.module_utils._release_feed import (
     NotAFeed,
     Release,
@@ -198,11 +198,11 @@ REPEATING = {
 def test_a_feed_that_repeats_a_secret_is_none(item: Dict[str, Any]) -> None:
     body = json.dumps({"c": {"1": [{"file_name": "a.zip", **item}]}}).encode()
     with pytest.raises(Repeats):
-        parse(body, Secrets([("e" * 40, TOKEN)], row=LONG_ROW).stand_in)
-    assert parse(body, Secrets([("user", "another-made-up-token")], row=LONG_ROW).stand_in)
+        parse(body, Secrets([("e" * 40, TOKEN)], in_lists=True).stand_in)
+    assert parse(body, Secrets([("user", "another-made-up-token")], in_lists=True).stand_in)
 
 
 def test_a_feed_that_repeats_a_number() -> None:
     body = b'{"c": {"1": [{"file_name": "a.zip", "ce_versions": [12345678901]}]}}'
     with pytest.raises(Repeats):
-        parse(body, Secrets([("user", "12345678901")], row=LONG_ROW).stand_in)
+        parse(body, Secrets([("user", "12345678901")], in_lists=True).stand_in)
