@@ -25,6 +25,7 @@ TEXT_LIMIT = 300
 _ROW = 8
 # The same for lists of names and checksums, which are much longer than a message.
 _ROW_IN_LISTS = 16
+_ROW_OF_NAMES = 64
 # Characters. Of a pair with a longer secret, no text is shown.
 _LONGEST_SECRET = 8192
 # Those of more than a thousand auth keys; they take some 25 MB.
@@ -44,8 +45,8 @@ Quote = Callable[[str], str]
 class Secrets:
     """The secrets in pairs of user and secret, to be found in texts by any 8 characters of any form of them.
 
-    A user name that is not shown is one, too. ``in_lists``: by 16 characters, and user names only as a whole, since
-    the names there may have much in common. Those of less than ``shortest`` characters are not looked for.
+    A user name that is not shown is one, too. ``in_lists``: by 16 characters, and user names only as a whole (up to
+    64), since the names there may have much in common. Those of less than ``shortest`` characters are not looked for.
     """
 
     def __init__(self, pairs: Iterable[Tuple[str, str]], *, in_lists: bool = False, shortest: int = _ROW) -> None:
@@ -72,7 +73,7 @@ class Secrets:
         for user, secret in self._pairs:
             name = user if shown_user(user) != user else ""
             long = _ROW_IN_LISTS if self._in_lists else _ROW
-            for one, row in ((secret, long), (name, len(name) if self._in_lists else long)):
+            for one, row in ((secret, long), (name, min(len(name), _ROW_OF_NAMES) if self._in_lists else long)):
                 if len(one) < self._shortest:
                     continue
                 if len(one) > _LONGEST_SECRET or sum(map(len, rows.values())) > _MOST_ROWS:

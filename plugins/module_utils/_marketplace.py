@@ -144,7 +144,7 @@ class Marketplace:
         if len(items) != len(labels):
             raise unreadable(doing, "there is not one item for each label", lost=True)
         done: List[Dict[str, Any]] = []
-        refused: List[Tuple[str, Optional[int], object]] = []
+        refusals = []
         # Items come back in the order sent.
         for label, item in zip(labels, items):
             if item.get("label", label) != label:
@@ -155,11 +155,8 @@ class Marketplace:
             if code == DONE:
                 done.append({"label": label, "uid": uid, **item})
             else:
-                refused.append((label, code, item.get("message")))
-        # First, so that no refusal shows a private key among them.
-        keys = self._keys(done, doing, lost=True)
-        shown = self._line.voice.shown
-        return Created(tuple(keys), tuple(Refusal(label, code, shown(message)) for label, code, message in refused))
+                refusals.append(Refusal(label, code, self._line.voice.shown(item.get("message"))))
+        return Created(tuple(self._keys(done, doing, lost=True)), tuple(refusals))
 
     def _look(self, labels: Sequence[str], *, uid: str, error: KeyfleetError) -> Created:
         """What a create whose answer was lost has done, going by the list of keys."""
@@ -184,10 +181,9 @@ class Marketplace:
 
     def _keys(self, items: Sequence[Mapping[str, Any]], doing: str, *, lost: bool = False) -> List[MarketplaceKey]:
         keys = [self._key(item, doing, lost=lost) for item in items]
-        secret = {key.private_key for key in keys}
-        self._line.voice.hide_keys(secret)
+        voice = self._line.voice
         shown = {self.mage_id, *(text for key in keys for text in (key.label, key.uid, key.public_key))}
-        if secret & shown or self._line.voice.repeats(" ".join(shown)):
+        if voice.private_keys & shown or voice.repeats(" ".join(shown)):
             raise unreadable(doing, "it has a secret where results show it", lost=lost)
         return keys
 

@@ -62,7 +62,7 @@ _PAUSE = 1.0
 CALL_FACTOR = 10
 _MOST_BODY = 8 * 1024 * 1024
 # A token is put into a header as it is.
-_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+_TOKEN = re.compile(r"[\x21-\x7e]{8,8192}\Z")
 # And an identity into every address.
 _MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
@@ -250,9 +250,11 @@ class Line:
 
     def _json(self, answer: Answer, doing: str) -> Any:
         try:
-            return json_value(answer.body)
+            content = json_value(answer.body)
         except ValueError:
             raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
+        self.voice.hide_keys(content)
+        return content
 
 
 def _session() -> Any:

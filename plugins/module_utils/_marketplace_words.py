@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, Optional, Set
+from typing import Any, Optional, Set
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
@@ -33,17 +33,25 @@ class Voice:
 
     def __init__(self, application_id: str, application_secret: str) -> None:
         self._pairs = [(application_id, application_secret)]
-        self._private_keys: Set[str] = set()
+        self.private_keys: Set[str] = set()
         self._keys = Secrets(())
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
         self._pairs.append(("", token))
 
-    def hide_keys(self, private_keys: Iterable[str]) -> None:
-        """From now on these are not shown either."""
-        self._private_keys.update(private_keys)
-        self._keys = Secrets(("", one) for one in self._private_keys)
+    def hide_keys(self, content: object) -> None:
+        """From now on every private key in an answer is a secret, whatever the rest of it is worth."""
+        rest = [content]
+        while rest:
+            one = rest.pop()
+            if isinstance(one, dict):
+                rest += one.values()
+                if isinstance(one.get("password_key"), str):
+                    self.private_keys.add(one["password_key"])
+            elif isinstance(one, list):
+                rest += one
+        self._keys = Secrets(("", one) for one in self.private_keys)
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
@@ -87,6 +95,7 @@ def refused(
 ) -> KeyfleetError:
     """The failure for a whole call. ``lost``: a server that breaks down in its work may have done it."""
     content = json_object(body) or {}
+    voice.hide_keys(content)
     code = number(content.get("code"))
     if status >= 500:
         name = "api_unavailable"

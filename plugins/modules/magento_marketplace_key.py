@@ -131,7 +131,10 @@ marketplace_keys:
       type: str
       sample: created
 refusals:
-  description: What the API did not create, label by label, with its own code and message.
+  description:
+    - What the API did not create, label by label, with its own code and message.
+    - The message is empty where a part of a secret stands in it, and where the account has more than a thousand keys,
+      which are too many to look for.
   returned: failure
   type: list
   elements: dict

@@ -210,7 +210,7 @@ def test_the_session_token_is_not_quoted(simulator: Simulator) -> None:
     assert ("", "a") not in pairs(simulator)
 
 
-@pytest.mark.parametrize("token", ["with blank", "line\nend", "wörd", "", "tab\t", None, 7])
+@pytest.mark.parametrize("token", ["with blank", "line\nend", "wörd", "", "too-few", "x" * 8193, "tab\t", None, 7])
 def test_a_token_that_no_header_can_hold_is_refused_unseen(simulator: Simulator, token: object) -> None:
     body = json.dumps({"mage_id": SHOP, "ust": token, "expires_in": 60})
     simulator.add_fault("status", path="*/token", status=200, body=body)
@@ -274,6 +274,43 @@ def test_private_keys_are_not_quoted(simulator: Simulator, form: Callable[[str],
         with pytest.raises(KeyfleetError) as caught:
             client.set_enabled("a", uid=SHOP, enabled=False)
     assert caught.value.message == "Cannot disable 'a': the Marketplace refuses (code 1210)."
+
+
+HALF = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+MADE = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": HALF}
+TOLD: list[tuple[int, object]] = [
+    (200, {"m2": [MADE, {**MADE, "label": "b"}]}),
+    (200, {"m2": [{**MADE, "user_key": "a" * 300}]}),
+    (200, {"m2": [MADE, 5]}),
+    (200, {"m2": MADE}),
+    (200, [MADE]),
+    (500, {"m2": [MADE], "message": f"made {HALF[:31]}"}),
+    (200, {"m2": [{**MADE, "code": 1208, "message": f"is taken by {HALF[:31]}"}]}),
+]
+
+
+@pytest.mark.parametrize(("status", "content"), TOLD)
+def test_private_keys_of_an_answer_that_cannot_be_used_are_not_quoted(
+    simulator: Simulator, status: int, content: object
+) -> None:
+    simulator.add_fault("status", path="*/keys", method="POST", status=status, body=json.dumps(content))
+    body = json.dumps({"message": f"key {HALF[:31]} pending"})
+    simulator.add_fault("status", path="*/keys", method="GET", status=422, body=body)
+    with opened(simulator) as client:
+        try:
+            said = [refusal.message for refusal in client.create(["a"], uid=SHOP).refusals]
+        except KeyfleetError as error:
+            said = [error.message]
+    assert said and not any(HALF[:8] in text for text in said), said
+
+
+def test_a_private_key_of_an_earlier_answer_is_no_public_key(simulator: Simulator) -> None:
+    for method, item in (("GET", MADE), ("POST", {**MADE, "label": "b", "user_key": HALF, "password_key": "c"})):
+        simulator.add_fault("status", path="*/keys", method=method, status=200, body=json.dumps({"m2": [item]}))
+    with opened(simulator) as client, pytest.raises(KeyfleetError) as caught:
+        client.keys()
+        client.create(["b"], uid=SHOP)
+    assert caught.value.code == "api_answer_unusable" and HALF[:8] not in caught.value.message
 
 
 @pytest.mark.parametrize("place", ["label", "uid"])
@@ -543,7 +580,7 @@ def test_cookies_are_not_sent_back() -> None:
 @pytest.mark.parametrize("mage_id", ["\ud800", "M" * 256, "..", ""])
 def test_a_mage_id_that_no_address_can_hold(mage_id: str) -> None:
     def answer(exchange: Exchange) -> None:
-        exchange.json(json.dumps({"ust": "made-up", "mage_id": mage_id, "expires_in": 60}))
+        exchange.json(json.dumps({"ust": "made-up-token", "mage_id": mage_id, "expires_in": 60}))
 
     with Loopback(answer) as server, Marketplace(**KeyApi().options(server)) as client:
         with pytest.raises(KeyfleetError) as caught:

@@ -78,8 +78,8 @@ def test_tokens_may_be_long_and_many_and_begin_alike() -> None:
 def test_private_keys_that_the_server_told_are_secrets_from_then_on() -> None:
     speaker = voice()
     halves = ["0f1e2d3c4b5a69788796a5b4c3d2e1f0", "f" * 31 + "0"]
-    speaker.hide_keys(halves[:1])
-    speaker.hide_keys(halves[1:])
+    speaker.hide_keys([{"password_key": half} for half in halves[:1]])
+    speaker.hide_keys({"m2": [{"password_key": half} for half in halves[1:]], "m1": {"password_key": 7}})
     for half in halves:
         for form in (half[:31], base64.b64encode(half.encode()).decode(), f"{half[:8]}-{half[8:]}"):
             assert speaker.shown(f"Pair {form} is locked") == ""
