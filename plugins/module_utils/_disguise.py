@@ -16,7 +16,7 @@ import sys
 from typing import Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
 from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line, safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import REPLACEMENT, one_line
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
 # Characters.
@@ -36,8 +36,9 @@ _BACKSLASH = re.compile(
 )
 _OCTAL, _ITSELF = 5, 6
 _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
-# More digits than Python reads.
-_ENDLESS = re.compile(r"&#[0-9]{4000,};?")
+# Of no character; a number of thousands of digits is one that Python does not read.
+_LEADING_ZEROS = re.compile(r"&#0+(?=[0-9])")
+_NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
 
 Quote = Callable[[str], str]
 
@@ -86,16 +87,15 @@ class Secrets:
         return rows
 
 
-def quoting(public_key: str, private_key: str, *others: Secrets, runs: Optional[Pattern[str]] = None) -> Quote:
+def quoting(public_key: str, private_key: str, *others: Secrets) -> Quote:
     """A function that makes a server's text fit to be shown: one printable line of limited length.
 
-    It is empty where a part of the pair's own secrets or of ``others`` stands in it. ``runs`` become asterisks.
+    It is empty where a part of the pair's own secrets or of ``others`` stands in it.
     """
     hidden = (Secrets([(public_key, private_key)], shortest=1), *others)
 
     def quote(text: str) -> str:
-        line = one_line(text, None)
-        shown = safe(runs.sub("***", line) if runs else line, TEXT_LIMIT)
+        shown = one_line(text, TEXT_LIMIT)
         return "" if not shown or any(secrets.stand_in(shown) for secrets in hidden) else shown
 
     return quote
@@ -137,8 +137,12 @@ def unescaped(text: str) -> Tuple[str, ...]:
     Every language leaves other characters as they are.
     """
     address = _resolved(_PERCENT_U, text)
-    references = html.unescape(_ENDLESS.sub("", text))
-    return unquote(address), unquote(address.replace("+", " ")), references, _resolved(_BACKSLASH, text)
+    return unquote(address), unquote(address.replace("+", " ")), from_html(text), _resolved(_BACKSLASH, text)
+
+
+def from_html(text: str) -> str:
+    """The text with HTML's character references resolved; those of no character are left out."""
+    return html.unescape(_NO_CHARACTER.sub("", _LEADING_ZEROS.sub("&#", text)))
 
 
 def _resolved(escapes: Pattern[str], text: str) -> str:

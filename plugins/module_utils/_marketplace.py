@@ -13,7 +13,7 @@ import re
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Type
 from urllib.parse import quote
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
@@ -78,6 +78,9 @@ class Marketplace:
             validate_certs=validate_certs,
         )
         self._sleep = sleep
+        # Of every answer: what is shown of one may be the private key of another.
+        self._shown: Set[str] = set()
+        self._private_keys: Set[str] = set()
 
     def __enter__(self) -> Marketplace:
         return self
@@ -181,9 +184,10 @@ class Marketplace:
 
     def _keys(self, items: Sequence[Mapping[str, Any]], doing: str, *, lost: bool = False) -> List[MarketplaceKey]:
         keys = [self._key(item, doing, lost=lost) for item in items]
-        voice = self._line.voice
         shown = {self.mage_id, *(text for key in keys for text in (key.label, key.uid, key.public_key))}
-        if voice.private_keys & shown or voice.repeats(" ".join(shown)):
+        self._shown |= shown
+        self._private_keys |= {key.private_key for key in keys}
+        if self._private_keys & self._shown or self._line.voice.repeats(" ".join(shown)):
             raise unreadable(doing, "it has a secret where results show it", lost=lost)
         return keys
 

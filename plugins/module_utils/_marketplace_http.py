@@ -250,11 +250,9 @@ class Line:
 
     def _json(self, answer: Answer, doing: str) -> Any:
         try:
-            content = json_value(answer.body)
+            return json_value(answer.body)
         except ValueError:
             raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
-        self.voice.hide_keys(content)
-        return content
 
 
 def _session() -> Any:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional, Set
+from typing import Any, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting, unescaped
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object
 
-# Halves of keys, and whatever else machines make. No message needs one.
-_DIGITS = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
+# Parts of keys, also in base64 or with hyphens, and of tokens. No message needs one.
+_MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)
 _CODE = re.compile(r"[0-9]{1,9}\Z")
 _CODES = {403: "api_forbidden", 429: "api_rate_limited"}
 # The server, or something in between, has not waited: what was asked for may be done all the same.
@@ -29,38 +29,28 @@ _HINTS = {
 
 
 class Voice:
-    """Makes the server's text fit to be shown: one line of limited length, without the secrets of the session."""
+    """Makes the server's text fit to be shown: one line of limited length, without secrets.
+
+    Those of the session are known. A private key need not be, since it may come in any answer, also behind the text.
+    """
 
     def __init__(self, application_id: str, application_secret: str) -> None:
         self._pairs = [(application_id, application_secret)]
-        self.private_keys: Set[str] = set()
-        self._keys = Secrets(())
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
         self._pairs.append(("", token))
 
-    def hide_keys(self, content: object) -> None:
-        """From now on every private key in an answer is a secret, whatever the rest of it is worth."""
-        rest = [content]
-        while rest:
-            one = rest.pop()
-            if isinstance(one, dict):
-                rest += one.values()
-                if isinstance(one.get("password_key"), str):
-                    self.private_keys.add(one["password_key"])
-            elif isinstance(one, list):
-                rest += one
-        self._keys = Secrets(("", one) for one in self.private_keys)
-
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
-        quote = quoting(*self._pairs[0], Secrets(self._pairs[1:]), self._keys, runs=_DIGITS)
-        return quote(text) if isinstance(text, str) else ""
+        if not isinstance(text, str):
+            return ""
+        shown = quoting(*self._pairs[0], Secrets(self._pairs[1:]))(_MACHINE_MADE.sub("***", text))
+        return "" if any(map(_MACHINE_MADE.search, unescaped(shown))) else shown
 
-    def repeats(self, text: object) -> bool:
-        """Whether a part of the secret of the application or of a token stands in it."""
-        return isinstance(text, str) and Secrets(self._pairs, in_lists=True).stand_in(text)
+    def repeats(self, text: str) -> bool:
+        """Whether a part of the secret of the application or of a token stands in a list."""
+        return Secrets(self._pairs, in_lists=True).stand_in(text)
 
 
 def number(value: Any) -> Optional[int]:
@@ -95,7 +85,6 @@ def refused(
 ) -> KeyfleetError:
     """The failure for a whole call. ``lost``: a server that breaks down in its work may have done it."""
     content = json_object(body) or {}
-    voice.hide_keys(content)
     code = number(content.get("code"))
     if status >= 500:
         name = "api_unavailable"

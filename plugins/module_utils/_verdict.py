@@ -9,17 +9,14 @@ The status alone decides; the server's own words are only shown. A 401 has been 
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import TEXT_LIMIT, Quote
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Quote, from_html
 from ansible_collections.keyfleet.magento.plugins.module_utils._json_values import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
-# Characters; more than is shown, since what is written as an escape becomes shorter.
-_LONGEST_TITLE = 4 * TEXT_LIMIT
 _BLANKS = b" \t\r\n"
 
 _STATUS = {
@@ -127,8 +124,7 @@ def server_text(body: bytes, content_type: str) -> str:
         return next((found for found in known if isinstance(found, str) and found.strip()), "")
     if "html" in content_type or text.lstrip()[:1] == "<":
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
-        # A longer one could hold a number of more digits than Python reads.
-        return html.unescape(title.group(1)[:_LONGEST_TITLE]) if title else ""
+        return from_html(title.group(1)) if title else ""
     return text if content_type.startswith("text/plain") else ""
 
 

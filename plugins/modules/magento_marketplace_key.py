@@ -133,8 +133,7 @@ marketplace_keys:
 refusals:
   description:
     - What the API did not create, label by label, with its own code and message.
-    - The message is empty where a part of a secret stands in it, and where the account has more than a thousand keys,
-      which are too many to look for.
+    - A message has asterisks for what may be a key, and is empty where a part of a secret stands in it.
   returned: failure
   type: list
   elements: dict

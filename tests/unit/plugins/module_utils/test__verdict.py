@@ -169,15 +169,13 @@ def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> No
         ("[" * 100000, "application/json", ""),
         ("<title" * 100_000, "text/html", ""),
         ("<title>" * 100_000 + "Sign in</title>", "text/html", "Sign in"),
-        (f"<title>Sign in &#{'9' * 5_000};</title>", "text/html", None),
-        ("<title>" + "&#97;" * 300 + "</title>", "text/html", "a" * 240),
-        ("<title>" + "&#97;" * 4_000 + "</title>", "text/html", "a" * 240),
+        (f"<title>Sign in &#{'9' * 5_000};&#{'0' * 5_000}97;</title>", "text/html", "Sign in a"),
+        ("<title>x&#0000000097; &#123456789;</title>", "text/html", "xa "),
         ("<title>Sign in to R&D</title>", "text/html", "Sign in to R&D"),
     ],
 )
-def test_the_words_of_the_server(body: str, kind: str, shown: Optional[str]) -> None:
-    words = server_text(body.encode(), kind)
-    assert words == shown if shown is not None else words.startswith("Sign in")
+def test_the_words_of_the_server(body: str, kind: str, shown: str) -> None:
+    assert server_text(body.encode(), kind) == shown
 
 
 # Packages
