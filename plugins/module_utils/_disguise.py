@@ -36,9 +36,9 @@ _BACKSLASH = re.compile(
 )
 _OCTAL, _ITSELF = 5, 6
 _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
-# Of no character; a number of thousands of digits is one that Python does not read.
-_LEADING_ZEROS = re.compile(r"&#0+(?=[0-9])")
-_NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
+_REFERENCE = re.compile(r"&#0*([0-9]+)(;?)")
+# Digits that no character has. Python does not read a number of thousands of them.
+_TOO_MANY = 8
 
 Quote = Callable[[str], str]
 
@@ -61,7 +61,7 @@ class Secrets:
         if self._rows is None:
             # Only now: most pairs of a report meet no text.
             self._rows = self._all_rows()
-        views = {view.casefold() for view in (text, one_line(text, None), *unescaped(text))}
+        views = {one.casefold() for view in {text, *unescaped(text)} for one in (view, one_line(view, None))}
         return any(
             not rows.isdisjoint(view[at : at + size] for at in range(len(view) - size + 1))
             for size, rows in self._rows.items()
@@ -141,8 +141,12 @@ def unescaped(text: str) -> Tuple[str, ...]:
 
 
 def from_html(text: str) -> str:
-    """The text with HTML's character references resolved; those of no character are left out."""
-    return html.unescape(_NO_CHARACTER.sub("", _LEADING_ZEROS.sub("&#", text)))
+    """The text with HTML's character references resolved."""
+    return html.unescape(_REFERENCE.sub(_short_reference, text))
+
+
+def _short_reference(found: Match[str]) -> str:
+    return f"&#{found[1]}{found[2]}" if len(found[1]) < _TOO_MANY else REPLACEMENT
 
 
 def _resolved(escapes: Pattern[str], text: str) -> str:

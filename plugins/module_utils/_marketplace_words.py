@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import Secrets, quoting, unescaped
+from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import TEXT_LIMIT, Secrets, unescaped
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import json_object
 
 # Parts of keys, also in base64 or with hyphens, and of tokens. No message needs one.
@@ -45,7 +46,11 @@ class Voice:
         """Nothing for what is no text."""
         if not isinstance(text, str):
             return ""
-        shown = quoting(*self._pairs[0], Secrets(self._pairs[1:]))(_MACHINE_MADE.sub("***", text))
+        line = one_line(text)
+        # Before anything is masked: the rest of a secret is no longer known as one.
+        if Secrets(self._pairs[:1], shortest=1).stand_in(line) or Secrets(self._pairs[1:]).stand_in(line):
+            return ""
+        shown = one_line(_MACHINE_MADE.sub("***", line), TEXT_LIMIT)
         return "" if any(map(_MACHINE_MADE.search, unescaped(shown))) else shown
 
     def repeats(self, text: str) -> bool:

@@ -192,7 +192,7 @@ def test_a_server_that_repeats_secrets_is_not_quoted_with_them(
 ) -> None:
     arrange(simulator)
     error = failing(simulator)
-    assert "You said ***" in error.message
+    assert "You said" not in error.message
     assert not [name for name, text in _echoes(simulator).items() if text in error.message]
 
 

@@ -113,6 +113,9 @@ def test_forms_that_other_languages_write(form: str) -> None:
     [
         ("pass&notw&notd", html.unescape("pass&notw&notd")),
         ("two  bl\tan  ks", "two bl an ks"),
+        ("two bla nks", "two&nbsp;bla&nbsp;nks"),
+        ("two bla nks", "two%C2%A0bla%C2%A0nks"),
+        ("two bla nks", "two\\u00a0bla\\u00a0nks"),
         ("a.b*c+(d)[e]", "A.B*C+(D)[E]"),
         ("a\xdfb\xdfc\xdfd\xdfe\xdf", "a\xdfb\xdfc\xdfd\xdfe\xdf"),
         ("a/b/c/d/e/f", "a\\/b\\/c\\/d\\/e\\/f"),
@@ -141,6 +144,13 @@ def test_a_password_that_is_no_utf_8() -> None:
     quote = quoting("user", data.decode("utf-8", "surrogateescape"))
     for form in (base64.b64encode(b"user:" + data).decode(), data.decode("utf-8", "replace"), percent_encode(data)):
         assert quote(f"<{form}>") == ""
+
+
+@pytest.mark.parametrize("secret", ["&#1&#99999999;" + "2" * 5000, "&#" + "0" * 5000 + "97;", "&#x" + "f" * 5000 + ";"])
+def test_a_secret_of_endless_references(secret: str) -> None:
+    quote = quoting("u", "another-made-up", Secrets([("b", secret)]))
+    assert quote("Others.") == "Others." and quote(f"Others: {secret}") == ""
+    assert Secrets([("b", secret)], in_lists=True).stand_in(secret) and not Secrets([], in_lists=True).stand_in(secret)
 
 
 def test_escapes_of_no_character() -> None:

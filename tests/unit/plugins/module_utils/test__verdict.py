@@ -169,8 +169,9 @@ def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> No
         ("[" * 100000, "application/json", ""),
         ("<title" * 100_000, "text/html", ""),
         ("<title>" * 100_000 + "Sign in</title>", "text/html", "Sign in"),
-        (f"<title>Sign in &#{'9' * 5_000};&#{'0' * 5_000}97;</title>", "text/html", "Sign in a"),
-        ("<title>x&#0000000097; &#123456789;</title>", "text/html", "xa "),
+        (f"<title>Sign in &#{'9' * 5_000};&#{'0' * 5_000}97;</title>", "text/html", "Sign in \ufffda"),
+        ("<title>x&#0000000097; &#123456789;</title>", "text/html", "xa \ufffd"),
+        (f"<title>&#1&#99999999;{'2' * 5_000}&#000&#0;</title>", "text/html", f"\ufffd{'2' * 5_000}\ufffd\ufffd"),
         ("<title>Sign in to R&D</title>", "text/html", "Sign in to R&D"),
     ],
 )
