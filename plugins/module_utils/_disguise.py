@@ -32,7 +32,7 @@ _LONGEST_SECRET = 8192
 _MOST_ROWS = 250_000
 
 _BACKSLASH = re.compile(
-    r"\\(?:[ux]\{([0-9a-f]{1,8})\}|(?-i:u)([0-9a-f]{4})|(?-i:U)([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{1,3})|(.))", re.I
+    r"\\(?:[ux]\{([0-9a-f]{1,8})\}|(?-i:u)([0-9a-f]{4})|(?-i:U)([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{1,3})|([\W_]))", re.I
 )
 _OCTAL, _ITSELF = 5, 6
 _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)

@@ -185,8 +185,8 @@ class Marketplace:
     def _keys(self, items: Sequence[Mapping[str, Any]], doing: str, *, lost: bool = False) -> List[MarketplaceKey]:
         keys = [self._key(item, doing, lost=lost) for item in items]
         shown = {self.mage_id, *(text for key in keys for text in (key.label, key.uid, key.public_key))}
-        self._shown |= shown
-        self._private_keys |= {key.private_key for key in keys}
+        self._shown |= {text.casefold() for text in shown}
+        self._private_keys |= {key.private_key.casefold() for key in keys}
         if self._private_keys & self._shown or self._line.voice.repeats(" ".join(shown)):
             raise unreadable(doing, "it has a secret where results show it", lost=lost)
         return keys

@@ -37,10 +37,13 @@ class Voice:
 
     def __init__(self, application_id: str, application_secret: str) -> None:
         self._pairs = [(application_id, application_secret)]
+        self._application = Secrets(self._pairs, shortest=1)
+        self._tokens = Secrets(())
 
     def hide(self, token: str) -> None:
         """From now on this token is a secret, too."""
         self._pairs.append(("", token))
+        self._tokens = Secrets(self._pairs[1:])
 
     def shown(self, text: object) -> str:
         """Nothing for what is no text."""
@@ -48,7 +51,7 @@ class Voice:
             return ""
         line = one_line(text)
         # Before anything is masked: the rest of a secret is no longer known as one.
-        if Secrets(self._pairs[:1], shortest=1).stand_in(line) or Secrets(self._pairs[1:]).stand_in(line):
+        if self._application.stand_in(line) or self._tokens.stand_in(line):
             return ""
         shown = one_line(_MACHINE_MADE.sub("***", line), TEXT_LIMIT)
         return "" if any(map(_MACHINE_MADE.search, unescaped(shown))) else shown

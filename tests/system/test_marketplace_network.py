@@ -285,7 +285,7 @@ def test_private_keys_are_not_quoted_whatever_answer_told_them(
     assert said and not any(HALF[:8] in text for text in said), said
 
 
-@pytest.mark.parametrize("halves", [("a", HALF, HALF, "c"), (HALF, "c", "a", HALF)])
+@pytest.mark.parametrize("halves", [("a", HALF, HALF, "c"), (HALF, "c", "a", HALF), ("a", HALF, HALF.upper(), "c")])
 def test_what_is_a_private_key_once_is_no_public_key(simulator: Simulator, halves: tuple[str, str, str, str]) -> None:
     for method, label, half, other in (("GET", "d", *halves[:2]), ("POST", "e", *halves[2:])):
         body = json.dumps({"m2": [{"uid": SHOP, "label": label, "user_key": half, "password_key": other}]})
