@@ -275,8 +275,8 @@ def test_private_keys_are_not_quoted_whatever_answer_told_them(
     simulator: Simulator, status: int, content: object
 ) -> None:
     simulator.add_fault("status", path="*/keys", method="POST", status=status, body=json.dumps(content))
-    for status, body in ((200, {"m2": [{**MADE, "label": "z"}]}), (422, {"message": SAID})):
-        simulator.add_fault("status", path="*/keys", method="GET", status=status, body=json.dumps(body), count=1)
+    for then, body in ((200, {"m2": [{**MADE, "label": "z"}]}), (422, {"message": SAID})):
+        simulator.add_fault("status", path="*/keys", method="GET", status=then, body=json.dumps(body), count=1)
     with opened(simulator) as client:
         try:
             said = [refusal.message for refusal in client.create(["a"], uid=SHOP).refusals]
