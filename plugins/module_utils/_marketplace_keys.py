@@ -21,6 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan
     refusals_in_words,
     selected,
     step_row,
+    unknown_labels,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     ArgumentSpec,
@@ -123,17 +124,15 @@ def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[Marketp
     """
     now: Dict[str, Optional[MarketplaceKey]] = {}
     refusals: Tuple[Refusal, ...] = ()
-    there = {step.label: step.there for step in plan.steps}
     try:
         if plan.create:
             made = client.create(plan.create, uid=plan.uid)
             refusals = made.refusals
             now.update((key.label, key) for key in made.keys)
         for step in plan.switch:
-            key = now.get(step.label) or there[step.label]
-            if key is not None and step.enabled is not None:
+            if step.there is not None and step.enabled is not None:
                 client.set_enabled(step.label, uid=plan.uid, enabled=step.enabled)
-                now[step.label] = replace(key, enabled=step.enabled)
+                now[step.label] = replace(step.there, enabled=step.enabled)
         for label in plan.delete:
             client.delete(label, uid=plan.uid)
             now[label] = None
@@ -183,7 +182,7 @@ def pairs_by_label(client: Marketplace, labels: Sequence[Any], *, uid: Optional[
     wanted = wanted_labels(labels)
     owner = _owner(uid, client)
     found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}
-    for label in wanted:
-        if label not in found:
-            raise KeyfleetError("unknown_label", f"{owner} has no key called {label!r}")
+    unknown = [label for label in wanted if label not in found]
+    if unknown:
+        raise unknown_labels(unknown, owner=owner, known=found)
     return [key_row(found[str(label)], include_private_key=True) for label in labels]

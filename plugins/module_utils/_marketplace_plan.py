@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from difflib import get_close_matches
+from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
@@ -60,15 +61,13 @@ class KeyPlan:
 
     @property
     def create(self) -> List[str]:
-        """Labels to create, whatever they shall be afterwards."""
+        """Labels to create. A new key is enabled."""
         return [step.label for step in self.steps if step.action == "created"]
 
     @property
     def switch(self) -> List[Step]:
-        """Keys to enable or disable. A new key is enabled, so one that shall not be is switched off at once."""
-        return [
-            s for s in self.steps if s.action in ("enabled", "disabled") or (s.action == "created" and not s.enabled)
-        ]
+        """Keys to enable or disable."""
+        return [step for step in self.steps if step.action in ("enabled", "disabled")]
 
     @property
     def delete(self) -> List[str]:
@@ -107,9 +106,21 @@ def refusals_in_words(refusals: Sequence[Refusal], *, asked: int) -> str:
     return f"{len(refusals)} of {asked} keys were not created: {'; '.join(parts)}"
 
 
+def unknown_labels(labels: Sequence[str], *, owner: str, known: Collection[str]) -> KeyfleetError:
+    """The error ``unknown_label`` for ``labels``, with the labels among ``known`` that were probably meant."""
+    folded = {label.casefold(): label for label in known if len(label) <= LABEL_LIMIT}
+    parts = []
+    for label in labels[:_NAMED]:
+        near = get_close_matches(label.casefold(), folded)
+        meant = f" (there is {', '.join(repr(folded[match]) for match in near)})" if near else ""
+        parts.append(f"{label!r}{meant}")
+    others = f" and {len(labels) - _NAMED} others" if len(labels) > _NAMED else ""
+    return KeyfleetError("unknown_label", f"{owner} has no key called {', '.join(parts)}{others}")
+
+
 def _present(label: str, there: Optional[MarketplaceKey], enabled: Optional[bool]) -> Step:
     if there is None:
-        return Step(label, None, "created", enabled is not False)
+        return Step(label, None, "created", True)
     if enabled is None or enabled == there.enabled:
         return Step(label, there, "unchanged", there.enabled)
     return Step(label, there, "enabled" if enabled else "disabled", enabled)
@@ -126,10 +137,14 @@ def plan_keys(
 ) -> KeyPlan:
     """The plan for ``labels`` of ``uid``; the same label of another owner is another key.
 
-    Raises `KeyfleetError` ``key_enabled`` if an enabled key would be deleted without ``delete_enabled``.
+    Raises `KeyfleetError` ``unknown_label`` if a key that does not exist would be disabled, ``key_enabled`` if an
+    enabled key would be deleted without ``delete_enabled``.
     """
     owned = {key.label: key for key in keys if key.uid == uid}
     if present:
+        unknown = [label for label in labels if label not in owned]
+        if unknown and enabled is False:
+            raise unknown_labels(unknown, owner=uid, known=owned)
         return KeyPlan(tuple(_present(label, owned.get(label), enabled) for label in labels), uid)
     alive = [label for label in labels if label in owned and owned[label].enabled]
     if alive and not delete_enabled:

@@ -42,6 +42,8 @@ options:
   enabled:
     description:
       - Whether the keys shall be enabled. Without it, existing keys are left as they are, and new ones are enabled.
+      - With V(false), a label that O(uid) does not have is an error, since a mistyped label would leave the key that was
+        meant enabled. The message names the labels that are like it, and no key is created or changed.
       - It has no meaning with O(state=absent).
     type: bool
   delete_enabled:
@@ -142,7 +144,7 @@ code:
   description: Stable code of the failure.
   returned: failure
   type: str
-  sample: key_enabled
+  sample: unknown_label
 """
 
 from typing import Any, Dict, Mapping

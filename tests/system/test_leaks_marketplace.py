@@ -92,7 +92,7 @@ def test_the_life_of_keys(account: Lab) -> None:
     halves = {"public_key": "{{ pair.public_key }}", "private_key": "{{ pair.private_key }}"}
     text = "{{ {'public_key': pair.public_key, 'private_key': pair.private_key} | keyfleet.magento.composer_auth_env }}"
     steps = [
-        task("foretold", KEY, labels=NEW, enabled=False, check_mode=True, **api),
+        task("foretold", KEY, labels=NEW, check_mode=True, **api),
         task("made", KEY, labels=NEW, **api),
         task("changed", KEY, labels=NEW, enabled=False, **api),
         task("listed", INFO, **api),

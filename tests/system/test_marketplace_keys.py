@@ -63,7 +63,6 @@ def _differences(before: dict[Any, Any], after: dict[Any, Any]) -> list[Any]:
     [
         ({"labels": ["a", "b c"]}, 2, [("a", "created", True), ("b c", "created", True)]),
         ({"labels": ["web", "a"]}, 1, [("web", "unchanged", True), ("a", "created", True)]),
-        ({"label": "a", "enabled": False}, 1, [("a", "created", False)]),
         ({"label": "a", "enabled": True}, 1, [("a", "created", True)]),
         ({"label": "web", "uid": ORGANISATION}, 1, [("web", "created", True)]),
         ({"labels": ODD}, len(ODD), [(label, "created", True) for label in ODD]),
@@ -159,7 +158,8 @@ def test_five_hundred_labels(simulator: Simulator) -> None:
 def test_part_of_a_batch_fails(simulator: Simulator) -> None:
     simulator.set_switch("api_fail_label", "bad*")
     labels = ["good 1", "bad 1", "web", "good 2", "bad 2"]
-    answer = manage(simulator, {"labels": labels, "enabled": False})
+    simulator.disable_key(simulator.key("shop", "web")[0])
+    answer = manage(simulator, {"labels": labels, "enabled": True})
     assert answer.code == "keys_not_created"
     assert answer.result["changed"] is True
     message = "This pair cannot be changed at the moment."
@@ -169,11 +169,11 @@ def test_part_of_a_batch_fails(simulator: Simulator) -> None:
     ]
     assert f"2 of 4 keys were not created: 'bad 1', 'bad 2': {message} (code 1210)" in answer.result["msg"]
     # The others have become what they were to be.
-    assert rows(answer) == [("good 1", "created", False), ("web", "disabled", False), ("good 2", "created", False)]
+    assert rows(answer) == [("good 1", "created", True), ("web", "enabled", True), ("good 2", "created", True)]
     there = pairs(simulator)
-    assert [there["", label]["enabled"] for label in ("good 1", "web", "good 2")] == [False] * 3
+    assert [there["", label]["enabled"] for label in ("good 1", "web", "good 2")] == [True] * 3
     simulator.set_switch("api_fail_label", None)
-    again = manage(simulator, {"labels": labels, "enabled": False})
+    again = manage(simulator, {"labels": labels, "enabled": True})
     assert [row["action"] for row in again.result["marketplace_keys"]] == [
         "unchanged",
         "created",
@@ -211,9 +211,9 @@ def test_a_batch_that_is_too_large_as_a_whole(simulator: Simulator) -> None:
 
 def test_a_change_that_fails_in_the_middle_tells_what_came_before(simulator: Simulator) -> None:
     simulator.set_switch("api_fail_label", "ci")
-    answer = manage(simulator, {"labels": ["new", "web", "ci", "old"], "enabled": False})
+    answer = manage(simulator, {"labels": ["web", "ci", "old"], "enabled": False})
     assert (answer.code, answer.result["changed"]) == ("api_refused", True)
-    assert rows(answer) == [("new", "created", False), ("web", "disabled", False)]
+    assert rows(answer) == [("web", "disabled", False)]
     simulator.reset()
     simulator.disable_key(simulator.key("shop", "web")[0])
     simulator.set_switch("api_fail_label", "web")
@@ -221,13 +221,13 @@ def test_a_change_that_fails_in_the_middle_tells_what_came_before(simulator: Sim
     assert (answer.code, rows(answer)) == ("api_refused", [("old", "deleted", None)])
 
 
-def test_a_new_key_that_could_not_be_disabled_is_shown_enabled(simulator: Simulator) -> None:
-    simulator.add_fault("status", method="PUT", path=KEYS, status=403)
-    answer = manage(simulator, {"label": "a", "enabled": False})
-    assert answer.code == "api_forbidden"
-    assert rows(answer) == [("a", "created", True)]
-    simulator.clear_faults()
-    assert rows(manage(simulator, {"label": "a", "enabled": False})) == [("a", "disabled", False)]
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_mistyped_label_is_not_created_disabled(simulator: Simulator, check_mode: bool) -> None:
+    before = pairs(simulator)
+    answer = manage(simulator, {"labels": ["web", "cii", "new"], "enabled": False}, check_mode=check_mode)
+    assert (answer.code, answer.result["changed"], answer.result["marketplace_keys"]) == ("unknown_label", False, [])
+    assert answer.result["msg"] == f"{SHOP} has no key called 'cii' (there is 'ci'), 'new'"
+    assert pairs(simulator) == before
 
 
 LIVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -265,10 +265,10 @@ def test_a_bad_day_changes_nothing_in_what_comes_out(simulator: Simulator, troub
     else:
         for method in ("GET", "POST", "PUT"):
             simulator.add_fault(trouble, method=method, path=KEYS, count=1)
-    answer = manage(simulator, {"label": label, "enabled": False})
+    answer = manage(simulator, {"label": label, "enabled": label == "new"})
     assert answer.code == "", answer.result
-    assert pairs(simulator)["", label]["enabled"] is False
-    assert rows(answer) == [(label, "created" if label == "new" else "disabled", False)]
+    assert pairs(simulator)["", label]["enabled"] is (label == "new")
+    assert rows(answer) == [(label, "created" if label == "new" else "disabled", label == "new")]
 
 
 @pytest.mark.parametrize("status", ["401", "403", "404", "429", "500", "503"])

@@ -63,12 +63,7 @@ def told(made: KeyPlan) -> List[str]:
         (["on", "off"], {"enabled": False}, ["disable on"]),
         (["new"], {}, ["create new"]),
         (["new"], {"enabled": True}, ["create new"]),
-        (["new"], {"enabled": False}, ["create new", "disable new"]),
-        (
-            ["new", "on", "newer", "off"],
-            {"enabled": False},
-            ["create new,newer", "disable new", "disable on", "disable newer"],
-        ),
+        (["new", "off", "newer"], {"enabled": True}, ["create new,newer", "enable off"]),
         # The same label of another owner is another key.
         (["theirs"], {}, ["create theirs"]),
         (["on"], {"uid": ORG, "enabled": True}, ["enable on"]),
@@ -85,6 +80,34 @@ def test_the_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) 
     assert told(made) == calls
     assert made.changed is bool(calls)
     assert [step.label for step in made.steps] == labels
+
+
+@pytest.mark.parametrize(
+    ("label", "there", "words"),
+    [
+        ("laptop of J Doe", ["laptop of J. Doe", "ci", "web-20260101"], "'laptop of J Doe' (there is 'laptop of J. Doe')"),
+        ("CI", ["ci"], "'CI' (there is 'ci')"),
+        ("web-2026011", ["ci", "web-20260111", "web-20260101"], "(there is 'web-20260111', 'web-20260101')"),
+        ("laptop", ["ci"], f"{ME} has no key called 'laptop'"),
+        ("laptop", [], f"{ME} has no key called 'laptop'"),
+        # Only the labels of the same owner.
+        ("theirs", [], "'theirs'"),
+        ("w" * 32, ["w" * 33], "'" + "w" * 32 + "'"),
+    ],
+)
+def test_a_label_that_does_not_exist_is_not_disabled(label: str, there: List[str], words: str) -> None:
+    account = [key(name) for name in there] + [key("theirs", ORG)]
+    for labels in ([label], [label, *there], [*there, label]):
+        with pytest.raises(KeyfleetError) as caught:
+            plan_keys(account, labels=labels, uid=ME, present=True, enabled=False, delete_enabled=False)
+        assert caught.value.code == "unknown_label"
+        assert caught.value.message.endswith(words)
+
+
+def test_of_many_unknown_labels_five_are_named() -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        plan(*(f"none {number}" for number in range(7)), enabled=False)
+    assert "'none 4' and 2 others" in caught.value.message and "none 5" not in caught.value.message
 
 
 def test_an_enabled_key_is_not_deleted_unasked_and_nothing_else_happens() -> None:
@@ -116,7 +139,6 @@ def test_the_diff_names_fingerprints(labels: List[str], wanted: Dict[str, Any], 
 
 def test_the_diff_of_a_new_key_is_what_check_mode_can_know() -> None:
     assert diff_of(plan("new"))["after"] == f"new ({ME}): enabled\n"
-    assert diff_of(plan("new", enabled=False))["after"] == f"new ({ME}): disabled\n"
 
 
 @pytest.mark.parametrize(("public_key", "shown"), [("a\nforged: line", "a forged: line"), ("k" * 40, "set")])
@@ -141,11 +163,10 @@ def test_rows_hold_no_private_key_unless_asked() -> None:
 
 
 def test_a_row_tells_the_key_as_it_is_afterwards() -> None:
-    step = plan("new", enabled=False).steps[0]
+    step = plan("new").steps[0]
     assert step_row(step, ME) == {
-        "label": "new", "uid": ME, "public_key": None, "fingerprint": None, "enabled": False, "action": "created",
+        "label": "new", "uid": ME, "public_key": None, "fingerprint": None, "enabled": True, "action": "created",
     }  # fmt: skip
-    # Created, and the call that disables it has not come to pass.
     row = step_row(step, ME, key("new"))
     assert (row["enabled"], row["action"], row["public_key"]) == (True, "created", half("new" + ME))
     row = step_row(plan("off", present=False).steps[0], ME)

@@ -65,18 +65,29 @@ def test_create() -> None:
 
 def test_check_mode_asks_and_changes_nothing() -> None:
     api = KeyApi()
-    api.add("there")
-    predicted = run(api, check_mode=True, labels=["new", "there"], enabled=False)
+    api.add("there", enabled=False)
+    predicted = run(api, check_mode=True, labels=["new", "there"], enabled=True)
     assert api.calls == ["session", "GET"]
     assert predicted.result["marketplace_keys"] == [
-        row("new", "created", False, public_key=None, fingerprint=None),
-        row("there", "disabled", False),
+        row("new", "created", True, public_key=None, fingerprint=None),
+        row("there", "enabled", True),
     ]
-    real = run(api, labels=["new", "there"], enabled=False)
-    assert api.calls == ["session", "GET", "POST new", "PUT new", "PUT there"]
-    assert real.result["marketplace_keys"] == [row("new", "created", False), row("there", "disabled", False)]
+    real = run(api, labels=["new", "there"], enabled=True)
+    assert api.calls == ["session", "GET", "POST new", "PUT there"]
+    assert real.result["marketplace_keys"] == [row("new", "created", True), row("there", "enabled", True)]
     for name in ("changed", "diff"):
         assert predicted.result[name] == real.result[name]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_mistyped_label_is_not_created_disabled(check_mode: bool) -> None:
+    api = KeyApi()
+    api.add("laptop of J. Doe")
+    api.add("ci")
+    answer = run(api, check_mode=check_mode, labels=["ci", "laptop of J.Doe"], enabled=False)
+    assert (answer.code, answer.result["changed"]) == ("unknown_label", False)
+    assert answer.result["msg"] == f"{ME} has no key called 'laptop of J.Doe' (there is 'laptop of J. Doe')"
+    assert api.calls == ["session", "GET"]
 
 
 def test_delete() -> None:
@@ -98,21 +109,24 @@ def test_delete() -> None:
 def test_another_owner() -> None:
     api = KeyApi()
     api.add("web")
+    answer = run(api, label="web", uid=ORG)
+    assert api.calls == ["session", "GET", "POST web"]
+    assert answer.result["marketplace_keys"][0]["uid"] == ORG
     answer = run(api, label="web", uid=ORG, enabled=False)
-    assert api.calls == ["session", "GET", "POST web", "PUT web"]
+    assert api.calls == ["session", "GET", "PUT web"]
     assert answer.result["marketplace_keys"][0]["uid"] == ORG
     assert [api.keys[uid, "web"]["is_enabled"] for uid in (ME, ORG)] == [True, False]
 
 
 def test_what_the_api_refuses_is_told_with_what_was_done() -> None:
     api = KeyApi()
-    api.add("there")
+    api.add("there", enabled=False)
     api.refused = {"bad": f"Not with {SECRET}."}
-    answer = run(api, labels=["good", "bad", "there"], enabled=False)
+    answer = run(api, labels=["good", "bad", "there"], enabled=True)
     assert answer.code == "keys_not_created"
     assert answer.result["refusals"] == [{"label": "bad", "code": 1208, "message": ""}]
     assert answer.result["changed"] is True
-    assert answer.result["marketplace_keys"] == [row("good", "created", False), row("there", "disabled", False)]
+    assert answer.result["marketplace_keys"] == [row("good", "created", True), row("there", "enabled", True)]
     assert "1 of 2 keys were not created: 'bad': no reason is shown (code 1208)" in answer.result["msg"]
 
 
