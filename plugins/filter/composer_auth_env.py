@@ -19,7 +19,7 @@ def composer_auth_env(variables: object) -> str:
         raise AnsibleFilterError("composer_auth_env: it takes a dictionary of the role's variables")
     try:
         return composer_auth_text(variables)
-    except (KeyfleetError, ValueError) as error:
+    except KeyfleetError as error:
         raise AnsibleFilterError(f"composer_auth_env: {error}") from None
 
 

@@ -84,7 +84,7 @@ def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool)
 
 def _refuse_conflicts(places: Iterable[Place], readings: Mapping[Which, Reading]) -> None:
     """Links may make one file of two paths. Two keys for it would take turns for ever."""
-    asked: Dict[Tuple[str, str], Tuple[str, Edit]] = {}
+    asked: Dict[Tuple[str, str], Tuple[str, Key, Edit]] = {}
     acting: Dict[str, Tuple[str, Identity]] = {}
     for place in places:
         state = readings[place.which].state
@@ -97,13 +97,13 @@ def _refuse_conflicts(places: Iterable[Place], readings: Mapping[Which, Reading]
                 "config.home in the config.json of these users, and at links.",
                 path=place.path,
             )
-        for _key, edit in place.edits:
+        for key, edit in place.edits:
             one_file = (state.real_path, edit.repository)
-            path, there = asked.setdefault(one_file, (place.path, edit))
+            path, other, there = asked.setdefault(one_file, (place.path, key, edit))
             if replace(there, only_existing=False) != replace(edit, only_existing=False):
                 raise bad_options(
                     f"two different keys for {edit.repository} are meant for {path} and {place.path}, "
-                    "which are one file"
+                    f"which are one file: {other.title} and {key.title}"
                 )
 
 
@@ -130,6 +130,7 @@ def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> Lis
     pairs = {(key.repository, key.public_key, key.private_key) for key in doubted}
     return [
         Question(
+            option=key.option,
             repository=key.repository,
             url=key.url,
             public_key=key.public_key or "",
@@ -160,7 +161,7 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
 
     Raises `KeyfleetError`; its details carry ``files``, ``verdicts`` and ``problems`` as far as they were reached.
     """
-    keys = keys_from(params)
+    keys = keys_from(params, prefix=params["option_prefix"])
     found = survey(keys, params, check_mode=check_mode)
     places = list(found.places.values())
     readings = _read(places, replace_malformed=params["malformed"] == "replace", check_mode=check_mode)

@@ -95,7 +95,10 @@ class Survey:
         for other, there in place.edits:
             if other.repository == key.repository:
                 if replace(there, only_existing=edit.only_existing) != edit:
-                    raise bad_options(f"two different keys for {key.repository} are meant for {place.path}")
+                    raise bad_options(
+                        f"two different keys for {key.repository} are meant for {place.path}: "
+                        f"{other.title} and {key.title}"
+                    )
                 # Asked for by name, a second home of a user gets the key whether it has one or not.
                 edit = replace(edit, only_existing=edit.only_existing and there.only_existing)
                 key = other

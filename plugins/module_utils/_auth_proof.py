@@ -13,7 +13,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import file_path, seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host, shown_user
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import key_title, shown_host, shown_user
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
 
 # Of pairs that stand in users' files, which may be any number at addresses that never answer.
@@ -25,7 +25,7 @@ LIMIT_FACTOR = 10  # times the timeout of one answer; a question that has begun 
 class Question:
     """One pair at one address. ``ask`` False: it counts among the answers, but nobody is asked.
 
-    Where not everything can be asked, a lower ``turn`` goes first.
+    Where not everything can be asked, a lower ``turn`` goes first. ``option`` is what messages call the pair.
     """
 
     repository: str
@@ -35,6 +35,17 @@ class Question:
     packages: Tuple[str, ...] = ()
     ask: bool = True
     turn: int = 0
+    option: str = "public key"
+
+    @property
+    def title(self) -> str:
+        """How a message names it."""
+        return key_title(
+            self.option,
+            repository=shown_host(self.repository),
+            public_key=self.public_key,
+            private_key=self.private_key,
+        )
 
     @property
     def pair(self) -> Tuple[Optional[str], ...]:
@@ -55,13 +66,13 @@ def _merged(questions: Sequence[Question]) -> List[Question]:
 class Answer:
     """The verdict on one pair. ``left_out``: it was to be asked about, and the limits of a run kept it from that."""
 
-    public_key: str
+    question: Question
     verdict: Verdict
     left_out: bool = False
 
     def as_result(self) -> Dict[str, Any]:
         """One element of ``verdicts``."""
-        return dict(self.verdict.as_result(), public_key=shown_user(self.public_key))
+        return dict(self.verdict.as_result(), public_key=shown_user(self.question.public_key))
 
 
 def _not_asked(question: Question, why: str) -> Verdict:
@@ -105,7 +116,7 @@ def prove(
         left_out = question.ask and bounded and (asked >= MOST_PAIRS or clock() > end)
         if left_out or not question.ask:
             why = ": so many pairs were found that the limits of one run were reached" if left_out else ""
-            answers[number] = Answer(question.public_key, _not_asked(question, why), left_out)
+            answers[number] = Answer(question, _not_asked(question, why), left_out)
             continue
         asked += 1
         verdict = check(
@@ -117,13 +128,14 @@ def prove(
             connection=connection,
             others=[others],
         )
-        answers[number] = Answer(question.public_key, verdict)
+        answers[number] = Answer(question, verdict)
     return [answers[number] for number in range(len(merged))]
 
 
 def stop_on(answers: Sequence[Answer], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:
     """The failure for the verdicts whose status is in ``fail_on``, or None. ``before`` leads the text."""
-    bad = [answer.verdict for answer in answers if answer.verdict.status in fail_on]
+    bad = [answer for answer in answers if answer.verdict.status in fail_on]
     if not bad:
         return None
-    return KeyfleetError(bad[0].code, before + " ".join(verdict.message for verdict in bad))
+    texts = [f"{answer.question.title}: {answer.verdict.message}" for answer in bad]
+    return KeyfleetError(bad[0].verdict.code, before + " ".join(texts))

@@ -225,7 +225,16 @@ def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) 
     """The pair of the options, or every pair that was found."""
     repository, packages = params["repository"], package_names(params["packages"])
     if given:
-        return [Question(repository, given.url, given.public_key or "", given.private_key, packages)]
+        return [
+            Question(
+                option=given.option,
+                repository=repository,
+                url=given.url,
+                public_key=given.public_key or "",
+                private_key=given.private_key,
+                packages=packages,
+            )
+        ]
     if params["verify"] == "never":
         return []
     url = address(params["url"])

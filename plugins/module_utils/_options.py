@@ -16,6 +16,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     MAGENTO_REPOSITORY,
     host_as_shown,
     key_faults,
+    key_title,
     repository_fault,
 )
 
@@ -48,8 +49,12 @@ _PACKAGE = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:[_.-]+[a-z0-9]+
 
 @dataclass(frozen=True)
 class Key:
-    """One auth key as it shall be on the host. Lists that were left out are empty here."""
+    """One auth key as it shall be on the host. Lists that were left out are empty here.
 
+    ``option`` is what messages call it: the option that has its public half, or the element of a list of keys.
+    """
+
+    option: str
     repository: str
     present: bool
     public_key: Optional[str]
@@ -59,6 +64,13 @@ class Key:
     paths: Tuple[str, ...]
     url: Optional[str]
     packages: Tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """How a message names it."""
+        return key_title(
+            self.option, repository=self.repository, public_key=self.public_key, private_key=self.private_key
+        )
 
 
 def bad_options(message: str) -> KeyfleetError:
@@ -92,13 +104,13 @@ def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, .
     return tuple(dict.fromkeys("/" + "/".join(p for p in item.split("/") if p not in ("", ".")) for item in items))
 
 
-def package_names(value: Optional[Sequence[Any]]) -> Tuple[str, ...]:
+def package_names(value: Optional[Sequence[Any]], *, name: str = "packages") -> Tuple[str, ...]:
     """The packages to look up, lower-case as Composer compares them."""
-    names = tuple(dict.fromkeys(name.lower() for name in listed("packages", value) or ()))
-    for name in names:
-        if not _PACKAGE.match(name):
-            raise bad_options(f"packages: {name!r} is not a package name (vendor/name)")
-    return names
+    packages = tuple(dict.fromkeys(package.lower() for package in listed(name, value) or ()))
+    for package in packages:
+        if not _PACKAGE.match(package):
+            raise bad_options(f"{name}: {package!r} is not a package name (vendor/name)")
+    return packages
 
 
 def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
@@ -149,49 +161,68 @@ def seconds(value: float) -> float:
     return value
 
 
-def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], label: str) -> Tuple[Key, List[str]]:
+def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, element: str) -> Tuple[Key, List[str]]:
+    """``prefix`` stands before the names of the module's options, and ``element`` names one of a list of keys."""
+    own = prefix if item is defaults else f"{element}."
+    option = f"{own}public_key" if item is defaults else element
     repository = MAGENTO_REPOSITORY if item.get("repository") is None else item["repository"]
     fault = repository_fault(repository)
     if fault:
-        raise bad_options(f"{label}repository {host_as_shown(repository)}: {fault}")
+        raise bad_options(f"{own}repository {host_as_shown(repository)}: {fault}")
     own_targets = any(item.get(name) is not None for name in TARGET_SPEC)
-    targets = item if own_targets else defaults
+    targets, where = (item, own) if own_targets else (defaults, prefix)
     present = (item.get("state") or defaults["state"]) == "present"
     public, private = item.get("public_key"), item.get("private_key")
+    title = key_title(option, repository=repository, public_key=public, private_key=private)
     faults: List[str] = []
     if present:
-        for name, value in (("public_key", public), ("private_key", private)):
+        names = (f"{own}public_key", f"{own}private_key")
+        for name, value in zip(names, (public, private)):
             if value is None:
-                raise bad_options(f"{label}{name} is missing (state is present)")
-        faults = key_faults(repository=repository, public_key=public, private_key=private)
+                raise bad_options(f"{title}: {name} is missing (state is present)")
+        faults = key_faults(repository=repository, public_key=public, private_key=private, names=names)
     elif public is not None and (not isinstance(public, str) or not public):
-        faults = ["public_key must be text; leave it out to remove the entry whatever its key is"]
+        faults = [f"{own}public_key must be text; leave it out to remove the entry whatever its key is"]
     key = Key(
+        option=option,
         repository=repository,
         present=present,
         public_key=None if public is None else str(public),
         private_key=str(private) if present else "",
-        users=listed(label + "users", targets.get("users")) or (),
-        projects=absolute(label + "projects", targets.get("projects")) or (),
-        paths=absolute(label + "paths", targets.get("paths")) or (),
-        url=address(item.get("url")),
-        packages=package_names(item.get("packages")),
+        users=listed(f"{where}users", targets.get("users")) or (),
+        projects=absolute(f"{where}projects", targets.get("projects")) or (),
+        paths=absolute(f"{where}paths", targets.get("paths")) or (),
+        url=address(item.get("url"), name=f"{own}url"),
+        packages=package_names(item.get("packages"), name=f"{own}packages"),
     )
-    return key, [f"{label}{repository}: {text}" for text in faults]
+    return key, [f"{title}: {text}" for text in faults]
 
 
-def keys_from(params: Mapping[str, Any]) -> List[Key]:
-    """The keys that the options name, flat or as a list. Raises `KeyfleetError` ``bad_options`` or ``bad_key``."""
-    items = params.get("keys")
-    if items is None:
-        labelled = [(params, "")]
-    elif not items:
-        raise bad_options("keys is an empty list")
-    else:
-        labelled = [(item, f"keys[{number}] ") for number, item in enumerate(items)]
+def keys_from(params: Mapping[str, Any], *, prefix: str = "") -> List[Key]:
+    """The keys that the options name: those of the list, and then the one that is given flat.
+
+    ``prefix`` is what messages put before the names of options. Raises `KeyfleetError` ``bad_options`` or ``bad_key``.
+    """
+    elements = params.get("keys")
+    flat = [name for name in ("public_key", "private_key") if params.get(name) is not None]
+    if elements is not None and not elements:
+        # Usually a variable that came out empty; with state absent it would remove a key that nobody named.
+        raise bad_options(f"{prefix}keys is an empty list; leave it out to mean nothing")
+    if elements is None and not flat and params["state"] == "present":
+        raise bad_options(
+            f"neither {prefix}keys nor {prefix}public_key and {prefix}private_key are set; "
+            f"to remove keys, set {prefix}state to absent"
+        )
+    alone = [n for n in ("repository", "url", "packages") if params.get(n) not in (None, MAGENTO_REPOSITORY)]
+    if elements is not None and not flat and alone:
+        raise bad_options(
+            f"{prefix}{alone[0]} belongs to the key of {prefix}public_key, which is not set; "
+            f"a key in {prefix}keys has its own {alone[0]}"
+        )
+    items = [*(elements or ()), *([params] if flat or elements is None else ())]
     keys, faults = [], []
-    for item, label in labelled:
-        key, wrong = _key(item, params, label)
+    for number, item in enumerate(items):
+        key, wrong = _key(item, params, prefix=prefix, element=f"{prefix}keys[{number}]")
         keys.append(key)
         faults.extend(wrong)
     if faults:

@@ -6,27 +6,30 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from typing import Any, Dict, Mapping
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import HTTP_BASIC, Document, parse, with_entry
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import keys_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._role_keys import PREFIX, role_keys
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options, keys_from
+
+PREFIX = "magento_auth_"
 
 
 def composer_auth_text(variables: Mapping[str, Any]) -> str:
     """One line of JSON with the keys that the role would install for a user, checked by the same rules.
 
     ``variables`` has the role's names without their prefix. Keys that name projects or files only are left out: in the
-    environment they would beat the user's own key everywhere. Raises `KeyfleetError` or ValueError.
+    environment they would beat the user's own key everywhere. Raises `KeyfleetError`.
     """
     given = {name: value for name, value in variables.items() if value is not None}
-    keys = role_keys(given)
-    for state in [given.get("state", "present"), *(key.get("state") or "present" for key in keys)]:
+    listed = given.get("keys", ())
+    if not (isinstance(listed, (list, tuple)) and all(isinstance(key, Mapping) for key in listed)):
+        raise bad_options(f"{PREFIX}keys must be a list of dictionaries")
+    for state in [given.get("state", "present"), *(key.get("state") or "present" for key in listed)]:
         if state not in ("present", "absent"):
-            raise KeyfleetError("bad_options", f"{PREFIX}state is either present or absent")
+            raise bad_options(f"{PREFIX}state is either present or absent")
     document: Document = {}
-    for key in keys_from({"state": "present", **given, "keys": keys}):
+    titles: Dict[str, str] = {}
+    for key in keys_from({"state": "present", **given}, prefix=PREFIX):
         if not key.present or ((key.projects or key.paths) and not key.users):
             continue
         there = document.get(HTTP_BASIC, {}).get(key.repository)
@@ -34,9 +37,11 @@ def composer_auth_text(variables: Mapping[str, Any]) -> str:
             document, repository=key.repository, username=key.public_key or "", password=key.private_key
         )
         if there is not None and changed != document:
-            raise KeyfleetError(
-                "bad_options", f"{PREFIX}keys: two different keys for {key.repository} cannot stand in one environment"
+            raise bad_options(
+                f"two different keys for {key.repository} cannot stand in one environment: "
+                f"{titles[key.repository]} and {key.title}"
             )
+        titles.setdefault(key.repository, key.title)
         document = changed
     text = json.dumps(document, ensure_ascii=True)
     parse(text.encode("ascii"))  # what Composer could not read must not leave here

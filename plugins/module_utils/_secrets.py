@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import List, Optional
+from typing import List, Optional, Tuple
 from urllib.parse import urlsplit
 
 MAGENTO_REPOSITORY = "repo.magento.com"
@@ -110,9 +110,20 @@ def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:
     return f"{name} is not 32 lower-case hex digits (it has {len(value)} characters)"
 
 
-def key_faults(*, repository: str, public_key: object, private_key: object) -> List[str]:
+def key_title(option: str, *, repository: str, public_key: object, private_key: object) -> str:
+    """How a message names a key: the option that it was given by, its public half where that is one, its repository."""
+    is_one = isinstance(public_key, str) and ":" not in public_key and public_key != private_key
+    fault = _half_fault(option, public_key, repository == MAGENTO_REPOSITORY)
+    shown = shown_user(str(public_key)) if is_one and not fault else "set"
+    return f"{option} at {repository}" if shown == "set" else f"{option} {shown} at {repository}"
+
+
+def key_faults(
+    *, repository: str, public_key: object, private_key: object, names: Tuple[str, str] = ("public_key", "private_key")
+) -> List[str]:
     """Why the pair cannot work at ``repository``, in words that quote no value; empty if nothing speaks against it.
 
+    ``names`` are those of the options that the two halves were given by.
     Source of the form: Adobe's installation guide, "Get your authentication keys" (32 characters each). Other hosts
     hand out what they like, so only what is never a credential is refused there.
     """
@@ -120,13 +131,13 @@ def key_faults(*, repository: str, public_key: object, private_key: object) -> L
     faults = [
         fault
         for fault in (
-            _half_fault("public_key", public_key, magento),
-            _half_fault("private_key", private_key, magento),
+            _half_fault(names[0], public_key, magento),
+            _half_fault(names[1], private_key, magento),
         )
         if fault
     ]
     if isinstance(public_key, str) and public_key and public_key == private_key:
-        faults.append("public_key and private_key are the same value")
+        faults.append(f"{names[0]} and {names[1]} are the same value")
     if isinstance(public_key, str) and ":" in public_key:
-        faults.append("public_key has a colon, which HTTP Basic cannot carry in a user name")
+        faults.append(f"{names[0]} has a colon, which HTTP Basic cannot carry in a user name")
     return faults

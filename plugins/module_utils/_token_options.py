@@ -126,10 +126,7 @@ def _token_fault(value: str) -> Optional[str]:
 
 def token_faults(*, host: str, mage_id: object, token: object) -> List[str]:
     """Why the pair cannot work at ``host``, in words that never quote a value. Empty when nothing speaks against it."""
-    faults = [
-        fault.replace("public_key", "mage_id").replace("private_key", "token")
-        for fault in key_faults(repository=host, public_key=mage_id, private_key=token)
-    ]
+    faults = key_faults(repository=host, public_key=mage_id, private_key=token, names=("mage_id", "token"))
     if host == DOWNLOADS_HOST and not faults:
         faults = [fault for fault in (_mage_id_fault(str(mage_id)), _token_fault(str(token))) if fault]
     return faults

@@ -26,6 +26,7 @@ options:
     description:
       - Several keys at once, each with the options that stand flat for one key.
       - A key that names neither users nor projects nor paths takes those that stand beside O(keys).
+      - With O(public_key) and O(private_key) beside it, the key that they make is added to the list.
       - An empty list is an error.
     type: list
     elements: dict
@@ -165,6 +166,12 @@ options:
     elements: str
     choices: [invalid, refused, not_entitled, unknown]
     default: [invalid, refused, not_entitled, unknown]
+  option_prefix:
+    description:
+      - What messages put before the names of the options.
+      - The role P(keyfleet.magento.magento_auth#role) sets it, so that a message names the variable of the role.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - keyfleet.magento.connection
   - keyfleet.magento.attributes
@@ -403,11 +410,11 @@ ARGUMENT_SPEC = dict(
     malformed=dict(type="str", choices=["fail", "replace"], default="fail"),
     verify=dict(type="str", choices=["never", "changed", "always"], default="changed"),
     fail_on=dict(type="list", elements="str", choices=list(FAIL_ON), default=list(FAIL_ON)),
+    option_prefix=dict(type="str", default=""),
     **PAIR_SPEC,
     **TARGET_SPEC,
     **CONNECTION_SPEC,
 )
-MUTUALLY_EXCLUSIVE = [("keys", name) for name in ("public_key", "private_key", "repository", "url", "packages")]
 
 
 def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
@@ -417,7 +424,7 @@ def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
 
 def main() -> None:
     """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, supports_check_mode=True)
+    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:

@@ -101,22 +101,69 @@ def test_both_forms_at_once_are_one_execution_from_the_first_check_on(
         assert asked(simulator) == (0, 0), again.output
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_entitlement_is_looked_up_once_per_key_and_verdicts_are_per_host(
-    own: bool, control: Control, simulator: Simulator, lab: Path
-) -> None:
-    shop, enterprise = key(simulator), key(simulator, "enterprise")
+def test_every_host_that_runs_the_role_looks_its_packages_up(control: Control, simulator: Simulator, lab: Path) -> None:
     control.hosts = {name: {"shop_root": str(give(lab / name, None, 0o755))} for name in ("web1", "web2", "web3")}
-    control.group = role_variables(simulator, packages=[COMMUNITY], **shop)
-    if own:
-        control.hosts["web2"].update(role_variables(simulator, **enterprise))
-    run = control.role({"magento_auth_projects": ["{{ shop_root }}"]})
+    control.group = role_variables(simulator, packages=[COMMUNITY, "made-up/package"], fail_on=[], **key(simulator))
+    # The first host of the play has the same variables and does not run the role.
+    role = "ansible.builtin.include_role: {name: keyfleet.magento.magento_auth}"
+    run = control.play(
+        "- hosts: web\n  gather_facts: false\n  tasks:\n"
+        f"    - {role}\n      when: inventory_hostname != 'web1'\n"
+        "      vars: {magento_auth_projects: ['{{ shop_root }}']}\n"
+    )
     assert run.status == 0, run.output
-    assert asked(simulator) == (3, 2 if own else 1)
-    packages = {host: run.only(host)["verdicts"][0]["packages"] for host in control.hosts}
-    listed = {COMMUNITY: "listed"}
-    assert packages == {"web1": listed, "web2": listed if own else {}, "web3": {}}, run.output
-    assert {run.only(host)["verdicts"][0]["status"] for host in control.hosts} == {"valid"}
+    assert {host: run.only(host)["verdicts"][0]["packages"] for host in ("web2", "web3")} == {
+        host: {COMMUNITY: "listed", "made-up/package": "absent"} for host in ("web2", "web3")
+    }, run.output
+
+
+def test_a_variable_of_another_host_is_not_looked_at(control: Control, simulator: Simulator, lab: Path) -> None:
+    control.hosts = {name: {"shop_root": str(give(lab / name, None, 0o755))} for name in ("web1", "web2")}
+    control.hosts["web1"].update(
+        {"magento_auth_keys": "{{ lookup('ansible.builtin.pipe', 'echo looked >> ' ~ seen) }}"}
+    )
+    control.group = role_variables(simulator, **key(simulator), packages=[COMMUNITY])
+    seen = lab / "seen"
+    run = control.role({"magento_auth_projects": ["{{ shop_root }}"], "seen": str(seen)}, "--limit", "web2")
+    assert run.status == 0 and not seen.exists(), run.output
+
+
+def test_a_failure_names_the_variable_the_public_key_and_the_repository(
+    control: Control, simulator: Simulator, lab: Path
+) -> None:
+    shop = str(give(lab / "shop", None, 0o755))
+    good, bad = key(simulator), key(simulator, "shop", "old")
+    public = bad["public_key"]
+    listed = {"keys": [{**good, "projects": [shop]}, {**bad, "repository": simulator.address}], "projects": [shop]}
+    cases = [
+        (bad, "keys_invalid", f"No file was touched. magento_auth_public_key {public} at {HOST}: "),
+        (listed, "keys_invalid", f"magento_auth_keys[1] {public} at {simulator.address}: "),
+        (
+            {**good, "private_key": "<private key>"},
+            "bad_key",
+            f"magento_auth_public_key {good['public_key']} at {HOST}: magento_auth_private_key is a placeholder",
+        ),
+        (
+            {"keys": [good, {**bad, "private_key": None}]},
+            "bad_options",
+            f"magento_auth_keys[1] {public} at {HOST}: magento_auth_keys[1].private_key is missing",
+        ),
+        (
+            {"keys": [good], **bad},
+            "bad_options",
+            f"magento_auth_keys[0] {good['public_key']} at {HOST} and magento_auth_public_key {public} at {HOST}",
+        ),
+        (
+            {},
+            "bad_options",
+            "neither magento_auth_keys nor magento_auth_public_key and magento_auth_private_key are set",
+        ),
+        ({**good, "users": []}, "bad_options", "magento_auth_users is an empty list"),
+    ]
+    for variables, code, words in cases:
+        run = without_secrets(control.role(role_variables(simulator, **{"projects": [shop], **variables})), good, bad)
+        assert run.only()["code"] == code and words in run.only()["msg"], run.output
+        assert words in " ".join(run.output.split()), run.output
 
 
 def test_a_host_whose_key_is_bad_keeps_what_it_has_and_the_others_go_on(

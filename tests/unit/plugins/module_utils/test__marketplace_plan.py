@@ -85,7 +85,11 @@ def test_the_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) 
 @pytest.mark.parametrize(
     ("label", "there", "words"),
     [
-        ("laptop of J Doe", ["laptop of J. Doe", "ci", "web-20260101"], "'laptop of J Doe' (there is 'laptop of J. Doe')"),
+        (
+            "laptop of J Doe",
+            ["laptop of J. Doe", "ci", "web-20260101"],
+            "'laptop of J Doe' (there is 'laptop of J. Doe')",
+        ),
         ("CI", ["ci"], "'CI' (there is 'ci')"),
         ("web-2026011", ["ci", "web-20260111", "web-20260101"], "(there is 'web-20260111', 'web-20260101')"),
         ("laptop", ["ci"], f"{ME} has no key called 'laptop'"),

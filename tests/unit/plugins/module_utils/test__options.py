@@ -21,6 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
     package_names,
     seconds,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import key_title
 
 
 def fake_key(word: str, digits: int = 32) -> str:
@@ -40,9 +41,8 @@ def refusal(code: str, **params: Any) -> str:
     with pytest.raises(KeyfleetError) as caught:
         keys(**params)
     assert caught.value.code == code, caught.value.message
-    for secret in (PUBLIC, PRIVATE, OTHER):
-        assert secret not in caught.value.message
-        assert all(secret not in problem.message for problem in caught.value.problems)
+    assert PRIVATE not in caught.value.message
+    assert all(PRIVATE not in problem.message for problem in caught.value.problems)
     return caught.value.message
 
 
@@ -211,7 +211,7 @@ def test_the_repository_is_magento_s_when_left_out() -> None:
 @pytest.mark.parametrize("repository", ["", "https://repo.magento.com", "h/x", "u@h", "1234", "a b", 7])
 def test_a_repository_that_is_none_is_refused(repository: Any) -> None:
     assert "repository" in refusal("bad_options", repository=repository, **PAIR)
-    assert "keys[0] repository" in refusal("bad_options", keys=[{**PAIR, "repository": repository}])
+    assert "keys[0].repository" in refusal("bad_options", keys=[{**PAIR, "repository": repository}])
 
 
 PLACES = {"users": ["deploy"], "projects": ["/srv/shop"], "paths": ["/etc/auth.json"]}
@@ -236,14 +236,21 @@ def test_a_key_without_a_place_takes_those_beside_the_list(own: Dict[str, Any], 
     ("params", "words"),
     [
         ({"keys": []}, "keys is an empty list"),
-        ({"keys": [{**PAIR, "users": []}], **PLACES}, "keys[0] users is an empty list"),
-        ({"keys": [PAIR, {**PAIR, "paths": ["/a", ""]}], **PLACES}, "keys[1] paths has an empty element"),
+        ({"keys": [{**PAIR, "users": []}], **PLACES}, "keys[0].users is an empty list"),
+        ({"keys": [PAIR, {**PAIR, "paths": ["/a", ""]}], **PLACES}, "keys[1].paths has an empty element"),
         ({**PAIR, "users": []}, "users is an empty list"),
         ({**PAIR, "packages": []}, "packages is an empty list"),
         ({**PAIR, "projects": ["shop"]}, "projects: 'shop' is not an absolute path"),
-        ({"private_key": PRIVATE}, "public_key is missing"),
-        ({"public_key": PUBLIC}, "private_key is missing"),
-        ({"keys": [PAIR, {"public_key": OTHER}]}, "keys[1] private_key is missing"),
+        ({"private_key": PRIVATE}, "public_key at repo.magento.com: public_key is missing"),
+        ({"public_key": PUBLIC}, f"public_key {PUBLIC} at repo.magento.com: private_key is missing"),
+        (
+            {"keys": [PAIR, {"public_key": OTHER}]},
+            f"keys[1] {OTHER} at repo.magento.com: keys[1].private_key is missing",
+        ),
+        ({}, "neither keys nor public_key and private_key are set; to remove keys, set state to absent"),
+        ({"keys": [PAIR], "packages": ["a/b"]}, "packages belongs to the key of public_key, which is not set"),
+        ({"keys": [{**PAIR, "packages": ["a"]}]}, "keys[0].packages: 'a' is not a package name"),
+        ({"keys": [{**PAIR, "url": "http://h"}]}, "keys[0].url 'http://h' is not an https address"),
     ],
 )
 def test_options_that_are_refused_by_name(params: Dict[str, Any], words: str) -> None:
@@ -287,10 +294,58 @@ def test_a_key_s_own_state_wins(beside: str, own: Optional[str], present: bool) 
 def test_values_that_cannot_be_keys(pair: Dict[str, Any], words: str) -> None:
     values = {**PAIR, **pair}
     message = refusal("bad_key", **values)
-    assert message.startswith("No file was touched: repo.magento.com: ")
+    # The public half is shown where it is one, and then the message tells which key is meant.
+    shown = f" {PUBLIC}" if "public_key" not in pair and pair["private_key"] != PUBLIC else ""
+    assert message.startswith(f"No file was touched: public_key{shown} at repo.magento.com: ")
     assert words in message
     for value in pair.values():
         assert len(str(value)) < 5 or str(value) not in message
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({}, "neither magento_auth_keys nor magento_auth_public_key and magento_auth_private_key are set"),
+        ({"keys": []}, "magento_auth_keys is an empty list"),
+        ({**PAIR, "users": []}, "magento_auth_users is an empty list"),
+        ({"keys": [PAIR], "projects": ["shop"]}, "magento_auth_projects: 'shop' is not an absolute path"),
+        ({"keys": [{**PAIR, "users": []}]}, "magento_auth_keys[0].users is an empty list"),
+        ({**PAIR, "repository": "u@h"}, "magento_auth_repository 'h': "),
+        (
+            {"keys": [PAIR], "public_key": OTHER, "private_key": "hunter2"},
+            f"magento_auth_public_key {OTHER} at repo.magento.com: magento_auth_private_key is not 32",
+        ),
+        (
+            {"keys": [PAIR, {"repository": "h.example", "public_key": "token", "private_key": "<here>"}]},
+            "magento_auth_keys[1] token at h.example: magento_auth_keys[1].private_key is a placeholder",
+        ),
+    ],
+)
+def test_messages_name_the_variables_of_a_role(params: Dict[str, Any], words: str) -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        keys_from({"state": "present", **params}, prefix="magento_auth_")
+    assert words in caught.value.message
+
+
+def test_both_forms_are_one_list() -> None:
+    flat = {"repository": "h.example", "public_key": "token", "private_key": "made up", "url": "https://h.example/a/"}
+    assert [(key.option, key.repository, key.url) for key in keys(keys=[PAIR, PAIR], **flat)] == [
+        ("keys[0]", "repo.magento.com", None),
+        ("keys[1]", "repo.magento.com", None),
+        ("public_key", "h.example", "https://h.example/a/"),
+    ]
+    # The repository has a default.
+    assert [key.option for key in keys(keys=[PAIR], repository="repo.magento.com")] == ["keys[0]"]
+    assert [key.option for key in keys(state="absent")] == ["public_key"]
+    assert [key.option for key in keys(state="absent", keys=[{}])] == ["keys[0]"]
+
+
+@pytest.mark.parametrize("public", [PRIVATE, "<token>", "a:b", "", "x" * 21, "a\nb", 7, None], ids=str)
+def test_what_may_be_no_public_half_is_not_shown(public: Any) -> None:
+    private = public if public == PRIVATE else "made up"
+    assert (
+        key_title("keys[0]", repository="h.example", public_key=public, private_key=private) == "keys[0] at h.example"
+    )
 
 
 def test_other_hosts_may_have_other_keys() -> None:
@@ -302,7 +357,12 @@ def test_every_bad_key_is_named_at_once() -> None:
     with pytest.raises(KeyfleetError) as caught:
         keys(keys=[PAIR, {**PAIR, "public_key": "MAG001234567"}, {**PAIR, "private_key": "hunter2"}])
     told = [problem.message for problem in caught.value.problems]
-    assert [text.split(" ")[0] for text in told] == ["keys[1]", "keys[2]"], told
+    assert told == [
+        "keys[1] at repo.magento.com: keys[1].public_key is a MAGEID; that belongs to release downloads, not to "
+        "repo.magento.com",
+        f"keys[2] {PUBLIC} at repo.magento.com: keys[2].private_key is not 32 lower-case hex digits (it has 7 "
+        "characters)",
+    ]
     assert {problem.code for problem in caught.value.problems} == {"bad_key"}
 
 

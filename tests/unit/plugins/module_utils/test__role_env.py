@@ -82,5 +82,23 @@ def test_the_checks_of_the_role_hold_here_too(variables: Dict[str, Any], code: s
 
 @pytest.mark.parametrize("variables", [{}, {"keys": []}, {"keys": "text"}, {"magento_auth_public_key": half("public")}])
 def test_no_key_is_an_error(variables: Dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="magento_auth_keys"):
+    with pytest.raises(KeyfleetError, match="magento_auth_keys"):
         composer_auth_text(variables)
+
+
+@pytest.mark.parametrize(
+    "listed", ["public_key=a private_key=made-up", MAGENTO, [[MAGENTO]], ["made up"], [MAGENTO, None], 7]
+)
+def test_something_else_than_a_list_of_keys_is_an_error_that_does_not_quote_it(listed: Any) -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        composer_auth_text({"keys": listed})
+    assert caught.value.message == "magento_auth_keys must be a list of dictionaries"
+
+
+def test_two_keys_for_one_environment_are_named() -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        composer_auth_text({"keys": [VENDOR, MAGENTO], **OTHER})
+    assert caught.value.message.endswith(
+        f"magento_auth_keys[1] {MAGENTO['public_key']} at repo.magento.com and "
+        f"magento_auth_public_key {OTHER['public_key']} at repo.magento.com"
+    )

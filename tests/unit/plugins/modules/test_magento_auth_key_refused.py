@@ -128,13 +128,26 @@ def test_options_that_mean_nothing(options: Dict[str, Any], tmp_path: Path) -> N
     refused("bad_options", {"paths": [str(tmp_path / "auth.json")], **options}, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["public_key", "private_key", "repository", "url", "packages"])
-def test_the_two_forms_exclude_each_other(name: str, tmp_path: Path) -> None:
-    value = PRIVATE if name == "private_key" else "x"
-    before = facts(tmp_path)
-    answer = knock(main, {"keys": [PAIR], name: value, "projects": [str(tmp_path)]})
-    assert answer.status != 0 and facts(tmp_path) == before, answer.result
-    assert "mutually exclusive" in answer.result["msg"], answer.result
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"public_key": fake_key("another")},
+        {"private_key": PRIVATE},
+        {"repository": "h.example"},
+        {"url": "https://h.example/"},
+        {"packages": ["a/b"]},
+    ],
+    ids=repr,
+)
+def test_half_a_key_beside_the_list_is_refused(flat: Dict[str, Any], tmp_path: Path) -> None:
+    refused("bad_options", {"keys": [PAIR], "projects": [str(tmp_path)], **flat}, tmp_path)
+
+
+def test_a_key_beside_the_list_is_one_more(tmp_path: Path) -> None:
+    flat = {"repository": "h.example", "public_key": "token", "private_key": "made up"}
+    answer = knock(main, {"keys": [PAIR], "projects": [str(tmp_path)], "verify": "never", **flat})
+    assert not answer.code, answer.result
+    assert [row["repository"] for row in answer.result["files"]] == ["repo.magento.com", "h.example"], answer.result
 
 
 @pytest.mark.parametrize(
@@ -151,6 +164,8 @@ def test_two_keys_for_one_entry_are_refused(keys: List[Dict[str, Any]], tmp_path
     listed = [{**key, "projects": [names[p] for p in key.get("projects", ["SHOP"])]} for key in keys]
     answer = refused("bad_options", {"keys": listed}, tmp_path)
     assert "two different keys for repo.magento.com" in answer.result["msg"], answer.result
+    named = ["keys[0]", "keys[1] at" if "state" in keys[1] else f"keys[1] {keys[1]['public_key']} at repo.magento.com"]
+    assert all(name in answer.result["msg"] for name in named), answer.result
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("0600", 0o600), (0o600, 0o600), ("0640", 0o640), ("660", 0o660)])
