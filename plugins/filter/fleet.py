@@ -5,44 +5,49 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from typing import Callable, Dict, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible.inventory.manager import split_host_pattern
+
+# As Ansible writes them: one host of a group, or a range of them.
+_SUBSCRIPT = re.compile(r"\[(?:-?[0-9]+|[0-9]+[:-][0-9]*)\]\Z")
 
 
-def _names_all(pattern: str) -> bool:
-    """Whether a pattern, or any part of it, stands for the whole inventory."""
-    parts = [part.strip() for part in pattern.replace(":", ",").split(",")]
-    # Exclusions and intersections alone begin with all hosts.
-    if all(part[:1] in ("!", "&", "") for part in parts):
-        return True
-    # A subscript may be cut by a colon: all[0:9]
-    names = [part.split("[")[0] for part in parts]
-    if any(name == "all" or (name and not name.strip("*?")) for name in names):
-        return True
-    # A regular expression for nothing fits everything. It is one part, whatever it is made of.
-    return pattern.lstrip().startswith("~") and _fits_everything(pattern.strip()[1:])
+def _is_wildcard(name: str) -> bool:
+    return name.startswith("~") or any(char in name for char in "*?[")
 
 
-def _fits_everything(expression: str) -> bool:
+def _stands_for_all(name: str) -> bool:
+    """Whether a part of a pattern takes in the group ``all``. Ansible tries wildcards on the names of groups, too."""
     try:
-        return re.match(expression, "") is not None
+        return re.match(name[1:] if name.startswith("~") else fnmatch.translate(name), "all") is not None
     except re.error:
         # Ansible will say what is wrong with it.
         return False
 
 
-def fleet(pattern: object, *, matched: Sequence[str]) -> str:
+def _means_everybody(pattern: str, matched: Sequence[str], all_hosts: Sequence[str]) -> bool:
+    names = [_SUBSCRIPT.sub("", part) for part in split_host_pattern(pattern) if part[:1] not in ("!", "&")]
+    # Exclusions and intersections alone begin with all hosts.
+    if not names or any(_stands_for_all(name) for name in names):
+        return True
+    # A group that is named may be the whole inventory.
+    return any(_is_wildcard(name) for name in names) and set(matched) >= set(all_hosts)
+
+
+def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str]) -> str:
     """See the documentation beside this file."""
     if not isinstance(pattern, str) or not pattern.strip():
         raise AnsibleFilterError("Name the hosts to work on: -e magento_target=GROUP")
-    if _names_all(pattern):
+    if not matched:
+        raise AnsibleFilterError(f"magento_target={pattern} matches no host of the inventory")
+    if _means_everybody(pattern, matched, all_hosts):
         raise AnsibleFilterError(
             f"magento_target={pattern} would hand credentials to every host of the inventory; name a group of hosts"
         )
-    if not matched:
-        raise AnsibleFilterError(f"magento_target={pattern} matches no host of the inventory")
     return pattern
 
 

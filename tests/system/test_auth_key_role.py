@@ -250,6 +250,10 @@ def test_what_yaml_makes_of_keys_and_modes(control: Control, lab: Path) -> None:
         (None, "Name the hosts to work on"),
         ("all", "every host of the inventory"),
         ("all:!web2", "every host of the inventory"),
+        ("~.", "every host of the inventory"),
+        ("~.+", "every host of the inventory"),
+        ("[a-z]*", "every host of the inventory"),
+        ("web1*", "every host of the inventory"),
         ("wbe", "matches no host"),
     ],
 )

@@ -15,36 +15,54 @@ from ansible_collections.keyfleet.magento.plugins.filter.fleet import FilterModu
 fleet = FilterModule().filters()["fleet"]
 
 
+ALL = ["web1", "web2", "db"]
+
+
 @pytest.mark.parametrize(
     "pattern",
     [
-        "web", "web1.example", "web:db", "web,db", "web:!web1", "web:&live", "web*", "*.example", "web[0:2]",
-        "~web[0-9]+", "wall", "all-web", "overall:allow", "10.0.0.1",
+        "web", "web1.example", "web:db", "web,db", "web:!web1", "web:&live", "web*", "*.example", "web[0:2]", "web[-1]",
+        "~web[0-9]+", "wall", "all-web", "overall:allow", "10.0.0.1", "[a-z]*b", "~^al$", "fe80::1", "web:!all",
     ],
 )  # fmt: skip
 def test_named_hosts_pass_unchanged(pattern: str) -> None:
-    assert fleet(pattern, matched=["web1"]) == pattern
+    assert fleet(pattern, matched=["web1"], all_hosts=ALL) == pattern
 
 
 @pytest.mark.parametrize(
     "pattern",
     [
         "all", " all ", "*", "**", "?*", "all:!web1", "all,!web1", "!web1", "!web1:!web2", "&web", "web:all",
-        "web, all", "web:*", "all:&web", "all[0]", "all[0:9]", "~.*", "~", "~.*web|", "*:!x",
+        "web, all", "web:*", "all:&web", "all[0]", "all[0:9]", "all[1-2]", "~.*", "~", "~.*web|", "*:!x",
+        # Each takes in the group `all`.
+        "~.", "~.+", "~a", "[a-z]*", "a*", "???", "~(web|all)", "[!w]*:!x", "~[^w],!x",
     ],
 )  # fmt: skip
 def test_everything_is_refused_however_it_is_written(pattern: str) -> None:
+    for matched in (["web1"], ALL):
+        with pytest.raises(AnsibleFilterError, match="every host of the inventory"):
+            fleet(pattern, matched=matched, all_hosts=ALL)
+
+
+@pytest.mark.parametrize("pattern", ["web*,d*", "~web|db", "[d-w]*", "web,d?", "~..+[12b]"])
+def test_wildcards_that_match_every_host_are_refused(pattern: str) -> None:
+    assert fleet(pattern, matched=ALL[:2], all_hosts=ALL) == pattern
     with pytest.raises(AnsibleFilterError, match="every host of the inventory"):
-        fleet(pattern, matched=["web1"])
+        fleet(pattern, matched=ALL, all_hosts=ALL)
+
+
+@pytest.mark.parametrize("pattern", ["web", "web,db", "web:db:!x", "shops[0:99]", "ungrouped"])
+def test_a_named_group_may_be_the_whole_inventory(pattern: str) -> None:
+    assert fleet(pattern, matched=ALL, all_hosts=ALL) == pattern
 
 
 @pytest.mark.parametrize("pattern", ["", "  ", None, ["web"], 7])
 def test_a_target_must_be_given(pattern: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="-e magento_target=GROUP"):
-        fleet(pattern, matched=[])
+        fleet(pattern, matched=[], all_hosts=ALL)
 
 
-@pytest.mark.parametrize("pattern", ["wbe", "web:!web", "~[", "web*"])
+@pytest.mark.parametrize("pattern", ["wbe", "web:!web", "~[", "web*", "all"])
 def test_a_target_without_a_host_is_refused(pattern: str) -> None:
     with pytest.raises(AnsibleFilterError, match="matches no host"):
-        fleet(pattern, matched=[])
+        fleet(pattern, matched=[], all_hosts=[])
