@@ -184,6 +184,26 @@ def test_a_host_whose_key_is_bad_keeps_what_it_has_and_the_others_go_on(
     assert users(lab / "web1" / "auth.json") == {HOST: good["public_key"]}
 
 
+@pytest.mark.parametrize("where", ["inventory", "vars", "extra"])
+@pytest.mark.parametrize("also", [{}, {"magento_auth_mage_id": "MAG123456789"}])
+def test_a_misspelled_variable_is_an_error(
+    where: str, also: dict[str, str], control: Control, simulator: Simulator, lab: Path
+) -> None:
+    shop = str(give(lab / "shop", None, 0o755))
+    one = key(simulator)
+    # Names of the playbook's own, and what an earlier run of the role registered.
+    own = {"magento_auth_keys_common": [one], "magento_auth_result": {}, "magento_auth_token_result": {}}
+    right = {**role_variables(simulator, projects=[shop], **one), **own}
+    assert control.role(right).status == 0
+    wrong = {"magento_auth_projets": [shop], **also}
+    control.group = wrong if where == "inventory" else {}
+    words = ["-e", json.dumps(wrong)] if where == "extra" else []
+    run = without_secrets(control.role({**right, **(wrong if where == "vars" else {})}, *words), one)
+    assert run.status != 0 and run.of() == [], run.output
+    told = "Misspelled variables of the role: magento_auth_projets (magento_auth_projects was probably meant)"
+    assert told in " ".join(run.output.split()), run.output
+
+
 @pytest.mark.needs("sudo")
 def test_become_an_ordinary_user(control: Control, simulator: Simulator, deploy: Account) -> None:
     # Nothing but the key: the user that the module runs as.

@@ -1,0 +1,45 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which names are near misses of a role's variables, and which are people's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import ansible_collections.keyfleet.magento.plugins.filter.misspelled as plugin
+
+misspelled = plugin.FilterModule().filters()["misspelled"]
+SPEC = Path(plugin.__file__).parents[2] / "roles" / "magento_auth" / "meta" / "argument_specs.yml"
+KNOWN = list(yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("projets", "projects"), ("key", "keys"), ("kyes", "keys"), ("user", "users"), ("pubic_key", "public_key"),
+        ("public_keys", "public_key"), ("publickey", "public_key"), ("private_kay", "private_key"), ("ulr", "url"),
+        ("mageid", "mage_id"), ("validate_cert", "validate_certs"), ("token_user", "token_users"), ("pathss", "paths"),
+        ("downlaod_token", "download_token"), ("fail-on", "fail_on"), ("Users", "users"),
+    ],
+)  # fmt: skip
+def test_near_misses(name: str, meant: str) -> None:
+    assert misspelled([*KNOWN, f"magento_auth_{name}"], KNOWN) == {f"magento_auth_{name}": f"magento_auth_{meant}"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vault_public_key", "keys_common", "projects_a", "keys2", "key1", "users_2", "common_keys", "shop_keys",
+        "packages_", "packages_ee", "result", "token_result", "vendors", "enabled", "environment", "series", "hosts",
+    ],
+)  # fmt: skip
+def test_names_of_people_s_own_are_free(name: str) -> None:
+    assert misspelled([f"magento_auth_{name}", *KNOWN], KNOWN) == {}
+
+
+def test_every_known_name_is_right() -> None:
+    assert len(KNOWN) > 30 and misspelled(KNOWN, KNOWN) == {}
