@@ -100,9 +100,9 @@ seealso:
 """
 
 EXAMPLES = r"""
-# Ad hoc: does this pair work from these hosts? Both halves come from a vault file.
-# ansible web -m keyfleet.magento.magento_auth_key_info -e @vault.yml \
-#   -a 'public_key={{ vault_magento_public_key }} private_key={{ vault_magento_private_key }}'
+# Ad hoc: does this pair work from these hosts? Both halves come from a vault file. Where it does not, the host fails.
+# ansible web -m keyfleet.magento.magento_auth_key_info -e @vault.yml -a 'public_key={{ vault_magento_public_key }}
+#   private_key={{ vault_magento_private_key }} fail_on=invalid,refused,not_entitled,unknown'
 
 - name: Check a pair from the host, without writing anything
   keyfleet.magento.magento_auth_key_info:

@@ -60,12 +60,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-# Ad hoc: does this token work from these hosts? Both come from a vault file.
-# ansible web -m keyfleet.magento.magento_download_token_info -e @vault.yml \
-#   -a 'mage_id={{ vault_magento_mage_id }} token={{ vault_magento_download_token }}'
+# Ad hoc: does this token work from these hosts? Both come from a vault file. Where it does not, the host fails.
+# ansible web -m keyfleet.magento.magento_download_token_info -e @vault.yml -a 'mage_id={{ vault_magento_mage_id }}
+#   token={{ vault_magento_download_token }} fail_on=invalid,refused,unknown'
 
 # Ad hoc: does the installed one?
-# ansible web -b -m keyfleet.magento.magento_download_token_info -a users=deploy
+# ansible web -b -m keyfleet.magento.magento_download_token_info -a 'users=deploy fail_on=invalid,refused,unknown'
 
 - name: Check a token from the host, without writing anything
   keyfleet.magento.magento_download_token_info:

@@ -113,6 +113,23 @@ def test_the_failing_path_tells_no_half_of_the_secret(case: str, code: str, desk
     assert state_of(desk.user.home) == before
 
 
+# As the documentation breaks the line.
+CHECK = PAIR.replace(" private_key", "\n    private_key") + " fail_on=invalid,refused,not_entitled,unknown"
+
+
+@pytest.mark.parametrize("label", ["web", "old"])
+def test_the_check_of_a_pair_fails_where_it_does_not_work_and_says_so_first(label: str, desk: Desk) -> None:
+    public, private = desk.simulator.key("shop", label)
+    desk.lock(public, private)
+    run = desk.type(INFO, f"{CHECK} url={desk.simulator.url} ca_path={desk.simulator.ca_path}")
+    (result,) = run.of(action=INFO)
+    assert result["verdicts"][0]["status"] == ("valid" if label == "web" else "invalid"), run.output
+    assert (run.status == 0) is (label == "web"), run.output
+    if label == "old":
+        assert result["msg"].startswith(f"public_key {public} at {HOST}: "), run.output
+        assert result["msg"] in run.output.splitlines()[0], run.output
+
+
 def test_a_list_with_commas(desk: Desk, lab: Path) -> None:
     desk.lock(*desk.simulator.key("shop", "web"))
     for name in ("one", "two"):
