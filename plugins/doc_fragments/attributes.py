@@ -21,10 +21,6 @@ attributes:
   idempotent:
     description: Run again with the same options, it changes nothing and says so.
     support: full
-  platform:
-    description: Systems that the module runs on. It needs Python 3.7 or newer there, and nothing else.
-    platforms: posix
-    support: full
 """
 
     # For the modules that only look; stands in place of the one above.
@@ -42,11 +38,7 @@ attributes:
   idempotent:
     description: Run again with the same options, it changes nothing and says so.
     support: full
-    details: The module changes nothing; its answer follows the host and the repository.
-  platform:
-    description: Systems that the module runs on. It needs Python 3.7 or newer there, and nothing else.
-    platforms: posix
-    support: full
+    details: The module changes nothing; its answer follows the host and the server.
 """
 
     # For the modules that talk to the Marketplace.

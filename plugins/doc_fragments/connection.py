@@ -33,4 +33,9 @@ options:
       - Whether the proxy that the environment names (C(https_proxy), C(no_proxy)) is used.
     type: bool
     default: true
+attributes:
+  platform:
+    description: Systems that the module runs on. It needs Python 3.7 or newer there, and nothing else.
+    platforms: posix
+    support: full
 """

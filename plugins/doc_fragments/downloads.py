@@ -35,6 +35,13 @@ options:
         The file as a whole may take a day, with all further tries and pauses.
     type: float
     default: 30.0
+attributes:
+  platform:
+    description: Systems that the module runs on. It needs Python 3.7 or newer and C(curl) 7.55 or newer there.
+    platforms: posix
+    support: full
+requirements:
+  - curl 7.55 or newer, with HTTPS, on the host
 notes:
   - Runs the C(curl) of the host, 7.55 or newer, which is looked for on the C(PATH). Everything that it is told goes
     through its standard input, and no C(curlrc) is read.

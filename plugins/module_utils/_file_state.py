@@ -189,8 +189,9 @@ def check_directory_owner(state: FileState, owners: Optional[Tuple[int, ...]]) -
     whose = " or ".join(dict.fromkeys(account_name(uid) for uid in owners))
     raise KeyfleetError(
         "foreign_owner",
-        f"{state.path}: its directory is in the hands of {account_name(state.directory_uid)}, not of {whose}, so it "
-        "gets no key. Give the directory to its project's owner (chown), or name its owner in the option owner.",
+        f"{state.path}: its directory is in the hands of {account_name(state.directory_uid)}, not of {whose}, so "
+        "nothing is written there. Give the directory to its project's owner (chown), or name its owner in the option "
+        "owner.",
         path=state.path,
     )
 
@@ -202,8 +203,8 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
     raise KeyfleetError(
         "unsafe_path",
         f"{state.path} lies in a directory of root that others may write to, and belongs to "
-        f"{account_name(state.uid or 0)}, who may have put it there to be given the keys. Remove it, or say to whom "
-        "the file shall belong.",
+        f"{account_name(state.uid or 0)}, who may have put it there to be given what is written to it. Remove it, or "
+        "say to whom the file shall belong.",
         path=state.path,
     )
 

@@ -180,5 +180,5 @@ def problem_of(wanted: Wanted, exc: Unfit) -> Problem:
 
 def malformed(problems: Sequence[Problem]) -> KeyfleetError:
     """All unfit files as one failure."""
-    text = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
-    return KeyfleetError("malformed_file", f"Composer could not read this: {text}.", problems=problems)
+    text = "; ".join(f"{problem.path} cannot be edited safely: {problem.message}" for problem in problems)
+    return KeyfleetError("malformed_file", text, problems=problems)

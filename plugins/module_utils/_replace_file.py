@@ -210,7 +210,7 @@ def _foreign(place: Place, info: os.stat_result) -> KeyfleetError:
     return KeyfleetError(
         "foreign_owner",
         f"{place.path} belongs to {account_name(info.st_uid)}{names}, mode {stat.S_IMODE(info.st_mode):04o}, and "
-        f"{place.acting} may not read it. Composer would fail on it, too. Give it to its reader (chown) or remove it.",
+        f"{place.acting} may not read it. Give it to its reader (chown) or remove it.",
         path=place.path,
         uid=info.st_uid,
         gid=info.st_gid,

@@ -153,13 +153,9 @@ def _apply(found: Survey, wanted: Sequence[Wanted], edit: netrc.Edit, verdicts: 
         done: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
         by_path = {change.wanted.path: change for change in done}
         reached: List[Tuple[Place, Change]] = [(p, by_path[p.path]) for p in found.places if p.path in by_path]
-        message = error.message
-        if error.code == "malformed_file":
-            # Another program has written meanwhile; the file layer speaks of Composer.
-            message = "; ".join(f"{p.path} cannot be edited safely: {p.message}" for p in error.problems)
         raise KeyfleetError(
             error.code,
-            message,
+            error.message,
             problems=(*found.problems, *error.problems),
             changed=any(change.changed for change in done),
             files=[row(place, change.before, change.after, edit) for place, change in reached],

@@ -338,6 +338,8 @@ def test_a_link_that_a_user_planted_reaches_nobody_else(host: Host, accounts: Ac
     result = host.run(TOKEN, **host.installed(users=[accounts.deploy.name], **host.pair))
     link.unlink()
     assert result["failed"] and result["code"] in ("foreign_owner", "permission_denied", "unsafe_path"), result
+    # No Composer reads this file.
+    assert "Composer" not in json.dumps(result), result
     assert victim.read_text() == "root's own\n"
 
 

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documentation of each module says that a host needs, against what the module runs there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from place import ROOT, linked_collections
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def documented() -> dict[str, dict[str, Any]]:
+    """The documentation of every module, with all its fragments."""
+    names = [f"keyfleet.magento.{name}" for name in MODULES]
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-doc")), "--json", *names],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(linked_collections())},
+        check=True,
+        capture_output=True,
+    )
+    return {name.rpartition(".")[2]: one["doc"] for name, one in json.loads(found.stdout).items()}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_requirements_are_those_of_the_module(module: str, documented: dict[str, dict[str, Any]]) -> None:
+    doc = documented[module]
+    platform, requirements = doc["attributes"]["platform"]["description"], doc.get("requirements", [])
+    if "downloads_url" in doc["options"]:
+        assert "curl" in platform and "nothing else" not in platform and "curl" in requirements[0]
+    elif "application_id" in doc["options"]:
+        assert "controller" in platform and requirements == ["requests"]
+    else:
+        assert platform.endswith("It needs Python 3.7 or newer there, and nothing else.") and requirements == []
