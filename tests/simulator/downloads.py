@@ -93,9 +93,10 @@ class Downloads:
         return page_answer(404, "Not Found")
 
     def _info(self, steps: list[str], asked: Asked, account: Account, world: World) -> Answer:
-        offers = visible(account, world)
+        # What follows an option, or the two words of a filter, is ignored.
+        option, offers = "".join(steps[:1]), visible(account, world)
         html = world.switches.word("downloads_info_type") == "html"
-        if steps == ["json"]:
+        if option == "json":
             content = tables.feed(
                 offers,
                 md5=world.switches.word("downloads_md5"),
@@ -103,11 +104,11 @@ class Downloads:
             )
             answer = json_answer(200, content)
             return Answer(200, answer.body, "text/html") if html else answer
-        if steps == ["files"]:
+        if option == "files":
             text = tables.table(offers)
-        elif steps == ["versions"]:
+        elif option == "versions":
             text = tables.versions_page(offers)
-        elif len(steps) == 3 and steps[0] == "filter":
+        elif option == "filter" and len(steps) > 2:
             text = tables.table(tables.chosen(offers, steps[1], steps[2]))
         else:
             text = tables.help_page(asked.base + PREFIX)

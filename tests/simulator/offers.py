@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
 import gzip
 import hashlib
@@ -59,6 +60,8 @@ class Offer:
         )
         if "/" in file_name or any(blank in file_name for blank in " \t\n"):
             raise BadInput(f"{where}: a file name has no slash and no blank")
+        if any("  " in cell for cell in (offer.name, offer.category, *offer.versions)):
+            raise BadInput(f"{where}: two blanks in a row would end a column of the table")
         if not offer.plain and not offer.versions:
             raise BadInput(f"{where}: versions must not be empty in a category that is ordered by them")
         if offer.size and offer.is_tar:
@@ -70,7 +73,7 @@ class Offer:
     @property
     def is_tar(self) -> bool:
         """Whether it is a compressed tar archive."""
-        return self.file_name.endswith((".tar.gz", ".tgz"))
+        return self.file_name.endswith((".tar.gz", ".tgz", ".tar.bz2"))
 
     @property
     def is_zip(self) -> bool:
@@ -80,7 +83,13 @@ class Offer:
     @property
     def content_type(self) -> str:
         """The usual type of such a file."""
-        return "application/zip" if self.is_zip else "application/gzip" if self.is_tar else "application/x-sh"
+        types = {
+            "zip": "application/zip",
+            "gz": "application/gzip",
+            "tgz": "application/gzip",
+            "bz2": "application/x-bzip2",
+        }
+        return types.get(self.file_name.rpartition(".")[2], "application/x-sh")
 
     @property
     def enterprise(self) -> bool:
@@ -149,7 +158,8 @@ def _bare(offer: Offer) -> bytes:
             entry = tarfile.TarInfo(f"{_folder(offer)}/README.txt")
             entry.size = len(note)
             archive.addfile(entry, io.BytesIO(note))
-        return gzip.compress(buffer.getvalue(), mtime=0)
+        content = buffer.getvalue()
+        return bz2.compress(content) if offer.file_name.endswith(".bz2") else gzip.compress(content, mtime=0)
     if offer.is_zip and offer.size:
         return b"".join(_zip_frame(f"{_folder(offer)}/padding.bin", Stream.of(b"")))
     if offer.is_zip:

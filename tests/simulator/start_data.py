@@ -29,7 +29,13 @@ _COMMUNITY = [
 _ENTERPRISE = ["magento/project-enterprise-edition", "magento/product-enterprise-edition", "magento/module-made-up-b2b"]
 BIG_FILE = "Magento-CE-2.4.8.zip"
 _EXTENSION = "exampleworks/module-gift-note"
-_LINES = (("2.4.7", "103.0.7"), ("2.4.7-p1", "103.0.7-p1"), ("2.4.8", "103.0.8"))
+# Of each line the release itself and a patch or two; of the last one all.
+_SHOPS = (
+    *("2.4.4", "2.4.4-p13", "2.4.5", "2.4.5-p12", "2.4.6", "2.4.6-p11", "2.4.7", "2.4.7-p1", "2.4.7-p6"),
+    *("2.4.8", "2.4.8-p1", "2.4.8-p2", "2.4.8-p3", "2.4.8-p4"),
+)
+NEWEST = _SHOPS[-1]
+_LINES = tuple((shop, "103.0." + shop.removeprefix("2.4.")) for shop in _SHOPS)
 
 
 def _project(edition: str) -> dict[str, Any]:
@@ -61,24 +67,29 @@ def _downloads() -> list[dict[str, Any]]:
             **more,
         }
 
+    def patch(category: str, number: int, file_name: str, *versions: str) -> dict[str, Any]:
+        return {"category": category, "name": f"SUPEE-{number}", "versions": list(versions), "file_name": file_name}
+
+    zips = [release("ce-full", shop, f"Magento-CE-{shop}.zip") for shop in reversed(_SHOPS)]
+    next(item for item in zips if item["file_name"] == BIG_FILE)["size"] = 64 * 1024 * 1024
     return [
-        release("ce-full", "2.4.8", BIG_FILE, size=64 * 1024 * 1024),
+        *zips,
         release("ce-full", "2.4.3-p1", "Magento-CE-2.4.3-p1_sample_data.tar.gz", md5=False),
         release("ce-full", "2.4.2", "Magento-CE-2.4.2_sample_data.tar.gz"),
         release("ce-full", "2.3.2", "Magento-CE-2.3.2.zip"),
         release("ce-full", "2.0.0", "Magento-CE-2.0.0.zip"),
         release("ce-full", "2.0.0", "Magento-CE-2.0.0+Samples.zip", name="Version 2.0.0 with samples"),
+        release("ce-full", "1.9.2.4", "magento-1.9.2.4.tar.bz2"),
         release("ce-full", "1.9.2.1", "magento-1.9.2.1.tar.gz"),
         release("ce-full", "1.9.0.0", "magento-1.9.0.0.tar.gz"),
-        release(
-            "ce-patch",
-            "1.9.2.1",
-            "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh",
-            name="SUPEE-6788",
-            versions=["1.9.2.0", "1.9.2.1"],
+        patch("ce-patch", 7405, "PATCH_SUPEE-7405_CE_1.9.2.2_v1.1.sh", "1.9.2.2", "1.9.2.3"),
+        patch("ce-patch", 6788, "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh", "1.9.2.0", "1.9.2.1"),
+        patch("ce-patch", 6482, "PATCH_SUPEE-6482_CE_1.9.2.0_v1.sh", "1.9.2.0"),
+        patch(
+            "ce-patch", 5344, "PATCH_SUPEE-5344_CE_1.8.0.0_v1.sh", "1.8.0.0", "1.8.1.0", "1.9.0.0", "1.9.0.1", "1.9.1.0"
         ),
         release("ee-full", "2.4.8", "Magento-EE-2.4.8.zip"),
-        release("ee-patch", "1.14.2.1", "PATCH_SUPEE-6788_EE_1.14.2.1_v1.sh", name="SUPEE-6788"),
+        patch("ee-patch", 6788, "PATCH_SUPEE-6788_EE_1.14.2.1_v1.sh", "1.14.2.1"),
         {"category": "other", "name": "Made-up tool", "versions": ["1.0.0"], "file_name": "made-up-tool-1.0.0.tar.gz"},
         {"category": "other", "name": "Made-up notes", "file_name": "made-up-notes.zip", "md5": False},
         release("ce-beta", "2.5.0-beta1", "Magento-CE-2.5.0-beta1.zip"),
@@ -97,7 +108,11 @@ def embedded() -> dict[str, Any]:
                 "type": "metapackage",
                 "description": "Made-up product",
                 "versions": [
-                    {"version": shop, "require": {"magento/magento2-base": shop, "magento/framework": framework}}
+                    {
+                        "version": shop,
+                        # Any PHP that runs a Composer 2 of today.
+                        "require": {"php": ">=7.2.5", "magento/magento2-base": shop, "magento/framework": framework},
+                    }
                     for shop, framework in _LINES
                 ],
             },

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .offers import CATEGORIES, Offer
 
 NOTHING = "No results found.\n"
+# An empty cell would leave a client that splits at blanks a column short.
+_NO_VERSION = "n/a"
 
 
 def help_page(base: str) -> str:
@@ -35,18 +38,19 @@ def help_page(base: str) -> str:
 
 
 def table(offers: Sequence[Offer]) -> str:
-    """What ``info/files`` and the filters say."""
+    """What ``info/files`` and the filters say: one row for each file and version."""
     if not offers:
         return NOTHING
     rows = [("Name", "File Type", "Version", "File Name")]
     for offer in offers:
         kind = CATEGORIES.get(offer.category, offer.category)
-        rows.append((offer.name, kind, ", ".join(offer.versions), offer.file_name))
+        rows += [(offer.name, kind, version, offer.file_name) for version in offer.versions or (_NO_VERSION,)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    lines.insert(1, "  " + "-" * (sum(widths) + 6))
+    # Not indented: a client that splits all before the dashes at two blanks would see a fifth column.
+    lines.insert(1, "-" * (sum(widths) + 8))
     return "\n".join(lines) + "\n"
 
 
@@ -63,9 +67,10 @@ def versions_page(offers: Iterable[Offer]) -> str:
 
 
 def chosen(offers: Sequence[Offer], param: str, value: str) -> list[Offer]:
-    """What a filter leaves; nothing for an unknown one."""
+    """What a filter leaves, each with the versions that match; nothing for an unknown filter."""
     if param == "version":
-        return [offer for offer in offers if any(fnmatch.fnmatchcase(version, value) for version in offer.versions)]
+        matching = [replace(offer, versions=tuple(fnmatch.filter(offer.versions, value))) for offer in offers]
+        return [offer for offer in matching if offer.versions]
     if param == "type":
         return [offer for offer in offers if value in {offer.category, CATEGORIES.get(offer.category)}]
     return []

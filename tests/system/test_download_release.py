@@ -105,7 +105,10 @@ def test_what_an_earlier_run_left_of_another_file_is_noticed(host: Host, tmp_pat
     right(host, notes, WITHOUT_MD5)
 
 
-@pytest.mark.parametrize("name", [SMALL, PLUS, PATCH, WITHOUT_MD5, "magento-1.9.0.0.tar.gz", "made-up-cloud-tool.zip"])
+ARCHIVES = ["magento-1.9.0.0.tar.gz", "magento-1.9.2.4.tar.bz2", "made-up-cloud-tool.zip"]
+
+
+@pytest.mark.parametrize("name", [SMALL, PLUS, PATCH, WITHOUT_MD5, *ARCHIVES])
 def test_check_mode_tells_and_a_second_run_fetches_nothing(host: Host, tmp_path: Path, name: str) -> None:
     options = {**host.pair, "file_name": name, "dest": f"{tmp_path}/"}
     path = tmp_path / name
@@ -294,7 +297,8 @@ def test_a_listing(host: Host) -> None:
     assert set(names(version="2.0.*")) == {"Magento-CE-2.0.0.zip", PLUS}
     assert names(version="1.9.2.1", type="ce-patch") == [PATCH]
     assert names(type="cloud-tool") == ["made-up-cloud-tool.zip"]
-    assert names(name="*supee*") == [PATCH, PATCH]
+    assert names(name="*supee-6788*") == [PATCH, PATCH]
+    assert set(names(version="2.4.8-p*")) == {f"Magento-CE-2.4.8-p{number}.zip" for number in range(1, 5)}
     assert names(version="9.*") == []
     by_name = {one["file_name"]: one for one in host.run(RELEASES, **host.pair)["releases"]}
     assert by_name[SMALL]["md5"] == host.simulator.download(SMALL)["md5"]

@@ -16,6 +16,7 @@ import pytest
 
 from simulator.accounts import fake_key
 from simulator.client import Simulator
+from simulator.start_data import NEWEST
 
 pytestmark = pytest.mark.needs("composer")
 PROJECT = "magento/project-community-edition"
@@ -41,6 +42,12 @@ class Shop:
         if key is not None:
             auth = {"http-basic": {self.simulator.address: {"username": key[0], "password": key[1]}}}
         (home / "auth.json").write_text(json.dumps(auth))
+        where = f"--repository-url={self.simulator.url}"
+        return self.composer("create-project", "--no-cache", where, package, str(self.project))
+
+    def composer(self, *words: str, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """The real Composer, with the home that ``create`` made."""
+        home = self.directory / "home"
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -50,12 +57,9 @@ class Shop:
             "no_proxy": "*",
         }
         return subprocess.run(
-            [
-                *("composer", "create-project", "--no-interaction", "--no-cache", "--no-ansi"),
-                *(f"--repository-url={self.simulator.url}", package, str(self.project)),
-            ],
+            ["composer", *words, "--no-interaction", "--no-ansi"],
             env=environment,
-            cwd=self.directory,
+            cwd=directory or self.directory,
             text=True,
             capture_output=True,
             check=False,
@@ -87,6 +91,18 @@ def test_good_keys_install_a_project(shop: Shop) -> None:
     assert all(entry["authorization"] for entry in shop.simulator.requests())
 
 
+def test_the_product_names_the_php_it_needs(shop: Shop) -> None:
+    assert shop.create(shop.simulator.key("shop", "web")).returncode == 0
+    run = shop.composer("check-platform-reqs", "--format=json", directory=shop.project)
+    (php,) = [row for row in json.loads(run.stdout) if row["name"] == "php"]
+    assert (php["status"], php["failed_requirement"]) == ("success", None)
+    # On a host with an older PHP, nothing of it can be installed.
+    shop.composer("config", "platform.php", "7.1.0", directory=shop.project)
+    run = shop.composer("update", "--dry-run", "--no-cache", directory=shop.project)
+    assert run.returncode != 0
+    assert "requires php >=7.2.5" in run.stderr
+
+
 @pytest.mark.parametrize("form", ["includes", "providers", "inline"])
 @pytest.mark.parametrize("gzip", ["unasked", "never"])
 def test_every_form_installs(shop: Shop, form: str, gzip: str) -> None:
@@ -95,7 +111,7 @@ def test_every_form_installs(shop: Shop, form: str, gzip: str) -> None:
     shop.simulator.set_switch("provider_names", "odd")
     run = shop.create(shop.simulator.key("shop", "web"))
     assert run.returncode == 0, run.stderr
-    assert installed(shop)["magento/product-community-edition"] == "2.4.8"
+    assert installed(shop)["magento/product-community-edition"] == NEWEST
 
 
 def test_the_other_edition_needs_the_other_account(shop: Shop) -> None:

@@ -21,21 +21,23 @@ from simulator.accounts import fake_token
 from simulator.client import Simulator
 from simulator.downloads import PREFIX
 from simulator.problems import BadInput
-from simulator.start_data import BIG_FILE, read_start_data
+from simulator.start_data import BIG_FILE, NEWEST, read_start_data
 
 INFO = f"{PREFIX}/info"
 FILES = f"{PREFIX}/file"
-SMALL = f"{FILES}/Magento-CE-2.3.2.zip"
+SMALL_NAME = "Magento-CE-2.3.2.zip"
+SMALL = f"{FILES}/{SMALL_NAME}"
 ENTERPRISE = f"{FILES}/Magento-EE-2.4.8.zip"
+PATCH = "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh"
 
 
 def rows(text: str) -> list[list[str]]:
     """The table as clients read it: cells end where two blanks follow."""
-    assert all(line.startswith("  ") for line in text.splitlines())
-    head, rule, *lines = (line.strip() for line in text.splitlines())
-    assert head.split("  ")[0] == "Name"
+    head, rule, *lines = text.splitlines()
+    assert all(line.startswith("  ") for line in (head, *lines))
+    assert head.split()[0] == "Name"
     assert set(rule) == {"-"}
-    return [re.split(r" {2,}", line) for line in lines]
+    return [re.split(r" {2,}", line.strip()) for line in lines]
 
 
 def test_the_two_kinds_of_credentials_are_kept_apart(simulator: Simulator) -> None:
@@ -107,29 +109,50 @@ def test_tables(simulator: Simulator) -> None:
         return [row[-1] for row in rows(ask(simulator, path, pair).body.decode())]
 
     everything = names(f"{INFO}/files")
+    assert {name: everything.count(name) for name in (PATCH, SMALL_NAME)} == {PATCH: 2, SMALL_NAME: 1}
     assert ["Version 2.3.2", "Community Edition - Full", "2.3.2", "Magento-CE-2.3.2.zip"] in rows(
         ask(simulator, f"{INFO}/files", pair).body.decode()
     )
     assert {BIG_FILE, "Magento-CE-2.0.0+Samples.zip", "Magento-EE-2.4.8.zip", "made-up-notes.zip"} <= set(everything)
     assert names(f"{INFO}/filter/version/*") == [name for name in everything if name not in
                                                  {"made-up-notes.zip", "made-up-cloud-tool.zip"}]  # fmt: skip
-    assert names(f"{INFO}/filter/version/1.9.2.1") == ["magento-1.9.2.1.tar.gz", "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh"]
+    assert names(f"{INFO}/filter/version/1.9.2.1") == ["magento-1.9.2.1.tar.gz", PATCH]
+    assert [row[2] for row in rows(ask(simulator, f"{INFO}/filter/version/1.9.2.0", pair).body.decode())] == [
+        "1.9.2.0"
+    ] * 2
     assert "magento-1.9.0.0.tar.gz" in names(f"{INFO}/filter/version/1.9.%2A")
     assert names(f"{INFO}/filter/type/ee-full") == names(f"{INFO}/filter/type/Enterprise%20Edition%20-%20Full")
     for nothing in ("version/9.9", "type/none", "colour/red"):
         assert ask(simulator, f"{INFO}/filter/{nothing}", pair).body == b"No results found.\n"
     head, versions = ask(simulator, f"{INFO}/versions", pair).body.decode().split("\n\n")
-    assert head.splitlines()[:3] == ["CE Versions", "-----------", "2.4.8"]
+    assert head.splitlines()[:3] == ["CE Versions", "-----------", NEWEST]
     assert versions.splitlines() == ["EE Versions", "-----------", "2.4.8"]
+
+
+@pytest.mark.parametrize("option", ["help", "files", "versions", "json", "filter/version/1.9.2.1", "filter/type/other"])
+def test_what_stands_behind_an_option_changes_nothing(simulator: Simulator, option: str) -> None:
+    pair = simulator.token("shop")
+    plain = ask(simulator, f"{INFO}/{option}", pair)
+    assert plain.body.startswith(b"Downloads Usage:") == (option == "help")
+    for behind in ("/", "/info/json/", "/version/2.*", "?x=1"):
+        got = ask(simulator, f"{INFO}/{option}{behind}", pair)
+        assert (got.status, got.headers["Content-Type"], got.body) == (
+            200,
+            plain.headers["Content-Type"],
+            plain.body,
+        ), behind
+    # An option that is half there, and one that nobody knows, are answered with help.
+    for other in ("filter", "filter/version", "nothing/json"):
+        assert ask(simulator, f"{INFO}/{other}", pair).body.startswith(b"Downloads Usage:"), other
 
 
 def test_the_feed_has_both_shapes_and_unknown_categories(simulator: Simulator) -> None:
     feed = ask(simulator, f"{INFO}/json", simulator.token("enterprise")).json
     assert set(feed) == {"ce-full", "ce-patch", "ee-full", "ee-patch", "other", "ce-beta", "cloud-tool"}
     assert {name for name, found in feed.items() if isinstance(found, list)} == {"other", "cloud-tool"}
-    patch = feed["ce-patch"]["1.9.2.0"]
-    assert patch == feed["ce-patch"]["1.9.2.1"]
-    assert set(patch[0]) == {"name", "file_name", "md5", "ce_versions", "ee_versions"}
+    (patch,) = feed["ce-patch"]["1.9.2.1"]
+    assert patch in feed["ce-patch"]["1.9.2.0"]
+    assert set(patch) == {"name", "file_name", "md5", "ce_versions", "ee_versions"}
     sums = []
     for found in feed.values():
         for item in found if isinstance(found, list) else [item for items in found.values() for item in items]:
@@ -155,13 +178,15 @@ def test_small_files_are_what_their_names_say(simulator: Simulator) -> None:
         assert got.headers["Content-Type"] == "application/zip"
         assert zipfile.ZipFile(io.BytesIO(got.raw)).testzip() is None
         assert hashlib.sha256(got.raw).hexdigest() == simulator.download(name.replace("%2B", "+"))["sha256"]
-    got = ask(simulator, f"{FILES}/magento-1.9.0.0.tar.gz", pair)
-    with tarfile.open(fileobj=io.BytesIO(got.raw)) as archive:
-        assert archive.getnames() == ["magento-1.9.0.0/README.txt"]
-    assert ask(simulator, f"{FILES}/PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh", pair).raw.startswith(b"#!/bin/sh\n")
+    for stem, kind in (("magento-1.9.0.0", "gz"), ("magento-1.9.2.4", "bz2")):
+        got = ask(simulator, f"{FILES}/{stem}.tar.{kind}", pair)
+        assert got.headers["Content-Type"] == {"gz": "application/gzip", "bz2": "application/x-bzip2"}[kind]
+        with tarfile.open(fileobj=io.BytesIO(got.raw), mode=f"r:{kind}") as archive:
+            assert archive.getnames() == [f"{stem}/README.txt"]
+    assert ask(simulator, f"{FILES}/{PATCH}", pair).raw.startswith(b"#!/bin/sh\n")
     assert ask(simulator, f"{FILES}/Magento-CE-9.9.9.zip", pair).status == 404
     assert ask(simulator, SMALL, pair, method="POST").status == 405
-    with pytest.raises(BadInput, match="no such download; the downloads are: Magento-CE-2.4.8.zip"):
+    with pytest.raises(BadInput, match="no such download; the downloads are: Magento-CE-2.4.8-p4.zip"):
         simulator.download("nothing.zip")
 
 
@@ -213,7 +238,10 @@ def test_a_range_of_another_file_is_not_given(simulator: Simulator) -> None:
         ([{"file_name": "a b.zip"}], "no slash and no blank"),
         ([{"file_name": "a.zip"}, {"file_name": "a.zip"}], "same file name"),
         ([{"file_name": "a.zip", "category": "ce-full"}], "versions must not be empty"),
+        ([{"file_name": "a.zip", "name": "two  blanks"}], "end a column"),
+        ([{"file_name": "a.zip", "versions": ["1  2"]}], "end a column"),
         ([{"file_name": "a.tar.gz", "size": 99999}], "size goes with zip files"),
+        ([{"file_name": "a.tar.bz2", "size": 99999}], "size goes with zip files"),
         ([{"file_name": "a.zip", "size": 3}], "bytes at least"),
         ([{"file_name": "a.zip"}, {"file_name": "b.zip", "plain": False, "versions": ["1"]}], "for all of its files"),
     ],
