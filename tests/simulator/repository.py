@@ -32,7 +32,7 @@ SWITCHES = (
            ("unasked", "always", "asked", "never")),
     Switch("archive_not_entitled", "404", "status for an archive outside the entitlement", ("404", "403", "401")),
     Switch("archive_redirect", False, "archives are fetched from another host, after a 302"),
-    Switch("archive_agent", False, "archives answer 403 to programs that do not call themselves Composer"),
+    Switch("archive_agent", False, "archives answer 403 unless the user agent begins with composer, in any case"),
     Switch("other_host", "", "host:port that redirects lead to; empty: another name of this server"),
 )  # fmt: skip
 
@@ -74,8 +74,9 @@ class Repository:
         status = self._status(known, asked, world)
         if status != "200":
             return _refusal(int(status), world)
-        if asked.method not in {"GET", "HEAD"} and asked.path != "/packages.json":
-            return page_answer(405, "Method Not Allowed", headers=(("Allow", "GET, HEAD"),))
+        allowed = ("GET", "HEAD", "POST") if asked.path == "/packages.json" else ("GET", "HEAD")
+        if asked.method not in allowed:
+            return page_answer(405, "Method Not Allowed", headers=(("Allow", ", ".join(allowed)),))
         return self._file(asked, known.account, world)
 
     def _status(self, known: Recognised, asked: Asked, world: World) -> str:
@@ -109,7 +110,9 @@ class Repository:
             return page_answer(404, "Not Found")
         if account is not None and not account.entitled(release.name):
             return _refusal(int(world.switches.word("archive_not_entitled")), world)
-        if world.switches.on("archive_agent") and not asked.headers.get("User-Agent", "").startswith("Composer/"):
+        # Programs send composer-php/… too.
+        agent = asked.headers.get("User-Agent", "").lower()
+        if world.switches.on("archive_agent") and not agent.startswith("composer"):
             return page_answer(403, "Forbidden")
         if account is not None and world.switches.on("archive_redirect"):
             target = (

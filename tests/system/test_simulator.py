@@ -29,7 +29,14 @@ def test_good_keys_open_the_repository(simulator: Simulator) -> None:
         assert got.status == 200
         assert got.headers["Content-Type"] == "application/json"
     assert ask(simulator, key=key).json["packages"] == []
-    assert ask(simulator, FRAMEWORK_ZIP, key, method="POST").status == 405
+    for path, methods, allowed in (
+        ("/packages.json", ("PUT", "OPTIONS", "DELETE", "PATCH"), "GET, HEAD, POST"),
+        (FRAMEWORK_ZIP, ("POST", "PUT", "OPTIONS"), "GET, HEAD"),
+    ):
+        for method in methods:
+            got = ask(simulator, path, key, method=method)
+            assert (got.status, got.headers["Allow"]) == (405, allowed), (path, method)
+            assert ask(simulator, path, method=method).status == 401
 
 
 def test_missing_and_wrong_keys_get_different_warnings(simulator: Simulator) -> None:

@@ -128,8 +128,16 @@ def archives_elsewhere(simulator: Simulator, key: tuple[str, str]) -> None:
 
 
 def archives_for_composer(simulator: Simulator, key: tuple[str, str]) -> None:
-    assert ask(simulator, FRAMEWORK_ZIP, key, headers={"User-Agent": "curl/8"}).status == 403
-    assert ask(simulator, FRAMEWORK_ZIP, key, headers={"User-Agent": "Composer/2.5.5 (Linux)"}).status == 200
+    for agent, status in (
+        ("curl/8", 403),
+        ("my composer", 403),
+        ("", 403),
+        ("Composer/2.5.5 (Linux)", 200),
+        ("composer-php/2.7.0", 200),
+        ("composer/1.10", 200),
+        ("COMPOSER", 200),
+    ):
+        assert ask(simulator, FRAMEWORK_ZIP, key, headers={"User-Agent": agent}).status == status, agent
     assert ask(simulator, key=key, headers={"User-Agent": "curl/8"}).status == 200
 
 
