@@ -14,6 +14,8 @@ from typing import Any
 from . import fields
 from .problems import BadInput
 
+PRODUCTION, SANDBOX = "production", "sandbox"
+
 
 def fake_key(account: str, label: str, half: str) -> str:
     """32 lower-case hex that anybody can derive: ``printf 'shop/web/public' | sha256sum | cut -c1-32``."""
@@ -111,7 +113,8 @@ class Account:
     """One customer. ``hosts`` empty means every host; ``entitlements`` are patterns such as ``magento/*``.
 
     ``deleted`` remembers removed pairs, because a server may answer them otherwise than pairs it never saw.
-    ``organisations`` are the uids besides the MAGEID under which the key API keeps pairs.
+    ``organisations`` are the uids besides the MAGEID under which the key API keeps pairs, and ``environment`` says
+    which of the two key APIs knows the account.
     """
 
     name: str
@@ -124,6 +127,7 @@ class Account:
     applications: tuple[Application, ...] = ()
     organisations: tuple[str, ...] = ()
     m1: tuple[OldProduct, ...] = ()
+    environment: str = PRODUCTION
 
     @classmethod
     def parse(cls, value: object) -> Account:
@@ -132,7 +136,7 @@ class Account:
         name = fields.text(data, "name", "account")
         where = f"account {name}"
         known = {"name", "mage_id", "hosts", "entitlements", "keys", "deleted", "download_token"}
-        fields.only(data, known | {"applications", "organisations", "m1"}, where)
+        fields.only(data, known | {"applications", "organisations", "m1", "environment"}, where)
         applications = fields.listing(data, "applications", where)
         account = cls(
             name=name,
@@ -145,6 +149,7 @@ class Account:
             applications=tuple(Application.parse(item, f"{where}: application", name) for item in applications),
             organisations=fields.texts(data, "organisations", where),
             m1=tuple(OldProduct.parse(item, f"{where}: m1") for item in fields.listing(data, "m1", where)),
+            environment=fields.text(data, "environment", where, PRODUCTION),
         )
         account._check()
         return account
@@ -153,6 +158,8 @@ class Account:
         names = [(key.uid, key.label) for key in self.keys]
         if len(set(names)) != len(names):
             raise BadInput(f"account {self.name}: two keys with the same label")
+        if self.environment not in {PRODUCTION, SANDBOX}:
+            raise BadInput(f"account {self.name}: environment must be {PRODUCTION} or {SANDBOX}")
 
     def as_json(self) -> dict[str, Any]:
         """The account as ``parse`` reads it, private halves included."""
@@ -167,6 +174,7 @@ class Account:
             "applications": [asdict(application) for application in self.applications],
             "organisations": list(self.organisations),
             "m1": [asdict(product) for product in self.m1],
+            "environment": self.environment,
         }
 
     def secrets(self) -> Iterator[str]:
@@ -236,11 +244,13 @@ def recognise_download(accounts: Iterable[Account], user: str, password: str) ->
     )
 
 
-def recognise_application(accounts: Iterable[Account], user: str, password: str) -> tuple[Account, Application] | None:
-    """The account with this application ID and secret, if there is one."""
+def recognise_application(
+    accounts: Iterable[Account], environment: str, user: str, password: str
+) -> tuple[Account, Application] | None:
+    """The account of this environment with this application ID and secret, if there is one."""
     for account in accounts:
         for application in account.applications:
-            if (application.id, application.secret) == (user, password):
+            if (account.environment, application.id, application.secret) == (environment, user, password):
                 return account, application
     return None
 

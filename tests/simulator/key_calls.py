@@ -15,7 +15,7 @@ from .accounts import Account, Key, fake_key
 from .sessions import PART
 from .world import World
 
-DONE = {"code": 200, "message": "Done."}
+DONE = {"code": 200, "message": "Success"}
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9 _.-]+")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from . import sessions
-from .accounts import Account, recognise_application
+from .accounts import PRODUCTION, SANDBOX, Account, recognise_application
 from .exchange import UNKNOWN_USER, Answer, Asked, Described, json_answer, page_answer, shown_user
 from .key_calls import Broken, Failed, KeyCalls
 from .switches import Switch
@@ -37,7 +37,7 @@ SWITCHES = (
     Switch("api_other_account", "403", "status for another account's mage_id", ("403", "404", "401")),
     Switch("api_order", "oldest", "which pair is listed first", ("oldest", "newest")),
     Switch("api_empty", "list", "what a list without a pair looks like", ("list", "absent")),
-    Switch("api_label_without_type", "400", "a label filter without type=m2", ("400", "ignored")),
+    Switch("api_label_without_type", "ignored", "a label filter without type=m2", ("ignored", "400")),
     Switch("api_label_characters", "any", "characters of a label: any, or letters, digits, blanks, . - _ only",
            ("any", "plain")),
     Switch("api_label_code", 1208, "item code for a label that is missing, too long or of wrong characters"),
@@ -100,7 +100,7 @@ class Marketplace:
         try:
             if asked.path == _SESSION:
                 return self._session(asked, world)
-            account = sessions.use(world, _bearer(asked)) if asked.scheme == "Bearer" else None
+            account = sessions.use(world, _bearer(asked), _environment(asked)) if asked.scheme == "Bearer" else None
             if account is None:
                 raise Failed(401, "the session is unknown or has expired")
             _expect(world.switches.word("api_answer"))
@@ -114,7 +114,9 @@ class Marketplace:
     def _session(self, asked: Asked, world: World) -> Answer:
         if asked.method != "POST":
             raise Failed(405, "a session is asked for with POST")
-        known = recognise_application(world.accounts.values(), *asked.basic) if asked.basic else None
+        known = None
+        if asked.basic:
+            known = recognise_application(world.accounts.values(), _environment(asked), *asked.basic)
         if known is None:
             raise Failed(401, "the application ID or secret is wrong")
         _expect(world.switches.word("api_session"))
@@ -160,6 +162,11 @@ class Marketplace:
             world.save()
             return Answer(204)
         raise Failed(405, "there is no such call")
+
+
+def _environment(asked: Asked) -> str:
+    """The sandbox is what has that word in its name, as the real one does."""
+    return SANDBOX if SANDBOX in asked.host.lower() else PRODUCTION
 
 
 def _bearer(asked: Asked) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .accounts import Account, Recognised
+from .accounts import SANDBOX, Account, Recognised
 from .exchange import Answer, Asked, Described, json_answer, page_answer, shown_user
 from .layout import Layout, lay_out
 from .switches import Switch
@@ -23,6 +23,7 @@ SWITCHES = (
     Switch("challenge", False, "401 carries WWW-Authenticate"),
     Switch("disabled_key", "401", "status for a disabled pair", ("401", "403")),
     Switch("deleted_key", "401", "status for a deleted pair", ("401", "403")),
+    Switch("sandbox_key", "401", "status for an enabled pair of the key API's sandbox", ("401", "200")),
     Switch("good_keys", "200", "status for good pairs at every address (401: the outage of 2016)", _ANSWERS),
     Switch("packages_json", "200", "status for good pairs at /packages.json alone", _ANSWERS),
     Switch("retry_after", 0, "seconds in the Retry-After of 429 and 503 answers; 0: no such header"),
@@ -82,6 +83,8 @@ class Repository:
     def _status(self, known: Recognised, asked: Asked, world: World) -> str:
         if known.state != "enabled":
             return world.switches.word(f"{known.state}_key")
+        if known.account.environment == SANDBOX and world.switches.word("sandbox_key") != "200":
+            return world.switches.word("sandbox_key")
         if asked.path == "/packages.json" and world.switches.word("packages_json") != "200":
             return world.switches.word("packages_json")
         return world.switches.word("good_keys")

@@ -43,15 +43,18 @@ def application_of(world: World, token: str) -> str | None:
     return session["application"] if session else None
 
 
-def use(world: World, token: str) -> Account | None:
-    """The account of a session that is alive, with this use counted; None otherwise."""
+def use(world: World, token: str, environment: str) -> Account | None:
+    """The account of a session of this environment that is alive, with this use counted; None otherwise."""
     session = _sessions(world).get(token)
     if session is None or time.time() >= session["until"]:
+        return None
+    account = world.accounts.get(session["account"])
+    if account is None or account.environment != environment:
         return None
     if session["requests"] and session["used"] >= session["requests"]:
         return None
     session["used"] += 1
-    return world.accounts.get(session["account"])
+    return account
 
 
 def expire_all(world: World) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import fields
-from .accounts import Account, fake_key, fake_token, parse_accounts
+from .accounts import SANDBOX, Account, fake_key, fake_token, parse_accounts
 from .catalog import Catalog
 from .offers import Offer, parse_offers
 from .problems import BadInput
@@ -190,6 +190,15 @@ def embedded() -> dict[str, Any]:
                 "download_token": fake_token("unpaid"),
                 "applications": [{"name": "application"}],
                 "keys": [{"label": "web"}],
+            },
+            {
+                # The same person as shop.
+                "name": "sandbox",
+                "environment": SANDBOX,
+                "mage_id": "MAG000000001",
+                "applications": [{"name": "application"}],
+                "entitlements": [*_COMMUNITY, _EXTENSION],
+                "keys": [{"label": "web"}, {"label": "old", "enabled": False}],
             },
             {
                 "name": "vendor",

@@ -23,12 +23,13 @@ SESSION = "/rest/v1/app/session/token"
 
 @dataclass
 class Api:
-    """The API for one account of a simulator; ``open`` asks for a session."""
+    """The API for one account of a simulator; ``open`` asks for a session. ``host``: the name it is asked under."""
 
     simulator: Simulator
     account: str = "shop"
     token: str = ""
     mage_id: str = ""
+    host: str = ""
 
     def __post_init__(self) -> None:
         context = ssl.create_default_context(cafile=self.simulator.ca_path)
@@ -62,6 +63,7 @@ class Api:
     def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Got:
         """One request; with the session unless other headers are given."""
         shown = {"Authorization": f"Bearer {self.token}"} if headers is None else headers
+        shown = {**({"Host": self.host} if self.host else {}), **shown}
         try:
             self._connection.request(method, path, None if body is None else json.dumps(body), shown)
             response = self._connection.getresponse()

@@ -98,8 +98,9 @@ def pairs(simulator: Simulator, account: str = "shop") -> dict[tuple[str, str], 
 
 def secrets_of(simulator: Simulator) -> list[str]:
     """Every private half and application secret there is now."""
-    found = [key["private"] for account in simulator.accounts() for key in account["keys"]]
-    return found + [simulator.application(name)[1] for name in ("shop", "enterprise", "unpaid")]
+    accounts = simulator.accounts()
+    found = [key["private"] for account in accounts for key in account["keys"]]
+    return found + [application["secret"] for account in accounts for application in account["applications"]]
 
 
 def manage(simulator: Simulator, options: dict[str, Any], *, check_mode: bool = False, **changes: Any) -> Answer:

@@ -112,6 +112,9 @@ def test_the_list_shows_every_private_half_every_time(simulator: Simulator, api:
     assert set(m1) == {"m1"}
     assert set(m1["m1"][0]) == {"product_name", "product_key"}
     assert api.list(type="m3").status == 400
+    # A label goes with m2; with anything else it is ignored.
+    assert api.list(label="ci").json == api.list(label="ci", type="all").json == api.list().json
+    assert api.list(label="ci", type="m1").json == m1
 
 
 @pytest.mark.parametrize("label", ODD_LABELS)
@@ -163,6 +166,7 @@ def test_a_batch_keeps_its_order_and_does_what_it_can(simulator: Simulator, api:
     )
     assert [answer.get("label") for answer in answers][:6] == ["one", "web", "bad-1", "x" * 33, "two", "two"]
     assert answers[2] == {"label": "bad-1", "code": 1299, "message": "Not today."}
+    assert [answer["message"] == "Success" for answer in answers] == [answer["code"] == 200 for answer in answers]
     assert all(answer["message"] for answer in answers)
     assert [bool(answer.get("password_key")) for answer in answers[:3]] == [True, False, False]
     assert {label for _uid, label in api.pairs()} == {"web", "ci", "old", "one", "two"}

@@ -141,6 +141,15 @@ def archives_for_composer(simulator: Simulator, key: tuple[str, str]) -> None:
     assert ask(simulator, key=key, headers={"User-Agent": "curl/8"}).status == 200
 
 
+def sandbox_pair_gets(status: int) -> Check:
+    def check(simulator: Simulator, key: tuple[str, str]) -> None:
+        assert ask(simulator, key=simulator.key("sandbox", "web")).status == status
+        assert ask(simulator, key=simulator.key("sandbox", "old")).status == 401
+        assert ask(simulator, key=key).status == 200
+
+    return check
+
+
 def retry_after(simulator: Simulator, key: tuple[str, str]) -> None:
     for name, value in (("good_keys", 429), ("good_keys", 503), ("maintenance", 503)):
         simulator.set_switch(name, value)
@@ -184,6 +193,7 @@ CASES: list[tuple[str, Any, Check]] = [
     *(("archive_not_entitled", str(status), archive_gets(status)) for status in (404, 403, 401)),
     ("archive_redirect", True, archives_elsewhere),
     ("archive_agent", True, archives_for_composer),
+    *(("sandbox_key", str(status), sandbox_pair_gets(status)) for status in (401, 200)),
     ("other_host", "cdn.test:8443", named_other_host),
 ]  # fmt: skip
 

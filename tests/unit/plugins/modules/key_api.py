@@ -84,7 +84,7 @@ class KeyApi:
     def _create(self, label: str, uid: str) -> Dict[str, Any]:
         if label in self.refused:
             return {"label": label, "code": 1208, "message": self.refused[label]}
-        return dict(self.add(label, uid=uid), code=200, message="Done.")
+        return dict(self.add(label, uid=uid), code=200, message="Success")
 
 
 @pytest.fixture(autouse=True)
