@@ -20,7 +20,9 @@ _CODES = {403: "api_forbidden", 429: "api_rate_limited"}
 # The server, or something in between, has not waited: what was asked for may be done all the same.
 _TIMED_OUT = (408, 425, 499)
 _HINTS = {
-    "api_unauthorized": "Look at application_id and application_secret; keys for packages do not open this API.",
+    "api_unauthorized": (
+        "Look at application_id, application_secret and environment; keys for packages do not open this API."
+    ),
     "api_session_refused": "The session had been opened a moment ago: an outage, or something in between.",
     "api_forbidden": "The account may lack a developer profile, or the uid is not its own.",
     "api_rate_limited": "Run again later.",

@@ -123,10 +123,12 @@ def _run(main: Any, simulator: Simulator, options: dict[str, Any], *, check_mode
 
 
 class Proxy:
-    """A real proxy that tunnels. With ``pair`` it wants HTTP Basic; ``cut`` ends the next answer before it begins."""
+    """A real proxy that tunnels. With ``pair`` it wants HTTP Basic; ``cut`` ends the next answer before it begins;
+    with ``leads_to`` every tunnel ends there, whatever name was asked for."""
 
-    def __init__(self, pair: tuple[str, str] | None = None) -> None:
+    def __init__(self, pair: tuple[str, str] | None = None, leads_to: str = "") -> None:
         self.pair = pair
+        self.leads_to = leads_to
         self.tunnels: list[str] = []
         self.cut = False
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -162,7 +164,7 @@ class Proxy:
                 return
             target = lines[0].split(" ")[1]
             self.tunnels.append(target)
-            host, _colon, port = target.rpartition(":")
+            host, _colon, port = (self.leads_to or target).rpartition(":")
             with socket.create_connection((host, int(port)), timeout=10) as server:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 self._pass_on(client, server)

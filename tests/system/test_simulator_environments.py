@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 from _keys_api import Api
+from _marketplace_lab import Proxy, access, plain, told
 from _simulator_fixture import ask
 
 from simulator.accounts import parse_accounts
 from simulator.client import Simulator
 from simulator.problems import BadInput
 
+__all__ = ["plain"]
 SANDBOX = "commercedeveloper-sandbox-api.adobe.com"
 PRODUCTION = "commercedeveloper-api.adobe.com"
 
@@ -81,6 +83,25 @@ def test_the_repository_is_that_of_production(simulator: Simulator, sandbox: Api
     assert [ask(simulator, key=key).status for key in (pair, known)] == [200, 200]
     sandbox.enable("fleet", False)
     assert [ask(simulator, key=key).status for key in (pair, known)] == [401, 200]
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(("environment", "host"), [("production", PRODUCTION), ("sandbox", SANDBOX)])
+def test_the_modules_reach_each_environment_under_its_real_name(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, environment: str, host: str
+) -> None:
+    with Proxy(leads_to=simulator.address) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://{proxy.address}")
+        for account, own in (("shop", "production"), ("sandbox", "sandbox")):
+            options = {**access(simulator, account, api_url=None), "environment": environment}
+            answer = told(simulator, options)
+            if own == environment:
+                found = {key["label"] for key in answer.result["marketplace_keys"]}
+                assert found == {key["label"] for key in simulator.account(account)["keys"]}, answer.result
+            else:
+                assert answer.result["code"] == "api_unauthorized", answer.result
+                assert "environment" in answer.result["msg"]
+        assert set(proxy.tunnels) == {f"{host}:443"}
 
 
 def test_an_environment_survives_a_restart(tmp_path: Path) -> None:
