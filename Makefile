@@ -22,7 +22,7 @@ test: venv
 	@$(SUITES)
 
 lint: venv
-	@$(SUITES) ruff format mypy ansible-lint changelog
+	@$(SUITES) ruff format mypy ansible-lint docs changelog
 
 units: venv
 	@$(SUITES) units units-3.7

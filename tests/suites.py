@@ -49,6 +49,11 @@ def ansible_lint(place: Place) -> None:
     place.run("env", *without, "ansible-lint", cwd=place.collection, env={"ANSIBLE_LINT_SKIP_SCHEMA_UPDATE": "1"})
 
 
+def docs(place: Place) -> None:
+    references = ("--validate-collection-refs", "dependent", "--disallow-unknown-collection-refs")
+    place.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", *references, ".", cwd=place.collection)
+
+
 def changelog(place: Place) -> None:
     place.run("antsibull-changelog", "lint", cwd=place.collection)
 
@@ -148,6 +153,7 @@ SUITES = (
     Suite("format", "every Python file is formatted", lambda place: place.run("ruff", "format", "--check", ".")),
     Suite("mypy", "strict types", mypy),
     Suite("ansible-lint", "profile production", ansible_lint),
+    Suite("docs", "documentation of modules, plugins and roles, with what it refers to", docs),
     Suite("changelog", "changelog fragments", changelog),
     Suite("sanity", "ansible-test sanity of the newest ansible-core, nothing ignored", sanity),
     Suite("sanity-2.17", "the same, as far as Python 3.7 matters, of ansible-core 2.17", sanity_oldest, OLDEST),
