@@ -1,46 +1,45 @@
 # Everything runs as an ordinary user, keeps its scratch below .work/ and .venv/, and never touches the home directory.
-.PHONY: venv demo test lint units sanity integration system molecule build clean
-.DEFAULT_GOAL := test
+.PHONY: help venv demo test lint units sanity integration system molecule clean
+.DEFAULT_GOAL := help
 
 PYTHON = $(shell sh tests/find-python)
 SUITES = .venv/bin/python tests/suites.py
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .venv/made-from: tests/environments.py $(wildcard tests/requirements/*.txt)
 	@test -n "$(PYTHON)"
 	"$(PYTHON)" tests/environments.py .venv "$(PYTHON)" tests/requirements/test.txt
 	@touch $@
 
-venv: .venv/made-from
+venv: .venv/made-from ## make .venv with the tools of all suites
 
-demo:
+demo: ## show the collection on three local hosts, with the simulator
 	@test -n "$(PYTHON)"
 	@"$(PYTHON)" tests/environments.py .work/venv-demo "$(PYTHON)" tests/requirements/demo.txt
 	@.work/venv-demo/bin/python tests/demo
 
-# Every suite whose needs are met here; `tests/suites.py --list` tells which there are.
-test: venv
+test: venv ## run every suite that this machine can run; tests/suites.py --list names them
 	@$(SUITES)
 
-lint: venv
+lint: venv ## run formatter, linters and type checker
 	@$(SUITES) ruff format mypy ansible-lint docs changelog
 
-units: venv
+units: venv ## run the unit tests
 	@$(SUITES) units units-3.7
 
-sanity: venv
+sanity: venv ## run the sanity tests
 	@$(SUITES) sanity sanity-2.17
 
-integration: venv
+integration: venv ## run the integration targets
 	@$(SUITES) integration integration-2.17 integration-root
 
-system: venv
+system: venv ## run the system tests
 	@$(SUITES) system
 
-molecule: venv
+molecule: venv ## run the scenarios in containers
 	@$(SUITES) molecule
 
-build: venv
-	@$(SUITES) build
-
-clean:
+clean: ## remove everything that the other targets made
 	rm -rf .work .venv tests/output

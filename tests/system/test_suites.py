@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -159,6 +160,17 @@ def test_program_ends_with_the_count() -> None:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped", done.stdout + done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.needs("make")
+def test_make_alone_lists_every_target(tmp_path: Path) -> None:
+    targets = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    # In a directory of its own: a target that ran would fail there.
+    done = subprocess.run(
+        ["make", "--file", ROOT / "Makefile"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    listed = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert [name for name, _says in listed] == targets[0].split()
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])
