@@ -4,7 +4,8 @@
 """Runs integration targets against a simulator: `python tests/integrate.py COLLECTION TARGET ...`.
 
 COLLECTION is a directory .../ansible_collections/keyfleet/magento, TARGET what `ansible-test integration` takes (an
-alias ends in a slash). Targets find the variable `simulator`; see `settings` for what is in it.
+alias ends in a slash). Targets find the variable `simulator`; see `settings` for what is in it. Where there is no curl,
+the targets with the alias needs/curl are left out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from runner import must_run_all, programs
 from simulator.client import Simulator
 
 
@@ -53,7 +55,21 @@ def marketplace(simulator: Simulator) -> dict[str, Any]:
     }
 
 
+def without_curl(collection: Path) -> list[str]:
+    """Leaves out the targets that use curl, where there is none."""
+    reason = programs("curl")()
+    if reason is None:
+        return []
+    if must_run_all():
+        raise SystemExit(reason)
+    aliases = sorted((collection / "tests" / "integration" / "targets").glob("*/aliases"))
+    names = [path.parent.name for path in aliases if "needs/curl" in path.read_text().split()]
+    print(f"{reason}; these targets are left out: {', '.join(names)}", flush=True)
+    return ["--exclude", "needs/curl/"]
+
+
 def main(collection: Path, targets: list[str]) -> int:
+    targets = [*targets, *without_curl(collection)]
     flags = ["--allow-root", "--allow-destructive"] if os.geteuid() == 0 else []
     with Simulator() as simulator:
         # The second repository of the targets: at this address, whatever it is called in auth.json.

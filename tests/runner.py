@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from place import Place, find_python
+from place import ROOT, Place, find_python
 
 Need = Callable[[], str | None]
 """Says why something is not there, or None when it is."""
+PACKAGES = dict(line.split() for line in (ROOT / "tests" / "debian-packages").read_text().splitlines())
+"""Program to the Debian package that brings it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class Suite:
     says: str
     run: Callable[[Place], None]
     needs: tuple[Need, ...] = ()
+    """It is skipped without one of these."""
+    wants: tuple[Need, ...] = ()
+    """Without one of these it runs, and leaves out a part of itself."""
     machine: bool = False
     """Whether it makes accounts or looks at everybody's homes: never beside another such."""
 
@@ -46,8 +51,8 @@ def root() -> str | None:
 
 
 def docker() -> str | None:
-    if not shutil.which("docker"):
-        return "no docker"
+    if lacking := programs("docker")():
+        return lacking
     try:
         answer = subprocess.run(
             ["docker", "info"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=False
@@ -57,16 +62,36 @@ def docker() -> str | None:
     return "no docker engine answers" if answer.returncode else None
 
 
-def program(name: str) -> Need:
-    return lambda: None if shutil.which(name) else f"no {name}"
+def programs(*names: str) -> Need:
+    def need() -> str | None:
+        lacking = [name for name in names if not shutil.which(name)]
+        packages = sorted({PACKAGES[name] for name in lacking if name in PACKAGES})
+        how = f" (apt install {' '.join(packages)})" if packages else ""
+        return f"{', '.join(lacking)} not found{how}" if lacking else None
+
+    return need
 
 
 def python(*versions: str) -> Need:
-    return lambda: None if find_python(*versions) else f"no Python {' or '.join(versions)} with venv"
+    reason = f"no Python {' or '.join(versions)} with venv (pyenv install {versions[0]})"
+    return lambda: None if find_python(*versions) else reason
 
 
-def missing(suite: Suite) -> str:
-    return ", ".join(reason for need in suite.needs if (reason := need()))
+def must_run_all() -> bool:
+    """Whether what cannot run here is a failure."""
+    return os.environ.get("KEYFLEET_REQUIRE_ALL") == "1"
+
+
+def missing(needs: Iterable[Need]) -> str:
+    return ", ".join(reason for need in needs if (reason := need()))
+
+
+def lacks(suite: Suite) -> str:
+    """What will be left out of a suite and why; empty when it runs as a whole."""
+    if reason := missing(suite.needs):
+        return f"skipped: {reason}"
+    part = missing(suite.wants)
+    return f"runs in part: {part}" if part else ""
 
 
 def run(suites: Iterable[Suite], place: Place, *, require_all: bool) -> list[Outcome]:
@@ -109,11 +134,15 @@ def _outcome(suite: Suite, place: Place, require_all: bool) -> Outcome:
     print(f"\n=== {suite.name}: {suite.says}", flush=True, file=place.out)
     begin = time.monotonic()
     result, note, end = "passed", "", ""
-    if reason := missing(suite):
+    part = missing(suite.wants)
+    if reason := missing(suite.needs):
         result, note = ("failed" if require_all else "skipped"), reason
+    elif part and require_all:
+        result, note = "failed", part
     else:
         try:
             suite.run(place)
+            note = part and f"in part: {part}"
         except subprocess.CalledProcessError as error:
             result, note = "failed", f"exit status {error.returncode} of {error.cmd[0]}"
             end = error.output or ""

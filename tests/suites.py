@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,13 +19,25 @@ from pathlib import Path
 
 import runner
 from place import ROOT, Place, find_python, linked_collections
-from runner import Suite, docker, python, root
+from runner import Suite, docker, programs, python, root
 
 TOOLS = Path(sys.executable).parent
+MARK = re.compile(r"mark\.needs\(([^)]*)\)")
 NEWEST = f"{sys.version_info.major}.{sys.version_info.minor}"
 OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
 """Pythons that can run ansible-core 2.17 as a controller."""
 OLDEST = (python(*OLDEST_CORE_PYTHONS), python("3.7"))
+CURL = programs("curl")
+SSH_KEYGEN = programs("ssh-keygen")
+"""ansible-test makes a key pair before it looks whether a target needs one."""
+
+
+def marked() -> str | None:
+    """What the marks of the system tests name and this machine lacks."""
+    marks = [mark for path in (ROOT / "tests" / "system").glob("test_*.py") for mark in MARK.findall(path.read_text())]
+    names = {name for mark in marks for name in re.findall(r'"([^"]+)"', mark)}
+    needs = [root] if "root" in names else []
+    return runner.missing([*needs, programs(*sorted(names - {"root", "docker"}))]) or None
 
 
 def mypy(place: Place) -> None:
@@ -157,14 +170,14 @@ SUITES = (
     Suite("changelog", "changelog fragments", changelog),
     Suite("sanity", "ansible-test sanity of the newest ansible-core, nothing ignored", sanity),
     Suite("sanity-2.17", "the same, as far as Python 3.7 matters, of ansible-core 2.17", sanity_oldest, OLDEST),
-    Suite("units", f"ansible-test units on Python {NEWEST}", units),
-    Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST),
+    Suite("units", f"ansible-test units on Python {NEWEST}", units, wants=(CURL,)),
+    Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST, (CURL,)),
     Suite("build", "the built collection installs and documents itself", build, OLDEST[:1]),
-    Suite("system", "real files, users, system calls, Composer and HTTPS", system, machine=True),
-    Suite("integration", "integration targets against the simulator", integration),
-    Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, OLDEST[:1]),
-    Suite("integration-root", "targets with accounts of their own", integration_root, (root,), machine=True),
-    Suite("demo", "the demonstration, each of its claims checked", demo, machine=True),
+    Suite("system", "real files, users, system calls, Composer and HTTPS", system, wants=(marked,), machine=True),
+    Suite("integration", "integration targets against the simulator", integration, (SSH_KEYGEN,), (CURL,)),
+    Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, (OLDEST[0], SSH_KEYGEN), (CURL,)),
+    Suite("integration-root", "targets with accounts of their own", integration_root, (root, SSH_KEYGEN), machine=True),
+    Suite("demo", "the demonstration, each of its claims checked", demo, wants=(CURL,), machine=True),
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
 )  # fmt: skip
 
@@ -180,11 +193,13 @@ def main() -> int:
     chosen = [suite for suite in SUITES if not arguments.names or suite.name in arguments.names]
     if arguments.list:
         for suite in chosen:
-            lacks = runner.missing(suite)
+            lacks = runner.lacks(suite)
             print(f"{suite.name:<16} {suite.says}{f'  [{lacks}]' if lacks else ''}")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    require_all = os.environ.get("KEYFLEET_REQUIRE_ALL") == "1"
+    require_all = runner.must_run_all()
+    if left_out := [f"{suite.name:<16} {lacks}" for suite in chosen if (lacks := runner.lacks(suite))]:
+        print("What cannot run on this machine:", *left_out, sep="\n", flush=True)
     if os.environ.get("KEYFLEET_SIDE_BY_SIDE") == "1":
         outcomes = runner.run_side_by_side(chosen, require_all=require_all)
     else:

@@ -19,16 +19,31 @@ from demo.screen import Failed, Screen
 from demo.steps import STEPS
 from demo.world import World
 from leaks.report import NotSearched
+from runner import must_run_all, programs
 
 
-def play(screen: Screen) -> None:
-    """Every step, then the clean-up, which comes whatever happens; and what only shows afterwards."""
+def left_out() -> dict[int, str]:
+    """Number of each step that cannot run here, and why."""
+    reasons = {number: programs(*step.needs)() for number, step in enumerate(STEPS, 1)}
+    return {number: reason for number, reason in reasons.items() if reason}
+
+
+def steps_are_left_out(skipped: dict[int, str]) -> str:
+    """The same in one sentence."""
+    return f"Steps {', '.join(map(str, skipped))} are left out: {', '.join(sorted(set(skipped.values())))}."
+
+
+def play(screen: Screen, skipped: dict[int, str]) -> None:
+    """Every step but `skipped`, then the clean-up, which comes whatever happens; and what only shows afterwards."""
     before = homes.snapshot()
     world = World(screen)
     try:
-        for number, (title, step) in enumerate(STEPS, 1):
-            screen.title(f"{number}. {title}")
-            step(world)
+        for number, step in enumerate(STEPS, 1):
+            screen.title(f"{number}. {step.title}")
+            if number in skipped:
+                screen.line(f"   [left out] {skipped[number]}")
+            else:
+                step.play(world)
     finally:
         screen.title("Clean-up")
         world.close()
@@ -45,14 +60,21 @@ def main() -> int:
             signal.signal(number, signal.default_int_handler)
     screen = Screen()
     begin = time.monotonic()
+    skipped = left_out()
+    if skipped:
+        screen.say(steps_are_left_out(skipped))
+        if must_run_all():
+            return 1
     try:
-        play(screen)
+        play(screen, skipped)
     except KeyboardInterrupt:
         screen.say("Interrupted; nothing is left behind.")
         return 130
     except (Failed, NotSearched, OSError, RuntimeError) as error:
         screen.line(f"\nTHE DEMO FAILED: {error}")
         return 1
+    if skipped:
+        screen.say(steps_are_left_out(skipped))
     screen.say(f"Done: {screen.claims} claims, each of them checked, in {time.monotonic() - begin:.0f} seconds.")
     return 0
 

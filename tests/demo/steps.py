@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from demo.shell import Recap
 from demo.world import MAGENTO, SOURCE, World
@@ -204,17 +204,24 @@ def show(world: World, rows: list[Row]) -> None:
     world.screen.table(("host", "file", "repository", "public key", "private key", "mode", "verdict"), rows)
 
 
-STEPS: tuple[tuple[str, Callable[[World], None]], ...] = (
-    ("Build the collection and install it from its own tarball", install_collection),
-    ("Start a simulator of the repository", start_simulator),
-    ("Three hosts and their keys", set_the_scene),
-    ("A look ahead: check mode", preview),
-    ("Provision", provision),
-    ("Provision again", provision_again),
-    ("Bad keys", refuse_disabled_keys),
-    ("Who holds what", report),
-    ("A download token: does it work?", check_token),
-    ("Install it", install_token),
-    ("Download a release", fetch_release),
-    ("Take the keys away", remove),
+class Step(NamedTuple):
+    title: str
+    play: Callable[[World], None]
+    needs: tuple[str, ...] = ()
+    """Programs of this machine."""
+
+
+STEPS = (
+    Step("Build the collection and install it from its own tarball", install_collection),
+    Step("Start a simulator of the repository", start_simulator),
+    Step("Three hosts and their keys", set_the_scene),
+    Step("A look ahead: check mode", preview),
+    Step("Provision", provision),
+    Step("Provision again", provision_again),
+    Step("Bad keys", refuse_disabled_keys),
+    Step("Who holds what", report),
+    Step("A download token: does it work?", check_token, ("curl",)),
+    Step("Install it", install_token, ("curl",)),
+    Step("Download a release", fetch_release, ("curl",)),
+    Step("Take the keys away", remove),
 )

@@ -8,7 +8,6 @@ A test whose needs this machine does not meet is skipped with the reason; with K
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _aloud import aloud
 from _simulator_fixture import simulator, simulator_server
 
-from runner import docker, program, root
+from runner import docker, must_run_all, programs, root
 
 __all__ = ["aloud", "simulator", "simulator_server"]
 
@@ -31,9 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     special = {"root": root, "docker": docker}
     names = [name for mark in item.iter_markers("needs") for name in mark.args]
-    reasons = [reason for name in names if (reason := special.get(name, program(name))())]
+    reasons = [reason for name in names if (reason := special.get(name, programs(name))())]
     if not reasons:
         return
-    if os.environ.get("KEYFLEET_REQUIRE_ALL") == "1":
+    if must_run_all():
         pytest.fail(", ".join(reasons), pytrace=False)
     pytest.skip(", ".join(reasons))

@@ -39,8 +39,8 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("installed")
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(path), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
-    install = ["ansible-galaxy", "collection", "install", "--offline", "-p", path, tarball]
-    subprocess.run(install, check=True, env=env)
+    install = ["ansible-galaxy", "collection", "install", "--offline", "-p"]
+    subprocess.run([*install, path, tarball], check=True, env=env)
     return path / "ansible_collections" / "keyfleet" / "magento"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any, Dict
@@ -21,6 +22,7 @@ NAME = "Magento-CE-2.4.8.zip"
 CONTENT = b"PK\x03\x04 made up"
 SUM = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 PAIR = {"mage_id": "MAG123456789", "token": "0123456789" * 4}
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl not found")
 
 
 def run(options: Dict[str, Any], check_mode: bool = False) -> Answer:
@@ -78,7 +80,7 @@ def test_options_that_cannot_be_meant(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"netrc_path": "/nonexistent/of/keyfleet/netrc"}, "no_credentials"),
+        pytest.param({"netrc_path": "/nonexistent/of/keyfleet/netrc"}, "no_credentials", marks=needs_curl),
         ({"owner": "no-such-user-of-keyfleet"}, "unknown_user"),
         ({"group": "no-such-group-of-keyfleet"}, "unknown_group"),
         ({"dest": "/nonexistent/of/keyfleet/file"}, "no_directory"),
@@ -91,6 +93,7 @@ def test_refusals(options: Dict[str, Any], code: str, tmp_path: Path) -> None:
     assert os.listdir(str(tmp_path)) == []
 
 
+@needs_curl
 def test_a_listing_without_credentials(tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine other.example login me password hunter2\n")

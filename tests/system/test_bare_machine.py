@@ -1,0 +1,129 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a machine lacks is said before the start, with how to install it. The rest runs, unless all must."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import runner
+from place import ROOT, Place
+from runner import Suite, programs
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All programs of this machine but two."""
+    directory = tmp_path_factory.mktemp("programs")
+    for path in reversed(os.environ["PATH"].split(os.pathsep)):
+        for program in Path(path).glob("*") if os.access(path, os.R_OK) else ():
+            (directory / program.name).unlink(missing_ok=True)
+            (directory / program.name).symlink_to(program)
+    for name in ("curl", "ssh-keygen"):
+        (directory / name).unlink(missing_ok=True)
+    return directory
+
+
+def run(bare: Path, *command: str | Path, require_all: bool = False) -> tuple[int, list[str]]:
+    """Exit status and output."""
+    env = {**os.environ, "PATH": str(bare), "KEYFLEET_REQUIRE_ALL": str(int(require_all))}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return done.returncode, done.stdout.splitlines()
+
+
+def suites(bare: Path, *names: str, require_all: bool = False) -> tuple[int, list[str]]:
+    return run(bare, "tests/suites.py", *names, require_all=require_all)
+
+
+def test_reason_names_programs_and_packages(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert programs("sh")() is None
+    monkeypatch.setenv("PATH", str(bare))
+    both = programs("curl", "sh", "ssh-keygen", "no-such-program-of-ours")()
+    assert both == "curl, ssh-keygen, no-such-program-of-ours not found (apt install curl openssh-client)"
+    assert programs("no-such-program-of-ours")() == "no-such-program-of-ours not found"
+
+
+@pytest.mark.parametrize(
+    ("require_all", "result", "note"), [(False, "passed", "in part: one"), (True, "failed", "one")]
+)
+def test_a_suite_that_runs_in_part_says_so(require_all: bool, result: str, note: str) -> None:
+    place = Place()
+    suite = Suite("some", "", lambda place: place.run("true"), wants=(lambda: "one", lambda: None))
+    [outcome] = runner.run([suite], place, require_all=require_all)
+    place.close()
+    assert (outcome.result, outcome.note, runner.lacks(suite)) == (result, note, "runs in part: one")
+
+
+def test_what_is_missing_is_said_before_the_start(bare: Path) -> None:
+    status, lines = suites(bare, "integration", "changelog")
+    assert status == 0, lines
+    assert lines[:2] == [
+        "What cannot run on this machine:",
+        "integration      skipped: ssh-keygen not found (apt install openssh-client)",
+    ]
+    assert lines.index("=== changelog: changelog fragments") > 1
+    assert lines[-1] == "1 passed, 0 failed, 1 skipped"
+
+
+@pytest.mark.parametrize("name", ["units", "demo"])
+def test_no_part_of_a_suite_is_left_out_where_all_must_run(bare: Path, name: str) -> None:
+    status, lines = suites(bare, name, require_all=True)
+    assert status == 1
+    assert lines[1] == f"{name:<16} runs in part: curl not found (apt install curl)"
+    assert lines[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+def test_what_the_marks_of_system_tests_name_is_listed(bare: Path) -> None:
+    status, lines = suites(bare, "--list", "system")
+    assert status == 0
+    assert "curl" in lines[0] and "runs in part: " in lines[0], lines
+
+
+def test_demo_leaves_out_the_steps_that_use_curl(bare: Path) -> None:
+    status, lines = run(bare, "tests/demo")
+    assert status == 0, lines
+    assert lines[1] == "Steps 9, 10, 11 are left out: curl not found (apt install curl)."
+    assert lines.count("   [left out] curl not found (apt install curl)") == 3
+    claims = sum(line.startswith("   [checked] ") for line in lines)
+    assert lines[-1].startswith(f"Done: {claims} claims, ")
+    assert sum(line.startswith("== ") for line in lines) == 13
+
+
+def test_demo_fails_where_all_must_run(bare: Path) -> None:
+    status, lines = run(bare, "tests/demo", require_all=True)
+    assert status == 1
+    assert lines[-1] == "Steps 9, 10, 11 are left out: curl not found (apt install curl)."
+
+
+@pytest.mark.parametrize("require_all", [False, True])
+def test_integration_leaves_out_the_targets_that_use_curl(bare: Path, require_all: bool) -> None:
+    place = Place()
+    try:
+        # The alias is that of no other target: what is to run is known without running it.
+        options = ("--list-targets", "needs/curl/")
+        status, lines = run(bare, "tests/integrate.py", place.collection, *options, require_all=require_all)
+    finally:
+        place.close()
+    if require_all:
+        assert (status, lines) == (1, ["curl not found (apt install curl)"])
+    else:
+        assert lines[0].endswith("these targets are left out: magento_download_token, magento_release")
+        assert "magento_release" not in lines[1:] and "magento_download_token" not in lines[1:]
+
+
+def test_unit_tests_that_use_curl_are_skipped(bare: Path) -> None:
+    file = "tests/unit/plugins/modules/test_magento_release.py"
+    status, lines = run(bare, "-m", "pytest", "-q", "-r", "s", file)
+    assert status == 0, lines
+    assert [line for line in lines if line.startswith("SKIPPED") and line.endswith(": curl not found")], lines
+    assert any(re.search(r"\d passed, 2 skipped in ", line) for line in lines), lines
