@@ -83,7 +83,7 @@ def must_run_all() -> bool:
 
 
 def missing(needs: Iterable[Need]) -> str:
-    return ", ".join(reason for need in needs if (reason := need()))
+    return "; ".join(reason for need in needs if (reason := need()))
 
 
 def lacks(suite: Suite) -> str:
