@@ -88,7 +88,11 @@ def test_a_home_that_is_a_link_to_the_other_is_one_home(tmp_path: Path, monkeypa
         ({"XDG_CONFIG_HOME": "NOWHERE"}, CLASSIC),
     ],
 )
-def test_the_environment_counts_where_it_is_known(environ: Dict[str, str], expected: str, tmp_path: Path) -> None:
+def test_the_environment_counts_where_it_is_known(
+    environ: Dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small systems have no /etc/xdg.
+    monkeypatch.setattr(_composer_home, "XDG_DIRECTORY", str(tmp_path))
     (tmp_path / "elsewhere" / "composer").mkdir(parents=True)
     (tmp_path / "home").mkdir()
     paths = {name.upper(): str(tmp_path / name) for name in ("elsewhere", "home", "nowhere")}
