@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.errors import AnsibleFilterError
 
-import ansible_collections.keyfleet.magento.plugins.filter.misspelled as plugin
+import ansible_collections.keyfleet.magento.plugins.filter.check_names as plugin
 
-misspelled = plugin.FilterModule().filters()["misspelled"]
-SPEC = Path(plugin.__file__).parents[2] / "roles" / "magento_auth" / "meta" / "argument_specs.yml"
-KNOWN = list(yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+check_names = plugin.FilterModule().filters()["check_names"]
+ROLE = Path(plugin.__file__).parents[2] / "roles" / "magento_auth"
+SPEC = (ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+KNOWN = list(yaml.safe_load(SPEC)["argument_specs"]["main"]["options"])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,9 @@ KNOWN = list(yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"][
     ],
 )  # fmt: skip
 def test_near_misses(name: str, meant: str) -> None:
-    assert misspelled([*KNOWN, f"magento_auth_{name}"], KNOWN) == {f"magento_auth_{name}": f"magento_auth_{meant}"}
+    with pytest.raises(AnsibleFilterError) as caught:
+        check_names([*KNOWN, f"magento_auth_{name}"], str(ROLE))
+    assert str(caught.value) == f"misspelled variables: magento_auth_{name} (magento_auth_{meant} was probably meant)"
 
 
 @pytest.mark.parametrize(
@@ -38,8 +42,8 @@ def test_near_misses(name: str, meant: str) -> None:
     ],
 )  # fmt: skip
 def test_names_of_people_s_own_are_free(name: str) -> None:
-    assert misspelled([f"magento_auth_{name}", *KNOWN], KNOWN) == {}
+    assert check_names([f"magento_auth_{name}", *KNOWN], str(ROLE)) is True
 
 
 def test_every_known_name_is_right() -> None:
-    assert len(KNOWN) > 30 and misspelled(KNOWN, KNOWN) == {}
+    assert len(KNOWN) > 30 and check_names(KNOWN, str(ROLE)) is True
