@@ -110,7 +110,8 @@ class Key:
 
 @dataclass(frozen=True)
 class Account:
-    """One customer. ``hosts`` empty means every host; ``entitlements`` are patterns such as ``magento/*``.
+    """One customer. ``hosts`` empty means every host, and one with a path (``repo.example.com/shop``) that the packages
+    are served below it; ``entitlements`` are patterns such as ``magento/*``.
 
     ``deleted`` remembers removed pairs, because a server may answer them otherwise than pairs it never saw.
     ``organisations`` are the uids besides the MAGEID under which the key API keeps pairs, and ``environment`` says
@@ -141,7 +142,7 @@ class Account:
         account = cls(
             name=name,
             mage_id=fields.text(data, "mage_id", where, ""),
-            hosts=tuple(host.lower() for host in fields.texts(data, "hosts", where)),
+            hosts=fields.texts(data, "hosts", where),
             entitlements=fields.texts(data, "entitlements", where),
             keys=tuple(Key.parse(item, f"{where}: key", name) for item in fields.listing(data, "keys", where)),
             deleted=tuple(Key.parse(item, f"{where}: key", name) for item in fields.listing(data, "deleted", where)),
@@ -187,8 +188,16 @@ class Account:
 
     def serves(self, host: str) -> bool:
         """Whether the account exists at this ``Host`` (with or without a port)."""
+        return self.folder(host) is not None
+
+    def folder(self, host: str) -> str | None:
+        """The path below which the account's packages are served at this ``Host``; None where it does not exist."""
+        if not self.hosts:
+            return ""
         asked = host.lower()
-        return not self.hosts or asked in self.hosts or asked.rsplit(":", 1)[0] in self.hosts
+        places = (place.partition("/") for place in self.hosts)
+        known = {name.lower(): f"{slash}{path}".rstrip("/") for name, slash, path in places}
+        return known.get(asked, known.get(asked.rsplit(":", 1)[0]))
 
     def entitled(self, package: str) -> bool:
         """Whether the account may see and download the package."""

@@ -24,7 +24,8 @@ UNKNOWN_USER = "(unknown)"
 
 @dataclass(frozen=True)
 class Asked:
-    """A request. ``path`` is decoded; ``raw_path`` and ``query`` are as they were sent."""
+    """A request. ``path`` is decoded; ``raw_path`` and ``query`` are as they were sent, without the ``folder`` below
+    which a repository is served."""
 
     method: str
     host: str
@@ -32,6 +33,7 @@ class Asked:
     query: str
     headers: Mapping[str, str]
     body: bytes = b""
+    folder: str = ""
 
     @property
     def path(self) -> str:
@@ -41,7 +43,7 @@ class Asked:
     @property
     def base(self) -> str:
         """The address under which the client reached us, without a slash at the end."""
-        return f"https://{self.host}"
+        return f"https://{self.host}{self.folder}"
 
     @property
     def scheme(self) -> str | None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from .catalog import Release, archive_sha1, normalised
 
@@ -74,7 +75,7 @@ def lay_out(releases: tuple[Release, ...], *, base: str, form: str, odd_names: b
         listings.setdefault(groups[name], {})[name] = {"sha256": digest}
     package_paths = frozenset(documents)
 
-    root: dict[str, Any] = {"packages": [], "providers-url": _PROVIDERS_URL}
+    root: dict[str, Any] = {"packages": [], "providers-url": urlsplit(base).path + _PROVIDERS_URL}
     if form == "providers":
         root["providers"] = {name: entry for listing in listings.values() for name, entry in listing.items()}
     elif form == "includes":

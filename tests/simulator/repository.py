@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .accounts import SANDBOX, Account, Recognised
 from .exchange import Answer, Asked, Described, json_answer, page_answer, shown_user
 from .layout import Layout, lay_out
@@ -72,6 +74,10 @@ class Repository:
         known = world.recognise(asked)
         if known is None:
             return _unauthorised(INVALID if asked.scheme else MISSING, world)
+        folder = known.account.folder(asked.host) or ""
+        if not asked.raw_path.startswith(f"{folder}/"):
+            return page_answer(404, "Not Found")
+        asked = replace(asked, raw_path=asked.raw_path.removeprefix(folder), folder=folder)
         status = self._status(known, asked, world)
         if status != "200":
             return _refusal(int(status), world)
@@ -118,9 +124,8 @@ class Repository:
         if world.switches.on("archive_agent") and not agent.startswith("composer"):
             return page_answer(403, "Forbidden")
         if account is not None and world.switches.on("archive_redirect"):
-            target = (
-                f"https://{other_host(asked, world.switches.word('other_host'))}{_ELSEWHERE}{path}?for={asked.host}"
-            )
+            elsewhere = f"https://{other_host(asked, world.switches.word('other_host'))}{_ELSEWHERE}"
+            target = f"{elsewhere}{path}?for={asked.host}{asked.folder}"
             return page_answer(302, "Found", headers=(("Location", target),))
         base = asked.base
         if account is None and asked.query.startswith("for="):

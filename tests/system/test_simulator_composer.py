@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _simulator_fixture import ask
 
 from simulator.accounts import fake_key
 from simulator.client import Simulator
@@ -34,15 +35,17 @@ class Shop:
         """Where the project comes to be."""
         return self.directory / "shop"
 
-    def create(self, key: tuple[str, str] | None, package: str = PROJECT) -> subprocess.CompletedProcess[str]:
-        """``composer create-project`` with the pair in the home's auth.json."""
+    def create(
+        self, key: tuple[str, str] | None, package: str = PROJECT, folder: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """``composer create-project`` with the pair in the home's auth.json, from a repository below ``folder``."""
         home = self.directory / "home"
         home.mkdir(exist_ok=True)
         auth = {}
         if key is not None:
             auth = {"http-basic": {self.simulator.address: {"username": key[0], "password": key[1]}}}
         (home / "auth.json").write_text(json.dumps(auth))
-        where = f"--repository-url={self.simulator.url}"
+        where = f"--repository-url={self.simulator.url}{folder}"
         return self.composer("create-project", "--no-cache", where, package, str(self.project))
 
     def composer(self, *words: str, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -164,3 +167,15 @@ def test_keys_do_not_follow_to_another_host(shop: Shop) -> None:
     assert run.returncode == 0, run.stderr
     elsewhere = [entry for entry in shop.simulator.requests() if entry["host"].startswith("localhost:")]
     assert {entry["authorization"] for entry in elsewhere} == {False}
+
+
+@pytest.mark.parametrize("redirect", [False, True])
+def test_a_repository_below_a_path(redirect: bool, shop: Shop) -> None:
+    shop.simulator.change_account("vendor", hosts=[f"{shop.simulator.host}/My-Shop/"])
+    shop.simulator.set_switch("archive_redirect", redirect)
+    key = shop.simulator.key("vendor", "web")
+    run = shop.create(key, "exampleworks/module-gift-note", "My-Shop/")
+    assert run.returncode == 0, run.stderr
+    asked = [(request["path"], request["status"]) for request in shop.simulator.requests()]
+    assert ("/My-Shop/packages.json", 200) in asked and (shop.project / "composer.json").is_file(), asked
+    assert ask(shop.simulator, "/packages.json", key).status == ask(shop.simulator, "/My-Shopper/p", key).status == 404
