@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of README.md and docs/*.md: every fenced block as it stands there, and which test runs it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from place import ROOT
+
+FENCE = re.compile(r"\s*(```+|~~~+)\s*(\S*)")
+CLAIMED: set[tuple[str, str]] = set()
+"""The documents and headings whose examples a test runs."""
+
+
+@dataclass
+class Example:
+    """One fenced block. ``text`` is what a reader pastes: without prompts, and without what a command printed."""
+
+    where: str
+    language: str
+    content: str
+    used: bool = field(default=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        self.used = True
+        if self.language != "console":
+            return self.content
+        typed = ""
+        for line in self.content.splitlines(keepends=True):
+            if line.startswith("$ "):
+                typed += line[2:]
+            elif not _complete(typed):
+                typed += line
+        return typed
+
+
+def _complete(typed: str) -> bool:
+    """Whether a shell would run this; otherwise it waits for the end of a quotation, or for another line."""
+    try:
+        shlex.split(typed.rstrip("\n"), comments=True)
+    except ValueError:
+        return False
+    return True
+
+
+def documents() -> list[str]:
+    """README.md and docs/*.md, relative to the collection."""
+    return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+
+
+def examples_in(document: str, content: str | None = None) -> dict[str, list[Example]]:
+    """The blocks of a document, in order, by the heading above them."""
+    found: dict[str, list[Example]] = {}
+    heading, fence, language = "", "", ""
+    lines: list[str] = []
+    for line in (content if content is not None else (ROOT / document).read_text()).splitlines():
+        mark = FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence) and not mark[2]:
+                text = textwrap.dedent("\n".join(lines)) + "\n"
+                blocks = found.setdefault(heading, [])
+                blocks.append(Example(f"{document}, {heading}, block {len(blocks) + 1}", language, text))
+                fence = ""
+            else:
+                lines.append(line)
+        elif mark:
+            fence, language, lines = mark[1], mark[2], []
+        elif title := re.match(r"#+ (.*)", line):
+            heading = title[1]
+    assert not fence, f"{document}, {heading}: a fenced block without an end"
+    return found
+
+
+def inline(document: str, beginning: str) -> str:
+    """The one piece of inline code that begins like this, on one line."""
+    (code,) = re.findall(f"`({re.escape(beginning)}[^`]*)`", (ROOT / document).read_text())
+    return " ".join(str(code).split())
+
+
+def runs(document: str, heading: str) -> pytest.MarkDecorator:
+    """The test runs every block below this heading, and gets them as ``examples``."""
+    CLAIMED.add((document, heading))
+    return pytest.mark.parametrize("examples", [(document, heading)], indirect=True, ids=[f"{document}: {heading}"])
+
+
+@pytest.fixture
+def examples(request: pytest.FixtureRequest) -> Iterator[list[Example]]:
+    """The blocks that the test has claimed; afterwards each must have been used."""
+    document, heading = request.param
+    found = examples_in(document)
+    assert heading in found, f"{document} has no example below {heading!r}; there are: {', '.join(found)}"
+    failures = request.session.testsfailed
+    yield found[heading]
+    unused = [one.where for one in found[heading] if not one.used]
+    assert not unused or request.session.testsfailed > failures, f"claimed and not run: {unused}"

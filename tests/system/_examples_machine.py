@@ -1,0 +1,98 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""This machine in mount and network namespaces of its own, without a way out: the users `deploy` and `www-data`, and
+empty homes; where it is ``trusting``, the real host names on the loopback interface, and the simulator's CA trusted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from place import ROOT
+from simulator.authority import NAMES, server_context
+
+HYVA = "hyva-themes.repo.packagist.com"
+USERS = {"root": (0, "/home/root"), "deploy": (61001, "/home/deploy"), "www-data": (33, "/var/www")}
+"""User ids, which are group ids too, and homes."""
+HOSTS = [name for name in (*NAMES, HYVA) if name[0].isalpha() and name != "localhost"]
+# Below some of the replaced directories lies what is needed ($@). /tmp comes last, since $top may lie there. An example
+# that installs the collection must not find the way to this very source tree.
+NAMESPACES = """\
+top=$1 collection=$2; shift 2
+for entry in /var/*; do
+    if [ -L "$entry" ]; then cp -P "$entry" "$top$entry"
+    elif [ -d "$entry" ] && [ "$entry" != /var/www ]; then set -- "$@" "$entry"; fi
+done
+for kept; do
+    [ -d "$top/${kept#/}" ] || mkdir -p "$top/${kept#/}"
+    mount --rbind "$kept" "$top/${kept#/}"
+done
+for name in etc home srv usr/local/share/ca-certificates var tmp; do mount --rbind "$top/$name" "/$name"; done
+mount --bind -o ro "$collection" "$collection"
+ip link set lo up
+ip address add 192.0.2.10/32 dev lo
+echo ready
+exec cat
+"""
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Path]:
+    """What every world is a copy of; `simulator` holds the CA that `trusting` has in its trust store."""
+    top = Path(tempfile.mkdtemp(prefix="kf-machine-"))
+    for name in ("etc", "trusting"):
+        # Lock files of the user database may come and go meanwhile.
+        subprocess.run(["cp", "--archive", "/etc/.", str(top / name)], stderr=subprocess.DEVNULL, check=False)
+        users = [line.split(":") for line in (top / name / "passwd").read_text().splitlines()]
+        users = [user for user in users if user[0] not in USERS]
+        users += [[user, "x", str(uid), str(uid), "", home, "/bin/sh"] for user, (uid, home) in USERS.items()]
+        (top / name / "passwd").write_text("".join(":".join(user) + "\n" for user in users))
+        with (top / name / "group").open("a") as groups:
+            groups.write(f"deploy:x:{USERS['deploy'][0]}:\n")
+    with (top / "trusting" / "hosts").open("a") as hosts:
+        hosts.write(f"127.0.0.1 {' '.join(HOSTS)}\n")
+    (top / "simulator").mkdir()
+    server_context(top / "simulator", [HYVA])
+    shutil.copytree("/usr/local/share/ca-certificates", top / "authorities")
+    shutil.copy(top / "simulator" / "ca.pem", top / "authorities" / "simulator.crt")
+    mounts = f"mount --bind {top}/trusting /etc; mount --bind {top}/authorities /usr/local/share/ca-certificates"
+    update = f"{mounts}; update-ca-certificates"
+    subprocess.run(["unshare", "--mount", "sh", "-ec", update], check=True, capture_output=True)
+    yield top
+    shutil.rmtree(top)
+
+
+@contextlib.contextmanager
+def namespaces(machine: Path, *, trusting: bool) -> Iterator[tuple[Path, int]]:
+    """Where the replaced directories really lie, and a process in the namespaces."""
+    top = Path(tempfile.mkdtemp(prefix="kf-world-"))
+    top.chmod(0o755)
+    for name in ("home/root", "home/deploy", "srv", "tmp", "usr/local/share", "var/www"):
+        (top / name).mkdir(parents=True)
+    os.chown(top / "home/deploy", USERS["deploy"][0], USERS["deploy"][0])
+    (top / "tmp").chmod(0o1777)
+    shutil.copytree("/usr/local/share/ca-certificates", top / "usr/local/share/ca-certificates")
+    subprocess.run(["cp", "--archive", machine / ("trusting" if trusting else "etc"), top / "etc"], check=True)
+    if trusting:
+        shutil.copytree(machine / "simulator", top / "srv/simulator")
+    replaced = ("/home/", "/srv/", "/tmp/", "/var/")
+    kept = {path for path in (str(ROOT), sys.prefix, sys.base_prefix) if path.startswith(replaced)}
+    process = subprocess.Popen(
+        ["unshare", "--mount", "--net", "sh", "-ec", NAMESPACES, "sh", str(top), str(ROOT), *sorted(kept)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stdout.readline() == "ready\n"
+    try:
+        yield top, process.pid
+    finally:
+        process.communicate()
+        shutil.rmtree(top)

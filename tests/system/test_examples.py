@@ -1,0 +1,297 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of README.md and docs/*.md run as they stand there; where one changes something, a second run does not.
+
+Those of docs/simulator.md: test_examples_simulator.py.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import _examples
+import _examples_machine
+import _examples_world
+import pytest
+import yaml
+from _examples import CLAIMED, Example, documents, examples_in, inline, runs
+from _examples_world import API, MAGE_ID, NEW, README_PAIR, World, changed
+
+from place import ROOT
+
+examples, machine, world = _examples.examples, _examples_machine.machine, _examples_world.world
+needs_world = pytest.mark.needs("root", "unshare", "nsenter", "setsid", "ip", "sudo", "update-ca-certificates")
+ROTATION, DOWNLOADS, AWX = "docs/rotation.md", "docs/downloads.md", "docs/automation-platform.md"
+HERE = [document for document in documents() if document != "docs/simulator.md"]
+PUBLIC = README_PAIR["vault_magento_public_key"]
+LAPTOP, OLD = "laptop of J. Doe", "web-20251201"
+
+
+def test_every_example_is_run() -> None:
+    found = {(document, heading) for document in HERE for heading in examples_in(document)}
+    assert found == {(document, heading) for document, heading in CLAIMED if document in HERE}
+
+
+@needs_world
+@runs("README.md", "Install")
+def test_install(examples: list[Example], world: World) -> None:
+    (commands,) = examples
+    world.install(commands)
+    installed = world.path("/home/root/.ansible/collections/ansible_collections/keyfleet/magento")
+    assert json.loads((installed / "MANIFEST.json").read_text())["collection_info"]["name"] == "magento"
+
+
+@needs_world
+@runs("README.md", "A playbook")
+def test_a_playbook(examples: list[Example], world: World) -> None:
+    vault, variables, command = examples
+    world.serve()
+    world.write("plain.yml", vault)
+    world.done("EDITOR='cp plain.yml' " + inline("README.md", "ansible-vault create"))
+    world.write("group_vars/web.yml", variables)
+    world.twice(command)
+    assert world.installed("deploy") == world.installed("www-data") == PUBLIC
+
+
+@needs_world
+@runs("README.md", "In a server build")
+def test_in_a_server_build(examples: list[Example], world: World) -> None:
+    (tasks,) = examples
+    world.serve()
+    world.vault()
+    world.twice(world.playbook(tasks, "-e @vault.yml"))
+    assert world.installed("deploy") == PUBLIC
+    assert world.installed("deploy", "hyva-themes.repo.packagist.com") == "token"
+
+
+@needs_world
+@runs("README.md", "Ad hoc")
+def test_ad_hoc(examples: list[Example], world: World) -> None:
+    (command,) = examples
+    world.serve()
+    world.vault()
+    run = world.done(command)
+    assert [verdict["status"] for verdict in run.record[0]["result"]["verdicts"]] == ["valid"], run.output
+    world.simulator("account disable reader 'laptop of J. Doe'")
+    refused = world.run(command)
+    assert refused.status != 0 and "keys_invalid" in refused.output, refused.output
+
+
+@pytest.mark.needs("make")
+@runs("README.md", "Try it, test it")
+def test_the_demo_and_the_tests_are_targets(examples: list[Example]) -> None:
+    (commands,) = examples
+    # Each is a suite of its own, or all of them: here make only says what it would do.
+    run = subprocess.run(
+        ["bash", "-ec", commands.text], cwd=ROOT, env={"PATH": "/usr/bin:/bin", "MAKEFLAGS": "n"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0 and "tests/demo" in run.stdout and "tests/suites.py" in run.stdout, (
+        run.stdout + run.stderr
+    )
+
+
+@needs_world
+@runs("docs/codes.md", "Codes")
+def test_a_code_is_tested(examples: list[Example], world: World) -> None:
+    (tasks,) = examples
+    world.serve()
+    world.vault()
+    command = world.playbook(tasks, "-e @vault.yml")
+    world.simulator("fault add status status=429 count=1")
+    limited = world.done(command)
+    assert limited.record[0]["result"]["code"] == "rate_limited" and not changed(limited), limited.output
+    world.twice(command)
+    assert world.installed("deploy") == PUBLIC
+    refused = world.run(f"{command} -e vault_magento_public_key={NEW}")
+    assert refused.status != 0 and refused.record[0]["result"]["code"] == "keys_invalid", refused.output
+
+
+@needs_world
+@runs(DOWNLOADS, "Does it work from there?")
+def test_does_the_token_work(examples: list[Example], world: World) -> None:
+    (command,) = examples
+    world.serve()
+    world.vault()
+    assert "token_valid" in world.done(command).output
+    world.simulator("account replace-token reader")
+    refused = world.run(command)
+    assert refused.status != 0 and "token_invalid" in refused.output, refused.output
+
+
+@needs_world
+@runs(DOWNLOADS, "Install it")
+def test_install_the_token(examples: list[Example], world: World) -> None:
+    (play,) = examples
+    world.serve()
+    world.vault()
+    world.twice(world.playbook(play, "-e @vault.yml"))
+    assert "Magento-CE-2.4.8.zip" in world.done(inline(DOWNLOADS, "curl --netrc"), user="deploy").output
+
+
+@needs_world
+@runs(DOWNLOADS, "Use it")
+def test_download_a_release(examples: list[Example], world: World) -> None:
+    (tasks,) = examples
+    world.serve()
+    world.vault()
+    world.path("/srv/releases").mkdir()
+    (install,) = examples_in(DOWNLOADS)["Install it"]
+    world.done(f"chown deploy: /srv/releases; {world.playbook(install, '-e @vault.yml')}")
+    run = world.twice(world.playbook(tasks))
+    offered, fetched = (one["result"] for one in run.record)
+    assert "Magento-CE-2.4.8.zip" in {release["file_name"] for release in offered["releases"]}, offered
+    assert world.path("/srv/releases/Magento-CE-2.4.8.zip").stat().st_size == 64 * 1024 * 1024, fetched
+
+
+def fleet(world: World, held: str, *labels: str, variables: Example | None = None) -> None:
+    """The documentation's variables, or the same for one host, which is quicker; ``deploy`` holds the key ``held``."""
+    world.serve(*labels)
+    world.vault()
+    if variables:
+        world.inventory("web1", "web2", "web3")
+        world.write("group_vars/web/quicker.yml", {"magento_key_rotation_serial": 3})
+    one = yaml.safe_load(examples_in(ROTATION)["By hand"][0].content)
+    one["magento_key_rotation_expected_hosts"] = ["web1"]
+    world.write("group_vars/web/fleet.yml", variables or one)
+    world.give("deploy", world.keys()[held])
+
+
+def enabled(world: World) -> dict[str, bool]:
+    """The series of the documentation by label."""
+    return {label: key["enabled"] for label, key in world.keys().items() if label.startswith("web-")}
+
+
+@needs_world
+@runs(ROTATION, "By hand")
+def test_rotate_and_roll_back(examples: list[Example], world: World) -> None:
+    variables, rotate, rollback = examples
+    fleet(world, OLD, OLD, variables=variables)
+    check, command = rotate.text.splitlines()
+    world.done(check)
+    assert enabled(world) == {OLD: True}
+    world.twice(command)
+    today = f"web-{datetime.datetime.now(datetime.UTC):%Y%m%d}"
+    assert enabled(world) == {OLD: False, today: True}
+    assert world.installed("deploy") == world.keys()[today]["public"]
+    world.twice(rollback)
+    assert enabled(world) == {OLD: True, today: True}
+    assert world.installed("deploy") == world.keys()[OLD]["public"]
+
+
+@needs_world
+@runs(ROTATION, "Ad hoc, one group, two lines")
+def test_rotate_ad_hoc(examples: list[Example], world: World) -> None:
+    (commands,) = examples
+    world.serve(OLD)
+    world.write("pair.yml", inline(ROTATION, "pair: "))
+    world.twice(commands, **API)
+    assert world.installed("deploy") == world.keys()["web-20260301"]["public"]
+    world.twice(inline(ROTATION, "ansible localhost"), **API)
+    assert enabled(world) == {OLD: False, "web-20260301": True}
+
+
+@needs_world
+@pytest.mark.needs("systemd-analyze")
+@runs(ROTATION, "From a systemd timer")
+def test_the_systemd_timer(examples: list[Example], world: World, tmp_path: Path) -> None:
+    (units,) = examples
+    # What these units want of the system, and a program to start.
+    files = {
+        f"/usr/lib/systemd/system/{name}.target": "[Unit]\n" for name in ("basic", "sysinit", "shutdown", "timers")
+    }
+    files["/usr/bin/ansible-playbook"] = "#!/bin/sh\n"
+    files |= dict(re.findall(r"^# (/\S+)\n(.*?)(?=^# /|\Z)", units.text, re.MULTILINE | re.DOTALL))
+    for name, content in files.items():
+        path = tmp_path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        path.chmod(0o755 if "/bin/" in name else 0o644)
+    names = ["rotate-web.service", "rotate-web.timer"]
+    verify = subprocess.run(
+        ["systemd-analyze", f"--root={tmp_path}", "verify", *names], capture_output=True, text=True, check=False
+    )
+    assert (verify.returncode, verify.stdout + verify.stderr) == (0, "")
+    (command,) = re.findall(r"^ExecStart=/usr/bin/((?:.*\\\n)*.*)$", units.text, re.MULTILINE)
+    fleet(world, OLD, OLD)
+    world.done(command, CREDENTIALS_DIRECTORY=world.cwd)
+    assert enabled(world)[OLD] is False
+
+
+@needs_world
+@runs(ROTATION, "Without rights at the API")
+def test_rotate_without_the_api(examples: list[Example], world: World) -> None:
+    (variables,) = examples
+    fleet(world, LAPTOP)
+    world.write("group_vars/web/by-hand.yml", variables)
+    run = world.twice(examples_in(ROTATION)["By hand"][1].text.splitlines()[1])
+    assert re.search(rf"disable\s+{PUBLIC}", run.output), run.output
+    assert world.installed("deploy") == NEW
+    assert "/rest/v1/" not in world.simulator("log")
+
+
+@needs_world
+@runs(ROTATION, "Write the pair to a vault before it is deployed")
+def test_the_pair_into_vaults(examples: list[Example], world: World) -> None:
+    (play,) = examples
+    world.serve("web-20260301")
+    world.path("/srv/runtime").mkdir(mode=0o700)
+    world.path(f"{world.cwd}/group_vars/web").mkdir(parents=True)
+    world.write("vault-password", "made-up\n")
+    world.twice(world.playbook(play), XDG_RUNTIME_DIR="/srv/runtime", **API)
+    key = world.keys()["web-20260301"]
+    pair = {"public_key": key["public"], "private_key": key["private"]}
+    assert json.loads(world.path("/home/root/vault.json").read_text()) == {"secret/magento/web": pair}
+    world.done(inline(ROTATION, "ansible-vault encrypt"), XDG_RUNTIME_DIR="/srv/runtime")
+    kept = world.done("ansible-vault view group_vars/web/vault.yml").output
+    assert yaml.safe_load(kept) == {"vault_new": pair}
+
+
+@needs_world
+@runs(ROTATION, "Revoking one key")
+def test_revoke_a_key(examples: list[Example], world: World) -> None:
+    (command,) = examples
+    fleet(world, LAPTOP)
+    world.twice(command)
+    assert world.keys()[LAPTOP]["enabled"] is False
+    assert PUBLIC not in world.path("/home/deploy/.composer/auth.json").read_text()
+
+
+@needs_world
+@runs(AWX, "Set them up")
+def test_credential_types(examples: list[Example], world: World) -> None:
+    (play,) = examples
+    clone = world.clone()
+    world.twice(f"cp {world.cwd}/example.yml .; {world.playbook(play)}", cwd=clone)
+    types = json.loads(world.path("/home/root/credential-types.json").read_text())
+    files = [yaml.safe_load(path.read_text()) for path in (ROOT / "docs/credential-types").glob("*.yml")]
+    assert types == {one["name"]: one for one in files}
+
+
+@needs_world
+@runs(AWX, "The execution environment")
+def test_the_execution_environment(examples: list[Example], world: World) -> None:
+    (definition,) = examples
+    world.write("execution-environment.yml", definition)
+    world.done("ansible-builder create")
+    context = world.path(f"{world.cwd}/context/_build")
+    assert (context / "requirements.txt").read_text().split() == ["requests"]
+    assert yaml.safe_load((context / "requirements.yml").read_text()) == {"collections": [{"name": "keyfleet.magento"}]}
+
+
+@needs_world
+@runs(AWX, "Use them")
+def test_a_key_for_the_web_servers(examples: list[Example], world: World) -> None:
+    (play,) = examples
+    injectors = yaml.safe_load((ROOT / "docs/credential-types/marketplace.yml").read_text())["injectors"]
+    assert set(injectors["env"]) == {*API, "MAGENTO_API_URL"} and injectors["env"].pop("MAGENTO_API_URL")
+    world.serve()
+    # The credential leaves the address of the API empty.
+    world.twice(world.playbook(play), MAGENTO_API_URL="", **API)
+    key = world.keys()["web"]
+    assert (world.installed("deploy"), key["uid"] or MAGE_ID) == (key["public"], MAGE_ID)
