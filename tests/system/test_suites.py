@@ -166,7 +166,7 @@ def test_program_ends_with_the_count() -> None:
 def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     targets = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     # In a directory of its own, where a target that ran would fail; `make test` around it would name that directory.
-    command = ["make", "--no-print-directory", "--file", ROOT / "Makefile"]
+    command = ["make", "--no-print-directory", "--file", str(ROOT / "Makefile")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     listed = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     assert [name for name, _says in listed] == targets[0].split()
