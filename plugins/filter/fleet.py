@@ -13,7 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.inventory.manager import split_host_pattern
 
 # As Ansible writes them: one host of a group, or a range of them.
-_SUBSCRIPT = re.compile(r"\[(?:-?[0-9]+|[0-9]+[:-][0-9]*)\]\Z")
+_SUBSCRIPT = re.compile(r"\A([^~].*)\[(?:-?[0-9]+|[0-9]+[:-][0-9]*)\]\Z", re.DOTALL)
 
 
 def _is_wildcard(name: str) -> bool:
@@ -30,7 +30,7 @@ def _stands_for_all(name: str) -> bool:
 
 
 def _means_everybody(pattern: str, matched: Sequence[str], all_hosts: Sequence[str]) -> bool:
-    names = [_SUBSCRIPT.sub("", part) for part in split_host_pattern(pattern) if part[:1] not in ("!", "&")]
+    names = [_SUBSCRIPT.sub(r"\1", part) for part in split_host_pattern(pattern) if part[:1] not in ("!", "&")]
     # Exclusions and intersections alone begin with all hosts.
     if not names or any(_stands_for_all(name) for name in names):
         return True

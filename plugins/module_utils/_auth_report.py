@@ -240,6 +240,7 @@ def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) 
     url = address(params["url"])
     return [
         Question(
+            option=f"{path}: public key",
             repository=entry.repository,
             url=url if entry.repository == repository else None,
             public_key=entry.username,
@@ -250,7 +251,7 @@ def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) 
             # The first of each file, then the second of each: a file full of entries keeps no other one waiting.
             turn=turn,
         )
-        for document in report.found.values()
+        for (path, _walk_as), document in report.found.items()
         for turn, entry in enumerate(e for e in auth_json.entries(document) if e.section == auth_json.HTTP_BASIC)
     ]
 
@@ -261,6 +262,8 @@ def _given_pair(params: Mapping[str, Any]) -> Optional[Key]:
         fault = repository_fault(params["repository"])
         if fault:
             raise bad_options(f"repository {host_as_shown(params['repository'])}: {fault}")
+        if params["fail_on"] and params["verify"] == "never":
+            raise bad_options("fail_on has no effect on the entries that are found, unless verify is always")
         return None
     if None in halves:
         raise bad_options("public_key and private_key are checked as a pair; one of them is missing")

@@ -69,7 +69,7 @@ def find_curl() -> Curl:
     if path is None:
         raise KeyfleetError(
             "no_curl",
-            "There is no curl on the PATH of this host. Release downloads are asked for with curl: install it.",
+            "There is no curl on the PATH of this host. Release downloads need curl. Install it.",
         )
     try:
         # The file layer knows no AnsibleModule, so there is no run_command here.

@@ -68,5 +68,6 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
         if validation and validation.error_messages and isinstance(validation.errors[0], NoLogError):
             # Raised before it was known which values are secret, and it quotes them.
             names = [name for name, option in self.argument_spec.items() if "options" in option]
-            msg = f"{', '.join(names)}: every element must be a dictionary"
+            prefix = self.params.get("option_prefix") or ""
+            msg = f"{', '.join(prefix + name for name in names)}: every element must be a dictionary"
         super().fail_json(**safe_result(dict(kwargs, msg=msg, invocation=self._invocation())))

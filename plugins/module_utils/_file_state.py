@@ -190,8 +190,7 @@ def check_directory_owner(state: FileState, owners: Optional[Tuple[int, ...]]) -
     raise KeyfleetError(
         "foreign_owner",
         f"{state.path}: its directory is in the hands of {account_name(state.directory_uid)}, not of {whose}, so "
-        "nothing is written there. Give the directory to its project's owner (chown), or name its owner in the option "
-        "owner.",
+        "nothing is written there. Give the directory to one of them (chown), or name its owner in the option owner.",
         path=state.path,
     )
 

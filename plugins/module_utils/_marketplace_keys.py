@@ -184,5 +184,5 @@ def pairs_by_label(client: Marketplace, labels: Sequence[Any], *, uid: Optional[
     found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}
     unknown = [label for label in wanted if label not in found]
     if unknown:
-        raise unknown_labels(unknown, owner=owner, known=found)
+        raise KeyfleetError("unknown_label", unknown_labels(unknown, owner=owner, known=found))
     return [key_row(found[str(label)], include_private_key=True) for label in labels]

@@ -87,7 +87,7 @@ def listed(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, ...
         return None
     items = [str(item).strip() for item in value]
     if not items:
-        raise bad_options(f"{name} is an empty list; leave the option out to mean nothing")
+        raise bad_options(f"{name} is an empty list; omit it instead")
     if "" in items:
         raise bad_options(f"{name} has an empty element")
     return tuple(dict.fromkeys(items))
@@ -183,18 +183,21 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
         faults = key_faults(repository=repository, public_key=public, private_key=private, names=names)
     elif public is not None and (not isinstance(public, str) or not public):
         faults = [f"{own}public_key must be text; leave it out to remove the entry whatever its key is"]
-    key = Key(
-        option=option,
-        repository=repository,
-        present=present,
-        public_key=None if public is None else str(public),
-        private_key=str(private) if present else "",
-        users=listed(f"{where}users", targets.get("users")) or (),
-        projects=absolute(f"{where}projects", targets.get("projects")) or (),
-        paths=absolute(f"{where}paths", targets.get("paths")) or (),
-        url=address(item.get("url"), name=f"{own}url"),
-        packages=package_names(item.get("packages"), name=f"{own}packages"),
-    )
+    try:
+        key = Key(
+            option=option,
+            repository=repository,
+            present=present,
+            public_key=None if public is None else str(public),
+            private_key=str(private) if present else "",
+            users=listed(f"{where}users", targets.get("users")) or (),
+            projects=absolute(f"{where}projects", targets.get("projects")) or (),
+            paths=absolute(f"{where}paths", targets.get("paths")) or (),
+            url=address(item.get("url"), name=f"{own}url"),
+            packages=package_names(item.get("packages"), name=f"{own}packages"),
+        )
+    except KeyfleetError as error:
+        raise KeyfleetError(error.code, f"{title}: {error.message}") from None
     return key, [f"{title}: {text}" for text in faults]
 
 
@@ -207,14 +210,16 @@ def keys_from(params: Mapping[str, Any], *, prefix: str = "") -> List[Key]:
     flat = [name for name in ("public_key", "private_key") if params.get(name) is not None]
     if elements is not None and not elements:
         # Usually a variable that came out empty; with state absent it would remove a key that nobody named.
-        raise bad_options(f"{prefix}keys is an empty list; leave it out to mean nothing")
+        raise bad_options(f"{prefix}keys is an empty list; omit it instead")
     if elements is None and not flat and params["state"] == "present":
         raise bad_options(
             f"neither {prefix}keys nor {prefix}public_key and {prefix}private_key are set; "
             f"to remove keys, set {prefix}state to absent"
         )
-    alone = [n for n in ("repository", "url", "packages") if params.get(n) not in (None, MAGENTO_REPOSITORY)]
-    if elements is not None and not flat and alone:
+    # With state absent, a private half alone would remove whatever key is there.
+    names = ("private_key", "repository", "url", "packages")
+    alone = [name for name in names if params.get(name) not in (None, MAGENTO_REPOSITORY)]
+    if elements is not None and params.get("public_key") is None and alone:
         raise bad_options(
             f"{prefix}{alone[0]} belongs to the key of {prefix}public_key, which is not set; "
             f"a key in {prefix}keys has its own {alone[0]}"

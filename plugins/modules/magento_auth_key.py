@@ -170,6 +170,7 @@ options:
     description:
       - What messages put before the names of the options.
       - The role P(keyfleet.magento.magento_auth#role) sets it, so that a message names the variable of the role.
+        Playbooks do not need it.
     type: str
     default: ""
 extends_documentation_fragment:

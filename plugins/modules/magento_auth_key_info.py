@@ -88,6 +88,7 @@ options:
   fail_on:
     description:
       - Verdicts that make the module fail. Without it, the answer is the verdict and the module succeeds.
+      - For the entries that are found, it needs O(verify=always).
     type: list
     elements: str
     choices: [invalid, refused, not_entitled, unknown]

@@ -43,7 +43,7 @@ options:
     description:
       - Whether the keys shall be enabled. Without it, existing keys are left as they are, and new ones are enabled.
       - With V(false), a label that O(uid) does not have is an error, and no key is created or changed. A mistyped label
-        would leave the key that was meant enabled. The message names the labels that are like it.
+        would leave the key that was meant enabled. The message names similar labels.
       - It has no meaning with O(state=absent).
     type: bool
   delete_enabled:

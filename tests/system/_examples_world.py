@@ -138,9 +138,11 @@ class World:
         place.close()
         return "/srv/clone"
 
-    def install(self, commands: Example | str) -> None:
+    def install(self, commands: Example | str, *, times: int = 1) -> None:
         """Runs the commands of README.md in a clone. The path is the default, as long as nobody has set another."""
-        self.done(commands, cwd=self.clone(), ANSIBLE_COLLECTIONS_PATH="/home/root/.ansible/collections")
+        clone = self.clone()
+        for _again in range(times):
+            self.done(commands, cwd=clone, ANSIBLE_COLLECTIONS_PATH="/home/root/.ansible/collections")
 
     def playbook(self, example: Example, *words: str) -> str:
         """A command that runs an example: a play, or tasks in the reader's play."""

@@ -128,6 +128,21 @@ def test_a_variable_of_another_host_is_not_looked_at(control: Control, simulator
     assert run.status == 0 and not seen.exists(), run.output
 
 
+def test_a_list_that_is_none_removes_no_key(control: Control, lab: Path) -> None:
+    shop = give(lab / "shop", None, 0o755)
+    give(shop / "auth.json", None, 0o600, auth())
+    variables = {"magento_auth_state": "absent", "magento_auth_projects": [str(shop)]}
+    nothings: tuple[Any, ...] = (None, [], "")
+    for nothing in nothings:
+        run = control.role({**variables, "magento_auth_keys": nothing})
+        assert run.only()["msg"].startswith("magento_auth_keys is an empty list"), run.output
+    assert HOST in users(shop / "auth.json")
+    # With the short form it only says that there is no list.
+    one = json.loads((shop / "auth.json").read_text())["http-basic"][HOST]["username"]
+    run = control.role({**variables, "magento_auth_keys": None, "magento_auth_public_key": one})
+    assert run.only()["changed"] and users(shop / "auth.json") == {}, run.output
+
+
 def test_a_failure_names_the_variable_the_public_key_and_the_repository(
     control: Control, simulator: Simulator, lab: Path
 ) -> None:
@@ -159,10 +174,11 @@ def test_a_failure_names_the_variable_the_public_key_and_the_repository(
             "neither magento_auth_keys nor magento_auth_public_key and magento_auth_private_key are set",
         ),
         ({**good, "users": []}, "bad_options", "magento_auth_users is an empty list"),
+        ({"keys": ["public:private"]}, None, "magento_auth_keys: every element must be a dictionary"),
     ]
     for variables, code, words in cases:
         run = without_secrets(control.role(role_variables(simulator, **{"projects": [shop], **variables})), good, bad)
-        assert run.only()["code"] == code and words in run.only()["msg"], run.output
+        assert run.only().get("code") == code and words in run.only()["msg"], run.output
         assert words in " ".join(run.output.split()), run.output
 
 

@@ -41,7 +41,7 @@ def test_every_example_is_run() -> None:
 @runs("README.md", "Install")
 def test_install(examples: list[Example], world: World) -> None:
     (commands,) = examples
-    world.install(commands)
+    world.install(commands, times=2)
     installed = world.path("/home/root/.ansible/collections/ansible_collections/keyfleet/magento")
     assert json.loads((installed / "MANIFEST.json").read_text())["collection_info"]["name"] == "magento"
 

@@ -226,7 +226,7 @@ def test_a_mistyped_label_is_not_created_disabled(simulator: Simulator, check_mo
     before = pairs(simulator)
     answer = manage(simulator, {"labels": ["web", "cii", "new"], "enabled": False}, check_mode=check_mode)
     assert (answer.code, answer.result["changed"], answer.result["marketplace_keys"]) == ("unknown_label", False, [])
-    assert answer.result["msg"] == f"{SHOP} has no key called 'cii' (there is 'ci'), 'new'"
+    assert answer.result["msg"] == f"Nothing was done: {SHOP} has no key called 'cii' (there is 'ci'), 'new'"
     assert pairs(simulator) == before
 
 

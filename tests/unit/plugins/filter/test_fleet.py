@@ -23,6 +23,7 @@ ALL = ["web1", "web2", "db"]
     [
         "web", "web1.example", "web:db", "web,db", "web:!web1", "web:&live", "web*", "*.example", "web[0:2]", "web[-1]",
         "~web[0-9]+", "wall", "all-web", "overall:allow", "10.0.0.1", "[a-z]*b", "~^al$", "fe80::1", "web:!all",
+        "~[a-z]+[0-9]", "~.*[0-9]", "[0-9]",
     ],
 )  # fmt: skip
 def test_named_hosts_pass_unchanged(pattern: str) -> None:
@@ -44,7 +45,9 @@ def test_everything_is_refused_however_it_is_written(pattern: str) -> None:
             fleet(pattern, matched=matched, all_hosts=ALL)
 
 
-@pytest.mark.parametrize("pattern", ["web*,d*", "~web|db", "[d-w]*", "web,d?", "~..+[12b]"])
+@pytest.mark.parametrize(
+    "pattern", ["web*,d*", "~web|db", "[d-w]*", "web,d?", "~..+[12b]", "[a-z]eb[0-9],db", "[d-w]*[0-9]"]
+)
 def test_wildcards_that_match_every_host_are_refused(pattern: str) -> None:
     assert fleet(pattern, matched=ALL[:2], all_hosts=ALL) == pattern
     with pytest.raises(AnsibleFilterError, match="every host of the inventory"):

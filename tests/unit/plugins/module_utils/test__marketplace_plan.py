@@ -92,8 +92,9 @@ def test_the_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) 
         ),
         ("CI", ["ci"], "'CI' (there is 'ci')"),
         ("web-2026011", ["ci", "web-20260111", "web-20260101"], "(there is 'web-20260111', 'web-20260101')"),
-        ("laptop", ["ci"], f"{ME} has no key called 'laptop'"),
-        ("laptop", [], f"{ME} has no key called 'laptop'"),
+        ("Doe", ["laptop of J. Doe", "ci"], "'Doe' (there is 'laptop of J. Doe')"),
+        ("laptop", ["ci"], f"Nothing was done: {ME} has no key called 'laptop'"),
+        ("laptop", [], f"Nothing was done: {ME} has no key called 'laptop'"),
         # Only the labels of the same owner.
         ("theirs", [], "'theirs'"),
         ("w" * 32, ["w" * 33], "'" + "w" * 32 + "'"),

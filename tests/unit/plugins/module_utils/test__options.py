@@ -249,7 +249,10 @@ def test_a_key_without_a_place_takes_those_beside_the_list(own: Dict[str, Any], 
         ),
         ({}, "neither keys nor public_key and private_key are set; to remove keys, set state to absent"),
         ({"keys": [PAIR], "packages": ["a/b"]}, "packages belongs to the key of public_key, which is not set"),
-        ({"keys": [{**PAIR, "packages": ["a"]}]}, "keys[0].packages: 'a' is not a package name"),
+        (
+            {"keys": [{**PAIR, "packages": ["a"]}]},
+            f"keys[0] {PUBLIC} at repo.magento.com: keys[0].packages: 'a' is not a package name",
+        ),
         ({"keys": [{**PAIR, "url": "http://h"}]}, "keys[0].url 'http://h' is not an https address"),
     ],
 )

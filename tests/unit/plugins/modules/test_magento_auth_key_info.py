@@ -262,6 +262,8 @@ def test_every_pair_that_was_found_is_asked_about_once(server: Loopback, tmp_pat
     assert len(server.requests) == 2
     failed = run({**options, "verify": "always", "fail_on": ["invalid"]})
     assert failed.code == "keys_invalid", failed.result
+    told = f"{tmp_path}/one/auth.json: public key {BAD} at {server.netloc}: "
+    assert failed.result["msg"].startswith(told), failed.result
     assert (failed.result["files"], failed.result["verdicts"]) == (answer.result["files"], answer.result["verdicts"])
 
 
@@ -273,6 +275,8 @@ def test_every_pair_that_was_found_is_asked_about_once(server: Loopback, tmp_pat
     [
         ({"public_key": PUBLIC}, "bad_options"),
         ({"private_key": PRIVATE}, "bad_options"),
+        # It would have no effect.
+        ({"fail_on": ["invalid"]}, "bad_options"),
         ({"public_key": PUBLIC, "private_key": PUBLIC}, "bad_key"),
         ({"public_key": PUBLIC, "private_key": 12345678901234567890}, "bad_key"),
         ({"public_key": "MAG001234567", "private_key": PRIVATE}, "bad_key"),

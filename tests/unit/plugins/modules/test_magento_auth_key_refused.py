@@ -141,6 +141,11 @@ def test_options_that_mean_nothing(options: Dict[str, Any], tmp_path: Path) -> N
 )
 def test_half_a_key_beside_the_list_is_refused(flat: Dict[str, Any], tmp_path: Path) -> None:
     refused("bad_options", {"keys": [PAIR], "projects": [str(tmp_path)], **flat}, tmp_path)
+    if "public_key" not in flat:
+        # Without a public half it would mean whatever key is there.
+        absent = {"keys": [{"repository": "h.example"}], "state": "absent", "projects": [str(tmp_path)]}
+        (tmp_path / "auth.json").write_text(GOOD)
+        refused("bad_options", {**absent, **flat}, tmp_path)
 
 
 def test_a_key_beside_the_list_is_one_more(tmp_path: Path) -> None:

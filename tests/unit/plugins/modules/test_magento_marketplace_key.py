@@ -86,7 +86,10 @@ def test_a_mistyped_label_is_not_created_disabled(check_mode: bool) -> None:
     api.add("ci")
     answer = run(api, check_mode=check_mode, labels=["ci", "laptop of J.Doe"], enabled=False)
     assert (answer.code, answer.result["changed"]) == ("unknown_label", False)
-    assert answer.result["msg"] == f"{ME} has no key called 'laptop of J.Doe' (there is 'laptop of J. Doe')"
+    assert (
+        answer.result["msg"]
+        == f"Nothing was done: {ME} has no key called 'laptop of J.Doe' (there is 'laptop of J. Doe')"
+    )
     assert api.calls == ["session", "GET"]
 
 
