@@ -20,7 +20,6 @@ from _control import PYTHON, Run
 from _examples import Example, examples_in
 from _examples_machine import HYVA, USERS, namespaces
 from _terminal import Terminal
-from ansible.parsing.vault import VaultLib, VaultSecret
 
 from place import ROOT, Place, linked_collections
 from simulator.accounts import fake_key, fake_token
@@ -100,9 +99,9 @@ class World:
 
     def vault(self, **more: Any) -> None:
         """``vault.yml``, encrypted."""
-        vault = VaultLib([("default", VaultSecret(PASSWORD.encode()))])
-        self.write("vault.yml", vault.encrypt(yaml.safe_dump({**SECRETS, **more})).decode())
         self.write("vault-password", PASSWORD + "\n")
+        self.write("vault.yml", {**SECRETS, **more})
+        self.done("ansible-vault encrypt vault.yml")
 
     def run(self, example: Example | str, *, user: str = "root", cwd: str | None = None, **environ: str) -> Run:
         """Runs what is to be typed in a shell, as this user, on a terminal."""
