@@ -35,8 +35,8 @@ sanity: venv ## run the sanity tests
 integration: venv ## run the integration targets
 	@$(SUITES) integration integration-2.17 integration-root
 
-system: venv ## run the system tests
-	@$(SUITES) system
+system: venv ## run the system tests, and every example of README and docs
+	@$(SUITES) system examples
 
 molecule: venv ## run the scenarios in containers
 	@$(SUITES) molecule

@@ -27,6 +27,8 @@ NEWEST = f"{sys.version_info.major}.{sys.version_info.minor}"
 OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
 """Pythons that can run ansible-core 2.17 as a controller."""
 OLDEST = (python(*OLDEST_CORE_PYTHONS), python("3.7"))
+EXAMPLES = sorted((ROOT / "tests" / "system").glob("test_examples*.py"))
+"""Their tests bring a machine of their own, so they may run beside those of this one."""
 CURL = programs("curl")
 SSH_KEYGEN = programs("ssh-keygen")
 """ansible-test makes a key pair before it looks whether a target needs one."""
@@ -99,7 +101,15 @@ def oldest_core(place: Place) -> Path:
 
 
 def system(place: Place) -> None:
-    place.run("pytest", "tests/system", env={"PYTHONPATH": str(linked_collections())})
+    run_tests(place, "tests/system", *(f"--ignore={file}" for file in EXAMPLES))
+
+
+def examples(place: Place) -> None:
+    run_tests(place, *EXAMPLES)
+
+
+def run_tests(place: Place, *words: str | Path) -> None:
+    place.run("pytest", *words, env={"PYTHONPATH": str(linked_collections())})
 
 
 def integration(place: Place) -> None:
@@ -174,6 +184,7 @@ SUITES = (
     Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST, (root, CURL)),
     Suite("build", "the built collection installs and documents itself", build, OLDEST[:1]),
     Suite("system", "real files, users, system calls, Composer and HTTPS", system, wants=(marked,), machine=True),
+    Suite("examples", "every example of README and docs, as it stands there", examples, wants=(marked,)),
     Suite("integration", "integration targets against the simulator", integration, (SSH_KEYGEN,), (CURL,)),
     Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, (OLDEST[0], SSH_KEYGEN), (CURL,)),
     Suite("integration-root", "targets with accounts of their own", integration_root, (root, SSH_KEYGEN), machine=True),
