@@ -132,7 +132,7 @@ WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "misspelt_in_keys": ({"keys": [{"privat_key": "{{ vault_first }}"}]}, "module: keys.privat_key. Supported"),
     "nested_keys": ({"keys": [[FIRST, SECOND]]}, "keys: every element must be a dictionary"),
     "text_keys": ({"keys": ["{{ vault_first }}"]}, "every element must be a dictionary"),
-    "both": ({"keys": [FIRST], **SECOND}, "mutually exclusive"),
+    "both": ({"keys": [FIRST], **SECOND}, "two different keys for repo.magento.com"),
     "in_url": ({**FIRST, "url": "https://{{ vault_first_public }}:{{ vault_first }}@h.example/"}, "must not carry"),
     "in_host": ({**FIRST, "repository": "{{ vault_first_public }}:{{ vault_first }}@h.example"}, "it must be the host"),
     "only_in_url": ({**SECOND, "url": "https://u:{{ vault_vendor | urlencode }}@h.example/"}, "not an address"),
@@ -252,7 +252,7 @@ def test_the_role_and_its_own_validation(lab: Lab) -> None:
     outcomes = results["last"]["ansible_facts"]["outcomes"]
     assert [name for name, outcome in outcomes.items() if outcome == "fine"] == ["fine"]
     assert "Validation of arguments failed" in outcomes["state"]
-    assert "must be a list of dictionaries" in outcomes["text"]
+    assert "magento_auth_keys: every element must be a dictionary" in outcomes["text"]
     assert "keys.privat_key" in outcomes["misspelt"]
     watched.report.require_clean(*SEEN, "results", "facts", *LOGGED)
 
