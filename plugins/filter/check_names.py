@@ -41,7 +41,7 @@ def check_names(context: Context, names: Iterable[str], role_path: str) -> bool:
     for name in sorted(given.difference(known)):
         for near in get_close_matches(name.lower(), known, n=1, cutoff=_NEAR):
             if not _is_own(name, near, prefix, given) and not _is_registered(context.resolve(name)):
-                wrong.append(f"{name} ({near} was probably meant)")
+                wrong.append(f"{name!r} ({near} was probably meant)")
     if wrong:
         raise AnsibleFilterError(f"misspelled variables: {', '.join(wrong)}")
     return True

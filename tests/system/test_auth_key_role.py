@@ -216,7 +216,7 @@ def test_a_misspelled_variable_is_an_error(
     words = ["-e", json.dumps(wrong)] if where == "extra" else []
     run = without_secrets(control.role({**right, **(wrong if where == "vars" else {})}, *words), one)
     assert run.status != 0 and all("files" not in result for result in run.of()), run.output
-    told = "misspelled variables: magento_auth_projets (magento_auth_projects was probably meant)"
+    told = "misspelled variables: 'magento_auth_projets' (magento_auth_projects was probably meant)"
     assert told in " ".join(run.output.split()), run.output
 
 

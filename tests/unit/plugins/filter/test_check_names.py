@@ -38,7 +38,7 @@ def check_names(*names: str, **values: Any) -> Any:
 def test_near_misses(name: str, meant: str) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         check_names(f"magento_auth_{name}", "magento_auth_timeout")
-    assert str(caught.value) == f"misspelled variables: magento_auth_{name} (magento_auth_{meant} was probably meant)"
+    assert str(caught.value) == f"misspelled variables: 'magento_auth_{name}' (magento_auth_{meant} was probably meant)"
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,14 @@ def test_a_map_beside_the_variable_that_is_taken_from_it_is_free() -> None:
 def test_what_a_task_has_registered_is_free(result: Dict[str, Any]) -> None:
     assert check_names(magento_auth_key=result) is True
     for other in ({"public_key": "a"}, [result], None):
-        with pytest.raises(AnsibleFilterError, match="magento_auth_key "):
+        with pytest.raises(AnsibleFilterError, match="'magento_auth_key' "):
             check_names(magento_auth_key=other)
+
+
+def test_a_name_from_the_facts_of_a_host_reaches_no_terminal_raw() -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        check_names("magento_auth_projects\x1bc")
+    assert "'magento_auth_projects\\x1bc' (magento_auth_projects " in str(caught.value)
 
 
 def test_every_known_name_is_right() -> None:
