@@ -1,28 +1,28 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of README.md and docs/*.md: every fenced block as it stands there, and which test runs it."""
+"""The examples of README.md and docs/*.md: every block of code as it stands there, and which test runs it."""
 
 from __future__ import annotations
 
-import re
 import shlex
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from place import ROOT
 
-FENCE = re.compile(r"\s*(```+|~~~+)\s*(\S*)")
 CLAIMED: set[tuple[str, str]] = set()
 """The documents and headings whose examples a test runs."""
 
 
 @dataclass
 class Example:
-    """One fenced block. ``text`` is what a reader pastes: without prompts, and without what a command printed."""
+    """One block of code. ``text`` is what a reader pastes: without prompts, and without what a command printed."""
 
     where: str
     language: str
@@ -57,33 +57,28 @@ def documents() -> list[str]:
     return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
 
 
-def examples_in(document: str, content: str | None = None) -> dict[str, list[Example]]:
+def _tokens(document: str) -> list[Token]:
+    return MarkdownIt().parse((ROOT / document).read_text())
+
+
+def examples_in(document: str) -> dict[str, list[Example]]:
     """The blocks of a document, in order, by the heading above them."""
     found: dict[str, list[Example]] = {}
-    heading, fence, language = "", "", ""
-    lines: list[str] = []
-    for line in (content if content is not None else (ROOT / document).read_text()).splitlines():
-        mark = FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not mark[2]:
-                text = textwrap.dedent("\n".join(lines)) + "\n"
-                blocks = found.setdefault(heading, [])
-                blocks.append(Example(f"{document}, {heading}, block {len(blocks) + 1}", language, text))
-                fence = ""
-            else:
-                lines.append(line)
-        elif mark:
-            fence, language, lines = mark[1], mark[2], []
-        elif title := re.match(r"#+ (.*)", line):
-            heading = title[1]
-    assert not fence, f"{document}, {heading}: a fenced block without an end"
+    heading = ""
+    for before, token in pairwise(_tokens(document)):
+        if before.type == "heading_open":
+            heading = token.content
+        elif token.type in ("fence", "code_block"):
+            blocks = found.setdefault(heading, [])
+            blocks.append(Example(f"{document}, {heading}, block {len(blocks) + 1}", token.info, token.content))
     return found
 
 
 def inline(document: str, beginning: str) -> str:
     """The one piece of inline code that begins like this, on one line."""
-    (code,) = re.findall(f"`({re.escape(beginning)}[^`]*)`", (ROOT / document).read_text())
-    return " ".join(str(code).split())
+    pieces = [piece for token in _tokens(document) for piece in token.children or [] if piece.type == "code_inline"]
+    (code,) = [piece.content for piece in pieces if piece.content.startswith(beginning)]
+    return code
 
 
 def runs(document: str, heading: str) -> pytest.MarkDecorator:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -14,17 +15,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 import yaml
+from _auth_lab import auth
 from _control import PYTHON, Run
 from _examples import Example, examples_in
 from _examples_machine import HYVA, USERS, namespaces
-from _terminal import Terminal
 
 from place import ROOT, Place, linked_collections
 from simulator.accounts import fake_key, fake_token
 
+needs_world = pytest.mark.needs("root", "unshare", "nsenter", "ip", "sudo", "update-ca-certificates")
 PASSWORD = "made-up password of the vault"
+LIMIT = 600
+"""Seconds after which a command is taken to hang."""
 README_PAIR: dict[str, str] = yaml.safe_load(examples_in("README.md")["A playbook"][0].content)
 LAPTOP = {"label": "laptop of J. Doe", "public": README_PAIR["vault_magento_public_key"],
           "private": README_PAIR["vault_magento_private_key"]}  # fmt: skip
@@ -111,10 +116,10 @@ class World:
         # A prompt for the password is answered; who is not asked is told where it is.
         if "vault-pass" not in text and self.path(f"{self.cwd}/vault-password").exists():
             environ = {"ANSIBLE_VAULT_PASSWORD_FILE": f"{self.cwd}/vault-password", **environ}
-        terminal = self._terminal(text, user, cwd, environ)
-        status = terminal.end()
+        with self._terminal(text, user, cwd, environ) as command:
+            status, output = _ended(command)
         lines = record.read_text().splitlines() if record.exists() else []
-        return Run(status, terminal.output, [json.loads(line) for line in lines])
+        return Run(status, output, [json.loads(line) for line in lines])
 
     def done(self, example: Example | str, **options: Any) -> Run:
         """The same for what must work."""
@@ -171,13 +176,13 @@ class World:
     ) -> Iterator[None]:
         """What serves in the foreground until it is interrupted. ``network``: in the machine's own, not the world's."""
         text = example if isinstance(example, str) else example.text
-        terminal = self._terminal(text, "root", cwd, environ, network=network)
-        try:
-            terminal.read_until((self.path(state) / "address").exists)
+        with self._terminal(text, "root", cwd, environ, network=network) as command:
+            while not (self.path(state) / "address").exists():
+                command.expect_exact(pexpect.TIMEOUT, timeout=0.1)
             yield
-        finally:
-            status = terminal.end("\x03")
-        assert status == 0, terminal.output
+            command.sendintr()
+            status, output = _ended(command)
+        assert status == 0, output
 
     def simulator(self, words: str, state: str = "/srv/simulator") -> str:
         """The output of a command that steers the simulator."""
@@ -193,8 +198,7 @@ class World:
         uid, home = USERS[user]
         path = self.path(f"{home}/.composer/auth.json")
         path.parent.mkdir(mode=0o700)
-        entry = {"username": key["public"], "password": key["private"]}
-        path.write_text(json.dumps({"http-basic": {"repo.magento.com": entry}}, indent=4) + "\n")
+        path.write_text(auth(key["public"], key["private"]))
         path.chmod(0o600)
         for one in (path.parent, path):
             os.chown(one, uid, uid)
@@ -209,7 +213,7 @@ class World:
 
     def _terminal(
         self, text: str, user: str, cwd: str | None, environ: Mapping[str, str], *, network: bool = False
-    ) -> Terminal:
+    ) -> pexpect.spawn[str]:
         variables = {
             "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": USERS[user][1],
@@ -230,7 +234,21 @@ class World:
         command += [f"{name}={value}" for name, value in variables.items()]
         if user != "root":
             command += ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-        return Terminal([*command, "setsid", "--ctty", "--wait", "bash", "-ec", text], PASSWORD)
+        command += ["bash", "-ec", text]
+        spawned = pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8", codec_errors="replace")
+        spawned.logfile_read = io.StringIO()
+        return spawned
+
+
+def _ended(command: pexpect.spawn[str]) -> tuple[int, str]:
+    """The exit status of a command and its output, with somebody who types passwords."""
+    while command.expect([r"(?i)password[^\n]*: \Z", pexpect.EOF]) == 0:
+        command.sendline(PASSWORD)
+    assert isinstance(command.logfile_read, io.StringIO)
+    output = command.logfile_read.getvalue().replace("\r\n", "\n")
+    status = command.wait()
+    assert status is not None, f"ended by a signal:\n{output}"
+    return status, output
 
 
 def changed(run: Run) -> list[dict[str, Any]]:

@@ -20,12 +20,11 @@ import _examples_world
 import pytest
 import yaml
 from _examples import CLAIMED, Example, documents, examples_in, inline, runs
-from _examples_world import API, MAGE_ID, NEW, README_PAIR, World, changed
+from _examples_world import API, MAGE_ID, NEW, README_PAIR, World, changed, needs_world
 
 from place import ROOT
 
 examples, machine, world = _examples.examples, _examples_machine.machine, _examples_world.world
-needs_world = pytest.mark.needs("root", "unshare", "nsenter", "setsid", "ip", "sudo", "update-ca-certificates")
 ROTATION, DOWNLOADS, AWX = "docs/rotation.md", "docs/downloads.md", "docs/automation-platform.md"
 HERE = [document for document in documents() if document != "docs/simulator.md"]
 PUBLIC = README_PAIR["vault_magento_public_key"]

@@ -15,13 +15,12 @@ import _examples_machine
 import _examples_world
 import pytest
 from _examples import CLAIMED, Example, examples_in, inline, runs
-from _examples_world import World
+from _examples_world import World, needs_world
 
 from place import ROOT
 
 examples, machine = _examples.examples, _examples_machine.machine
 world, plain_world = _examples_world.world, _examples_world.plain_world
-needs_world = pytest.mark.needs("root", "unshare", "nsenter", "setsid", "ip", "sudo", "update-ca-certificates")
 SIMULATOR, STATE = "docs/simulator.md", "/tmp/simulator"
 
 

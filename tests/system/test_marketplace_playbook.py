@@ -189,11 +189,8 @@ def test_the_marketplace_credential_is_all_that_a_play_needs(simulator: Simulato
     assert ("", "a") in pairs(simulator)
 
 
-def test_the_page_has_the_files_and_plays_that_can_be_read() -> None:
+def test_the_page_has_the_files() -> None:
     page = (ROOT / "docs" / "automation-platform.md").read_text()
     for path in TYPES:
         assert f"(credential-types/{path.name})" in page
         assert f"docs/credential-types/{path.name}" in page
-    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 3
-    assert all(yaml.safe_load(block) for block in blocks)
