@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_holders import holders_of, take_away
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
     Place,
@@ -166,6 +167,15 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     places = list(found.places.values())
     readings = _read(places, replace_malformed=params["malformed"] == "replace", check_mode=check_mode)
     _refuse_conflicts(places, readings)
+    own = len(places)
+    if any(key.search is not None for key in keys):
+        taken = {
+            (readings[place.which].state.real_path, key.repository) for place in places for key, _edit in place.edits
+        }
+        for key, place, state in holders_of(keys, params, taken=taken, problems=found.problems):
+            found.add(key, place)
+            readings[place.which] = Reading(state)
+        places = list(found.places.values())
     wanted = [place.wanted(broken=readings[place.which].broken) for place in places]
 
     changing = [key for place in found.missing.values() for key, edit in place.edits if edit.present]
@@ -186,7 +196,7 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
         changes = _predicted(places, readings, wanted)
     else:
         try:
-            changes = apply(wanted)
+            changes = apply(wanted[:own])
         except KeyfleetError as error:
             done: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
             changed = {(change.wanted.path, change.wanted.walk_as): change for change in done}
@@ -198,6 +208,10 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
                 files=[r for p in places if p.which in changed for r in _rows_of(p, changed[p.which])],
                 **reached,
             ) from error
+        if wanted[own:]:
+            taken_away = take_away(wanted[own:], found.problems)
+            places = [*places[:own], *(place for place in places[own:] if place.which in taken_away)]
+            changes += [taken_away[place.which] for place in places[own:]]
     return {**_result(keys, found, places, changes), **reached}
 
 

@@ -186,7 +186,7 @@ def survey(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: bool) 
             found.add(key, place, read_first=home.read_first)
 
     for key in keys:
-        if not (key.users or key.projects or key.paths):
+        if not (key.users or key.projects or key.paths or key.search is not None):
             add_user(key, _account_to_serve(), os.environ)
         for name in key.users:
             user = account(name)

@@ -52,6 +52,7 @@ class Key:
     """One auth key as it shall be on the host. Lists that were left out are empty here.
 
     ``option`` is what messages call it: the option that has its public half, or the element of a list of keys.
+    ``search`` are roots below which the key is removed, beside all homes; None for a key with places of its own.
     """
 
     option: str
@@ -64,6 +65,7 @@ class Key:
     paths: Tuple[str, ...]
     url: Optional[str]
     packages: Tuple[str, ...]
+    search: Optional[Tuple[str, ...]] = None
 
     @property
     def title(self) -> str:
@@ -161,6 +163,17 @@ def seconds(value: float) -> float:
     return value
 
 
+def _roots(item: Mapping[str, Any], *, present: bool, own: str) -> Optional[Tuple[str, ...]]:
+    """The option ``search``, which may be empty. Only a removal of one particular key searches."""
+    if item.get("search") is None:
+        return None
+    if present or item.get("public_key") is None:
+        raise bad_options(f"{own}search removes one particular key: it needs {own}state absent and {own}public_key")
+    if any(item.get(name) is not None for name in TARGET_SPEC):
+        raise bad_options(f"{own}search looks everywhere, so users, projects and paths cannot stand beside it")
+    return (absolute(f"{own}search", item["search"]) or ()) if item["search"] else ()
+
+
 def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, element: str) -> Tuple[Key, List[str]]:
     """``prefix`` stands before the names of the module's options, and ``element`` names one of a list of keys."""
     own = prefix if item is defaults else f"{element}."
@@ -172,6 +185,8 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
     own_targets = any(item.get(name) is not None for name in TARGET_SPEC)
     targets, where = (item, own) if own_targets else (defaults, prefix)
     present = (item.get("state") or defaults["state"]) == "present"
+    search = _roots(item, present=present, own=own)
+    targets = {} if search is not None else targets
     public, private = item.get("public_key"), item.get("private_key")
     title = key_title(option, repository=repository, public_key=public, private_key=private)
     faults: List[str] = []
@@ -195,6 +210,7 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
             paths=absolute(f"{where}paths", targets.get("paths")) or (),
             url=address(item.get("url"), name=f"{own}url"),
             packages=package_names(item.get("packages"), name=f"{own}packages"),
+            search=search,
         )
     except KeyfleetError as error:
         raise KeyfleetError(error.code, f"{title}: {error.message}") from None

@@ -53,6 +53,10 @@ options:
         description: See O(paths).
         type: list
         elements: path
+      search:
+        description: See O(search).
+        type: list
+        elements: path
       state:
         description: See O(state). Without it the key takes the state that stands beside O(keys).
         type: str
@@ -103,6 +107,15 @@ options:
   paths:
     description:
       - Explicit C(auth.json) files. Their directories must exist.
+    type: list
+    elements: path
+  search:
+    description:
+      - With O(state=absent), removes the key of O(public_key) wherever it is found, in the homes of all users and below
+        these directories. An empty list means the homes alone.
+      - Files that another key of the same run is meant for are left to that key. Files that cannot be read or that
+        Composer could not use are left as they are and named in RV(problems).
+      - Cannot be combined with O(users), O(projects) and O(paths).
     type: list
     elements: path
   state:
@@ -243,6 +256,13 @@ EXAMPLES = r"""
 - name: Remove the key before an image is made of the host
   keyfleet.magento.magento_auth_key:
     users: [deploy]
+    state: absent
+  become: true
+
+- name: Remove the key of somebody who left, wherever it is
+  keyfleet.magento.magento_auth_key:
+    public_key: 0123456789abcdef0123456789abcdef
+    search: [/var/www, /srv]
     state: absent
   become: true
 
@@ -394,6 +414,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
 )
 
 _STATES = ["present", "absent"]
+_SEARCH = {"type": "list", "elements": "path"}
 _REPOSITORY = {"type": "str", "default": "repo.magento.com"}
 
 ARGUMENT_SPEC = dict(
@@ -401,9 +422,12 @@ ARGUMENT_SPEC = dict(
         type="list",
         elements="dict",
         no_log=False,
-        options=dict(PAIR_SPEC, repository=_REPOSITORY, state=dict(type="str", choices=_STATES), **TARGET_SPEC),
+        options=dict(
+            PAIR_SPEC, repository=_REPOSITORY, state=dict(type="str", choices=_STATES), search=_SEARCH, **TARGET_SPEC
+        ),
     ),
     repository=_REPOSITORY,
+    search=_SEARCH,
     state=dict(type="str", choices=_STATES, default="present"),
     owner=dict(type="str"),
     group=dict(type="str"),

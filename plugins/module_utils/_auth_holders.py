@@ -1,0 +1,115 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the files that hold keys which are to be removed wherever they are: in all homes, and below roots."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place, Which
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, entry_for
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_each
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_search import search
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import MOST_BYTES, not_looked_at
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer_home import all_accounts, composer_homes
+from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import (
+    Change,
+    FileState,
+    Ownership,
+    Wanted,
+    apply,
+    predict,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import Key, file_mode
+
+# Seconds for which others may keep files locked: each, and after a failure all together.
+_PATIENCE = 10.0
+
+
+def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Place]:
+    for user in all_accounts():
+        try:
+            homes = composer_homes(user, environ=None)
+        except KeyfleetError as error:
+            problems.append(Problem(error.code, error.message, str(error.details.get("path") or user.home)))
+            continue
+        for home in homes.homes:
+            ownership = Ownership(uid=user.uid, gid=None, mode=mode)
+            yield Place(home.auth_file, ownership, user, home.config_file, home.walk_as)
+
+
+def holders_of(
+    keys: Sequence[Key], params: Mapping[str, Any], *, taken: Set[Tuple[str, str]], problems: List[Problem]
+) -> Iterator[Tuple[Key, Place, FileState]]:
+    """Each key with ``search``, and each file that has it. What cannot be read, used or written becomes a problem.
+
+    ``taken``: real path and repository of what other keys are meant for; it grows by what is found.
+    """
+    mode = file_mode(params["mode"])
+    wanted = [key for key in keys if key.search is not None]
+    places: Dict[Which, Place] = {place.which: place for place in _in_homes(mode, problems)}
+    below: Dict[Which, Set[str]] = {which: set() for which in places}
+    homes = frozenset(places)
+    for root in dict.fromkeys(root for key in wanted for root in key.search or ()):
+        for path in search(root, problems):
+            place = Place(path, Ownership(uid=None, gid=None, mode=mode))
+            places.setdefault(place.which, place)
+            below.setdefault(place.which, set()).add(root)
+    files = {which: (place.path, place.access) for which, place in places.items()}
+    left = set(files)
+    for which, seen in read_each(files, most=4 * MOST_BYTES):
+        left.discard(which)
+        place, state = places[which], seen.state
+        if seen.error:
+            problems.append(Problem(seen.error.code, seen.error.message, place.path))
+        elif seen.unfit:
+            text = f"{place.path} is not a file that Composer can use: {seen.unfit}"
+            problems.append(Problem("malformed_file", text, place.path))
+        elif state is not None and state.data is not None:
+            document = parse(state.data)
+            for key in wanted:
+                entry = entry_for(document, key.repository)
+                looks_here = which in homes or not below[which].isdisjoint(key.search or ())
+                if not (entry and entry.username == key.public_key and looks_here):
+                    continue
+                if (state.real_path, key.repository) not in taken and _may_be_written(key, place, state, problems):
+                    taken.add((state.real_path, key.repository))
+                    yield key, place, state
+    if left:
+        problems.append(not_looked_at(places[min(left, key=str)].path, others=len(left) - 1))
+
+
+def _may_be_written(key: Key, place: Place, state: FileState, problems: List[Problem]) -> bool:
+    """Whether the key may be taken out of the file. Whoever put it where it may not keeps nobody from their key."""
+    edit = Edit(key.repository, False, key.public_key)
+    try:
+        predict(state, replace(place, edits=((key, edit),)).wanted(broken=None))
+    except KeyfleetError as error:
+        problems.append(Problem(error.code, error.message, place.path))
+        return False
+    return True
+
+
+def take_away(wanted: Sequence[Wanted], problems: List[Problem]) -> Dict[Which, Change]:
+    """Write what `holders_of` found. What cannot be written becomes a problem, and keeps nothing else from it."""
+    try:
+        return {(change.wanted.path, change.wanted.walk_as): change for change in apply(wanted, lock_timeout=_PATIENCE)}
+    except KeyfleetError as error:
+        first: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
+        done = {(change.wanted.path, change.wanted.walk_as): change for change in first}
+        if len(done) == len(wanted):
+            problems.append(Problem(error.code, error.message))
+    until = time.monotonic() + _PATIENCE
+    for one in wanted:
+        which = (one.path, one.walk_as)
+        if which not in done:
+            try:
+                (done[which],) = apply([one], settle=0.0, lock_timeout=max(0.0, until - time.monotonic()))
+            except KeyfleetError as error:
+                problems.append(Problem(error.code, error.message, one.path))
+    return done
