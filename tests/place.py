@@ -52,7 +52,10 @@ def point(link: Path, target: str | None) -> None:
 
 
 def linked_collections() -> Path:
-    """A collections path on which `keyfleet.magento` is this very source tree."""
+    """A collections path on which `keyfleet.magento` is this very source tree, or what KEYFLEET_COLLECTIONS names."""
+    given = os.environ.get("KEYFLEET_COLLECTIONS")
+    if given:
+        return Path(given)
     link = WORK / "path" / "ansible_collections" / "keyfleet" / "magento"
     link.parent.mkdir(parents=True, exist_ok=True)
     point(link, os.path.relpath(ROOT, link.parent))

@@ -38,8 +38,10 @@ def _means_everybody(pattern: str, matched: Sequence[str], all_hosts: Sequence[s
     return any(_is_wildcard(name) for name in names) and set(matched) >= set(all_hosts)
 
 
-def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str]) -> str:
+def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str], limit: object = None) -> str:
     """See the documentation beside this file."""
+    if limit is not None:
+        raise AnsibleFilterError("--limit is refused, since it hides hosts that count: name a smaller magento_target")
     if not isinstance(pattern, str) or not pattern.strip():
         raise AnsibleFilterError("Name the hosts to work on: -e magento_target=GROUP")
     if not matched:

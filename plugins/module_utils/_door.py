@@ -32,8 +32,10 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
         if value is not None and spec[name].get("no_log"):
             value = HIDDEN
         elif value is not None and "options" in spec[name]:
-            elements: List[Any] = value if isinstance(value, list) else []
-            value = [shown(spec[name]["options"], element) for element in elements if isinstance(element, Mapping)]
+            options, one = spec[name]["options"], spec[name].get("type") == "dict"
+            elements: List[Any] = [value] if one else value if isinstance(value, list) else []
+            several = [shown(options, element) for element in elements if isinstance(element, Mapping)]
+            value = dict(*several) if one else several
         elif isinstance(value, str) and name.endswith(_WITH_HOST) and "@" in value:
             value = f"{HIDDEN}@{value.rpartition('@')[2]}"
         elif value is not None and name in _USERS:

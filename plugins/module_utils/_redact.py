@@ -13,8 +13,8 @@ LIMIT = 8192
 REPLACEMENT = "\ufffd"
 # Control, format (bidirectional and zero-width ones among them) and surrogate characters, separators of lines.
 _ACTING = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-# Texts of several lines: both sides of a diff.
-_SEVERAL_LINES = ("before", "after", "prepared")
+# Texts of several lines: both sides of a diff, and the summary of a rotation.
+_SEVERAL_LINES = ("before", "after", "prepared", "summary")
 
 
 def safe(text: str, limit: int = LIMIT) -> str:

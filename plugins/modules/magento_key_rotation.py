@@ -2,117 +2,256 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Issue, retire and prune the generations of a series of Marketplace keys."""
+"""Issue and retire the generations of a series of Marketplace keys."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: magento_key_rotation
-short_description: Issue, retire and prune the generations of a series of Marketplace keys
+short_description: Issue and retire the generations of a series of Marketplace keys
 version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Carries out one phase of a rotation at the Marketplace account. The phases on the hosts, and their order, are
-    those of the role P(keyfleet.magento.magento_key_rotation#role) and of the collection's playbooks.
+  - Carries out one phase of a rotation at the Marketplace account. The playbooks of the collection, such as
+    C(keyfleet.magento.rotate), run it between what they do on the hosts.
   - The keys of a series share a prefix. A generation's label is C(<prefix>-<YYYYMMDD>) in UTC, with C(-2), C(-3) and
     so on for a further one of the same day. Since the account keeps no dates, the label is the only record of a key's
-    age, and everything else is derived from the list of keys and the clock at every run. A run that was killed is
-    taken up by the next one.
-  - The newest enabled generation is the current one. Older enabled ones are spent, disabled ones are retired.
-  - Only labels of the prefix and this form are touched, and only those of O(uid).
+    age, and everything else is derived from the list of keys, the clock and O(series) at every run. A run that was
+    killed is continued by the next one.
+  - A generation named in O(series.rejected) is rejected. The newest enabled one that is not is current, where none is
+    enabled the newest one. Other enabled ones are superseded, and disabled ones are retired.
+  - Only labels of the prefix and this form are touched, those of O(series.adopt), and only those of O(series.uid).
   - It never returns a private key. An error of the API never leads to a key being disabled or deleted.
-  - Runs on the controller; delegate it to C(localhost) with C(run_once).
+  - Runs on the controller, in a play of C(localhost).
 options:
   phase:
     description:
-      - With V(issue), creates the next generation if one is due, and asks the repository until it accepts it. One
-        that an earlier run left unfinished is taken up again; there is never a third.
-      - With V(retire), disables the spent generations if every expected host is confirmed to have the current one and
-        nothing older. Otherwise says who holds it up, changes nothing and fails.
-      - With V(prune), deletes generations that are retired, superseded for longer than O(grace) and on no host.
-        Nothing enabled is ever deleted.
-      - With V(rollback), enables the generation before the current one again. The current one is left enabled for a
-        person to judge.
+      - With V(issue), creates the next generation if one is due, or enables the one to go on with, and asks the
+        repository until it accepts it.
+      - With V(retire), disables superseded and rejected generations if every expected host and external holder is
+        confirmed, and otherwise changes nothing and fails with the code V(blocked). A run that disables nothing deletes
+        what was retired long ago; the newest retired generation that is not rejected is always kept.
+      - With V(status), changes nothing. With O(hosts), fails with the code V(blocked) unless each of them took the key.
     type: str
-    choices: [issue, retire, prune, rollback]
+    choices: [issue, retire, status]
     required: true
-  prefix:
+  series:
     description:
-      - Prefix of the series, with at most 20 characters.
-    type: str
-    required: true
-  uid:
-    description:
-      - Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it the account itself.
-    type: str
-  max_age:
-    description:
-      - Days that a generation may be old before the next one is due.
-    type: int
-    default: 90
-  overlap:
-    description:
-      - Days for which spent generations stay enabled after the date of the current one, for holders that follow
-        later.
-    type: int
-    default: 0
-  grace:
-    description:
-      - Days for which a retired generation is kept after it was superseded.
-    type: int
-    default: 30
-  rotate_now:
-    description:
-      - Make a new generation although none is due.
-    type: bool
-    default: false
-  packages:
-    description:
-      - Packages that a new generation must be entitled to before it counts as proved.
-    type: list
-    elements: str
-  propagation_timeout:
-    description:
-      - Seconds for which the repository is asked whether it accepts a new generation. When it does not, all keys stay
-        as they are and the module fails; the next run takes the same generation up again.
-    type: float
-    default: 300.0
-  url:
-    description:
-      - Address of the repository. Without it C(https://repo.magento.com/).
-    type: str
-  installed:
-    description:
-      - What each host reported, host by host. A report is the whole answer of
-        M(keyfleet.magento.magento_auth_key_info) or M(keyfleet.magento.magento_auth_key).
-      - A host whose answer is missing, failed, or tells of files that could not be looked at counts as not heard.
+      - The settings of the series. Secrets in it are references to a vault, never literals.
     type: dict
-  expected_hosts:
+    required: true
+    suboptions:
+      prefix:
+        description:
+          - Prefix of the series, with at most 20 characters.
+        type: str
+        required: true
+      uid:
+        description:
+          - Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it the account itself.
+        type: str
+      application_id:
+        description:
+          - As O(keyfleet.magento.magento_marketplace_key#module:application_id). Not with O(series.pair).
+        type: raw
+      application_secret:
+        description:
+          - As O(keyfleet.magento.magento_marketplace_key#module:application_secret). Not with O(series.pair).
+        type: raw
+      environment:
+        description:
+          - As O(keyfleet.magento.magento_marketplace_key#module:environment).
+        type: str
+        choices: [production, sandbox]
+        default: production
+      api_url:
+        description:
+          - As O(keyfleet.magento.magento_marketplace_key#module:api_url).
+        type: str
+      ca_path:
+        description:
+          - File with the authorities that may vouch for the API and the repository. Without it the controller's trust
+            store.
+        type: path
+      validate_certs:
+        description:
+          - Whether TLS certificates are verified. Leave this on.
+        type: bool
+        default: true
+      timeout:
+        description:
+          - Seconds to wait for each answer.
+        type: float
+        default: 30.0
+      url:
+        description:
+          - Address of the repository. Without it C(https://repo.magento.com/).
+        type: str
+      packages:
+        description:
+          - Packages that a new generation must be entitled to.
+        type: list
+        elements: str
+      propagation_timeout:
+        description:
+          - Seconds for which the repository is asked whether it accepts the generation. When it does not, all keys stay
+            as they are and the module fails; the next run goes on with the same generation.
+        type: float
+        default: 300.0
+      max_age:
+        description:
+          - Days that the newest generation may be old before the next one is due.
+        type: int
+        default: 90
+      overlap:
+        description:
+          - Days for which superseded generations stay enabled after the date of the newest one. Rejected ones do not.
+        type: int
+        default: 0
+      delete_after:
+        description:
+          - Days after which a retired generation is deleted, counted from the date of its successor.
+        type: int
+        default: 30
+      rotate_now:
+        description:
+          - Make a new generation although none is due, unless one is still superseded.
+        type: bool
+        default: false
+      rejected:
+        description:
+          - Labels of generations that are not used any more, whether the account has them or not. The newest
+            generation that is not among them takes their place.
+        type: list
+        elements: str
+      adopt:
+        description:
+          - Labels of keys that were made by hand, oldest first, which count as the oldest generations. They are never
+            deleted.
+        type: list
+        elements: str
+      expected_hosts:
+        description:
+          - Hosts that have to confirm a key before an older one is disabled, beside those of O(hosts).
+        type: list
+        elements: str
+      expected_count:
+        description:
+          - Number of expected hosts. A run with more or fewer disables nothing.
+        type: int
+      excluded_hosts:
+        description:
+          - Hosts that do not have to confirm. They may be left with a key that does not work any more.
+        type: list
+        elements: str
+      search:
+        description:
+          - Directories below which hosts look for keys, beside all homes.
+        type: list
+        elements: path
+      unmanaged_keys:
+        description:
+          - What an older key in a file that the host's variables do not name means. With V(block) it blocks V(retire),
+            with V(remove) the role P(keyfleet.magento.magento_auth#role) removes it, and with V(ignore) it is left.
+          - The new key never goes there.
+        type: str
+        choices: [block, remove, ignore]
+        default: block
+      external_holders:
+        description:
+          - Who else has to take a new key, such as a vault or the variables of a CI. The playbooks include the task
+            file or role of each on the controller.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Name of the holder, unique in the list.
+            type: str
+            required: true
+          role:
+            description:
+              - Role with the tasks.
+            type: str
+          tasks_from:
+            description:
+              - Task file of the role.
+            type: str
+          tasks:
+            description:
+              - Absolute path of a task file, in place of a role.
+            type: str
+      external_holders_acknowledged:
+        description:
+          - Confirms that nobody outside of the inventory needs the older keys. V(retire) disables nothing without it
+            where there are no O(series.external_holders).
+        type: bool
+        default: false
+      batches:
+        description:
+          - Batches of the deployment, as C(serial) of a play. Read by the playbooks.
+        type: list
+        elements: raw
+        default: [1, "20%"]
+      max_failed:
+        description:
+          - Number of hosts that may fail before no further batch is begun. Read by the playbooks.
+        type: int
+        default: 0
+      pair:
+        description:
+          - The current key, made by hand on the account page, for accounts without rights at the API.
+        type: dict
+        suboptions:
+          label:
+            description:
+              - The name that it has on the page.
+            type: str
+            required: true
+          public_key:
+            description:
+              - Its public half.
+            type: raw
+            required: true
+          private_key:
+            description:
+              - Its private half, from a vault.
+            type: raw
+            required: true
+      previous:
+        description:
+          - The keys before O(series.pair), oldest first.
+        type: list
+        elements: dict
+        suboptions:
+          label:
+            description:
+              - The name that it has on the page.
+            type: str
+            required: true
+          public_key:
+            description:
+              - Its public half.
+            type: str
+            required: true
+      disabled_by_hand:
+        description:
+          - Labels among O(series.previous) that were disabled on the page.
+        type: list
+        elements: str
+  hosts:
     description:
-      - Names of the hosts that have to be heard. For V(retire) those of the fleet, for V(prune) those of the
-        inventory.
-      - Declare them; hosts that a run happens to see under a limit are not the fleet. Without them and without
-        O(expected_count) nothing is disabled or deleted.
-    type: list
-    elements: str
-  expected_count:
+      - What the hosts of the target reported. By the name of the host, a dictionary with the results that the playbooks
+        register, C(magento_rotation_collected), C(magento_auth_result), C(magento_auth_confirmed) and
+        C(magento_rotation_confirmed), and with C(forged_facts), a list of names.
+      - A host whose answer is missing, failed, or tells of files that could not be read is not confirmed.
+    type: dict
+  holders:
     description:
-      - Number of hosts that have to be heard, where the names cannot be known.
-    type: int
-  written_off:
-    description:
-      - Hosts that are not waited for, by name. They may be left with a key that does not work any more.
-    type: list
-    elements: str
-  external_holders_acknowledged:
-    description:
-      - Confirms that everybody who holds a key of the series outside of the inventory (CI, Cloud variables, images,
-        laptops, mirrors) has gone over. V(retire) does nothing without it.
-    type: bool
-    default: false
+      - Whether an external holder has confirmed the key, by its name.
+    type: dict
 extends_documentation_fragment:
-  - keyfleet.magento.marketplace
   - keyfleet.magento.attributes.controller
 seealso:
   - module: keyfleet.magento.magento_marketplace_key
@@ -120,40 +259,32 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Make the next generation if the current one is older than 60 days
-  keyfleet.magento.magento_key_rotation:
-    phase: issue
-    prefix: web
-    max_age: 60
-    application_id: "{{ vault_application_id }}"
-    application_secret: "{{ vault_application_secret }}"
-  delegate_to: localhost
-  run_once: true
-  register: generation
+- name: Make the next generation if the newest one is older than 60 days
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Issue
+      keyfleet.magento.magento_key_rotation:
+        phase: issue
+        series:
+          prefix: web
+          max_age: 60
+          application_id: "{{ vault_application_id }}"
+          application_secret: "{{ vault_application_secret }}"
 
-- name: Ask every host what it holds
-  keyfleet.magento.magento_auth_key_info:
-    all_users: true
-    search: [/var/www]
-  become: true
-  register: held
-
-- name: Disable what every host has gone over from
-  keyfleet.magento.magento_key_rotation:
-    phase: retire
-    prefix: web
-    installed: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'held'))) }}"
-    expected_hosts: [web1, web2, web3]
-    external_holders_acknowledged: true
-    application_id: "{{ vault_application_id }}"
-    application_secret: "{{ vault_application_secret }}"
-  delegate_to: localhost
-  run_once: true
+# Ad hoc, with the settings of the series in a file:
+# ansible localhost -m keyfleet.magento.magento_key_rotation -e @web-series.yml -e @vault.yml \
+#   -a '{"phase": "status", "series": "{{ magento_series }}"}'
 """
 
 RETURN = r"""
+series:
+  description: Prefix of the series.
+  returned: always
+  type: str
+  sample: web
 label:
-  description: Label of the generation to go on with, the current one except in V(rollback).
+  description: Label of the generation to go on with.
   returned: always
   type: str
   sample: web-20260101
@@ -168,22 +299,22 @@ fingerprint:
   type: str
   sample: sha256:8a83665f3798
 uid:
-  description: Owner of the series.
+  description: Owner of the series. None with O(series.pair).
   returned: always
   type: str
   sample: MAG123456789
 due:
   description: Whether a new generation was due.
-  returned: if O(phase=issue)
+  returned: always
   type: bool
   sample: true
 reason:
-  description: Why it was done or left, in words.
+  description: Why it was done or left.
   returned: always
   type: str
-  sample: web-20251001 is 92 days old and may be 90
+  sample: the newest generation is 92 days old and may be 90
 generations:
-  description: The series, oldest first.
+  description: The series, oldest first, as it is afterwards.
   returned: always
   type: list
   elements: dict
@@ -200,32 +331,59 @@ generations:
       description: Whether it is enabled.
       type: bool
       sample: true
-held_up:
-  description: Who or what the phase waits for.
+    state:
+      description: One of V(current), V(superseded), V(retired) and V(rejected).
+      type: str
+      sample: current
+disabled:
+  description: Labels that were disabled.
+  returned: always
+  type: list
+  elements: str
+  sample: [web-20251001]
+deleted:
+  description: Labels that were deleted.
+  returned: always
+  type: list
+  elements: str
+  sample: [web-20250701]
+blocked:
+  description: What keeps keys from being disabled.
   returned: always
   type: list
   elements: dict
   contains:
     host:
-      description: The host, or none where it is nobody's in particular.
+      description: The host, or none.
       type: str
       sample: web3
-    reason:
-      description: The reason in words.
+    holder:
+      description: The external holder, or none.
       type: str
-      sample: it could not be asked
-retired:
-  description: Labels that were disabled, in check mode those that would be.
-  returned: if O(phase=retire), and failure
+      sample: vault
+    path:
+      description: The file on the host, or none.
+      type: str
+      sample: /home/eve/.composer/auth.json
+    owner:
+      description: Owner of the file.
+      type: str
+      sample: eve
+    reason:
+      description: The reason.
+      type: str
+      sample: it holds web-20251001, and no variable of the host names this file
+left:
+  description: What is left to do.
+  returned: always
   type: list
   elements: str
-  sample: [web-20251001]
-pruned:
-  description: Labels that were deleted.
-  returned: if O(phase=prune), and failure
-  type: list
-  elements: str
-  sample: [web-20250701]
+  sample: [disable web-20251001]
+summary:
+  description: All of it for a person, in lines.
+  returned: always
+  type: str
+  sample: "Retirement of the series web: none is due"
 verdicts:
   description:
     - What the repository said of a pair that it did not accept, as
@@ -238,7 +396,7 @@ code:
   description: Stable code of the failure.
   returned: failure
   type: str
-  sample: held_up
+  sample: blocked
 """
 
 from typing import Any, Dict, Mapping
@@ -248,53 +406,59 @@ from ansible.module_utils.basic import env_fallback, missing_required_lib
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import (
-    marketplace_spec,
-    open_marketplace,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_run import rotate
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import open_marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
 
 ARGUMENT_SPEC = dict(
-    phase=dict(type="str", choices=["issue", "retire", "prune", "rollback"], required=True),
-    prefix=dict(type="str", required=True),
-    uid=dict(type="str"),
-    max_age=dict(type="int", default=90),
-    overlap=dict(type="int", default=0),
-    grace=dict(type="int", default=30),
-    rotate_now=dict(type="bool", default=False),
-    packages=dict(type="list", elements="str"),
-    propagation_timeout=dict(type="float", default=300.0),
-    url=dict(type="str"),
-    installed=dict(type="dict"),
-    expected_hosts=dict(type="list", elements="str"),
-    expected_count=dict(type="int"),
-    written_off=dict(type="list", elements="str"),
-    external_holders_acknowledged=dict(type="bool", default=False),
-    **marketplace_spec(env_fallback),
+    phase=dict(type="str", choices=["issue", "retire", "status"], required=True),
+    series=dict(type="dict", required=True, options=series_spec(env_fallback)),
+    hosts=dict(type="dict"),
+    holders=dict(type="dict"),
 )
 
 
 # What a failure tells where it came to nothing.
 _NOTHING: Dict[str, object] = dict(
-    label=None, public_key=None, fingerprint=None, uid=None, generations=[], held_up=[], verdicts=[]
+    series=None,
+    label=None,
+    public_key=None,
+    fingerprint=None,
+    uid=None,
+    due=False,
+    reason=None,
+    generations=[],
+    disabled=[],
+    deleted=[],
+    blocked=[],
+    left=[],
+    summary=None,
+    verdicts=[],
+    diff=[],
 )
 
 
 def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Carry the phase out; returns the result as documented, or raises `KeyfleetError`."""
-    with open_marketplace(params) as client:
+    settings = params["series"]
+    check_settings(settings)
+    if settings["pair"] is not None:
+        return rotate(None, params, check_mode=check_mode)
+    with open_marketplace(settings) as client:
         return rotate(client, params, check_mode=check_mode)
 
 
 def main() -> None:
     """The door that Ansible knocks at."""
     module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if REQUESTS_IMPORT_ERROR:
+    # With a pair made by hand nothing is asked of the API.
+    if REQUESTS_IMPORT_ERROR and module.params["series"]["pair"] is None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, reason=error.message, retired=[], pruned=[], **_NOTHING)
+        answer: Dict[str, Any] = failure(error, **_NOTHING)
+        answer["summary"] = answer["summary"] or error.message
         module.fail_json(**answer)
     module.exit_json(**result)
 

@@ -11,6 +11,7 @@ from an environment with ansible-core.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import sys
@@ -51,11 +52,10 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         _options,
         _provider_walk,
         _release_feed,
-        _rotation,
-        _rotation_fleet,
-        _rotation_reports,
         _verdict,
     )
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import series as series_
     from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
 
     spec: dict[str, Any] = dict(magento_auth_key_info.ARGUMENT_SPEC)
@@ -130,21 +130,31 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
             _marketplace_plan.plan_keys(known, labels=[key.label for key in known], **options)
         )
 
-    def series(count: int) -> _rotation.Series:
-        keys = [_rotation.AccountKey(f"f-{2000 + n // 336}{n // 28 % 12 + 1:02}{n % 28 + 1:02}", f"{n:032x}", True)
+    def series(count: int) -> series_.Series:
+        keys = [series_.Generation(f"f-{2000 + n // 336}{n // 28 % 12 + 1:02}{n % 28 + 1:02}", f"{n:032x}", n % 2 == 1)
                 for n in range(count)]  # fmt: skip
-        return _rotation.series_of("f", keys)
+        return series_.series_of("f", keys)
 
     def reports(count: int) -> Callable[[], object]:
         row = {"repository": HOST, "public_key": f"{1:032x}"}
-        result = {"files": [{"path": f"/f{n}", "entries": [row]} for n in range(count)], "problems": []}
-        fleet = _rotation_fleet.Fleet(hosts=("web1",))
-        known = series(3)
-        return lambda: _rotation_fleet.confirmed_by(known, fleet, _rotation_reports.reports_of({"web1": result}))
+        files = [{"path": f"/f{n}", "action": "updated", "before": row, "after": row} for n in range(count)]
+        confirmed = {"files": [{"path": f"/f{n}", "entries": [row]} for n in range(count)], "problems": []}
+        report = {fleet.CONFIRMED: confirmed, fleet.WOULD_CHANGE: {"files": files}}
+        expected, known = fleet.Expected(("web1",)), series(3)
+        return lambda: fleet.blocked_by_hosts(known, expected, {"web1": report}, ignore=False)
+
+    def hosts(count: int) -> Callable[[], object]:
+        expected, known = fleet.Expected(tuple(f"web{n}" for n in range(count))), series(3)
+        down = {host: {fleet.CONFIRMED: {"unreachable": True}} for host in expected.hosts}
+        return lambda: fleet.blocked_by_hosts(known, expected, down, ignore=False)
 
     def generations(count: int) -> Callable[[], object]:
-        known = series(count)
-        return lambda: [known.spent, [known.successor(one) for one in known.generations]]
+        today, known = datetime.date(2100, 1, 1), series(count)
+        return lambda: [
+            series_.plan_issue(known, today=today, max_age=1),
+            series_.plan_retire(known, today=today, overlap=0, delete_after=1),
+            [known.state(one) for one in known.generations],
+        ]
 
     return {
         "auth.json, unterminated text": (4_000, lambda n: parsed('{"a": "' + '\\"' * n)),
@@ -167,6 +177,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "feed, name of a category and files in it": (1_000, names),
         "feed, a name in which the token begins everywhere": (1_000, name),
         "reports of hosts, files": (100, reports),
+        "reports of hosts, hosts": (100, hosts),
         "generations of a series": (30, generations),
         "netrc, machines": (10, netrc),
     }

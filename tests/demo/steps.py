@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from demo.rotation import reject, rotate, rotate_again
 from demo.shell import Recap
 from demo.world import MAGENTO, SOURCE, World
 
@@ -159,7 +160,10 @@ def fetch_release(world: World) -> None:
 
 
 def remove(world: World) -> None:
-    world.screen.say("Only the keys that are named go: another one that had taken their place would stay.")
+    world.screen.say(
+        "A pair is removed only if it is the one that is named: another that had taken its place would stay. Where a "
+        "series is named, any key is removed."
+    )
     vendor_entry = world.hosts[-1].entries()[world.vendor]
     answer = world.shell.run(*PROVISION, *VAULT, "-e", "magento_auth_state=absent")
     world.screen.claim("every host changed", recap_is(world, answer.recap, CHANGED))
@@ -223,5 +227,8 @@ STEPS = (
     Step("A download token: does it work?", check_token, ("curl",)),
     Step("Install it", install_token, ("curl",)),
     Step("Download a release", fetch_release, ("curl",)),
-    Step("Take the keys away", remove),
+    Step("Rotate a key that was made by hand", rotate),
+    Step("Reject the new key", reject),
+    Step("Rotate again", rotate_again),
+    Step("Remove the keys", remove),
 )

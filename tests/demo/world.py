@@ -133,19 +133,38 @@ class World:
         last = self.hosts[-1].auth_file
         last.touch(0o600)
         _write_json(last, {"http-basic": {self.vendor: vendor.in_auth_json()}})
-        of_each = {
-            host.name: {
-                "customer": host.account,
-                "magento_auth_projects": [str(host.project)],
-                "magento_auth_token_paths": [str(host.netrc)],
+        self.make_inventory()
+        token = {
+            "magento_auth_mage_id": "{{ vault_tokens[customer].mage_id }}",
+            "magento_auth_download_token": "{{ vault_tokens[customer].token }}",
+        }
+        _write_json(self.directory / "download-token.yml", token)
+        shutil.copy(Path(__file__).with_name("report.yml"), self.directory)
+
+    def make_inventory(self, *, series: str | None = None) -> None:
+        """The hosts by customer. The keys are those of the vault, or for this customer's hosts the current one of the
+        series of that name."""
+        pair = {
+            "magento_auth_public_key": "{{ vault_keys[customer].public_key }}",
+            "magento_auth_private_key": "{{ vault_keys[customer].private_key }}",
+        }
+        customers = {
+            account: {
+                "hosts": {
+                    host.name: {
+                        "magento_auth_projects": [str(host.project)],
+                        "magento_auth_token_paths": [str(host.netrc)],
+                    }
+                    for host in self.hosts
+                    if host.account == account
+                },
+                "vars": {"customer": account, **({"magento_auth_series": series} if account == series else pair)},
             }
-            for host in self.hosts
+            for account in sorted({host.account for host in self.hosts})
         }
         of_all = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
-            "magento_auth_public_key": "{{ vault_keys[customer].public_key }}",
-            "magento_auth_private_key": "{{ vault_keys[customer].private_key }}",
             "magento_auth_packages": ["magento/product-community-edition"],
             "magento_auth_url": self.simulator.url,
             "magento_auth_ca_path": self.simulator.ca_path,
@@ -153,13 +172,7 @@ class World:
             "magento_auth_token_downloads_url": self.simulator.downloads_url,
         }
         # A file of JSON is a file of YAML.
-        _write_json(self.directory / "inventory.yml", {"web": {"hosts": of_each, "vars": of_all}})
-        token = {
-            "magento_auth_mage_id": "{{ vault_tokens[customer].mage_id }}",
-            "magento_auth_download_token": "{{ vault_tokens[customer].token }}",
-        }
-        _write_json(self.directory / "download-token.yml", token)
-        shutil.copy(Path(__file__).with_name("report.yml"), self.directory)
+        _write_json(self.directory / "inventory.yml", {"web": {"children": customers, "vars": of_all}})
 
     def make_vault(self, name: str, label: str) -> None:
         """A vault file with the keys of this label and the tokens; they reach ansible-vault on its standard input."""
@@ -168,6 +181,34 @@ class World:
         tokens = {account: dict(zip(("mage_id", "token"), self.token(account), strict=True)) for account in accounts}
         content = json.dumps({"vault_keys": keys, "vault_tokens": tokens})
         self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=content)
+
+    def make_series(self, account: str, **settings: Any) -> None:
+        """The settings of a series of this customer's keys, in NAME-series.yml; its name is the customer's."""
+        api = {name: f"{{{{ vault_{name} }}}}" for name in ("application_id", "application_secret")}
+        repository = {"url": self.simulator.url, "ca_path": self.simulator.ca_path}
+        of_all = {
+            "prefix": account,
+            **api,
+            "api_url": self.simulator.marketplace_url,
+            **repository,
+            "expected_hosts": [host.name for host in self.hosts if host.account == account],
+            "external_holders_acknowledged": True,
+            # Homes of this machine, of which the hosts are directories.
+            "unmanaged_keys": "ignore",
+        }
+        _write_json(self.directory / f"{account}-series.yml", {"magento_series": {**of_all, **settings}})
+
+    def make_api_vault(self, name: str, account: str) -> None:
+        """A vault file with the customer's access to the key API."""
+        application_id, secret = self.simulator.application(account)
+        self.screen.keep_secret(application_id, secret)
+        content = json.dumps({"vault_application_id": application_id, "vault_application_secret": secret})
+        self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=content)
+
+    def states(self, account: str) -> dict[str, bool]:
+        """The keys at the account that are in use, or were since the beginning: label, and whether it is enabled."""
+        keys = self.simulator.account(account)["keys"]
+        return {key["label"]: key["enabled"] for key in keys if key["label"] not in ("ci", "old")}
 
     def bytes_of_files(self) -> dict[str, bytes | None]:
         """What the file of each host holds."""

@@ -1,222 +1,194 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One random history of a fleet: what is there in the beginning, what goes wrong, and what must hold at every step."""
+"""One random history of a fleet: runs in which anything may go wrong, days that pass, and runs until it rests."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from _chaos_host import BACKUP, CLASSIC, SHOP, XDG, Host, user_database
-from _chaos_run import APPLIES, GRACE, MAX_AGE, STANDING, Histogram, Plan, Run, Violation
-from _simulator_fixture import basic
+from _chaos_fleet import FORGED, STRAY, Fleet, Orders, label
+from _chaos_kills import rests, settle
+from _chaos_play import Kill
+from _chaos_promises import Violation, Watch, as_composer
+from _chaos_workers import SMALL_DISK, Counts
 
-from simulator.client import Simulator
-
-PREFIX = "web-"
-DAY = datetime.timedelta(days=1)
-
-
-@dataclass
-class World:
-    """One simulator and twelve hosts that the histories take turns in."""
-
-    simulator: Simulator
-    hosts: list[Host]
-    base: dict[str, Any]
-
-    @classmethod
-    @contextlib.contextmanager
-    def made(cls, directory: Path) -> Iterator[World]:
-        hosts: list[Host] = []
-        etc = user_database(directory)
-        with Simulator() as simulator:
-            try:
-                hosts += [Host(directory / f"web{number}", etc) for number in range(1, 13)]
-                yield cls(simulator, hosts, simulator.snapshot())
-            finally:
-                for host in hosts:
-                    host.stop()
+_REST, _KEYS = "/rest/*", "/rest/*/keys*"
+API_FAULTS: dict[str, dict[str, Any]] = {
+    "API is down": {"kind": "status", "status": 503, "path": _REST},
+    "API refuses": {"kind": "status", "status": 401, "path": _REST},
+    "repository refuses": {"kind": "status", "status": 401, "path": "/packages.json"},
+    "API stumbles": {"kind": "status", "status": 503, "path": _REST, "skip": 2, "count": 2},
+    "slow answers": {"kind": "latency", "latency": 1.5, "path": "/*", "count": 3},
+    "lost answer to POST": {"kind": "reset", "method": "POST", "path": _KEYS, "count": 1},
+    "lost answer to PUT": {"kind": "reset", "method": "PUT", "path": _KEYS, "count": 1},
+    "lost answer to DELETE": {"kind": "reset", "method": "DELETE", "path": _KEYS, "count": 1},
+}
+OUTAGES = tuple(API_FAULTS)[:3]
+OTHERS = ("dead host", "forged facts", "full disk", "holder refuses", "excluded host", "nobody expected", "slow effect")
+FAULTS = (*API_FAULTS, *OTHERS, "killed at an event", "killed at some moment", "unmanaged key")
+_ACCOUNTS = (
+    ({100: True}, 100),
+    ({100: True}, 100),
+    ({250: False, 200: False, 150: False, 100: True}, 100),
+    ({40: False, 5: True}, 5),
+    ({40: True, 5: True}, 40),
+    ({140: True, 100: True}, 140),
+)
 
 
 class History:
-    """A fleet from its beginning to its rest. Everything is drawn from ``seed``."""
+    """A fleet from its beginning to its rest. Everything but the moment of some kills is drawn from ``seed``."""
 
-    def __init__(
-        self, world: World, seed: int, *, mutant: Callable[[], None] | None = None, focus: tuple[str, str] | None = None
-    ) -> None:
-        self.world, self.seed, self.mutant, self.focus = world, seed, mutant, focus
-        self.simulator = world.simulator
+    def __init__(self, fleet: Fleet, seed: int, counts: Counts) -> None:
+        self.fleet, self.seed, self.counts = fleet, seed, counts
         self.random = random.Random(seed)
-        self.histogram: Histogram = Counter()
-        self.counts: Counter[str] = Counter()
-        self.today = datetime.date(2026, 3, 1)
         self.story: list[str] = []
-        self.two_homes: set[str] = set()
-        self.stale: set[str] = set()
         self._begin()
 
     def _begin(self) -> None:
-        draw, simulator = self.random, self.simulator
-        simulator.restore(self.world.base)
-        simulator.clear_log()
-        self.names = [f"web{number}" for number in range(1, draw.choice((3, 3, 3, 4, 4, 5, 6, 8, 12)) + 1)]
-        self.hosts = dict(zip(self.names, self.world.hosts, strict=False))
-        self.overlap = draw.choice((0, 0, 3))
-        application, secret = simulator.application("shop")
-        self.access = {
-            "api_url": simulator.marketplace_url, "application_id": application, "application_secret": secret,
-            "ca_path": simulator.ca_path, "url": simulator.url,
-        }  # fmt: skip
-        # Disabled long ago, disabled lately, and what the hosts have.
-        ages = draw.choice(((70,), (70,), (10,), (140, 70), (200, 130, 66), (200, 62), (90, 30), ()))
-        pairs = []
-        for place, age in enumerate(ages):
-            label = f"{PREFIX}{self.today - age * DAY:%Y%m%d}"
-            last = place == len(ages) - 1
-            pairs.append(simulator.add_key("shop", label, enabled=last))
-        simulator.add_key("shop", f"{PREFIX}20250101", uid="000FAKE0SHOP000@AdobeOrg")
-        simulator.add_key("shop", f"{PREFIX}old", enabled=False)
-        for name, host in self.hosts.items():
-            host.clear()
-            self._furnish(name, host, pairs[-1] if pairs else None)
-        self.before = self.account()
-        self.others = self.strangers(self.before)
-
-    def _furnish(self, name: str, host: Host, pair: tuple[str, str] | None) -> None:
-        draw = self.random
+        draw, fleet = self.random, self.fleet
+        generations, held = draw.choice(_ACCOUNTS)
+        fleet.names = ("web1", "web2", "web3")[: draw.choice((2, 2, 3))]
+        stray = draw.choice((None, None, held, max(generations)))
+        fleet.begin(
+            {label(age): enabled for age, enabled in generations.items()}, label(held),
+            overlap=draw.choice((0, 0, 0, 3)), delete_after=20, batches=draw.choice(([1], [3], [1, "100%"])),
+            stray=None if stray is None else label(stray), unmanaged_keys=draw.choice(("block", "remove", "ignore")),
+        )  # fmt: skip
         if draw.random() < 0.3:
-            self.two_homes |= {name}
-            for home in (CLASSIC, XDG):
-                host.directory(home)
-                if pair:
-                    host.give(home, pair)
-        elif pair:
-            host.give(draw.choice((CLASSIC, XDG)), pair)
-        if draw.random() < 0.5 and pair:
-            host.give(SHOP, pair)
-        if draw.random() < 0.3 and pair:
-            self.stale |= {name}
-            host.give(BACKUP, pair)
+            fleet.settings |= {"external_holders": [fleet.holder], "external_holders_acknowledged": False}
+        if len(generations) == 2 and draw.random() < 0.3:
+            self._make_by_hand(label(max(generations)), label(min(generations)))
+        self.watch = Watch(fleet)
+        shown = {
+            name: fleet.settings.get(name) for name in ("overlap", "unmanaged_keys", "external_holders", "previous")
+        }
+        self.story.append(f"{fleet.series()}, held {label(held)}, stray {stray}, {shown}")
 
-    # What is true now
+    def _make_by_hand(self, old: str, new: str) -> None:
+        fleet = self.fleet
+        for name in (old, new):
+            fleet.simulator.enable_key(fleet.simulator.key("shop", name, "")[0])
+        previous = {name: value for name, value in fleet.by_hand(old).items() if name != "private_key"}
+        # Its labels would have to be younger than those of the account when days pass.
+        fleet.settings |= {"pair": fleet.by_hand(new), "previous": [previous], "overlap": 0}
 
-    def account(self) -> list[dict[str, Any]]:
-        return list(self.simulator.account("shop")["keys"])
-
-    @staticmethod
-    def series(keys: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """By public key: what a rotation may touch."""
-        ours = [k for k in keys if k["label"].startswith(PREFIX) and k["label"] != f"{PREFIX}old" and not k["uid"]]
-        return {key["public"]: key for key in ours}
-
-    def strangers(self, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        mine = self.series(keys)
-        return sorted((k for k in keys if k["public"] not in mine), key=lambda key: str(key["public"]))
-
-    def accepts(self, pair: tuple[str, str]) -> bool:
-        """Whether the repository takes the pair, asked under a name that the faults are not for."""
-        connection = self.simulator._kept.connection  # the kept connection of the test's own steering
-        headers = {**basic(*pair), "Host": f"localhost:{self.simulator.port}"}
-        connection.request("GET", "/packages.json", headers=headers)
-        response = connection.getresponse()
-        response.read()
-        return bool(response.status == 200)
-
-    # The promises
-
-    def check(self, phase: str, run: Run, keys: list[dict[str, Any]]) -> None:
-        """I1 to I4 and I8 after a step; ``keys`` is the account now, and ``self.before`` as it was before the step."""
-        now, was = self.series(keys), self.series(self.before)
-        alive = {key["public"] for key in keys if key["enabled"]}
-        self.counts["checks"] += 1
-        used: set[tuple[str, str]] = set()
-        for name, host in self.hosts.items():
-            for view, pair in host.used().items():
-                used.add(pair)
-                if pair[0] not in alive:
-                    raise Violation(f"I1: {name} is left with a dead key in {view or 'the home'} ({phase})")
-        for pair in used:
-            if not self.accepts(pair):
-                raise Violation(f"I1: the repository refuses the key that a host uses ({phase})")
-        disabled = [p for p in was if was[p]["enabled"] and p in now and not now[p]["enabled"]]
-        deleted = [p for p in was if p not in now]
-        if disabled:
-            self.counts["disabled"] += len(disabled)
-            if phase != "retire" or not run.expected:
-                raise Violation(f"I2: disabled in {phase}, expected {run.expected}")
-            missing = [name for name in run.expected if name not in run.confirmed]
-            if missing:
-                raise Violation(f"I2: disabled before {missing} were confirmed")
-            if set(disabled) & {str(pair[0]) for host in self.hosts.values() for pair in self._all_pairs(host)}:
-                raise Violation("I2: disabled while a file of a host has it")
-        if [p for p in deleted if was[p]["enabled"]]:
-            raise Violation(f"I4: an enabled key was deleted ({phase})")
-        self.counts["deleted"] += len(deleted)
-        if self.strangers(keys) != self.others:
-            raise Violation("I3: somebody else's key was touched")
-        if (disabled or deleted) and run.outage(phase):
-            raise Violation(f"I8: an outage in {phase} led to {disabled + deleted}")
-        if len([p for p in now if now[p]["enabled"]]) > 2:
-            raise Violation("I5: a third generation")
-        self.before = keys
-
-    @staticmethod
-    def _all_pairs(host: Host) -> list[tuple[str, str]]:
-        return [pair for place in (CLASSIC, XDG, SHOP, BACKUP) if (pair := host.pair(place))]
-
-    # What happens
+    @property
+    def by_hand(self) -> bool:
+        return "pair" in self.fleet.settings
 
     def live(self) -> None:
-        """Runs in which anything may go wrong, then runs until quiet."""
-        draw = self.random
-        for _number in range(draw.choice((2, 3, 3, 4))):
-            Run(self, self._plan()).go()
-            self.today += draw.choice((0, 0, 1, 4, 21, 61, 61)) * DAY
-        self.settle()
+        """Raises `Violation` with the story until then."""
+        try:
+            for _number in range(self.random.choice((1, 2, 2, 3))):
+                self._step()
+                if not self.by_hand:
+                    self.fleet.pass_days(self.random.choice((0, 0, 1, 4, 21, 95)))
+                    self.watch.look()
+            self._rest()
+        except Violation as violation:
+            told = "\n".join(self.story)
+            raise Violation(f"history {self.seed}: {violation}\n{told}") from violation
+        self.counts["histories"] += 1
+        self.counts.update({f"invariants: {name}": number for name, number in self.watch.counts.items()})
 
-    def _plan(self) -> Plan:
-        draw = self.random
-        every = [(fault, phase) for fault, phases in APPLIES.items() for phase in phases if fault not in STANDING]
-        # What few runs come to, and what needs something to be due, would hardly ever be met.
-        rare = [one for one in every if one[0] in ("lost answer", "slow effect") or one[1] == "prune"]
-        every += 3 * [*rare, ("repository 401", "retire")]
-        plan = Plan(set(draw.sample(every, draw.choice((0, 1, 1, 2, 3)))))
-        if self.focus and self.focus[0] not in STANDING and draw.random() < 0.5:
-            plan.faults.add(self.focus)
+    def _step(self) -> None:
+        draw, fleet = self.random, self.fleet
+        orders = self._orders()
+        faults = draw.sample((*API_FAULTS, *OTHERS, *OTHERS), draw.choice((0, 1, 1, 2)))
+        orders = self._hosts(replace(orders, outage=any(fault in OUTAGES for fault in faults)), set(faults))
+        numbers = {fleet.simulator.add_fault(**API_FAULTS[f]): f for f in dict.fromkeys(faults) if f in API_FAULTS}
+        refuses = fleet.vault.with_name("vault.json.refuses")
+        if "slow effect" in faults:
+            fleet.simulator.set_switch("api_effect_requests", draw.choice((3, 1000)))
+        if "holder refuses" in faults and fleet.settings.get("external_holders"):
+            refuses.touch()
+        if "full disk" in faults:
+            self._fill()
+        self.watch.disk = fleet.disk()
+        ended = fleet.run(orders)
+        self._count(orders, set(faults), ended.status)
+        self.counts.update({numbers[fault["id"]]: min(1, fault["hits"]) for fault in fleet.simulator.faults()})
+        fleet.simulator.clear_faults()
+        fleet.simulator.set_switch("api_effect_requests", None)
+        fleet.simulator.settle()
+        self.story.append(f"{orders} {sorted(faults)}: {ended.status} {ended.summary()}")
+        self.watch.after(orders, ended)
+        # What the operator does about it.
+        refuses.unlink(missing_ok=True)
+        (fleet.directory / SMALL_DISK / "filler").unlink(missing_ok=True)
+        self.watch.look()
+
+    def _orders(self) -> Orders:
+        """What is asked for, and when it is killed."""
+        draw, fleet = self.random, self.fleet
+        orders = Orders(draw.choice(("rotate",) * 6 + ("rotate_issue", "rotate_deploy", "rotate_retire")))
+        if draw.random() < 0.15:
+            orders.words += ("-vvv",)
+        if draw.random() < 0.08:
+            orders.words += ("--check",)
         if draw.random() < 0.55:
-            phase = draw.choice(("issue", "deploy", "deploy", "deploy", "confirm", *4 * ("retire",), *3 * ("prune",)))
-            most = {"issue": 6, "deploy": 8 + 4 * len(self.names), "confirm": 2 * len(self.names)}.get(phase, 5)
-            plan.kill = (phase, draw.randint(1, most))
-        return plan
+            event = draw.random() < 0.7
+            moment = {"event": draw.randint(1, 44)} if event else {"seconds": draw.uniform(0.2, 1) * fleet.seconds}
+            orders.kill = Kill(**moment, workers=draw.random() < 0.5)
+        if self.by_hand:
+            return orders
+        series = sorted(fleet.series().items())
+        usable = [name for name, _on in series if name not in fleet.settings.get("rejected", [])]
+        enabled = [name for name, on in series if on and name in usable]
+        if draw.random() < 0.25 and len(usable) > 1 and enabled:
+            fleet.settings["rejected"] = [*fleet.settings.get("rejected", []), enabled[-1]]
+            self.counts["rejections"] += 1
+        elif draw.random() < 0.2 and len(enabled) > 1 and not orders.check_mode:
+            leak = draw.random() < 0.5
+            self.watch.revoke(enabled[0], leak=leak)
+            extra = {"magento_revoke_key": enabled[0], "magento_revoke_replacement": "current"}
+            orders.playbook, orders.extra = "revoke", {**extra, "magento_revoke_leak": leak}
+            self.counts["revocations"] += 1
+        elif draw.random() < 0.1:
+            orders.settings["rotate_now"] = True
+        return orders
 
-    def settle(self) -> None:
-        """I5: whatever has happened, undisturbed runs come to one enabled generation and no old retired one."""
-        self.simulator.clear_faults()
-        for days in (MAX_AGE + 1, 0, *[self.overlap + 1] * (self.overlap > 0), GRACE + 1):
-            self.today += days * DAY
-            run = Run(self, Plan(), undisturbed=True)
-            run.go()
-            if run.status != 0:
-                raise Violation(f"I5: an undisturbed run ended with {run.status}: {run.message}")
-        keys = self.series(self.before)
-        if len([key for key in keys.values() if key["enabled"]]) != 1:
-            raise Violation(f"I5: left are {[(k['label'], k['enabled']) for k in keys.values()]}")
-        dates = sorted(datetime.datetime.strptime(k["label"][4:12], "%Y%m%d").date() for k in keys.values())
-        late = [one for one, following in zip(dates, dates[1:], strict=False) if (self.today - following).days > GRACE]
-        if late:
-            raise Violation(f"I5: retired generations of {late} are still there on {self.today}")
-        (current,) = [public for public, key in keys.items() if key["enabled"]]
-        if {pair[0] for host in self.hosts.values() for pair in self._all_pairs(host)} != {current}:
-            raise Violation("I5: a host has not gone over")
-        held, account = [host.files() for host in self.hosts.values()], self.before
-        Run(self, Plan(), undisturbed=True).go()
-        if [host.files() for host in self.hosts.values()] != held or self.before != account:
-            raise Violation("I5: a further run changed something")
+    def _hosts(self, orders: Orders, faults: set[str]) -> Orders:
+        draw, names = self.random, self.fleet.names
+        if "dead host" in faults:
+            orders.dead = tuple(sorted(draw.sample(names, draw.choice((1, 1, len(names))))))
+        if "forged facts" in faults:
+            orders.forging, orders.forged = (draw.choice(names),), draw.choice(sorted(FORGED))
+        if "excluded host" in faults:
+            orders.settings["excluded_hosts"] = [draw.choice(names)]
+            orders.settings["expected_hosts"] = []
+        if "nobody expected" in faults:
+            orders.settings |= {"excluded_hosts": list(names), "expected_hosts": []}
+        if draw.random() < 0.3:
+            orders.settings["max_failed"] = 9
+        return orders
+
+    def _fill(self) -> None:
+        with (
+            (self.fleet.directory / SMALL_DISK / "filler").open("wb", buffering=0) as file,
+            contextlib.suppress(OSError),
+        ):
+            while True:
+                file.write(bytes(4096))
+
+    def _count(self, orders: Orders, faults: set[str], status: int | None) -> None:
+        self.counts.update(faults - set(API_FAULTS))
+        if status is None and orders.kill:
+            self.counts["killed at an event" if orders.kill.event else "killed at some moment"] += 1
+        self.counts["unmanaged key"] += any(place == STRAY for _host, place in self.fleet.pairs())
+        self.counts[f"playbook {orders.playbook}{' --check' if orders.check_mode else ''}"] += 1
+
+    def _rest(self) -> None:
+        fleet, settings = self.fleet, self.fleet.settings
+        if settings["unmanaged_keys"] == "block":
+            settings["unmanaged_keys"] = "remove"
+        runs = settle(fleet, Orders(), self.watch, self.counts)
+        self.story += [f"undisturbed: {run.status} {run.summary()}" for run in runs]
+        rests(fleet, stray=settings["unmanaged_keys"] != "ignore")
+        if self.seed % 5 == 0:
+            self.counts["files that the real Composer was asked about"] += as_composer(fleet)

@@ -126,7 +126,7 @@ class Lab:
             (path / "auth.json").chmod(0o600)
         return str(path)
 
-    def run(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Watched:
+    def run(self, command: Sequence[str], env: Mapping[str, str] | None = None, timeout: float = 120.0) -> Watched:
         """One command of Ansible's with inventory and vault."""
         program = Path(sys.executable).parent / command[0]
         words: list[str | Path] = [program, *command[1:], "-i", "web,", "-c", "local", *self._vault]
@@ -135,7 +135,7 @@ class Lab:
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             **(env or {}),
         }
-        return watched_run(words, secrets=self.secrets, scratch=self.scratch, env=settings)
+        return watched_run(words, secrets=self.secrets, scratch=self.scratch, env=settings, timeout=timeout)
 
     def play(
         self, tasks: Sequence[dict[str, Any]], *options: str, env: Mapping[str, str] | None = None

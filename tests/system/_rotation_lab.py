@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,43 +26,59 @@ OLD = "fleet-20260101"
 INFO = "keyfleet.magento.magento_auth_key_info"
 INSTALL = "keyfleet.magento.magento_auth_key"
 PHASE = "keyfleet.magento.magento_key_rotation"
+SUMMARY = "ansible.builtin.assert"
+DEPLOY = "Bring the auth keys to the host"
+CONFIRM = "See what the role would change"
 
 
 def today() -> str:
     """The label of a generation that is made now."""
-    return f"fleet-{datetime.datetime.now(datetime.UTC):%Y%m%d}"
+    return days_ago(0)
+
+
+def days_ago(days: int, prefix: str = "fleet") -> str:
+    """The label of a generation that was made then."""
+    return f"{prefix}-{datetime.datetime.now(datetime.UTC) - datetime.timedelta(days):%Y%m%d}"
 
 
 @dataclass
 class Fleet:
-    """``web1`` to ``web3`` hold the generation `OLD`; ``broken`` ones cannot be reached."""
+    """``web1`` to ``web3`` hold the generation `OLD`; ``broken`` ones cannot be reached.
+
+    ``settings`` are those of the series, ``variables`` those of the group, ``own`` those of hosts by name.
+    """
 
     simulator: Simulator
     control: Control
     directory: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
     variables: dict[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = ("web1", "web2", "web3")
     broken: tuple[str, ...] = ()
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
     printed: list[str] = field(default_factory=list)
 
     def start(self) -> None:
         application, secret = self.simulator.application("shop")
         public, private = self.simulator.add_key("shop", OLD)
-        self.variables = {
-            "magento_key_rotation_prefix": "fleet",
-            "magento_key_rotation_application_id": application,
-            "magento_key_rotation_application_secret": secret,
-            "magento_key_rotation_api_url": self.simulator.marketplace_url,
-            "magento_key_rotation_ca_path": self.simulator.ca_path,
-            "magento_key_rotation_url": self.simulator.url,
-            "magento_key_rotation_propagation_timeout": 2,
-            "magento_key_rotation_expected_hosts": list(self.names),
-            "magento_key_rotation_external_holders_acknowledged": True,
-            "magento_key_rotation_search": ["{{ root }}"],
+        self.settings = {
+            "prefix": "fleet",
+            "application_id": application,
+            "application_secret": "{{ lookup('env', 'MAGENTO_VAULT') }}",
+            "api_url": self.simulator.marketplace_url,
+            "ca_path": self.simulator.ca_path,
+            "url": self.simulator.url,
+            "propagation_timeout": 2,
+            "expected_hosts": list(self.names),
+            "external_holders_acknowledged": True,
+            "search": ["{{ root | default('/nowhere') }}"],
             # All at once, which is quicker. Tests of the batches take this away.
-            "magento_key_rotation_serial": 3,
-            "magento_auth_projects": ["{{ root }}/shop"],
-            "magento_auth_url": self.simulator.url,
+            "batches": [3],
+        }
+        self.secret = secret
+        self.variables = {
+            "magento_auth_keys": [{"series": "fleet", "projects": ["{{ root }}/shop"], "url": self.simulator.url}],
             "magento_auth_ca_path": self.simulator.ca_path,
         }
         for name in self.names:
@@ -108,29 +125,53 @@ class Fleet:
             got = ask(self.simulator, key=(entry["username"], entry["password"]))
             assert got.status == 200, f"{name} is left with a key that does not work"
 
+    def grow(self, count: int) -> None:
+        """The fleet has so many hosts, all with the generation `OLD`."""
+        pair = self.simulator.key("shop", OLD)
+        self.names = tuple(f"web{number}" for number in range(1, count + 1))
+        for name in self.names:
+            self.give(name, *pair)
+        self.settings |= {"expected_hosts": list(self.names), "batches": [count]}
+
     def inventory(self) -> None:
         self.control.hosts = {}
         for name in self.names:
-            self.control.hosts[name] = {"root": str(self.directory / name)}
+            self.control.hosts[name] = {"root": str(self.directory / name), **self.own.get(name, {})}
             if name in self.broken:
                 unreachable = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
                 self.control.hosts[name].update(unreachable)
         self.control.group = self.variables
 
-    def run(self, playbook: str, *words: str, target: str | None = "web", **variables: Any) -> Run:
+    def run(
+        self, playbook: str, *words: str, target: str | None = "web", settings: dict[str, Any] | None = None,
+        **variables: Any,
+    ) -> Run:  # fmt: skip
         """A playbook of the collection; ``variables`` as extra variables."""
+        series = {**self.settings, **(settings or {})}
+        extra = {**({"magento_target": target} if target else {}), "magento_series": series, **variables}
+        return self.play(f"keyfleet.magento.{playbook}", *words, **extra)
+
+    def site(self, plays: list[dict[str, Any]], *words: str, **variables: Any) -> Run:
+        """A playbook of the operator's, which may import those of the collection."""
+        return self.play(str(self.control.write("site.yml", plays)), *words, **variables)
+
+    def play(self, playbook: str, *words: str, **variables: Any) -> Run:
+        """A playbook with these extra variables and no others. Whatever comes of it, no secret is printed."""
         self.inventory()
-        extra = {**({"magento_target": target} if target else {}), **variables}
         secrets = {key["private"] for key in self.at_account()} | {self.simulator.application("shop")[1]}
         run = self.control.run(
-            "ansible-playbook", f"keyfleet.magento.{playbook}", "-e", json.dumps(extra), *words,
-            ANSIBLE_SSH_RETRIES="0", ANSIBLE_INJECT_FACT_VARS="False",
+            "ansible-playbook", playbook, "-e", json.dumps(variables), *words,
+            MAGENTO_VAULT=self.secret, ANSIBLE_SSH_RETRIES="0",
         )  # fmt: skip
         secrets |= {key["private"] for key in self.at_account()}
         everything = run.output + json.dumps(run.record)
         for secret in secrets:
             assert secret not in everything, "a secret was printed"
         return run
+
+    def asked(self, **matching: Any) -> int:
+        """How many requests the key API got."""
+        return len(self.simulator.requests(part="marketplace", **matching))
 
     def state(self) -> list[Any]:
         """Everything that a run could have changed."""
@@ -144,6 +185,28 @@ def words(run: Run) -> str:
     return " ".join(run.output.split())
 
 
+def plays(run: Run) -> list[str]:
+    """The names of the plays, in their order."""
+    return re.findall(r"^PLAY \[(.*)\]", run.output, re.MULTILINE)
+
+
+def told(run: Run) -> list[str]:
+    """The lines of the summary."""
+    message = run.of("localhost", SUMMARY)[-1]["msg"]
+    return list(message.splitlines() if isinstance(message, str) else message)
+
+
+def headline(run: Run) -> str:
+    """The first line of the last failure."""
+    return [line for line in run.output.splitlines() if line.startswith("[ERROR]: ")][-1]
+
+
+def results(run: Run, task: str, host: str | None = None) -> dict[str, dict[str, Any]]:
+    """What hosts answered to a task, by host."""
+    found = [r for r in run.record if r["task"].endswith(task) and host in (None, r["host"])]
+    return {r["host"]: r["result"] for r in found if not r["result"].get("skipped")}
+
+
 @pytest.fixture
 def fleet(simulator: Simulator, control: Control) -> Iterator[Fleet]:
     """A fleet, its first generation everywhere."""
@@ -155,4 +218,22 @@ def fleet(simulator: Simulator, control: Control) -> Iterator[Fleet]:
     shutil.rmtree(directory)
 
 
-__all__ = ["INFO", "INSTALL", "OLD", "PHASE", "PYTHON", "Fleet", "fleet", "today", "words"]
+__all__ = [
+    "CONFIRM",
+    "DEPLOY",
+    "INFO",
+    "INSTALL",
+    "OLD",
+    "PHASE",
+    "PYTHON",
+    "REPOSITORY",
+    "Fleet",
+    "days_ago",
+    "fleet",
+    "headline",
+    "plays",
+    "results",
+    "today",
+    "told",
+    "words",
+]

@@ -116,7 +116,7 @@ def test_no_key_comes_to_a_home_that_nobody_reads_first(
 
 
 def test_a_second_home_that_is_named_beside_its_user_is_one_place(deploy: Account) -> None:
-    """A rotation names every file that it has found an old key in; those of a user's homes may be among them."""
+    """Whoever names files by their paths may name those of a user's homes."""
     for home in (CLASSIC, XDG):
         put(deploy, home)
     second = put(deploy, f"{CLASSIC}/auth.json", auth())

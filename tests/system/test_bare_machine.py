@@ -96,7 +96,7 @@ def test_demo_leaves_out_the_steps_that_use_curl(bare: Path) -> None:
     assert lines.count("   [left out] curl not found (apt install curl)") == 3
     claims = sum(line.startswith("   [checked] ") for line in lines)
     assert lines[-1].startswith(f"Done: {claims} claims, ")
-    assert sum(line.startswith("== ") for line in lines) == 13
+    assert sum(line.startswith("== ") for line in lines) == 16
 
 
 def test_demo_fails_where_all_must_run(bare: Path) -> None:

@@ -3,16 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The examples of README.md and docs/*.md run as they stand there; where one changes something, a second run does not.
 
-Those of docs/simulator.md: test_examples_simulator.py.
+Those of docs/holders.md, docs/rotation.md and docs/simulator.md are in files of their own.
 """
 
 from __future__ import annotations
 
-import datetime
 import json
-import re
 import subprocess
-from pathlib import Path
 
 import _examples
 import _examples_machine
@@ -25,10 +22,10 @@ from _examples_world import API, MAGE_ID, NEW, README_PAIR, World, changed, need
 from place import ROOT
 
 examples, machine, world = _examples.examples, _examples_machine.machine, _examples_world.world
-ROTATION, DOWNLOADS, AWX = "docs/rotation.md", "docs/downloads.md", "docs/automation-platform.md"
-HERE = [document for document in documents() if document != "docs/simulator.md"]
+DOWNLOADS, AWX = "docs/downloads.md", "docs/automation-platform.md"
+ELSEWHERE = ("docs/holders.md", "docs/rotation.md", "docs/simulator.md")
+HERE = [document for document in documents() if document not in ELSEWHERE]
 PUBLIC = README_PAIR["vault_magento_public_key"]
-LAPTOP, OLD = "laptop of J. Doe", "web-20251201"
 
 
 def test_every_example_is_run() -> None:
@@ -146,119 +143,6 @@ def test_download_a_release(examples: list[Example], world: World) -> None:
     offered, fetched = (one["result"] for one in run.record)
     assert "Magento-CE-2.4.8.zip" in {release["file_name"] for release in offered["releases"]}, offered
     assert world.path("/srv/releases/Magento-CE-2.4.8.zip").stat().st_size == 64 * 1024 * 1024, fetched
-
-
-def fleet(world: World, held: str, *labels: str, variables: Example | None = None) -> None:
-    """The documentation's variables, or the same for one host, which is quicker; ``deploy`` holds the key ``held``."""
-    world.serve(*labels)
-    world.vault()
-    if variables:
-        world.inventory("web1", "web2", "web3")
-        world.write("group_vars/web/quicker.yml", {"magento_key_rotation_serial": 3})
-    one = yaml.safe_load(examples_in(ROTATION)["By hand"][0].content)
-    one["magento_key_rotation_expected_hosts"] = ["web1"]
-    world.write("group_vars/web/fleet.yml", variables or one)
-    world.give("deploy", world.keys()[held])
-
-
-def enabled(world: World) -> dict[str, bool]:
-    """The series of the documentation by label."""
-    return {label: key["enabled"] for label, key in world.keys().items() if label.startswith("web-")}
-
-
-@needs_world
-@runs(ROTATION, "By hand")
-def test_rotate_and_roll_back(examples: list[Example], world: World) -> None:
-    variables, rotate, rollback = examples
-    fleet(world, OLD, OLD, variables=variables)
-    check, command = rotate.text.splitlines()
-    world.done(check)
-    assert enabled(world) == {OLD: True}
-    world.twice(command)
-    today = f"web-{datetime.datetime.now(datetime.UTC):%Y%m%d}"
-    assert enabled(world) == {OLD: False, today: True}
-    assert world.installed("deploy") == world.keys()[today]["public"]
-    world.twice(rollback)
-    assert enabled(world) == {OLD: True, today: True}
-    assert world.installed("deploy") == world.keys()[OLD]["public"]
-
-
-@needs_world
-@runs(ROTATION, "Ad hoc, one group, two lines")
-def test_rotate_ad_hoc(examples: list[Example], world: World) -> None:
-    (commands,) = examples
-    world.serve(OLD)
-    world.write("pair.yml", inline(ROTATION, "pair: "))
-    world.twice(commands, **API)
-    assert world.installed("deploy") == world.keys()["web-20260301"]["public"]
-    world.twice(inline(ROTATION, "ansible localhost"), **API)
-    assert enabled(world) == {OLD: False, "web-20260301": True}
-
-
-@needs_world
-@pytest.mark.needs("systemd-analyze")
-@runs(ROTATION, "From a systemd timer")
-def test_the_systemd_timer(examples: list[Example], world: World, tmp_path: Path) -> None:
-    (units,) = examples
-    # What these units want of the system, and a program to start.
-    files = {
-        f"/usr/lib/systemd/system/{name}.target": "[Unit]\n" for name in ("basic", "sysinit", "shutdown", "timers")
-    }
-    files["/usr/bin/ansible-playbook"] = "#!/bin/sh\n"
-    files |= dict(re.findall(r"^# (/\S+)\n(.*?)(?=^# /|\Z)", units.text, re.MULTILINE | re.DOTALL))
-    for name, content in files.items():
-        path = tmp_path / name.lstrip("/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        path.chmod(0o755 if "/bin/" in name else 0o644)
-    names = ["rotate-web.service", "rotate-web.timer"]
-    verify = subprocess.run(
-        ["systemd-analyze", f"--root={tmp_path}", "verify", *names], capture_output=True, text=True, check=False
-    )
-    assert (verify.returncode, verify.stdout + verify.stderr) == (0, "")
-    (command,) = re.findall(r"^ExecStart=/usr/bin/((?:.*\\\n)*.*)$", units.text, re.MULTILINE)
-    fleet(world, OLD, OLD)
-    world.done(command, CREDENTIALS_DIRECTORY=world.cwd)
-    assert enabled(world)[OLD] is False
-
-
-@needs_world
-@runs(ROTATION, "Without rights at the API")
-def test_rotate_without_the_api(examples: list[Example], world: World) -> None:
-    (variables,) = examples
-    fleet(world, LAPTOP)
-    world.write("group_vars/web/by-hand.yml", variables)
-    run = world.twice(examples_in(ROTATION)["By hand"][1].text.splitlines()[1])
-    assert re.search(rf"disable\s+{PUBLIC}", run.output), run.output
-    assert world.installed("deploy") == NEW
-    assert "/rest/v1/" not in world.simulator("log")
-
-
-@needs_world
-@runs(ROTATION, "Write the pair to a vault before it is deployed")
-def test_the_pair_into_vaults(examples: list[Example], world: World) -> None:
-    (play,) = examples
-    world.serve("web-20260301")
-    world.path("/srv/runtime").mkdir(mode=0o700)
-    world.path(f"{world.cwd}/group_vars/web").mkdir(parents=True)
-    world.write("vault-password", "made-up\n")
-    world.twice(world.playbook(play), XDG_RUNTIME_DIR="/srv/runtime", **API)
-    key = world.keys()["web-20260301"]
-    pair = {"public_key": key["public"], "private_key": key["private"]}
-    assert json.loads(world.path("/home/root/vault.json").read_text()) == {"secret/magento/web": pair}
-    world.done(inline(ROTATION, "ansible-vault encrypt"), XDG_RUNTIME_DIR="/srv/runtime")
-    kept = world.done("ansible-vault view group_vars/web/vault.yml").output
-    assert yaml.safe_load(kept) == {"vault_new": pair}
-
-
-@needs_world
-@runs(ROTATION, "Revoking one key")
-def test_revoke_a_key(examples: list[Example], world: World) -> None:
-    (command,) = examples
-    fleet(world, LAPTOP)
-    world.twice(command)
-    assert world.keys()[LAPTOP]["enabled"] is False
-    assert PUBLIC not in world.path("/home/deploy/.composer/auth.json").read_text()
 
 
 @needs_world

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import tempfile
@@ -23,9 +22,17 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import MarketplaceKey, key_row
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import Voice, refused
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import Generation, Series
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import Fleet, confirmed_by
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_reports import reports_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    CONFIRMED,
+    DEPLOYED,
+    WOULD_CHANGE,
+    Expected,
+    blocked_by_hosts,
+    not_deployed,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, foreseen, summary
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import told
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import knock
 
@@ -34,7 +41,7 @@ PUBLIC, PRIVATE = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 NASTY = "\x00\x07\t\n\r\x1b\x7f\x85\x9b\u00ad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ud800\udfff\U000e0041"
 TEXT = st.text(st.sampled_from(NASTY + "ab[31m.:/\\\"' é") | st.characters(), max_size=12)
-SEVERAL_LINES = ("before", "after", "prepared")
+SEVERAL_LINES = ("before", "after", "prepared", "summary")
 
 
 @pytest.fixture(autouse=True)
@@ -127,12 +134,34 @@ def test_answers_of_the_api(label: str, uid: str, message: str) -> None:
 
 
 @thorough
-@given(path=TEXT, code=TEXT, message=TEXT)
-def test_reports_of_hosts(path: str, code: str, message: str) -> None:
-    row = {"path": path, "real_path": path, "entries": [{"repository": HOST, "public_key": PUBLIC}]}
-    report = {"files": [row], "problems": [{"code": code, "path": path, "message": message}]}
-    day = datetime.date(2026, 1, 1)
-    series = Series("s", (Generation(day, 1, "s-1", PUBLIC, True), Generation(day, 2, "s-2", "new", True)))
-    found = confirmed_by(series, Fleet(hosts=("web1",)), reports_of({"web1": report}))
-    harmless([held.reason for held in found])
+@given(path=TEXT, message=TEXT, action=TEXT, owner=TEXT, facts=st.lists(TEXT, max_size=2))
+def test_reports_of_hosts(path: str, message: str, action: str, owner: str, facts: list[str]) -> None:
+    entry = {"public_key": PUBLIC, "fingerprint": message}
+    row = {"path": path, "owner": owner, "entries": [entry], "action": action, "before": entry, "after": None}
+    problem = {"code": "read_failed", "path": path, "message": message}
+    given = {**row, "after": {"public_key": "new"}}
+    report = {
+        CONFIRMED: {"files": [row], "problems": [problem]},
+        WOULD_CHANGE: {"files": [row, given]},
+        DEPLOYED: {"failed": True, "msg": message},
+        "forged_facts": facts,
+    }
+    failed = {"web2": {CONFIRMED: {"unreachable": True, "msg": message}}, "web3": {CONFIRMED: {"files": []}}}
+    reports = {"web1": report, "web4": {CONFIRMED: report[CONFIRMED], WOULD_CHANGE: {}}, **failed}
+    series = Series("s", (Generation("s-20260101", PUBLIC, True), Generation("s-20260201", "new", True)))
+    expected = Expected(tuple(reports))
+    blocked = blocked_by_hosts(series, expected, reports, ignore=False)
+    blocked += not_deployed(expected, reports)
+    assert len(blocked) >= 6
+    rows = [row.as_result() for row in blocked]
+    harmless(rows)
+    done = Outcome(phase="retire", prefix="s", check_mode=True, blocked=blocked)
+    done.hosts = foreseen(reports, series, label="s-20260301")
+    text = summary(done, series, label=None, public_key=None)
+    harmless(text.split("\n"))
+    assert len(text.split("\n")) == 3 + len(blocked) + len(done.hosts) - 1
+    leaves(summary=text, blocked=rows, diff=done.diff())
+    key = {"label": "s", "public_key": PUBLIC, "uid": None}
+    revoked = told(rows, key=key, settings={}, plan={}, reports=reports, failure="", check_mode=True)
+    harmless(revoked.split("\n"))
     harmless(failure(KeyfleetError("read_failed", message)))

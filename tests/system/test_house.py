@@ -9,7 +9,8 @@ import re
 
 from place import ROOT
 
-FILES = {path.stem: path.read_text() for path in (ROOT / "plugins" / "module_utils").glob("_*.py")}
+UTILS = ROOT / "plugins" / "module_utils"
+FILES = {str(path.relative_to(UTILS).with_suffix("")): path.read_text() for path in UTILS.rglob("*.py")}
 MAY_USE = {
     "pure": {"pure", "shared"},
     "I/O": {"I/O", "pure", "shared"},
@@ -25,7 +26,7 @@ def kinds() -> dict[str, str]:
     found: dict[str, str] = {}
     for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines():
         if row := re.match(r"\| (pure|I/O|order|shared) \|", line):
-            for name in re.findall(r"`(_\w+)`", line):
+            for name in re.findall(r"`(_[\w/]+)`", line):
                 assert name not in found, f"{name} has two kinds"
                 found[name] = row[1]
     return found
@@ -37,7 +38,8 @@ def test_every_file_has_its_kind() -> None:
 
 def test_imports_run_one_way() -> None:
     kind_of = kinds()
-    used = {name: set(re.findall(r"module_utils(?:\.| import )(_\w+)", text)) for name, text in FILES.items()}
+    found = {name: re.findall(r"module_utils(?:\.| import )(_[\w.]+)", text) for name, text in FILES.items()}
+    used = {name: {other.replace(".", "/") for other in others} for name, others in found.items()}
     # A pattern that finds nothing would find nothing wrong.
     assert sum(map(len, used.values())) > len(FILES)
     wrong = {

@@ -1,18 +1,21 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No secret leaves a rotation or a revocation, whether it ends well or not."""
+"""No secret leaves a rotation or a revocation, whether it ends well or not: output at -vvvv, logs, callbacks, argv."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import test_leaks_marketplace
-from _leak_lab import SEEN, Lab, lab
+from _leak_lab import SEEN, Lab, lab, made_up
 from _marketplace_lab import SHOP, opened
 from _rotation_lab import OLD, REPOSITORY, today
+from ansible.release import __version__
 from test_leaks_marketplace import LOGGED, access
 
 from leaks.forms import Secret
@@ -21,6 +24,7 @@ from leaks.watched import Watched
 pytestmark = pytest.mark.needs("root", "strace")
 account = test_leaks_marketplace.account
 __all__ = ["lab"]
+CALLBACKS = Path(__file__).with_name("callbacks")
 
 
 class Fleet:
@@ -28,7 +32,7 @@ class Fleet:
 
     def __init__(self, account: Lab) -> None:
         self.lab = account
-        simulator = account.simulator
+        self.simulator = simulator = account.simulator
         old = simulator.add_key("shop", OLD)
         # The same work gives the same pair once more, so the next generation's secret is known before it is made.
         before = simulator.snapshot()
@@ -39,34 +43,62 @@ class Fleet:
         account.secrets += [Secret("new", new.private_key or "", user=new.public_key)]
         entry = {"username": old[0], "password": old[1]}
         project = account.project("shop", {"http-basic": {REPOSITORY: entry}})
-        ask = {f"magento_auth_{name}": value for name, value in account.ask.items()}
-        rotation = {f"magento_key_rotation_{name}": value for name, value in access(simulator).items()}
-        variables = {
-            **ask, **rotation,
+        self.series: dict[str, Any] = {
+            "prefix": "fleet",
+            **access(simulator),
+            "url": simulator.url,
+            "propagation_timeout": 1,
+            "expected_hosts": ["web"],
+            "external_holders_acknowledged": True,
+            "search": [str(account.projects)],
+        }
+        self.variables: dict[str, Any] = {
             "magento_target": "web",
-            "magento_key_rotation_prefix": "fleet",
-            "magento_key_rotation_url": simulator.url,
-            "magento_key_rotation_propagation_timeout": 2,
-            "magento_key_rotation_expected_hosts": ["web"],
-            "magento_key_rotation_external_holders_acknowledged": True,
-            "magento_key_rotation_search": [project],
-            "magento_auth_projects": [project],
-        }  # fmt: skip
+            "magento_auth_keys": [{"series": "fleet", "projects": [project], "url": simulator.url}],
+            "magento_auth_ca_path": simulator.ca_path,
+            "web_public": simulator.key("shop", "web")[0],
+        }
         self.file = account.projects / "shop" / "auth.json"
-        self.variables = account.top / "rotation.json"
-        self.variables.write_text(json.dumps(variables))
+        self.vault("web_private", simulator.key("shop", "web")[1])
+        self.vault("old_private", old[1])
 
-    def run(self, playbook: str, *words: str) -> Watched:
-        """A playbook of the collection; no secret may be in anything that leaves it."""
-        files = ["-e", f"@{self.lab.top / 'api.json'}", "-e", f"@{self.variables}"]
-        watched = self.lab.run(["ansible-playbook", f"keyfleet.magento.{playbook}", "--diff", *files, *words])
-        watched.report.require_clean(*SEEN, *LOGGED)
+    def vault(self, name: str, secret: str) -> None:
+        """One more variable of the file that only its owner can read."""
+        path = self.lab.top / "api.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), name: secret}))
+
+    def run(
+        self, playbook: str, *words: str, settings: dict[str, Any] | None = None, environ: dict[str, str] | None = None,
+        logged: bool = True, **variables: Any,
+    ) -> Watched:  # fmt: skip
+        """A playbook of the collection, at -vvvv; no secret may be in anything that leaves it.
+
+        ``logged``: modules are run, and tell the system log.
+        """
+        series = {name: value for name, value in {**self.series, **(settings or {})}.items() if value is not None}
+        file = self.lab.top / "rotation.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({**self.variables, "magento_series": series, **variables}))
+        results = str(self.lab.scratch / "results")
+        callbacks = {
+            "ANSIBLE_CALLBACKS_ENABLED": "record,junit",
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "JUNIT_OUTPUT_DIR": results,
+            "RECORD": f"{results}/record",
+        }
+        files = ["-e", f"@{self.lab.top / 'api.json'}", "-e", f"@{file}"]
+        command = ["ansible-playbook", f"keyfleet.magento.{playbook}", "--diff", *files, *words]
+        # A rotation is many tasks, and strace slows each of them.
+        watched = self.lab.run(command, {**callbacks, **(environ or {})}, timeout=900.0)
+        watched.report.require_clean(*SEEN, "results", *(LOGGED if logged else ()))
+        for kept in (self.lab.scratch / "facts").iterdir():
+            assert "magento_" not in kept.read_text(), "a variable of the run was kept in the cache of facts"
         return watched
 
     def holds(self, label: str) -> bool:
         """Whether the host's file has this key, all of it."""
         entry = json.loads(self.file.read_text()).get("http-basic", {}).get(REPOSITORY)
-        public, private = self.lab.simulator.key("shop", label)
+        public, private = self.simulator.key("shop", label)
         return bool(entry == {"username": public, "password": private})
 
 
@@ -75,23 +107,93 @@ def fleet(account: Lab) -> Iterator[Fleet]:
     yield Fleet(account)
 
 
+PAIR = {"public_key": "{{ web_public }}", "private_key": "{{ web_private }}"}
+
+
 def test_a_rotation_and_a_revocation(fleet: Fleet) -> None:
     assert fleet.run("rotate", "--check").status == 0
     assert fleet.holds(OLD)
     assert fleet.run("rotate").status == 0
     assert fleet.holds(today())
-    assert fleet.run("revoke", "-e", f"magento_revoke_key={today()}").status == 0
-    assert REPOSITORY not in fleet.file.read_text()
+    options: dict[str, Any] = {
+        "magento_revoke_key": today(),
+        "magento_revoke_replacement": PAIR,
+        "magento_revoke_leak": True,
+    }
+    assert fleet.run("revoke", "--check", **options).status == 0
+    assert fleet.holds(today())
+    revoked = fleet.run("revoke", **options, magento_revoke_delete=True)
+    assert revoked.status == 0 and "it is disabled and deleted" in revoked.output
+    assert fleet.holds("web")
+
+
+def test_the_current_pair_in_place_of_a_revoked_one(fleet: Fleet) -> None:
+    fleet.simulator.add_key("shop", today(), private=made_up("new private"))
+    fleet.lab.secrets += [Secret("newest", made_up("new private"), user=fleet.simulator.key("shop", today())[0])]
+    minimal = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal"}
+    revoked = fleet.run("revoke", environ=minimal, magento_revoke_key=OLD, magento_revoke_replacement="current")
+    assert revoked.status == 0 and fleet.holds(today())
 
 
 def test_rotations_that_fail(fleet: Fleet) -> None:
-    refused = fleet.run("rotate", "-e", "magento_key_rotation_application_secret={{ api_wrong }}")
-    assert refused.status != 0 and fleet.holds(OLD)
-    # The new key is made and proved, and no host can go over to it.
+    refused = fleet.run("rotate", settings={"application_secret": "{{ api_wrong }}"})
+    assert refused.status == 2 and "api_unauthorized" in refused.output and fleet.holds(OLD)
+    # The listing works, and fetching the pair does not; the server says what it was told, and more.
+    half = fleet.simulator.key("shop", OLD)[1]
+    words = json.dumps({"code": 1, "message": f"no: {half}"})
+    number = fleet.simulator.add_fault("status", path="*/keys", method="GET", skip=1, status=403, body=words)
+    unfetched = fleet.run("rotate_deploy")
+    assert unfetched.status == 2 and fleet.holds(OLD)
+    fleet.simulator.remove_fault(number)
+    # The new key is made and verified, and the host cannot go over to it.
     unwritable = fleet.lab.top / "directory"
     unwritable.mkdir()
-    lost = fleet.run("rotate", "-e", json.dumps({"magento_auth_paths": [str(unwritable)]}))
-    assert lost.status != 0
-    assert fleet.lab.simulator.key("shop", today())
-    revoked = fleet.run("revoke", "-e", "magento_revoke_key=nobody-knows")
-    assert revoked.status != 0
+    keys = [{"series": "fleet", "paths": [str(unwritable)]}]
+    lost = fleet.run("rotate", magento_auth_keys=keys)
+    assert lost.status == 2 and "Blocked by web" in lost.output
+    assert fleet.simulator.key("shop", today())
+    # A half that the vault does not have, beside one that it has.
+    beside = [{"series": "fleet", "projects": ["{{ nowhere }}"]}, {**PAIR, "paths": [str(unwritable / "auth.json")]}]
+    assert fleet.run("rotate", magento_auth_keys=beside).status == 2
+
+
+def test_revocations_that_fail(fleet: Fleet) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"magento_revoke_key": "nobody-knows"}, "there is no key"),
+        ({"magento_revoke_replacement": {"private_key": "{{ web_private }}"}}, "either current or a pair"),
+        ({"magento_revoke_replacement": {**PAIR, "private_key": "{{ api_wrong }}"}}, "does not accept"),
+        ({"magento_revoke_replacement": {**PAIR, "private_key": "{{ web_private }}x"}}, "private_key"),
+        ({"magento_revoke_replacement": {**PAIR, "public_key": "{{ nowhere }}"}}, "nowhere"),
+        ({"magento_revoke_replacement": "{{ web_private }}"}, "either current or a pair"),
+    ]
+    for options, reason in cases:
+        variables: dict[str, Any] = {"magento_revoke_key": OLD, **options}
+        failed = fleet.run("revoke", **variables, magento_revoke_leak=True)
+        assert failed.status == 2 and reason in failed.output, "it failed for another reason"
+    assert fleet.holds(OLD)
+
+
+def test_by_hand(fleet: Fleet) -> None:
+    public, _private = fleet.simulator.key("shop", OLD)
+    no_api = dict.fromkeys(("application_id", "application_secret", "api_url"))
+    manual = {**no_api, "pair": {"label": "web", **PAIR}, "previous": [{"label": OLD, "public_key": public}]}
+    wrong = fleet.run("rotate", settings={**manual, "pair": {"label": "web", **PAIR, "private_key": "{{ api_wrong }}"}})
+    assert wrong.status == 2 and fleet.holds(OLD)
+    # A half that is none.
+    broken = {**manual, "pair": {"label": "web", **PAIR, "private_key": "{{ web_private | upper }}"}}
+    assert fleet.run("rotate", settings=broken).status == 2 and fleet.holds(OLD)
+    done = fleet.run("rotate", settings=manual)
+    assert done.status == 0 and fleet.holds("web") and f"Left to do: disable {OLD}" in done.output
+    revoked = fleet.run("revoke", settings=manual, magento_revoke_key=OLD, magento_revoke_replacement="current")
+    assert revoked.status == 0
+
+
+@pytest.mark.skipif(__version__.startswith(("2.17", "2.18")), reason="a documented limit of these versions of Ansible")
+def test_literals_beside_a_variable_that_is_missing(fleet: Fleet) -> None:
+    secret = made_up("literal", 40)
+    fleet.lab.secrets += [Secret("literal", secret)]
+    literals = {"application_secret": secret, "packages": ["{{ nowhere }}"]}
+    for playbook in ("rotate", "rotate_retire", "provision", "revoke"):
+        failed = fleet.run(playbook, settings=literals, logged=False, magento_revoke_key=OLD)
+        assert failed.status != 0 and "nowhere" in failed.output
+    assert fleet.holds(OLD)

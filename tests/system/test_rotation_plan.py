@@ -11,73 +11,80 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from dataclasses import replace
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import (
-    AccountKey,
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    COLLECTED,
+    CONFIRMED,
+    DEPLOYED,
+    WOULD_CHANGE,
+    Expected,
+    blocked_by_hosts,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
+    Generation,
     Series,
     plan_issue,
-    plan_rollback,
-    series_of,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import (
-    Fleet,
-    HostReport,
-    plan_prune,
     plan_retire,
+    series_of,
 )
 
 STEPS: Counter[str] = Counter()
 DAY = datetime.timedelta(days=1)
 HOSTS = tuple(f"web{number}" for number in range(1, 6))
-MAX_AGE, GRACE = 60, 20
-STRANGERS = ("ci", "web", "web-old", "webs-20260101", "web-20260101-01", "api-20260101")
+MAX_AGE, DELETE_AFTER = 60, 20
+STRANGERS = ("ci", "web", "web-old", "webs-20260101", "web-20260101-01", "api-20260101", "by hand")
+SHOP = "/shop/auth.json"
 
 
 class Rotation(RuleBasedStateMachine):
-    """An account, a fleet and a clock."""
+    """An account, a fleet and a clock. ``held``: the files of a host, and the public key in each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.today = datetime.date(2026, 1, 1)
-        self.account: dict[str, AccountKey] = {}
-        self.held: dict[str, set[str]] = {}
+        self.account: dict[str, Generation] = {}
+        self.strangers: dict[str, Generation] = {}
+        self.held: dict[str, dict[str, str]] = {}
         self.down: set[str] = set()
+        self.rejected: list[str] = []
+        self.adopt: list[str] = []
         self.overlap = 0
         self.made = 0
-        self.rolled_back = False
 
-    @initialize(hosts=st.integers(1, len(HOSTS)), overlap=st.sampled_from([0, 0, 7]))
-    def start(self, hosts: int, overlap: int) -> None:
-        self.held = {host: set() for host in HOSTS[:hosts]}
+    @initialize(hosts=st.integers(1, len(HOSTS)), overlap=st.sampled_from([0, 0, 7]), adopts=st.booleans())
+    def start(self, hosts: int, overlap: int, adopts: bool) -> None:
+        self.held = {host: {} for host in HOSTS[:hosts]}
         self.overlap = overlap
         for label in STRANGERS:
-            self.account[label] = AccountKey(label, f"public of {label}", label != "web-old")
-        self.strangers = {label: self.account[label] for label in STRANGERS}
+            self.account[label] = Generation(label, f"public of {label}", label != "web-old")
+        if adopts:
+            self.adopt = ["by hand"]
+            self.held = {host: {SHOP: "public of by hand"} for host in self.held}
+        self.strangers = {label: key for label, key in self.account.items() if label not in self.adopt}
 
     @property
     def series(self) -> Series:
-        return series_of("web", self.account.values())
-
-    @property
-    def fleet(self) -> Fleet:
-        return Fleet(hosts=tuple(self.held))
+        return series_of("web", self.account.values(), adopt=self.adopt, rejected=self.rejected)
 
     def step(self, name: str) -> None:
         STEPS[name] += 1
 
-    def reports(self, *, skip: frozenset[str] = frozenset()) -> dict[str, HostReport]:
-        found = {}
-        for host, held in self.held.items():
-            if host not in skip:
-                files = tuple((f"/{key}", key) for key in sorted(held))
-                found[host] = HostReport(host, () if host in self.down else files, complete=host not in self.down)
-        return found
+    def report(self, host: str) -> dict[str, Any]:
+        """As the modules would answer."""
+        if host in self.down:
+            return {COLLECTED: {"unreachable": True, "msg": "no route"}}
+        held, current = self.held[host], self.series.current
+        files = [{"path": path, "owner": "deploy", "entries": [{"public_key": key}]} for path, key in held.items()]
+        after = {"public_key": current.public_key if current else ""}
+        action = "unchanged" if held.get(SHOP) == after["public_key"] else "updated"
+        would = {"files": [{"path": SHOP, "action": action, "after": after}]}
+        return {COLLECTED: {"files": files}, DEPLOYED: {"files": []}, WOULD_CHANGE: would, CONFIRMED: {"files": files}}
 
     @rule(days=st.sampled_from([1, 1, 3, 8, 21, 61]))
     def days_pass(self, days: int) -> None:
@@ -96,20 +103,43 @@ class Rotation(RuleBasedStateMachine):
         self.step("old file")
         alive = [g.public_key for g in self.series.generations if g.enabled]
         if host in self.held and alive:
-            self.held[host].add(data.draw(st.sampled_from(alive)))
+            self.held[host]["/backup/auth.json"] = data.draw(st.sampled_from(alive))
+
+    @rule(host=st.sampled_from(HOSTS))
+    def an_old_file_goes(self, host: str) -> None:
+        self.step("no old file")
+        self.held.get(host, {}).pop("/backup/auth.json", None)
+
+    @rule()
+    def reject(self) -> None:
+        """A rollback."""
+        self.step("reject")
+        current = self.series.current
+        if current and current.date and len(self.rejected) < 3:
+            self.rejected.append(current.label)
 
     @rule(now=st.booleans())
     def issue(self, now: bool) -> None:
         self.step("issue")
         before = self.series
-        plan = plan_issue(before, today=self.today, max_age=MAX_AGE, rotate_now=now)
-        assert plan.create or before.current and plan.label == before.current.label
+        try:
+            plan = plan_issue(before, today=self.today, max_age=MAX_AGE, rotate_now=now)
+        except KeyfleetError as error:
+            assert error.code == "all_rejected" and before.current is None
+            return
+        assert plan.label not in self.rejected and plan.create == plan.due and not (plan.create and plan.enable)
         if plan.create:
-            assert plan.label not in self.account and not before.spent
+            assert plan.label not in self.account
+            newest = before.newest
+            old = newest is None or (self.today - newest).days > MAX_AGE
+            assert old or now and not [g for g in before.superseded if g.label not in self.rejected]
             self.made += 1
-            self.account[plan.label] = AccountKey(plan.label, f"public {self.made}", True)
-            current = self.series.current
-            assert current and current.label == plan.label
+            self.account[plan.label] = Generation(plan.label, f"public {self.made}", True)
+        elif plan.enable:
+            assert not self.account[plan.label].enabled
+            self.switch([plan.label], enabled=True)
+        current = self.series.current
+        assert current and current.label == plan.label and current.enabled
 
     @rule(count=st.integers(1, len(HOSTS)))
     def deploy(self, count: int) -> None:
@@ -117,71 +147,50 @@ class Rotation(RuleBasedStateMachine):
         self.step("deploy")
         current = self.series.current
         for host in [h for h in self.held if h not in self.down][:count]:
-            if current:
-                self.held[host] = {current.public_key}
+            if current and current.enabled:
+                self.held[host][SHOP] = current.public_key
 
-    @rule(
-        trick=st.sampled_from(["none"] * 4 + ["left out", "nobody", "count", "wrong count", "written off"]),
-        acknowledged=st.sampled_from([True, True, True, False]),
-    )
-    def retire(self, trick: str, acknowledged: bool) -> None:
+    @rule(trick=st.sampled_from(["none"] * 4 + ["left out", "nobody", "wrong count", "excluded", "ignore"]))
+    def retire(self, trick: str) -> None:
         self.step(f"retire {trick}")
-        series, fleet = self.series, self.fleet
-        first = next(iter(self.held))
-        skip = frozenset({first}) if trick == "left out" else frozenset()
-        if trick in ("nobody", "count", "wrong count"):
-            fleet = Fleet(count={"nobody": None, "count": len(self.held), "wrong count": len(self.held) + 1}[trick])
-        if trick == "written off":
-            fleet = replace(fleet, written_off=(first,))
-        plan = plan_retire(
-            series, today=self.today, overlap=self.overlap, fleet=fleet, acknowledged=acknowledged,
-            reports=self.reports(skip=skip),
-        )  # fmt: skip
-        assert not (plan.disable and plan.held_up)
-        excused = {first} if trick == "written off" else set()
+        series, first = self.series, next(iter(self.held))
+        reports = {host: self.report(host) for host in self.held if trick != "left out" or host != first}
+        given: dict[str, Any] = {
+            "expected_hosts": list(self.held) if trick == "left out" else [],
+            "excluded_hosts": {"excluded": [first], "nobody": list(self.held)}.get(trick, []),
+            "expected_count": len(self.held) + 1 if trick == "wrong count" else None,
+        }
+        expected = Expected.of(given, list(reports))
+        blocked = blocked_by_hosts(series, expected, reports, ignore=trick == "ignore")
+        if series.current is None:
+            return
+        assert blocked or trick in ("none", "excluded", "ignore")
+        if blocked:
+            return
+        plan = plan_retire(series, today=self.today, overlap=self.overlap, delete_after=DELETE_AFTER)
+        assert not (plan.disable and plan.delete)
         for generation in plan.disable:
-            assert trick in ("none", "count", "written off") and acknowledged
-            assert generation in series.spent and series.current
-            for host, held in self.held.items():
-                assert host in excused or host not in self.down
-                assert host in excused or generation.public_key not in held
-            age = (self.today - series.current.date).days
-            assert not self.overlap or age > self.overlap
-        self.switch([g.label for g in plan.disable], enabled=False)
-        for host in excused:
-            # They were given up by name; a person takes them out of the fleet, or brings them back empty.
-            self.held[host] -= {g.public_key for g in plan.disable}
-
-    @rule(trick=st.sampled_from(["none", "none", "left out", "nobody"]))
-    def prune(self, trick: str) -> None:
-        self.step(f"prune {trick}")
-        skip = frozenset({next(iter(self.held))}) if trick == "left out" else frozenset()
-        fleet = Fleet() if trick == "nobody" else self.fleet
-        plan = plan_prune(self.series, today=self.today, grace=GRACE, fleet=fleet, reports=self.reports(skip=skip))
+            assert generation != series.current and self.account[generation.label].enabled
+            newest = series.newest
+            assert newest and (not self.overlap or generation.label in self.rejected
+                               or (self.today - newest).days > self.overlap)  # fmt: skip
+            for host in expected.hosts:
+                assert host not in self.down and self.held[host][SHOP] == series.current.public_key
+                assert trick == "ignore" or generation.public_key not in self.held[host].values()
         for generation in plan.delete:
-            assert trick == "none" and not self.down
-            assert not self.account[generation.label].enabled
-            assert all(generation.public_key not in held for held in self.held.values())
-            successor = self.series.successor(generation)
-            assert successor and (self.today - successor.date).days > GRACE
+            assert not generation.enabled and generation.date and generation != series.current
+            assert any(g.label > generation.label and not g.enabled for g in series.generations) or self.rejected
+        self.switch([g.label for g in plan.disable], enabled=False)
         for generation in plan.delete:
             del self.account[generation.label]
-
-    @rule()
-    def rollback(self) -> None:
-        self.step("rollback")
-        try:
-            plan = plan_rollback(self.series)
-        except KeyfleetError as error:
-            assert error.code == "no_previous"
-            return
-        self.rolled_back = True
-        self.switch([plan.target.label], enabled=True)
-        assert self.account[plan.newer.label].enabled
-        if not self.down:
-            # Everybody went back, and the person judged: the newer one goes.
-            self.held = {host: {plan.target.public_key} for host in self.held}
-            self.switch([plan.newer.label], enabled=False)
+        alive = {key.public_key for key in self.account.values() if key.enabled}
+        for host, held in self.held.items():
+            # A person takes excluded hosts out of the fleet, or brings them back empty; ignored files were given up.
+            given_up = [
+                path for path, key in held.items() if key not in alive and (path != SHOP or host not in expected.hosts)
+            ]
+            for path in given_up:
+                del held[path]
 
     @rule()
     def until_quiet(self) -> None:
@@ -189,36 +198,32 @@ class Rotation(RuleBasedStateMachine):
         self.step("until quiet")
         self.down = set()
         self.today += (MAX_AGE + 1) * DAY
-        for days in (0, self.overlap + 1, GRACE + 1):
+        for days in (0, self.overlap + 1, DELETE_AFTER + 1):
             self.today += days * DAY
             self.issue(now=False)
             self.deploy(len(HOSTS))
-            self.retire("none", acknowledged=True)
-            self.prune("none")
+            for host in self.held:
+                self.an_old_file_goes(host)
+            self.retire("none")
         series = self.series
-        assert len([g for g in series.generations if g.enabled]) == 1
-        assert all(len(held) == 1 for held in self.held.values())
-        for generation in series.retired:
-            successor = series.successor(generation)
-            assert not successor or (self.today - successor.date).days <= GRACE
+        assert series.current and [g for g in series.generations if g.enabled] == [series.current]
+        assert all(held == {SHOP: series.current.public_key} for held in self.held.values())
+        dated = [g for g in series.generations if g.date and series.state(g) == "retired"]
+        assert len(dated) <= 1
 
     def switch(self, labels: list[str], *, enabled: bool) -> None:
         for label in labels:
-            self.account[label] = replace(self.account[label], enabled=enabled)
+            self.account[label] = self.account[label]._replace(enabled=enabled)
 
     @invariant()
-    def nobody_is_left_with_a_dead_key_alone(self) -> None:
+    def nobody_is_left_with_a_dead_key(self) -> None:
         alive = {key.public_key for key in self.account.values() if key.enabled}
-        assert all(not held or held & alive for held in self.held.values())
+        assert all(set(held.values()) <= alive for held in self.held.values())
 
     @invariant()
-    def others_are_left_alone(self) -> None:
-        if self.account:
-            assert {label: self.account[label] for label in STRANGERS} == self.strangers
-
-    @invariant()
-    def never_a_third(self) -> None:
-        assert self.rolled_back or len([g for g in self.series.generations if g.enabled]) <= 2
+    def others_are_left_alone_and_adopted_ones_never_deleted(self) -> None:
+        assert {label: self.account[label] for label in self.strangers} == self.strangers
+        assert all(label in self.account for label in self.adopt)
 
 
 def test_the_plan_keeps_its_promises_over_ten_thousand_steps() -> None:

@@ -1,284 +1,257 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks of a rotation under the real ansible-playbook: who holds it up, what is left alone, what is said."""
+"""The course of a rotation under the real ansible-playbook: which generation is made, confirmed, disabled, deleted."""
 
 from __future__ import annotations
 
-import os
+import datetime
 from typing import Any
 
 import _control
-import _file_lab
 import _rotation_lab
 import pytest
-from _file_lab import Accounts
-from _rotation_lab import INFO, INSTALL, OLD, PHASE, PYTHON, Fleet, today, words
+from _rotation_lab import DEPLOY, INSTALL, OLD, PYTHON, Fleet, days_ago, headline, plays, results, today, told
 
 pytestmark = pytest.mark.needs("root", PYTHON)
-accounts, control, fleet = _file_lab.accounts, _control.control, _rotation_lab.fleet
-QUIET = "changed=0"
+control, fleet = _control.control, _rotation_lab.fleet
+SECOND = f"{today()}-2"
+PAIR = "keyfleet.magento.magento_marketplace_key_info"
+
+
+def changes(fleet: Fleet, playbook: str, **given: Any) -> bool:
+    """Whether a run that ends well changed anything, or says that it did."""
+    before = fleet.state()
+    run = fleet.run(playbook, **given)
+    assert run.status == 0, run.output
+    return fleet.state() != before or any(r["result"].get("changed") for r in run.record)
 
 
 def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: Fleet) -> None:
-    del fleet.variables["magento_key_rotation_serial"]
+    del fleet.settings["batches"]
     run = fleet.run("rotate", "-vvvv", "--diff")
     assert run.status == 0, run.output
     assert fleet.series() == {OLD: False, today(): True}
     assert fleet.all_hold() == {today()}
     fleet.everybody_works()
-    for line in (f"Generation: {today()}", "Hosts that have it: 3 of 3", f"Disabled: {OLD}", "Left to do: nothing"):
-        assert line in run.output, run.output
-    before = fleet.state()
-    again = fleet.run("rotate")
-    assert again.status == 0 and fleet.state() == before, again.output
-    assert {r["result"]["changed"] for r in again.record} == {False}, again.output
+    # Three hosts in batches of 1 and 20 %.
+    assert plays(run) == ["Plan", "Collect installed keys", *["Deploy"] * 3, "Confirm", "Retire", "Summary"]
+    public, _private = fleet.simulator.key("shop", today())
+    assert told(run)[0].startswith("Retirement of the series fleet: "), told(run)
+    assert told(run)[1:] == [
+        f"Generation: {today()}, public key {public}",
+        "Hosts that are confirmed to have it: 3 of 3",
+        f"Disabled: {OLD}",
+        "Left to do: nothing",
+    ]
+    assert not changes(fleet, "rotate") and not changes(fleet, "provision")
 
 
-def test_a_host_that_is_down(fleet: Fleet) -> None:
-    fleet.broken = ("web2",)
-    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100)
-    assert run.status != 0, run.output
-    assert "Held up by web2: it could not be asked" in run.output, run.output
-    assert f"Left to do: {OLD} still enabled" in run.output, run.output
-    assert fleet.series() == {OLD: True, today(): True}
-    fleet.everybody_works()
-    fleet.broken = ()
-    whole = fleet.run("rotate")
-    assert whole.status == 0 and fleet.all_hold() == {today()}, whole.output
-    assert fleet.series() == {OLD: False, today(): True}
-
-
-def test_a_host_that_is_given_up_by_name(fleet: Fleet) -> None:
-    fleet.broken = ("web2",)
-    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100,
-                    magento_key_rotation_written_off=["web2"])  # fmt: skip
-    assert fleet.series() == {OLD: False, today(): True}, run.output
-    assert fleet.held("web2") == OLD
-
-
-def test_too_many_failures_stop_the_run_in_the_deployment(fleet: Fleet) -> None:
-    del fleet.variables["magento_key_rotation_serial"]
-    fleet.broken = ("web1",)
-    run = fleet.run("rotate")
-    assert run.status != 0 and not [r for r in run.of(action=PHASE) if "retired" in r], run.output
-    assert fleet.held("web3") == OLD and fleet.series() == {OLD: True, today(): True}
-    fleet.everybody_works()
-
-
-@pytest.mark.parametrize("how", ["limit", "shortened"])
-def test_hosts_that_a_run_does_not_see_hold_it_up(how: str, fleet: Fleet) -> None:
-    if how == "limit":
-        run = fleet.run("rotate", "--limit", "web1")
-    else:
-        names, fleet.names = fleet.names, ("web1", "web2")
-        run = fleet.run("rotate")
-        fleet.names = names
-    assert run.status != 0 and "Held up by web3: it was not asked" in run.output, run.output
-    assert fleet.series() == {OLD: True, today(): True}
-    fleet.everybody_works()
-    whole = fleet.run("rotate")
-    assert whole.status == 0 and fleet.all_hold() == {today()}, whole.output
-    assert fleet.series() == {OLD: False, today(): True}
-
-
-def test_a_number_does_where_names_cannot_be_known(fleet: Fleet) -> None:
-    fleet.variables["magento_key_rotation_expected_hosts"] = []
-    four = fleet.run("rotate", magento_key_rotation_expected_count=4)
-    assert four.status != 0 and "4 hosts are expected and 3 are accounted for" in words(four), four.output
-    assert fleet.series()[OLD] is True
-    three = fleet.run("rotate", magento_key_rotation_expected_count=3)
-    assert three.status == 0 and fleet.series()[OLD] is False, three.output
-
-
-@pytest.mark.parametrize("target", [None, "wbe", "all"])
-@pytest.mark.parametrize("playbook", ["rotate", "rotate_retire"])
-def test_a_mistyped_group(target: str | None, playbook: str, fleet: Fleet) -> None:
-    before = fleet.state()
-    run = fleet.run(playbook, target=target)
-    assert run.status != 0 and run.record == [] and fleet.state() == before, run.output
-
-
-def test_nobody_expected_is_an_error_before_anything_is_done(fleet: Fleet) -> None:
-    before = fleet.state()
-    run = fleet.run("rotate", magento_key_rotation_expected_hosts=[])
-    assert run.status != 0 and "Declare which hosts have to go over" in words(run), run.output
-    assert fleet.state() == before and not run.of(action=PHASE)
-    alone = fleet.run("rotate_retire", magento_key_rotation_expected_hosts=[])
-    assert alone.status != 0 and fleet.state() == before, alone.output
-
-
-def test_nobody_outside_has_been_asked(fleet: Fleet) -> None:
-    run = fleet.run("rotate", magento_key_rotation_external_holders_acknowledged=False)
-    assert run.status != 0 and "have not been acknowledged" in words(run), run.output
-    assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {today()}
-
-
-def test_a_stale_file_is_found_and_renewed(fleet: Fleet) -> None:
-    public, private = fleet.simulator.key("shop", OLD)
-    fleet.give("web2", public, private, "releases/1")
-    stranger = fleet.simulator.key("shop", "ci")
-    fleet.give("web2", *stranger, "tools")
-    run = fleet.run("rotate")
-    assert run.status == 0, run.output
-    assert (fleet.held("web2"), fleet.held("web2", "releases/1"), fleet.held("web2", "tools")) == (
-        today(), today(), "ci"
+def test_what_the_playbooks_register_for_others(fleet: Fleet) -> None:
+    run = fleet.site(
+        [{"import_playbook": "keyfleet.magento.rotate"}, {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {"web3": "{{ hostvars['web3'] }}"},
+            "tasks": [{"ansible.builtin.debug": {"msg": {
+                "plan": "{{ magento_rotation_plan }}",
+                "owner of the pair": "{{ magento_rotation_pair.marketplace_keys[0].public_key }}",
+                "retired": "{{ magento_rotation_retired }}",
+                "collected": "{{ web3.magento_rotation_collected.files | map(attribute='path') }}",
+                "deployed": "{{ web3.magento_auth_result.files | map(attribute='action') }}",
+                "confirmed": "{{ web3.magento_auth_confirmed.files | map(attribute='action') }}",
+                "seen": "{{ web3.magento_rotation_confirmed.files | map(attribute='path') }}",
+            }}}],
+        }],
+        magento_target="web", magento_series=fleet.settings,
     )  # fmt: skip
-
-
-def test_the_owner_of_a_stale_file_stays(fleet: Fleet, accounts: Accounts) -> None:
-    deploy, other = accounts.deploy, accounts.other
-    pair = fleet.simulator.key("shop", OLD)
-    stale = {}
-    for name in fleet.names:
-        # The deploy user's file in a directory of root's, and another user's copy that no variable names.
-        os.chown(fleet.file(name), deploy.uid, deploy.gid)
-        stale[name] = fleet.give(name, *pair, "elsewhere")
-        for path in (stale[name], stale[name].parent):
-            os.chown(path, other.uid, other.gid)
-        (fleet.directory / name / "link").symlink_to("shop")
-    # The project is reached through a link, as after a deployment, and its file is found below the search root as well.
-    fleet.variables |= {"magento_auth_owner": deploy.name, "magento_auth_mode": "0640"}
-    fleet.variables["magento_auth_projects"] = ["{{ root }}/link"]
-    run = fleet.run("rotate")
     assert run.status == 0, run.output
-    for name in fleet.names:
-        assert fleet.held(name) == fleet.held(name, "elsewhere") == today()
-        assert (fleet.file(name).stat().st_uid, stale[name].stat().st_uid) == (deploy.uid, other.uid)
-        assert {file.stat().st_mode & 0o777 for file in (fleet.file(name), stale[name])} == {0o640}
-    assert fleet.run("rotate").status == 0
-    checked = fleet.run("rotate", "--check", magento_key_rotation_rotate_now=True)
-    assert checked.status == 0, checked.output
+    found = run.of("localhost", "ansible.builtin.debug")[-1]["msg"]
+    old, new = (fleet.simulator.key("shop", label)[0] for label in (OLD, today()))
+    states = [(g["label"], g["public_key"], g["enabled"], g["state"]) for g in found["plan"]["generations"]]
+    assert states == [(OLD, old, True, "superseded"), (today(), new, True, "current")]
+    after = [(g["label"], g["enabled"], g["state"]) for g in found["retired"]["generations"]]
+    assert after == [(OLD, False, "retired"), (today(), True, "current")]
+    for result, due in ((found["plan"], True), (found["retired"], False)):
+        same = {name: result[name] for name in ("series", "label", "public_key", "due", "blocked", "deleted", "left")}
+        expected = {"series": "fleet", "label": today(), "public_key": new, "due": due}
+        assert same == {**expected, "blocked": [], "deleted": [], "left": []}
+        assert result["fingerprint"].startswith("sha256:") and result["uid"] == "MAG000000001"
+        assert result["reason"] and result["reason"] in result["summary"]
+    assert (found["plan"]["disabled"], found["retired"]["disabled"]) == ([], [OLD])
+    file = str(fleet.file("web3"))
+    assert file in found["collected"] and file in found["seen"] and found["owner of the pair"] == new
+    assert (found["deployed"], found["confirmed"]) == (["updated"], ["unchanged"])
 
 
-def test_an_old_key_where_nobody_may_write_holds_it_up(fleet: Fleet) -> None:
-    public, private = fleet.simulator.key("shop", OLD)
-    # The project's composer.json takes part, too; it is a person's file, and tracked by git.
-    config = '{"config": {"http-basic": {"repo.magento.com": {"username": "%s", "password": "%s"}}}}'
-    (fleet.directory / "web3" / "shop" / "composer.json").write_text(config % (public, private))
-    fleet.variables["magento_auth_projects"] = []
-    fleet.variables["magento_key_rotation_projects"] = ["{{ root }}/shop"]
-    fleet.file("web3").unlink()
-    (fleet.directory / "web3" / "shop" / "auth.json").symlink_to("/dev/null")
-    run = fleet.run("rotate", magento_key_rotation_max_fail_percentage=100)
-    assert run.status != 0 and fleet.series()[OLD] is True, run.output
+def test_the_pair_is_fetched_once_and_never_shown(fleet: Fleet) -> None:
+    run = fleet.run("rotate", "-vvvv")
+    assert [r["result"] for r in run.record if r["action"] == PAIR] == run.of("localhost", PAIR)
+    (shown,) = run.of("localhost", PAIR)
+    assert "marketplace_keys" not in shown and "censored" in shown, shown
 
 
-def test_a_key_that_the_repository_does_not_know_yet(fleet: Fleet) -> None:
-    fleet.simulator.set_switch("api_effect_requests", 1000)
-    run = fleet.run("rotate")
-    assert run.status != 0 and "did not accept it within 2 s" in words(run), run.output
+def test_parts_one_by_one_with_slices_for_the_deployment_only(fleet: Fleet) -> None:
+    issue = fleet.run("rotate_issue")
+    assert issue.status == 0 and plays(issue) == ["Plan", "Summary"], issue.output
+    assert told(issue)[0].startswith("Issue of the series fleet: ")
+    assert told(issue)[-1] == "Left to do: bring it to the hosts (rotate_deploy), then rotate_retire"
     assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {OLD}
-    assert run.of(action=PHASE)[-1]["code"] == "unproved"
+    for target, missing in (("web1", {"web2", "web3"}), ("web2:web3", set())):
+        deploy = fleet.run("rotate_deploy", target=target)
+        assert deploy.status == 0, deploy.output
+        assert plays(deploy) == ["Plan", "Collect installed keys", "Deploy", "Summary"]
+        assert told(deploy)[0].startswith("Deployment of the series fleet: ")
+        assert told(deploy)[-1] == f"Left to do: retire {OLD} (rotate_retire)"
+        assert {name for name in fleet.names if fleet.held(name) == OLD} == missing
+        assert fleet.series() == {OLD: True, today(): True}
+        retire = fleet.run("rotate_retire")
+        assert plays(retire) == ["Plan", "Confirm", "Retire", "Summary"]
+        assert told(retire)[0].startswith("Retirement of the series fleet")
+        assert retire.status == (2 if missing else 0), retire.output
+        assert {row["host"] for row in retire.of("localhost", _rotation_lab.PHASE)[-1]["blocked"]} == missing
+    assert fleet.series() == {OLD: False, today(): True}
+    assert not changes(fleet, "rotate_issue") and not changes(fleet, "rotate_deploy")
+    assert not changes(fleet, "rotate_retire")
+
+
+def test_when_a_generation_is_due(fleet: Fleet) -> None:
+    age = (datetime.datetime.now(datetime.UTC).date() - datetime.date(2026, 1, 1)).days
+    assert not changes(fleet, "rotate", settings={"max_age": age})
+    assert fleet.series() == {OLD: True}
+    issue = fleet.run("rotate_issue", settings={"max_age": age - 1})
+    assert issue.status == 0 and fleet.series() == {OLD: True, today(): True}, issue.output
+    assert f"{age} days old and may be {age - 1}" in told(issue)[0]
+
+
+def test_rotate_now_goes_on_with_what_it_began(fleet: Fleet) -> None:
+    now = {"rotate_now": True, "max_age": 10_000}
+    fleet.broken = ("web2",)
+    assert fleet.run("rotate", settings=now).status == 2
+    assert fleet.run("rotate", settings=now).status == 2
+    assert fleet.series() == {OLD: True, today(): True}
+    fleet.broken = ()
+    whole = fleet.run("rotate", settings=now)
+    assert whole.status == 0 and fleet.series() == {OLD: False, today(): True}, whole.output
+    second = fleet.run("rotate", settings=now)
+    assert second.status == 0 and fleet.series() == {OLD: False, today(): False, SECOND: True}, second.output
+    assert fleet.all_hold() == {SECOND}
+
+
+def test_the_first_generation_is_verified_until_the_repository_accepts_it(fleet: Fleet) -> None:
+    fleet.simulator.delete_key(fleet.simulator.key("shop", OLD)[0])
+    fleet.simulator.set_switch("api_effect_requests", 1000)
+    hosts = fleet.state()[0]
+    for _run in range(2):
+        run = fleet.run("rotate")
+        assert run.status == 2 and plays(run) == ["Plan"], run.output
+        assert f"The repository did not accept {today()} within 2 s" in headline(run)
+        assert run.of("localhost", _rotation_lab.PHASE)[-1]["code"] == "unverified"
+        assert fleet.series() == {today(): True} and fleet.state()[0] == hosts
     fleet.simulator.settle()
     fleet.simulator.set_switch("api_effect_requests", None)
-    again = fleet.run("rotate")
-    assert again.status == 0 and fleet.series() == {OLD: False, today(): True}, again.output
-
-
-def test_a_lost_answer_makes_no_second_key(fleet: Fleet) -> None:
-    fleet.simulator.add_fault("reset", method="POST", path="*/keys", count=1)
     run = fleet.run("rotate")
-    assert run.status == 0, run.output
-    assert fleet.series() == {OLD: False, today(): True}
-    assert len(fleet.simulator.requests(operation="create")) == 1
+    assert run.status == 0 and fleet.all_hold() == {today()} and fleet.asked(operation="create") == 1, run.output
 
 
-@pytest.mark.parametrize("outage", ["api", "repository"])
-def test_an_outage_disables_nothing(outage: str, fleet: Fleet) -> None:
-    path = "/rest/*" if outage == "api" else "/packages.json"
-    assert fleet.run("rotate_issue").status == 0
-    if outage == "repository":
-        assert fleet.run("rotate_deploy").status == 0
-    fault = fleet.simulator.add_fault("status", status=401, path=path)
-    for playbook in ("rotate", "rotate_retire"):
-        run = fleet.run(playbook)
-        assert run.status != 0, run.output
-        assert fleet.series() == {OLD: True, today(): True}, run.output
-    fleet.simulator.remove_fault(fault)
+def test_a_rejected_generation_is_taken_back_and_stays_away(fleet: Fleet) -> None:
+    assert fleet.run("rotate").status == 0
+    rejected = {"rejected": [today(), days_ago(400)], "overlap": 30}
+    fleet.broken = ("web2",)
+    part = fleet.run("rotate", settings=rejected)
+    assert part.status == 2 and fleet.series() == {OLD: True, today(): True}, part.output
+    assert (fleet.held("web1"), fleet.held("web2")) == (OLD, today())
     fleet.everybody_works()
-    run = fleet.run("rotate")
-    assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
+    fleet.broken = ()
+    back = fleet.run("rotate", settings=rejected)
+    assert back.status == 0 and fleet.series() == {OLD: True, today(): False}, back.output
+    assert fleet.all_hold() == {OLD} and f"Disabled: {today()}" in told(back)
+    fleet.everybody_works()
+    for playbook in ("rotate", "provision", "rotate", "provision"):
+        assert not changes(fleet, playbook, settings=rejected)
+    again = fleet.run("rotate", settings={**rejected, "rotate_now": True})
+    assert again.status == 0 and fleet.all_hold() == {SECOND}, again.output
+    assert fleet.series() == {OLD: True, today(): False, SECOND: True}, "the overlap is for superseded keys"
 
 
-def test_check_mode_writes_nothing_anywhere_and_tells(fleet: Fleet) -> None:
-    before = fleet.state()
-    run = fleet.run("rotate", "--check", "--diff")
-    assert run.status == 0 and fleet.state() == before, run.output
-    assert f"{today()} does not exist yet" in words(run), run.output
-    assert run.of(action=PHASE)[0]["due"] is True
-    assert fleet.run("rotate_issue").status == 0
-    before = fleet.state()
-    run = fleet.run("rotate", "--check", "--diff")
-    assert run.status == 0 and fleet.state() == before, run.output
-    assert [r["changed"] for r in run.of(action=INSTALL)] == [True] * 3
-    assert f"Would disable: {OLD}" in run.output, run.output
+def test_the_previous_generation_is_verified_before_it_comes_back(fleet: Fleet) -> None:
+    assert fleet.run("rotate").status == 0
+    fault = fleet.simulator.add_fault("status", status=401, path="*", user=fleet.simulator.key("shop", OLD)[0])
+    run = fleet.run("rotate", settings={"rejected": [today()]})
+    assert run.status == 2 and fleet.all_hold() == {today()} and fleet.series()[today()], run.output
+    fleet.simulator.remove_fault(fault)
+    spent = fleet.run("rotate", settings={"rejected": [today(), OLD]})
+    assert spent.status == 2 and "every generation of fleet is rejected" in headline(spent), spent.output
+    wrong = fleet.run("rotate", settings={"rejected": ["web"]})
+    assert wrong.status == 2 and "rejected: 'web' is no label of the series fleet" in headline(wrong), wrong.output
+    assert fleet.all_hold() == {today()} and fleet.series() == {OLD: True, today(): True}
 
 
-@pytest.mark.parametrize("given", ["inventory", "extra"])
-def test_batches_are_those_of_the_variables_wherever_they_stand(given: str, fleet: Fleet) -> None:
-    assert fleet.run("rotate_issue").status == 0
-    del fleet.variables["magento_key_rotation_serial"]
-    batches: dict[str, Any] = {"magento_key_rotation_serial": [2, 1]}
-    if given == "inventory":
-        fleet.variables.update(batches)
-    run = fleet.run("rotate_deploy", **(batches if given == "extra" else {}))
-    assert run.status == 0 and fleet.all_hold() == {today()}, run.output
-    plays = run.output.split("PLAY [")[1:]
-    told = [{host for host in fleet.names if f": [{host}" in play} for play in plays]
-    assert [len(hosts) for hosts in told] == [0, 2, 1], run.output
-
-
-def test_phases_one_by_one_with_slices_for_the_deployment_only(fleet: Fleet) -> None:
-    assert fleet.run("rotate_issue").status == 0
+def test_a_key_made_by_hand_becomes_the_oldest_generation(fleet: Fleet) -> None:
+    by_hand = fleet.simulator.add_key("shop", "made by hand")
+    fleet.simulator.delete_key(fleet.simulator.key("shop", OLD)[0])
     for name in fleet.names:
-        assert fleet.run("rotate_deploy", "--limit", name, magento_key_rotation_expected_hosts=[]).status == 0
-        if name != "web3":
-            early = fleet.run("rotate_retire")
-            assert early.status != 0 and "Held up by web3" in early.output, early.output
-    run = fleet.run("rotate_retire")
-    assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
-
-
-def test_there_is_nothing_to_deploy(fleet: Fleet) -> None:
-    run = fleet.run("rotate_deploy", magento_key_rotation_prefix="nothing")
-    assert run.status != 0 and "Run keyfleet.magento.rotate_issue first" in words(run), run.output
+        fleet.give(name, *by_hand)
+    for label, message in (("nobody", "the account has no key 'nobody'"), ("web-20260101", "cannot be adopted")):
+        before = fleet.state()
+        wrong = fleet.run("rotate", settings={"adopt": [label]})
+        assert wrong.status == 2 and message in headline(wrong) and fleet.state() == before, wrong.output
+    adopt = {"adopt": ["made by hand"], "delete_after": 0}
+    # Provisioning goes on with it, though a rotation is due.
+    assert not changes(fleet, "provision", settings=adopt)
+    run = fleet.run("rotate", settings=adopt)
+    assert run.status == 0 and fleet.all_hold() == {today()}, run.output
+    assert fleet.series("") | {"made by hand": False, today(): True} == fleet.series("")
+    assert "Disabled: made by hand" in told(run)
+    again = fleet.run("rotate", settings={**adopt, "rotate_now": True})
+    assert again.status == 0 and fleet.series() == {today(): False, SECOND: True}, again.output
+    assert not changes(fleet, "rotate", settings=adopt) and fleet.series("made") == {"made by hand": False}
 
 
 def test_an_overlap_keeps_the_old_key_for_those_who_follow(fleet: Fleet) -> None:
-    run = fleet.run("rotate", magento_key_rotation_overlap=7)
+    run = fleet.run("rotate", settings={"overlap": 1})
     assert run.status == 0 and fleet.series() == {OLD: True, today(): True}, run.output
-    assert "older ones stay enabled until it is older than 7" in words(run), run.output
+    assert told(run)[-1] == f"Left to do: disable {OLD} when the overlap of 1 days is over"
+    assert fleet.all_hold() == {today()} and not changes(fleet, "rotate", settings={"overlap": 1})
+    over = fleet.run("rotate")
+    assert over.status == 0 and fleet.series() == {OLD: False, today(): True}, over.output
 
 
-def test_pruning_asks_the_whole_inventory_and_waits_for_it(fleet: Fleet) -> None:
-    """``web3`` is no part of the target; it is asked, and only then the oldest generation goes."""
-    fleet.simulator.add_key("shop", "fleet-20250101", enabled=False)
-    fleet.variables["magento_key_rotation_expected_hosts"] = ["web1", "web2"]
-    fleet.broken = ("web3",)
-    held_up = fleet.run("rotate", target="web1:web2")
-    assert "fleet-20250101" in fleet.series() and "web3" in held_up.output, held_up.output
-    fleet.broken = ()
-    public, private = fleet.simulator.key("shop", "fleet-20250101")
-    file = fleet.give("web3", public, private, "backup")
-    kept = fleet.run("rotate", target="web1:web2")
-    assert kept.status == 0 and "fleet-20250101" in fleet.series(), kept.output
-    assert "Held up by web3: it still holds fleet-20250101" in kept.output, kept.output
-    file.unlink()
-    gone = fleet.run("rotate", target="web1:web2")
-    assert gone.status == 0 and "fleet-20250101" not in fleet.series(), gone.output
-    assert "Deleted: fleet-20250101" in gone.output, gone.output
-    # Outside of the target nothing was written.
-    assert fleet.held("web3") == OLD and len(gone.of("web3", action=INFO)) == 1
-    assert not gone.of("web3", action=INSTALL)
+def test_what_was_retired_long_ago_is_deleted_and_never_in_the_run_that_disables(fleet: Fleet) -> None:
+    long_ago, enabled = "fleet-20250101", "fleet-20250601"
+    fleet.simulator.add_key("shop", long_ago, enabled=False)
+    fleet.simulator.add_key("shop", enabled)
+    stranger = fleet.simulator.add_key("shop", long_ago, uid="000FAKE0SHOP000@AdobeOrg", enabled=False)[0]
+    first = fleet.run("rotate")
+    assert first.status == 0 and "Deleted" not in first.output, first.output
+    assert fleet.series()[long_ago] is False and fleet.asked(operation="delete") == 0
+    assert fleet.series() == {long_ago: False, enabled: False, OLD: False, today(): True}
+    assert not changes(fleet, "rotate", settings={"delete_after": 10_000})
+    second = fleet.run("rotate")
+    assert second.status == 0 and f"Deleted: {long_ago}, {enabled}" in told(second), second.output
+    # The newest retired one is kept, and so is the same label of another owner.
+    assert {key["label"]: key["enabled"] for key in fleet.at_account() if key["public"] != stranger} | {
+        OLD: False, today(): True,
+    } == {key["label"]: key["enabled"] for key in fleet.at_account() if key["public"] != stranger}  # fmt: skip
+    assert [key["label"] for key in fleet.at_account() if key["public"] == stranger] == [long_ago]
+    assert not changes(fleet, "rotate", settings={"delete_after": 0})
 
 
-def test_rollback(fleet: Fleet) -> None:
-    assert fleet.run("rotate").status == 0
-    back = fleet.run("rollback")
-    assert back.status == 0, back.output
-    assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {OLD}
-    assert f"Generation: {OLD}" in back.output and "Hosts that have it: 3 of 3" in back.output, back.output
-    fleet.everybody_works()
-    none = fleet.run("rollback", magento_key_rotation_prefix="nothing")
-    assert none.status != 0 and none.of(action=PHASE)[-1]["code"] == "no_previous", none.output
+def test_provisioning_brings_the_current_pair_and_makes_none(fleet: Fleet) -> None:
+    new = fleet.simulator.add_key("shop", days_ago(100))
+    run = fleet.run("provision")
+    assert run.status == 0 and fleet.all_hold() == {days_ago(100)}, run.output
+    assert {host: result["changed"] for host, result in results(run, DEPLOY).items()} == dict.fromkeys(
+        fleet.names, True
+    )
+    assert plays(run) == ["Plan", "Bring the Magento credentials to the hosts", "Summary"]
+    assert told(run) == [f"The current key of the series fleet is {days_ago(100)}."]
+    assert fleet.series() == {OLD: True, days_ago(100): True} and not changes(fleet, "provision")
+    for label in (OLD, days_ago(100)):
+        fleet.simulator.disable_key(fleet.simulator.key("shop", label)[0])
+    before = fleet.state()
+    none = fleet.run("provision")
+    assert none.status == 2 and "no generation of fleet is enabled; run rotate_issue first" in headline(none), (
+        none.output
+    )
+    assert fleet.state() == before and not none.of(action=INSTALL) and new

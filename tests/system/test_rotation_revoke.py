@@ -1,20 +1,32 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A key that has to go, and rotations without rights at the API, under the real ansible-playbook."""
+"""A key that has to go: where it is replaced, where it is removed, and when it is disabled."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import _control
 import _rotation_lab
 import pytest
-from _rotation_lab import INSTALL, OLD, PYTHON, Fleet, words
+from _control import Run
+from _rotation_lab import INSTALL, OLD, PYTHON, REPOSITORY, Fleet, today, words
 
 pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _control.control, _rotation_lab.fleet
 REVOKE = "keyfleet.magento.magento_marketplace_key"
+NOBODY = 65534
+LAPTOP = "laptop of somebody"
 
 
 def pair(fleet: Fleet, label: str) -> dict[str, str]:
@@ -27,129 +39,208 @@ def at_account(fleet: Fleet, label: str) -> list[tuple[str, bool]]:
     return sorted((key["uid"], key["enabled"]) for key in fleet.at_account() if key["label"] == label)
 
 
-@pytest.mark.parametrize("named_by", ["label", "public_key"])
-def test_it_is_replaced_everywhere_and_then_disabled(named_by: str, fleet: Fleet) -> None:
+def summary(run: Run) -> str:
+    """The last message, on one line."""
+    last = [r["result"]["msg"] for r in run.record if r["task"] == "Summary"]
+    assert len(last) == 1, run.output
+    return " ".join(last[0] if isinstance(last[0], list) else last[0].splitlines())
+
+
+def steps(run: Run) -> list[str]:
+    """The modules that change something, in order; those of *Confirm* in check mode."""
+    return [r["action"] for r in run.record if r["action"] in (REVOKE, INSTALL)]
+
+
+@pytest.fixture
+def leaver() -> Iterator[Path]:
+    """The home of somebody who has an account on the hosts."""
+    name = f"kf-leaver-{secrets.token_hex(3)}"
+    subprocess.run(["useradd", "--create-home", name], check=True)
+    home = Path(pwd.getpwnam(name).pw_dir)
+    yield home
+    subprocess.run(["userdel", name], check=True)
+    shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("named_by", ["label", "public_key", "fingerprint"])
+def test_it_is_replaced_where_variables_name_the_series_and_removed_elsewhere(named_by: str, fleet: Fleet) -> None:
     old = pair(fleet, OLD)
-    fleet.give("web2", old["public_key"], old["private_key"], "backup/2025")
+    fleet.simulator.add_key("shop", today())
     fleet.simulator.add_key("shop", OLD, uid="000FAKE0SHOP000@AdobeOrg")
-    fleet.variables["magento_revoke_replacement"] = pair(fleet, "web")
-    name = OLD if named_by == "label" else old["public_key"]
-    run = fleet.run("revoke", magento_revoke_key=name)
+    theirs = fleet.give("web2", old["public_key"], old["private_key"], "backup/2025")
+    os.chown(theirs, NOBODY, NOBODY)
+    fingerprint = f"sha256:{hashlib.sha256(old['private_key'].encode()).hexdigest()[:12]}"
+    name = {"label": OLD, "public_key": old["public_key"], "fingerprint": fingerprint}[named_by]
+    run = fleet.run("revoke", magento_revoke_key=name, magento_revoke_replacement="current")
     assert run.status == 0, run.output
-    assert fleet.all_hold() == {"web"} and fleet.held("web2", "backup/2025") == "web"
+    assert fleet.all_hold() == {today()} and fleet.held("web2", "backup/2025") is None
+    assert theirs.stat().st_uid == NOBODY
     # The same label of another owner is another key.
     assert at_account(fleet, OLD) == [("", False), ("000FAKE0SHOP000@AdobeOrg", True)]
+    assert at_account(fleet, today()) == [("", True)]
     fleet.everybody_works()
-    before = fleet.state()
-    again = fleet.run("revoke", magento_revoke_key=name)
-    assert again.status == 0 and fleet.state() == before, again.output
+    assert steps(run)[-1] == REVOKE and steps(run).count(REVOKE) == 1, "it was disabled before hosts were reached"
+    assert f"Revocation of {OLD} ({old['public_key']}): it is disabled" in summary(run)
+    assert f"name {OLD} in rejected" in summary(run)
+    if named_by == "label":
+        before = fleet.state()
+        again = fleet.run("revoke", settings={"rejected": [OLD]}, magento_revoke_key=name,
+                          magento_revoke_replacement="current")  # fmt: skip
+        assert again.status == 0 and fleet.state() == before, again.output
+        assert summary(again).endswith("it is disabled Left to do: nothing"), again.output
+        assert not any(r["result"].get("changed") for r in again.record), again.output
 
 
-def test_it_is_removed_and_deleted(fleet: Fleet) -> None:
-    run = fleet.run("revoke", "--check", magento_revoke_key=OLD, magento_revoke_delete=True)
-    assert run.status == 0 and fleet.all_hold() == {OLD} and at_account(fleet, OLD) == [("", True)], run.output
-    run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_delete=True)
-    assert run.status == 0 and fleet.all_hold() == {None} and at_account(fleet, OLD) == [], run.output
-    assert f"Is deleted: {OLD}" in words(run), run.output
+def test_a_given_pair_takes_its_place_in_both_forms_of_variables(fleet: Fleet) -> None:
+    url, projects = fleet.simulator.url, ["{{ root }}/shop"]
+    del fleet.variables["magento_auth_keys"]
+    fleet.own = {
+        "web1": {"magento_auth_keys": [{"series": "fleet", "projects": projects, "url": url}]},
+        "web2": {"magento_auth_series": "fleet", "magento_auth_projects": projects, "magento_auth_url": url},
+        # Its variables do not name the series at all.
+        "web3": {"magento_auth_keys": [{**pair(fleet, "web"), "paths": ["{{ root }}/other.json"], "url": url}]},
+    }
+    fleet.simulator.add_key("shop", "the next")
+    run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement=pair(fleet, "the next"))
+    assert run.status == 0, run.output
+    assert [fleet.held(name) for name in fleet.names] == ["the next", "the next", None]
+    own = json.loads((fleet.directory / "web3" / "other.json").read_text())["http-basic"][REPOSITORY]
+    assert own["username"] == pair(fleet, "web")["public_key"]
+    assert at_account(fleet, OLD) == [("", False)]
 
 
-def test_a_host_that_was_not_heard_keeps_it_enabled(fleet: Fleet) -> None:
-    fleet.broken = ("web3",)
-    run = fleet.run("revoke", magento_revoke_key=OLD, magento_key_rotation_max_fail_percentage=100)  # fmt: skip
-    assert run.status != 0 and at_account(fleet, OLD) == [("", True)], run.output
-    assert "web3: it could not be asked" in words(run) and "stays enabled" in words(run), run.output
+@pytest.mark.needs("useradd")
+def test_what_a_leaver_has_is_taken_away_and_nothing_is_given(fleet: Fleet, leaver: Path) -> None:
+    laptop = fleet.simulator.add_key("shop", LAPTOP)
+    home = leaver / ".composer" / "auth.json"
+    home.parent.mkdir()
+    entry = {"username": laptop[0], "password": laptop[1]}
+    home.write_text(json.dumps({"http-basic": {REPOSITORY: entry, "h.example": {"username": "u", "password": "p"}}}))
+    owner = leaver.stat()
+    for path in (home.parent, home):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    fleet.give("web2", *laptop, "checkout")
+    before, text = fleet.state(), home.read_bytes()
+    options: dict[str, Any] = {
+        "magento_revoke_key": LAPTOP,
+        "magento_revoke_replacement": "current",
+        "magento_revoke_delete": True,
+    }
+    foreseen = fleet.run("revoke", "--check", "--diff", **options, magento_revoke_leak=True)
+    assert foreseen.status == 0 and fleet.state() == before and home.read_bytes() == text, foreseen.output
+    assert "check mode: it would be disabled and deleted" in summary(foreseen)
+    assert f"Would be removed: web2, {fleet.file('web2', 'checkout')}" in summary(foreseen)
+    run = fleet.run("revoke", **options)
+    assert run.status == 0, run.output
+    assert list(json.loads(home.read_text())["http-basic"]) == ["h.example"], "something was put into a home"
+    assert home.stat().st_uid == owner.st_uid
+    assert fleet.held("web2", "checkout") is None and fleet.all_hold() == {OLD}
+    assert at_account(fleet, LAPTOP) == [] and at_account(fleet, OLD) == [("", True)]
+    assert summary(run).endswith("it is disabled and deleted Left to do: nothing")
 
 
 def test_a_leak_is_disabled_first_and_that_is_said(fleet: Fleet) -> None:
-    fleet.variables["magento_revoke_replacement"] = pair(fleet, "web")
-    run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_leak=True)
-    assert run.status == 0 and fleet.all_hold() == {"web"} and at_account(fleet, OLD) == [("", False)], run.output
-    actions = [r["action"] for r in run.record if r["action"] in (REVOKE, INSTALL)]
-    assert actions[0] == REVOKE and actions.count(INSTALL) == 3, actions
-    assert "without a working key" in words(run), run.output
+    fleet.simulator.add_key("shop", today())
+    options: dict[str, Any] = {
+        "magento_revoke_key": OLD,
+        "magento_revoke_leak": True,
+        "magento_revoke_replacement": "current",
+    }
+    number = fleet.simulator.add_fault("status", path="*/keys/*", method="PUT", status=500)
+    before = fleet.state()
+    refused = fleet.run("revoke", **options)
+    assert refused.status == 2 and fleet.state() == before, refused.output
+    assert f"{OLD} was not disabled, and no host was changed" in words(refused), refused.output
+    fleet.simulator.remove_fault(number)
+    run = fleet.run("revoke", **options)
+    assert run.status == 0 and fleet.all_hold() == {today()} and at_account(fleet, OLD) == [("", False)], run.output
+    assert steps(run)[:4] == [REVOKE, INSTALL, INSTALL, INSTALL], steps(run)
+    assert "hosts had no working key until they were reached" in summary(run)
 
 
-def test_a_leak_is_disabled_although_a_host_is_away(fleet: Fleet) -> None:
+@pytest.mark.parametrize("leak", [False, True])
+def test_a_host_that_is_down(leak: bool, fleet: Fleet) -> None:
+    fleet.simulator.add_key("shop", today())
+    options: dict[str, Any] = {"magento_revoke_key": OLD, "magento_revoke_replacement": "current"}
+    options |= {"magento_revoke_leak": leak, "magento_revoke_delete": True}
     fleet.broken = ("web1",)
-    run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_leak=True, magento_revoke_delete=True,
-                    magento_key_rotation_max_fail_percentage=100)  # fmt: skip
-    assert run.status != 0 and at_account(fleet, OLD) == [("", False)], run.output
-    assert "is disabled and not deleted" in words(run), run.output
+    run = fleet.run("revoke", **options)
+    assert run.status == 2 and at_account(fleet, OLD) == [("", not leak)], run.output
+    assert [fleet.held(name) for name in fleet.names] == [OLD, today(), today()]
+    assert "Blocked by web1: it could not be reached" in summary(run)
+    state = "it is disabled, and hosts are not confirmed to be without it" if leak else "it stays enabled"
+    assert f"is blocked: {state}" in summary(run)
+    fleet.broken = ()
+    run = fleet.run("revoke", **options)
+    assert run.status == 0 and fleet.all_hold() == {today()} and at_account(fleet, OLD) == [], run.output
 
 
-def test_the_current_generation_takes_its_place(fleet: Fleet) -> None:
-    laptop = fleet.simulator.add_key("shop", "laptop of somebody")
-    fleet.give("web2", *laptop, "checkout")
-    fleet.variables["magento_revoke_replacement"] = "current"
-    run = fleet.run("revoke", magento_revoke_key="laptop of somebody")
-    assert run.status == 0 and fleet.held("web2", "checkout") == OLD, run.output
-    assert at_account(fleet, "laptop of somebody") == [("", False)] and at_account(fleet, OLD) == [("", True)]
-    itself = fleet.run("revoke", magento_revoke_key=OLD)
-    assert itself.status != 0 and "rotate first" in words(itself), itself.output
-    assert at_account(fleet, OLD) == [("", True)]
-
-
-@pytest.mark.parametrize("name", ["nobody's", "0" * 32])
-def test_a_key_that_nobody_knows(name: str, fleet: Fleet) -> None:
-    before = fleet.state()
-    run = fleet.run("revoke", magento_revoke_key=name)
-    assert run.status != 0 and "unknown_key" in run.output and fleet.state() == before, run.output
-
-
-def test_without_rights_at_the_api_a_person_is_told_when_and_what(fleet: Fleet) -> None:
-    old = pair(fleet, OLD)
-    fleet.variables = {
-        name: value for name, value in fleet.variables.items() if "application" not in name and "api_url" not in name
+def test_faults_of_the_api_fail_the_summary_with_the_reason(fleet: Fleet) -> None:
+    fleet.simulator.add_key("shop", today())
+    options: dict[str, Any] = {
+        "magento_revoke_key": OLD,
+        "magento_revoke_replacement": "current",
+        "magento_revoke_delete": True,
     }
-    fleet.variables["magento_key_rotation_new_key"] = pair(fleet, "web")
-    fleet.variables["magento_key_rotation_old_public_keys"] = [old["public_key"]]
-    limited = fleet.run("rotate", "--limit", "web1")
-    assert limited.status != 0 and "Do not disable the old keys yet" in words(limited), limited.output
-    assert "web3: it was not asked" in words(limited), limited.output
-    run = fleet.run("rotate")
-    assert run.status == 0 and fleet.all_hold() == {"web"}, run.output
-    assert f"disable {old['public_key']}" in words(run), run.output
-    assert fleet.series() == {OLD: True}
-    assert not fleet.simulator.requests(part="marketplace")
-    before = fleet.state()
-    again = fleet.run("rotate")
-    assert again.status == 0 and fleet.state() == before, again.output
+    for method, enabled in (("PUT", True), ("DELETE", False)):
+        number = fleet.simulator.add_fault("status", path="*/keys/*", method=method, status=403)
+        run = fleet.run("revoke", **options)
+        assert run.status == 2 and at_account(fleet, OLD) == [("", enabled)], run.output
+        assert f"Revocation of {OLD} ({pair(fleet, OLD)['public_key']}) failed: " in summary(run)
+        assert "403" in summary(run) and "run again" in summary(run), run.output
+        assert fleet.all_hold() == {today()}
+        fleet.simulator.remove_fault(number)
+    run = fleet.run("revoke", **options)
+    assert run.status == 0 and at_account(fleet, OLD) == [], run.output
 
 
-def test_without_rights_a_bad_pair_is_not_deployed(fleet: Fleet) -> None:
-    fleet.variables["magento_key_rotation_new_key"] = pair(fleet, "old")
-    fleet.variables["magento_key_rotation_old_public_keys"] = [pair(fleet, OLD)["public_key"]]
-    before = fleet.state()
-    run = fleet.run("rotate", magento_key_rotation_propagation_timeout=0)
-    assert run.status != 0 and fleet.state() == before, run.output
+def test_who_blocks_is_named(fleet: Fleet) -> None:
+    laptop = fleet.simulator.add_key("shop", LAPTOP)
+    literal, url = {"public_key": laptop[0], "private_key": laptop[1]}, fleet.simulator.url
+    # Variables that would put it back, in both forms.
+    fleet.own["web1"] = {"magento_auth_keys": [{**literal, "url": url, "projects": ["{{ root }}/shop"]}]}
+    flat = {f"magento_auth_{name}": value for name, value in literal.items()}
+    fleet.own["web2"] = {**flat, "magento_auth_url": url, "magento_auth_paths": ["{{ root }}/flat.json"]}
+    entries = fleet.variables.pop("magento_auth_keys")
+    fleet.own["web3"] = {"magento_auth_keys": entries}
+    # An entry that nobody removes, and a file that cannot be read.
+    login = {"username": laptop[0], "password": laptop[1]}
+    mirror = fleet.give("web3", *laptop, "mirror")
+    mirror.write_text(json.dumps({"http-basic": {"mirror.example": login}}))
+    fleet.give("web3", *laptop, "broken").write_text('{"http-basic": ')
+    run = fleet.run("revoke", magento_revoke_key=LAPTOP, settings={"expected_hosts": ["web9"]})
+    assert run.status == 2 and at_account(fleet, LAPTOP) == [("", True)], run.output
+    message = summary(run)
+    assert f"Blocked by web1: {fleet.file('web1')}: the host's variables give {LAPTOP}" in message
+    assert f"Blocked by web2: {fleet.directory}/web2/flat.json: the host's variables give {LAPTOP}" in message
+    assert f"Blocked by web3: {mirror} (of root): it holds {LAPTOP}, and no variable" in message
+    assert f"{fleet.file('web3', 'broken')}" in message
+    assert "Blocked by web9: it is expected and not in the target" in message
 
 
-def test_a_group_is_rotated_with_two_lines(fleet: Fleet) -> None:
-    """As docs/rotation.md has them."""
-    fleet.inventory()
-    application, secret = fleet.simulator.application("shop")
-    access = {
-        "MAGENTO_APPLICATION_ID": application,
-        "MAGENTO_APPLICATION_SECRET": secret,
-        "MAGENTO_API_URL": fleet.simulator.marketplace_url,
-        "REQUESTS_CA_BUNDLE": fleet.simulator.ca_path,
+def test_excluded_hosts_do_not_block_and_are_named(fleet: Fleet) -> None:
+    fleet.simulator.add_key("shop", today())
+    fleet.broken = ("web3",)
+    run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current",
+                    settings={"excluded_hosts": ["web3"]})  # fmt: skip
+    assert run.status == 0 and at_account(fleet, OLD) == [("", False)], run.output
+    assert "Excluded, and may have it still: web3" in summary(run)
+
+
+def test_a_replacement_that_stops_working_meanwhile(fleet: Fleet) -> None:
+    """As where another run disables it: then the revoked key may be the only one that works."""
+    public, _private = fleet.simulator.add_key("shop", today())
+    fleet.variables["magento_auth_verify"] = "never"
+    # The first request is that of the play *Plan*.
+    number = fleet.simulator.add_fault("status", path="/packages.json", user=public, skip=1, status=401)
+    options: dict[str, Any] = {
+        "magento_revoke_key": OLD,
+        "magento_revoke_replacement": "current",
+        "magento_revoke_delete": True,
     }
-    made = fleet.control.run(
-        "ansible", "localhost", "-m", "keyfleet.magento.magento_marketplace_key", "-a", "label=fleet-20260301", **access
-    )
-    assert made.status == 0 and fleet.series()["fleet-20260301"] is True, made.output
-    lookup = "lookup('keyfleet.magento.magento_marketplace_key', 'fleet-20260301')"
-    options = {
-        "public_key": "{{ pair.public_key }}",
-        "private_key": "{{ pair.private_key }}",
-        "projects": ["{{ root }}/shop"],
-        "url": fleet.simulator.url,
-        "ca_path": fleet.simulator.ca_path,
-    }
-    put = fleet.control.run(
-        "ansible", "web", "-m", INSTALL, "-e", json.dumps({"pair": "{{ " + lookup + " }}"}), "-a", json.dumps(options),
-        **access,
-    )  # fmt: skip
-    assert put.status == 0 and fleet.all_hold() == {"fleet-20260301"}, put.output
-    for private in (fleet.simulator.key("shop", "fleet-20260301")[1], secret):
-        assert private not in made.output + put.output
+    run = fleet.run("revoke", **options)
+    assert run.status == 2 and at_account(fleet, OLD) == [("", True)], run.output
+    assert f"failed: public_key {public}" in summary(run) and "run again" in summary(run), run.output
+    assert REVOKE not in steps(run) and INSTALL in steps(run)
+    fleet.simulator.remove_fault(number)
+    assert fleet.run("revoke", **options).status == 0 and at_account(fleet, OLD) == []

@@ -1,184 +1,230 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who has to be heard before a generation is disabled or deleted."""
+"""Who keeps a key from being disabled: every reason, and whatever hosts make up."""
 
 from __future__ import annotations
 
-import datetime
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import AccountKey, Series, series_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation_fleet import (
-    Fleet,
-    HostReport,
-    confirmed_by,
-    plan_prune,
-    plan_retire,
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    COLLECTED,
+    CONFIRMED,
+    DEPLOYED,
+    FACTS,
+    WOULD_CHANGE,
+    Blocked,
+    Expected,
+    blocked_by_hosts,
+    not_deployed,
+    places_of,
+)
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
+    FILE,
+    has,
+    installed,
+    role,
+    series,
+    would,
 )
 
-TODAY = datetime.date(2026, 3, 1)
-OLD, NEW, GONE = "web-20260101", "web-20260201", "web-20251201"
-FLEET = Fleet(hosts=("web1", "web2"))
+OLD, NEW = "web-20260101", "web-20260301"
+SERIES = series("-web-20251201", OLD, NEW)
+GOOD = has(NEW)
+DOWN = {"unreachable": True, "msg": "Failed to connect\nto the host"}
+FAILED = {"failed": True, "msg": "MODULE FAILURE", "files": [], "problems": []}
+FORGED = "its facts set variables of the controller (omit); it gets nothing and confirms nothing"
+UNMANAGED = "and no variable of the host names this file"
 
 
-def series(*labels: str) -> Series:
-    return series_of("web", [AccountKey(label.lstrip("-"), f"public of {label.lstrip('-')}", label[:1] != "-")
-                             for label in labels])  # fmt: skip
+def blocked(reports: Any, *, expected: Optional[Expected] = None, **options: Any) -> List[Blocked]:
+    found = Expected(tuple(reports)) if expected is None else expected
+    return blocked_by_hosts(SERIES, found, reports, **{"ignore": False, **options})
 
 
-def report(host: str, *labels: str, complete: bool = True) -> HostReport:
-    return HostReport(host, tuple((f"/home/{label}/auth.json", f"public of {label}") for label in labels), complete)
+def told(reports: Any, **options: Any) -> List[str]:
+    return [str(row) for row in blocked(reports, **options)]
 
 
-def reports(**hosts: Any) -> Dict[str, HostReport]:
-    """Host to label, labels, or None for one that did not answer."""
-    made = {}
-    for host, held in hosts.items():
-        names = [held] if isinstance(held, str) else held or []
-        made[host] = report(host, *names, complete=held is not None)
-    return made
+def reasons(report: Any, **options: Any) -> List[str]:
+    """What is told of one host beside another one that has the key."""
+    rows = blocked({"web1": report, "web2": GOOD}, **options)
+    assert {row.host for row in rows} <= {"web1"}, rows
+    return [row.reason for row in rows]
 
 
-BOTH_NEW = reports(web1=NEW, web2=NEW)
+def test_a_fleet_that_has_the_key_blocks_nothing() -> None:
+    assert blocked({"web1": GOOD, "web2": GOOD}) == []
+    # A host of another series has neither file nor entry of this one.
+    assert reasons({CONFIRMED: {"files": [], "problems": []}, WOULD_CHANGE: {"skipped": True}}) == []
+
+
+PROBLEM = {"path": FILE, "message": "mode 0000"}
+CHANGES = role(would("updated", OLD, NEW))
 
 
 @pytest.mark.parametrize(
-    ("fleet", "heard", "who"),
+    ("report", "expected"),
     [
-        (FLEET, BOTH_NEW, set()),
-        (FLEET, reports(web1=NEW, web2=[]), set()),
-        (FLEET, reports(web1=NEW, web2="somebody else's"), set()),
-        (FLEET, reports(web1=[], web2=[]), {None}),
-        (FLEET, reports(web1=NEW, web2=OLD), {"web2"}),
-        (FLEET, reports(web1=NEW, web2=[NEW, OLD]), {"web2"}),
-        (FLEET, reports(web1=NEW, web2=[NEW, GONE]), {"web2"}),
-        (FLEET, reports(web1=NEW, web2=None), {"web2"}),
-        (FLEET, reports(web1=NEW), {"web2"}),
-        (FLEET, {}, {"web1", "web2", None}),
-        (FLEET, {**BOTH_NEW, "web2": report("web2", NEW, complete=False)}, {"web2"}),
-        # Whoever reports counts, expected or not.
-        (FLEET, {**BOTH_NEW, **reports(web3=OLD)}, {"web3"}),
-        (FLEET, {**BOTH_NEW, **reports(web3=None)}, {"web3"}),
-        (FLEET, {**BOTH_NEW, **reports(web3=NEW)}, set()),
-        (Fleet(), BOTH_NEW, {None}),
-        (Fleet(count=0), BOTH_NEW, {None}),
-        (Fleet(count=-1), BOTH_NEW, {None}),
-        (Fleet(count=0), {}, {None}),
-        (Fleet(count=2), BOTH_NEW, set()),
-        (Fleet(count=3), BOTH_NEW, {None}),
-        (Fleet(count=1), BOTH_NEW, {None}),
-        (Fleet(count=2), reports(web1=NEW, web2=None), {"web2", None}),
-        (Fleet(hosts=("web1",), count=2), BOTH_NEW, set()),
-        (Fleet(hosts=("web1", "web2"), count=3), BOTH_NEW, {None}),
-        (Fleet(hosts=("web1", "web1", "web2")), BOTH_NEW, set()),
-        (Fleet(hosts=("WEB1", "web2")), BOTH_NEW, {"WEB1"}),
-        # Written off: the named host alone, whatever it says, and it cannot speak for the new key.
-        (Fleet(hosts=("web1", "web2"), written_off=("web2",)), reports(web1=NEW), set()),
-        (Fleet(hosts=("web1", "web2"), written_off=("web2",)), reports(web1=NEW, web2=OLD), set()),
-        (Fleet(hosts=("web1", "web2"), written_off=("web2",)), reports(web1=None, web2=NEW), {"web1", None}),
-        (Fleet(hosts=("web1", "web2"), written_off=("web1", "web2")), BOTH_NEW, {None}),
-        (Fleet(count=2, written_off=("web2",)), reports(web1=NEW), set()),
-        (Fleet(count=2, written_off=("web2",)), reports(web1=NEW, web2=None), set()),
-        (Fleet(written_off=("web1", "web2")), BOTH_NEW, {None}),
+        ({}, ["it was not asked"]),
+        (None, ["it was not asked"]),
+        ([], ["it was not asked"]),
+        ({**GOOD, CONFIRMED: None}, ["it was not asked"]),
+        ({**GOOD, WOULD_CHANGE: None}, ["it was not asked"]),
+        ({CONFIRMED: GOOD[CONFIRMED]}, ["it was not asked"]),
+        ({**GOOD, COLLECTED: None}, ["it was not asked"]),
+        ({**GOOD, CONFIRMED: DOWN}, ["it could not be reached: Failed to connect to the host"]),
+        ({**GOOD, COLLECTED: DOWN}, ["it could not be reached: Failed to connect to the host"]),
+        ({**GOOD, WOULD_CHANGE: DOWN}, ["it could not be reached: Failed to connect to the host"]),
+        ({**GOOD, CONFIRMED: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, COLLECTED: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, WOULD_CHANGE: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, CONFIRMED: {"failed": True}}, ["no reason is given"]),
+        ({**GOOD, CONFIRMED: {"problems": []}}, ["its answer is no report"]),
+        ({**GOOD, CONFIRMED: {"files": {}}}, ["its answer is no report"]),
+        ({**GOOD, CONFIRMED: {"skipped": True}}, ["its answer is no report"]),
+        # What the role would still do.
+        ({**GOOD, WOULD_CHANGE: CHANGES}, ["it would be updated"]),
+        ({**GOOD, WOULD_CHANGE: role(would("repaired", NEW, NEW))}, ["it would be repaired"]),
+        ({**GOOD, WOULD_CHANGE: role(would("removed", OLD, None))}, ["it would be removed"]),
+        ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["it would be no reason is given"]),
+        # The failure of the deployment says more.
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it was not asked"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: role()}, ["it would be updated"]),
+        ({**GOOD, DEPLOYED: FAILED}, []),
+        # Variables that name an older key themselves.
+        ({**GOOD, WOULD_CHANGE: role(would("unchanged", OLD, OLD))}, [f"the host's variables give {OLD}"]),
+        ({**GOOD, WOULD_CHANGE: role(would("unchanged", "ci", "ci"))}, []),
+        # Files that no variable names.
+        ({**GOOD, CONFIRMED: installed(NEW, OLD)}, [f"it holds {OLD}, {UNMANAGED}"]),
+        ({**GOOD, CONFIRMED: installed("web-20251201")}, [f"it holds web-20251201, {UNMANAGED}"]),
+        ({**GOOD, CONFIRMED: installed("ci", NEW)}, []),
+        (
+            {**GOOD, CONFIRMED: {"files": [], "effective": [{"path": "/c", "public_key": f"public of {OLD}"}]}},
+            [f"it holds {OLD}, {UNMANAGED}"],
+        ),
+        # Files that could not be read may hold any key.
+        ({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": "permission_denied"}])}, ["mode 0000"]),
+        ({**GOOD, CONFIRMED: installed(NEW, problems=[{"code": "read_failed"}])}, ["no reason is given"]),
+        ({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": "readable_by_others"}])}, []),
+        ({**GOOD, FACTS: ["omit"]}, [FORGED]),
+        ({**GOOD, FACTS: ["omit", "magento_a"]}, [FORGED.replace("omit", "omit, magento_a")]),
     ],
-)
-def test_who_keeps_a_generation_from_being_confirmed(
-    fleet: Fleet, heard: Dict[str, HostReport], who: Set[Optional[str]]
-) -> None:
-    found = series("-" + GONE, OLD, NEW)
-    assert {entry.host for entry in confirmed_by(found, fleet, heard)} == who
-    plan = plan_retire(found, today=TODAY, overlap=0, fleet=fleet, reports=heard, acknowledged=True)
-    assert {entry.host for entry in plan.held_up} == who
-    assert [g.label for g in plan.disable] == ([] if who else [OLD])
+)  # fmt: skip
+def test_why_a_host_is_not_confirmed(report: Any, expected: List[str]) -> None:
+    assert reasons(report) == expected
 
 
-def test_everybody_who_holds_it_up_is_told_with_the_file() -> None:
-    heard = {**reports(web1=[NEW, OLD], web3="x"), "web4": report("web4", complete=False)}
-    plan = plan_retire(series(OLD, NEW), today=TODAY, overlap=0, fleet=FLEET, reports=heard, acknowledged=False)
-    assert {entry.host: entry.reason for entry in plan.held_up} == {
-        "web1": f"/home/{OLD}/auth.json still has {OLD}",
-        "web2": "it was not asked",
-        "web4": "it could not be asked, or could not look at all of its files",
-        None: "holders outside of the inventory (CI, images, laptops, mirrors) have not been acknowledged",
+@pytest.mark.parametrize(
+    "code",
+    [
+        "not_a_file", "unsafe_path", "foreign_owner", "permission_denied", "read_failed", "lock_timeout", "no_home",
+        "malformed_file",
+    ],
+)  # fmt: skip
+def test_every_problem_that_hides_a_key_blocks(code: str) -> None:
+    assert reasons({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": code}])}) == ["mode 0000"]
+    report = {**GOOD, CONFIRMED: installed(NEW, OLD, problems=[{**PROBLEM, "code": code}])}
+    assert reasons(report, ignore=True) == []
+
+
+def test_a_row_names_host_file_and_owner() -> None:
+    reports = {"web1": {**GOOD, CONFIRMED: installed(OLD, path="/home/eve/auth.json", owner="eve")}, "web2": GOOD}
+    (row,) = blocked(reports)
+    assert row.as_result() == {
+        "host": "web1",
+        "holder": None,
+        "path": "/home/eve/auth.json",
+        "owner": "eve",
+        "reason": f"it holds {OLD}, {UNMANAGED}",
     }
+    assert str(row) == f"web1: /home/eve/auth.json (of eve): it holds {OLD}, {UNMANAGED}"
+    assert str(Blocked("no", holder="vault")) == "the holder vault: no"
+    assert str(Blocked("no")) == "no"
+
+
+# Who is expected
 
 
 @pytest.mark.parametrize(
-    ("labels", "overlap", "fleet", "disabled", "held_up"),
+    ("given", "target", "reports", "expected"),
     [
-        ([OLD, NEW], 0, FLEET, [OLD], 0),
-        ([GONE, OLD, NEW], 0, FLEET, [GONE, OLD], 0),
-        # The current generation is 28 days old.
-        ([OLD, NEW], 27, FLEET, [OLD], 0),
-        ([OLD, NEW], 28, FLEET, [], 0),
-        ([OLD, NEW], 99, FLEET, [], 0),
-        (["-" + OLD, NEW], 0, FLEET, [], 0),
-        ([NEW], 0, FLEET, [], 0),
-        # Who forgets to name the fleet is told although nothing is to be done.
-        ([NEW], 0, Fleet(), [], 1),
-        ([NEW], 0, Fleet(count=0), [], 1),
-        ([], 0, FLEET, [], 1),
-        (["-" + OLD], 0, FLEET, [], 1),
-        (["-" + NEW, "-" + OLD], 0, FLEET, [], 1),
-        # The newest is disabled: the one before is current, and nobody has it.
-        ([OLD, "-" + NEW], 0, FLEET, [], 0),
-        ([GONE, OLD, "-" + NEW], 0, FLEET, [], 3),
+        ({}, ["web1"], {"web1": GOOD}, []),
+        ({"expected_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, []),
+        ({"expected_hosts": ["web3"]}, ["web1"], {"web1": GOOD}, ["web3: it is expected and not in the target"]),
+        ({"expected_hosts": ["WEB1"]}, ["web1"], {"web1": GOOD}, ["WEB1: it is expected and not in the target"]),
+        ({"expected_count": 1}, ["web1"], {"web1": GOOD}, []),
+        ({"expected_count": 2}, ["web1"], {"web1": GOOD}, ["expected_count is 2, and 1 hosts are expected by name"]),
+        ({"expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": GOOD}, ["expected_count is 1, and 2 hosts are "
+                                                                                 "expected by name"]),
+        ({}, [], {}, ["no host is expected", f"{NEW} was not seen on any host"]),
+        # An excluded host need not answer, and its name does not count, however it came to be expected.
+        ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
+        ({"excluded_hosts": ["web2"], "expected_hosts": ["web2"]}, ["web1"], {"web1": GOOD}, []),
+        ({"excluded_hosts": ["web2"], "expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
+        ({"excluded_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, ["no host is expected"]),
+        ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": {}, "web2": GOOD}, ["web1: it was not asked"]),
+        # Somebody must have it.
+        ({}, ["web1"], {"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, [f"{NEW} was not seen on any host"]),
+        ({}, ["web1"], {"web1": has("ci")}, [f"{NEW} was not seen on any host"]),
     ],
-)
-def test_retire(labels: List[str], overlap: int, fleet: Fleet, disabled: List[str], held_up: int) -> None:
-    plan = plan_retire(series(*labels), today=TODAY, overlap=overlap, fleet=fleet, reports=BOTH_NEW, acknowledged=True)
-    assert [g.label for g in plan.disable] == disabled
-    assert len(plan.held_up) == held_up
-    assert plan.reason
+)  # fmt: skip
+def test_expectations(given: Dict[str, Any], target: List[str], reports: Any, expected: List[str]) -> None:
+    assert told(reports, expected=Expected.of(given, target)) == expected
 
 
-def test_a_new_generation_of_the_day_has_an_overlap_too() -> None:
-    for overlap, disabled in ((0, 1), (1, 0)):
-        plan = plan_retire(
-            series(OLD, "web-20260301"), today=TODAY, overlap=overlap, fleet=FLEET, acknowledged=True,
-            reports=reports(web1="web-20260301", web2="web-20260301"),
-        )  # fmt: skip
-        assert len(plan.disable) == disabled and plan.held_up == ()
+def test_forged_facts_confirm_nothing_not_even_that_the_key_was_seen() -> None:
+    rows = told({"web1": {**GOOD, FACTS: ["magento_series"]}})
+    assert len(rows) == 2 and rows[1] == f"{NEW} was not seen on any host", rows
+
+
+# Check mode
+
+
+def test_check_mode_takes_files_that_variables_name_for_done() -> None:
+    there = {CONFIRMED: installed(OLD), WOULD_CHANGE: CHANGES}
+    assert reasons(there, check_mode=True) == []
+    # Elsewhere it stays, and so it does where the role would not put the new key.
+    elsewhere = {CONFIRMED: installed(OLD, path="/tmp/auth.json"), WOULD_CHANGE: CHANGES}
+    assert reasons(elsewhere, check_mode=True) == [f"it holds {OLD}, {UNMANAGED}"]
+    given = {CONFIRMED: installed(OLD), WOULD_CHANGE: role(would("unchanged", OLD, OLD))}
+    assert reasons(given, check_mode=True)[0] == f"the host's variables give {OLD}"
+    # The file has another older key beside, which is not the one that goes.
+    beside = {CONFIRMED: installed(OLD, "web-20251201"), WOULD_CHANGE: CHANGES}
+    assert reasons(beside, check_mode=True) == [f"it holds web-20251201, {UNMANAGED}"]
+    # It has not been seen yet, and that is no news.
+    assert told({"web1": there}, check_mode=True) == []
+    assert told({"web1": {}}, check_mode=True) == ["web1: it was not asked"]
+
+
+def test_places_are_those_that_get_the_key() -> None:
+    rows = [would("updated", OLD, NEW), would("created", None, NEW, "/srv/a"), would("unchanged", "ci", "ci", "/srv/b")]
+    found = places_of(role(*rows), f"public of {NEW}")
+    assert {path: held.public_key for path, held in found.items()} == {FILE: f"public of {OLD}", "/srv/a": ""}
+    assert found[FILE].fingerprint == f"sha256:{OLD}"
+
+
+# Deployment
 
 
 @pytest.mark.parametrize(
-    ("labels", "grace", "fleet", "heard", "deleted", "who"),
+    ("report", "reason"),
     [
-        (["-" + OLD, NEW], 27, FLEET, BOTH_NEW, [OLD], set()),
-        (["-" + OLD, NEW], 28, FLEET, BOTH_NEW, [], set()),
-        # Superseded since the date of the successor, not of the current one.
-        (["-" + GONE, "-" + OLD, NEW], 30, FLEET, BOTH_NEW, [GONE], set()),
-        (["-" + GONE, OLD, NEW], 30, FLEET, BOTH_NEW, [GONE], set()),
-        # Enabled ones are never deleted, however old.
-        ([GONE, OLD, NEW], 0, FLEET, BOTH_NEW, [], set()),
-        ([NEW], 0, FLEET, BOTH_NEW, [], set()),
-        # Nothing is deleted while nothing works.
-        (["-" + OLD, "-" + NEW], 0, FLEET, BOTH_NEW, [], {None}),
-        ([], 0, FLEET, BOTH_NEW, [], {None}),
-        # The newest has no successor.
-        ([OLD, "-" + NEW], 0, FLEET, reports(web1=OLD, web2=OLD), [], set()),
-        (["-" + OLD, NEW], 0, FLEET, reports(web1=NEW), [], {"web2"}),
-        (["-" + OLD, NEW], 0, FLEET, reports(web1=NEW, web2=None), [], {"web2"}),
-        (["-" + OLD, NEW], 0, Fleet(), BOTH_NEW, [], {None}),
-        (["-" + OLD, NEW], 0, FLEET, reports(web1=NEW, web2=[NEW, OLD]), [], {"web2"}),
-        (["-" + GONE, "-" + OLD, NEW], 0, FLEET, reports(web1=NEW, web2=OLD), [GONE], {"web2"}),
-        (["-" + OLD, NEW], 0, Fleet(FLEET.hosts, written_off=("web2",)), reports(web1=NEW, web2=OLD), [OLD], set()),
-        # It needs no host at all to have the current one: that was asked before anything was disabled.
-        (["-" + OLD, NEW], 0, FLEET, reports(web1=[], web2=[]), [OLD], set()),
+        ({COLLECTED: installed(), DEPLOYED: role()}, None),
+        ({COLLECTED: installed(), DEPLOYED: {"skipped": True}}, None),
+        ({COLLECTED: installed()}, "it was not asked"),
+        ({DEPLOYED: role()}, "it was not asked"),
+        ({}, "it was not asked"),
+        (None, "it was not asked"),
+        ({COLLECTED: DOWN}, "it could not be reached: Failed to connect to the host"),
+        ({COLLECTED: installed(), DEPLOYED: FAILED}, "MODULE FAILURE"),
+        ({COLLECTED: installed(), DEPLOYED: role(), FACTS: ["omit"]}, FORGED),
     ],
-)
-def test_prune(
-    labels: List[str],
-    grace: int,
-    fleet: Fleet,
-    heard: Dict[str, HostReport],
-    deleted: List[str],
-    who: Set[Optional[str]],
-) -> None:
-    plan = plan_prune(series(*labels), today=TODAY, grace=grace, fleet=fleet, reports=heard)
-    assert [g.label for g in plan.delete] == deleted
-    assert {entry.host for entry in plan.held_up} == who
-    assert plan.reason
+)  # fmt: skip
+def test_who_did_not_take_the_key(report: Any, reason: Optional[str]) -> None:
+    rows = not_deployed(Expected(("web1", "elsewhere")), {"web1": report})
+    assert [(row.host, row.reason) for row in rows] == ([("web1", reason)] if reason else [])
+    assert not_deployed(Expected((), excluded=("web1",)), {"web1": report}) == []

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the keys of a series are: at the Marketplace account of its owner, or only in the settings."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
+    Generation,
+    Series,
+    date_of,
+    series_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, key_faults
+
+
+class Account:
+    """The keys of one owner at the Marketplace."""
+
+    by_hand = False
+
+    def __init__(self, client: Marketplace, settings: Mapping[str, Any]) -> None:
+        uid = settings["uid"]
+        if uid is not None and (not uid.strip() or uid == "all"):
+            raise bad_options(f"uid {uid!r} is no owner; leave it out to mean the account itself")
+        self.client, self.settings = client, settings
+        self.uid: Optional[str] = uid or client.mage_id
+        self.private: Dict[str, str] = {}
+        self.series = self._series()
+
+    def _series(self) -> Series:
+        settings = self.settings
+        keys = [key for key in self.client.keys(uid=self.uid or "") if key.uid == self.uid]
+        self.private = {key.label: key.private_key for key in keys}
+        return series_of(
+            settings["prefix"],
+            [Generation(key.label, key.public_key, key.enabled) for key in keys],
+            adopt=settings["adopt"] or (),
+            rejected=settings["rejected"] or (),
+        )
+
+    def create(self, label: str) -> None:
+        """Make the key, or find out that it was made although the answer was lost."""
+        made = self.client.create([label], uid=self.uid or "")
+        if not made.keys:
+            refusal = made.refusals[0]
+            reason = refusal.message or "no reason is shown"
+            raise KeyfleetError("keys_not_created", f"{label} was not created: {reason}")
+        key = made.keys[0]
+        self.private[label] = key.private_key
+        prefix = self.settings["prefix"]
+        new = Generation(label, key.public_key, key.enabled, date_of(prefix, label))
+        self.series = self.series._replace(generations=(*self.series.generations, new))
+
+    def enable(self, label: str, enabled: bool) -> None:
+        """Enable or disable the key."""
+        self.client.set_enabled(label, uid=self.uid or "", enabled=enabled)
+        generations = [g._replace(enabled=enabled) if g.label == label else g for g in self.series.generations]
+        self.series = self.series._replace(generations=tuple(generations))
+
+    def delete(self, label: str) -> None:
+        """Delete the key."""
+        self.client.delete(label, uid=self.uid or "")
+        self.series = self.series._replace(generations=tuple(g for g in self.series.generations if g.label != label))
+
+
+class ByHand:
+    """A pair that somebody made on the account page, and the keys before it. Nothing can be changed from here."""
+
+    by_hand = True
+    uid: Optional[str] = None
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        pair, previous = settings["pair"], settings["previous"] or []
+        for name in ("adopt", "rejected"):
+            if settings[name]:
+                raise bad_options(f"{name} needs the key API; with a pair made by hand, previous names the other keys")
+        faults = key_faults(
+            repository=MAGENTO_REPOSITORY,
+            public_key=pair["public_key"],
+            private_key=pair["private_key"],
+            names=("pair.public_key", "pair.private_key"),
+        )
+        labels = [key["label"] for key in (*previous, pair)]
+        public = [str(key["public_key"]) for key in (*previous, pair)]
+        if len(set(labels)) < len(labels) or len(set(public)) < len(public):
+            faults.append("pair and previous name one label or public key twice")
+        disabled = settings["disabled_by_hand"] or []
+        faults += [f"disabled_by_hand: {label!r} is not in previous" for label in disabled if label not in labels[:-1]]
+        if faults:
+            raise bad_options("; ".join(faults))
+        series_of(settings["prefix"], ())  # for its check of the prefix
+        self.private = {pair["label"]: pair["private_key"]}
+        prefix = settings["prefix"]
+        generations = [Generation(k["label"], k["public_key"], k["label"] not in disabled) for k in previous]
+        last = Generation(pair["label"], pair["public_key"], True, date_of(prefix, pair["label"]))
+        self.series = Series(prefix, (*generations, last))

@@ -1,0 +1,246 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts reported, and what of it keeps a key from being disabled. Pure.
+
+A report holds the registered results of one host by their names. Hosts may lie in them: whatever is not plainly the
+documented result of a successful run is no answer, and text is shortened and made `safe`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
+
+COLLECTED = "magento_rotation_collected"
+DEPLOYED = "magento_auth_result"
+WOULD_CHANGE = "magento_auth_confirmed"
+CONFIRMED = "magento_rotation_confirmed"
+RESULTS = (COLLECTED, DEPLOYED, WOULD_CHANGE, CONFIRMED)
+FACTS = "forged_facts"
+# Rows told of one host.
+_MOST_ROWS = 10
+_TEXT = 300
+# Problems after which a file that Composer could use may hold any key.
+_NOT_READ = frozenset(
+    (
+        "not_a_file",
+        "unsafe_path",
+        "foreign_owner",
+        "permission_denied",
+        "read_failed",
+        "lock_timeout",
+        "no_home",
+        "malformed_file",
+    )
+)
+
+
+class Blocked(NamedTuple):
+    """Why a key stays enabled: one host, file or external holder, or none of them in particular."""
+
+    reason: str
+    host: Optional[str] = None
+    holder: Optional[str] = None
+    path: Optional[str] = None
+    owner: Optional[str] = None
+
+    def as_result(self) -> Dict[str, Optional[str]]:
+        """The form that the module documents."""
+        return {name: getattr(self, name) for name in ("host", "holder", "path", "owner", "reason")}
+
+    def __str__(self) -> str:
+        """One line of a summary."""
+        where = self.host or (f"the holder {self.holder}" if self.holder else "")
+        owner = f" (of {self.owner})" if self.owner else ""
+        return ": ".join(part for part in (where, self.path and self.path + owner, self.reason) if part)
+
+
+class Held(NamedTuple):
+    """One entry of a file on a host."""
+
+    path: str
+    owner: Optional[str]
+    public_key: str
+    fingerprint: Optional[str]
+
+
+class Expected(NamedTuple):
+    """Who has to confirm: names, and their number where names cannot be known. Excluded hosts never have to."""
+
+    hosts: Tuple[str, ...]
+    number: Optional[int] = None
+    excluded: Tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], target: Collection[str]) -> Expected:
+        """From the settings of a series and the hosts of the target."""
+        excluded = tuple(settings.get("excluded_hosts") or ())
+        names = dict.fromkeys([*(settings.get("expected_hosts") or ()), *target])
+        return cls(tuple(n for n in names if n not in excluded), settings.get("expected_count"), excluded)
+
+    def blocked(self, reports: Mapping[str, Any]) -> List[Blocked]:
+        """What is wrong with the expectations themselves, whatever the hosts report."""
+        found = [Blocked("it is expected and not in the target", host=h) for h in self.hosts if h not in reports]
+        if not self.hosts:
+            found.append(Blocked("no host is expected"))
+        if self.number is not None and self.number != len(self.hosts):
+            found.append(Blocked(f"expected_count is {self.number}, and {len(self.hosts)} hosts are expected by name"))
+        return found
+
+
+def failure_of(result: Any) -> Optional[str]:
+    """Why a registered result is no answer, or None."""
+    if not isinstance(result, Mapping):
+        return "it was not asked"
+    if result.get("unreachable"):
+        return "it could not be reached: " + _text(result.get("msg"))
+    if result.get("failed"):
+        return _text(result.get("msg"))
+    return None
+
+
+def _text(value: Any) -> str:
+    return one_line(str(value or "no reason is given"), _TEXT)
+
+
+def _rows(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (row for row in value if isinstance(row, Mapping)) if isinstance(value, (list, tuple)) else iter(())
+
+
+def _held(path: Any, owner: Any, entry: Any) -> Iterator[Held]:
+    key = entry.get("public_key") if isinstance(entry, Mapping) else None
+    if isinstance(key, str):
+        fingerprint = entry.get("fingerprint")
+        shown = safe(str(fingerprint), 30) if fingerprint else None
+        yield Held(safe(str(path), _TEXT), safe(str(owner), 40) if owner else None, key, shown)
+
+
+def entries_of(result: Any) -> Iterator[Held]:
+    """Every entry in a result of M(magento_auth_key_info), and of M(magento_auth_key) before anything was written."""
+    if not isinstance(result, Mapping):
+        return
+    for row in _rows(result.get("files")):
+        for entry in (*_rows(row.get("entries")), row.get("before")):
+            yield from _held(row.get("path"), row.get("owner"), entry)
+    # An entry that wins may stand in a file that is nobody's auth.json: the config of a composer.json.
+    for row in _rows(result.get("effective")):
+        yield from _held(row.get("path"), row.get("user"), row)
+
+
+def places_of(result: Any, public_key: str) -> Dict[str, Held]:
+    """The files that the host's variables name for the key ``public_key``, and what is in them now."""
+    found: Dict[str, Held] = {}
+    for row in _rows(result.get("files") if isinstance(result, Mapping) else None):
+        path, after = safe(str(row.get("path")), _TEXT), row.get("after")
+        if isinstance(after, Mapping) and after.get("public_key") == public_key:
+            before = list(_held(path, row.get("owner"), row.get("before")))
+            found[path] = before[0] if before else Held(path, None, "", None)
+    return found
+
+
+def forged(report: Mapping[str, Any]) -> Optional[str]:
+    """Why nothing that the host says counts, or None."""
+    names = report.get(FACTS)
+    if not names:
+        return None
+    shown = ", ".join(safe(str(name), 40) for name in (names if isinstance(names, (list, tuple)) else [names])[:3])
+    return f"its facts set variables of the controller ({shown}); it gets nothing and confirms nothing"
+
+
+def _going(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
+    """Paths and public keys of entries that the role would remove, or replace by a key that is none of ``older``."""
+    for row in _rows(result.get("files") if isinstance(result, Mapping) else None):
+        before, after = row.get("before"), row.get("after")
+        if isinstance(before, Mapping) and isinstance(after, Mapping) and str(after.get("public_key")) not in older:
+            yield safe(str(row.get("path")), _TEXT), str(before.get("public_key"))
+
+
+def _unread(result: Mapping[str, Any]) -> Iterator[Blocked]:
+    for problem in _rows(result.get("problems")):
+        if str(problem.get("code")) in _NOT_READ:
+            path = problem.get("path")
+            yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
+
+
+def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_mode: bool) -> Iterator[Blocked]:
+    """What keeps one host from being confirmed, without its name."""
+    why = forged(report) or failure_of(report.get(COLLECTED, {})) or failure_of(report.get(CONFIRMED))
+    if why:
+        yield Blocked(why)
+        return
+    confirmed, role = report[CONFIRMED], report.get(WOULD_CHANGE)
+    if not isinstance(confirmed.get("files"), (list, tuple)):
+        yield Blocked("its answer is no report")
+        return
+    unsure, missing = failure_of(role), []
+    if not unsure and role and not check_mode:
+        missing = [row for row in _rows(role.get("files")) if row.get("action") != "unchanged"]
+    if missing and DEPLOYED in report:
+        unsure = failure_of(report[DEPLOYED])
+    if unsure:
+        yield Blocked(unsure)
+        return
+    told = set()
+    for row in missing:
+        told.add(safe(str(row.get("path")), _TEXT))
+        yield Blocked(f"it would be {_text(row.get('action'))}", path=safe(str(row.get("path")), _TEXT))
+    current = series.current
+    older = {g.public_key: g.label for g in series.generations if g != current}
+    for row in _rows(role.get("files") if role else None):
+        after = row.get("after")
+        given = after.get("public_key") if isinstance(after, Mapping) else None
+        if isinstance(given, str) and given in older:
+            reason = f"the host's variables give {older[given]}"
+            told.add(safe(str(row.get("path")), _TEXT))
+            yield Blocked(reason, path=safe(str(row.get("path")), _TEXT))
+    if ignore:
+        return
+    # In check mode they still have what they had.
+    going = set(_going(role, older)) if check_mode else set()
+    for held in dict.fromkeys(entries_of(confirmed)):
+        if held.public_key in older and held.path not in told and (held.path, held.public_key) not in going:
+            reason = f"it holds {older[held.public_key]}, and no variable of the host names this file"
+            yield Blocked(reason, path=held.path, owner=held.owner)
+    yield from _unread(confirmed)
+
+
+def blocked_by_hosts(
+    series: Series, expected: Expected, reports: Mapping[str, Any], *, ignore: bool, check_mode: bool = False
+) -> List[Blocked]:
+    """Who keeps the current generation from being confirmed; empty when every expected host has it and nothing older.
+
+    ``ignore``: older keys in files that the fleet's variables do not name are nobody's business.
+    """
+    found = expected.blocked(reports)
+    for host in expected.hosts:
+        if host in reports:
+            report = reports[host] if isinstance(reports[host], Mapping) else {}
+            rows = list(dict.fromkeys(_on_host(report, series, ignore=ignore, check_mode=check_mode)))
+            found += [row._replace(host=host) for row in rows[:_MOST_ROWS]]
+            if len(rows) > _MOST_ROWS:
+                found.append(Blocked(f"and {len(rows) - _MOST_ROWS} more files", host=host))
+    if not check_mode and series.current and not any(has(reports[h], series.current) for h in reports):
+        found.append(Blocked(f"{series.current.label} was not seen on any host"))
+    return found
+
+
+def has(report: Any, generation: Generation) -> bool:
+    """Whether the host reports the generation in a file of its."""
+    if not isinstance(report, Mapping) or forged(report):
+        return False
+    answers = (report.get(CONFIRMED), report.get(WOULD_CHANGE))
+    return any(held.public_key == generation.public_key for answer in answers for held in entries_of(answer))
+
+
+def not_deployed(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:
+    """The hosts of a deployment that did not take the key. Only those of the target have to."""
+    found = []
+    for host, report in reports.items():
+        if host not in expected.excluded:
+            report = report if isinstance(report, Mapping) else {}
+            why = forged(report) or failure_of(report.get(COLLECTED)) or failure_of(report.get(DEPLOYED))
+            found += [Blocked(why, host=host)] if why else []
+    return found

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which keys a host gets: entries of a series take its pair, all others pass unchanged. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+
+_READ = ("magento_", "holder_", "inventory_hostname")
+# Facts that Ansible would take for options of the connection, where it has cut off their ansible_.
+_CONNECTION = ("control_path", "control_path_dir", "scp_executable", "sftp_executable")
+_MAGIC = ("omit", "group_names", *_CONNECTION)
+_FOUND = "discovered_interpreter_"
+HALVES = ("public_key", "private_key")
+
+
+def forged_names(facts: Iterable[Any]) -> List[str]:
+    """The names among a host's facts that would take the place of what the collection or Ansible itself sets."""
+    return sorted(str(name) for name in facts if str(name).startswith(_READ) or name in _MAGIC)
+
+
+def returned_facts(result: Any) -> List[str]:
+    """The names of the facts in a registered result. No module of the collection returns any, but a forged one could
+    name another host's address, or the connection to it. Ansible itself adds the Python that it has found."""
+    facts = result.get("ansible_facts") if isinstance(result, Mapping) else None
+    if not isinstance(facts, Mapping):
+        return ["ansible_facts"] if facts else []
+    return sorted(str(name) for name in facts if not str(name).startswith(_FOUND))
+
+
+def pair_of(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+    """The pair of the series' current key, from the settings or from what the first play registered."""
+    plan = rotation.get("magento_rotation_plan")
+    if not isinstance(plan, Mapping) or plan.get("series") != settings.get("prefix"):
+        return None
+    current = [g["public_key"] for g in plan.get("generations") or () if g["state"] == "current"]
+    found = settings.get("pair") or _first(rotation.get("magento_rotation_pair"))
+    if not isinstance(found, Mapping) or [found.get("public_key")] != current:
+        return None
+    return {name: found[name] for name in HALVES}
+
+
+def _first(result: Any) -> Any:
+    keys = result.get("marketplace_keys") if isinstance(result, Mapping) else None
+    return keys[0] if keys else None
+
+
+def _removals(settings: Mapping[str, Any], rotation: Mapping[str, Any], *, revokes: bool) -> List[Dict[str, Any]]:
+    """The keys that are to go from wherever they are: a revoked one alone, or the older ones of the series."""
+    plan = rotation.get("magento_rotation_plan") or {}
+    if revokes:
+        gone = [rotation["magento_revoke_found"]["public_key"]]
+    elif settings.get("unmanaged_keys") == "remove" and plan.get("series") == settings.get("prefix"):
+        gone = [g["public_key"] for g in plan.get("generations") or () if g["state"] != "current"]
+    else:
+        gone = []
+    return [{"public_key": key, "state": "absent", "search": settings.get("search") or []} for key in gone]
+
+
+def resolve(
+    keys: Optional[Sequence[Any]],
+    *,
+    flat: Mapping[str, Any],
+    state: str = "present",
+    settings: Optional[Mapping[str, Any]] = None,
+    rotation: Optional[Mapping[str, Any]] = None,
+    revokes: bool = False,
+    check_mode: bool = False,
+) -> Dict[str, Any]:
+    """The options of M(magento_auth_key) for one host: ``entries``, the list of keys, and those of ``flat``.
+
+    What is not set is left out.
+    ``given`` is whether the host's variables name a key at all, and ``idle`` whether none of them is due in this run.
+    Raises `KeyfleetError` ``bad_options``.
+    """
+    series = flat.get("series")
+    one = {name: value for name, value in flat.items() if name != "series"}
+    halves = [name for name in HALVES if one.get(name) is not None]
+    given = keys is not None or series is not None or bool(halves)
+    rotation = rotation or {}
+    pair = None
+    if settings is not None:
+        pair = rotation.get("magento_revoke_pair") if revokes else pair_of(settings, rotation)
+
+    def paired(item: Mapping[str, Any], name: str, option: str) -> Optional[Dict[str, Any]]:
+        """The entry with its pair, None if it is none of this run's."""
+        rest = {key: value for key, value in item.items() if key != "series"}
+        if any(rest.get(half) is not None for half in HALVES):
+            raise bad_options(f"{option}: series stands beside a pair; the series brings its own")
+        if not isinstance(name, str) or not name:
+            raise bad_options(f"{option}: series is the prefix of a series")
+        if (rest.get("state") or state) == "absent":
+            return rest
+        if settings is None:
+            raise bad_options(
+                f"{option}: the pair of the series {name} comes from magento_series, which is not set; give it to "
+                "keyfleet.magento.provision or keyfleet.magento.rotate as extra variables"
+            )
+        # Without a replacement a revocation only takes away, and check mode has no pair of a key that is not made yet.
+        if name != settings.get("prefix") or (not pair and (revokes or check_mode)):
+            return None
+        if not pair:
+            raise bad_options(f"{option}: this run has not fetched the pair of the series {name}")
+        return {**rest, **pair}
+
+    entries: List[Any] = []
+    for number, item in enumerate(keys or ()):
+        if isinstance(item, Mapping) and item.get("series") is not None:
+            item = paired(item, item["series"], f"magento_auth_keys[{number}]")
+        entries += [] if item is None else [item]
+    if series is not None:
+        resolved = paired(one, series, "magento_auth_series")
+        one = {} if resolved is None else resolved
+    removals = _removals(settings, rotation, revokes=revokes) if settings is not None else []
+    idle = bool(given and not entries and not any(one.get(name) is not None for name in HALVES) and not removals)
+    if series is not None and state == "absent":
+        idle = False
+    # An empty list that was given stays one: it is an error of its own.
+    empty = keys is not None and not keys
+    if entries or removals or empty:
+        one["entries"] = [*entries, *removals]
+    options = {name: value for name, value in one.items() if value is not None}
+    return {**options, "given": bool(given or removals), "idle": idle and not empty}

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a phase did, and how it tells people. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    WOULD_CHANGE,
+    Blocked,
+    forged,
+    places_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Series
+
+# Rows of a summary that name who blocks.
+_MOST_ROWS = 100
+
+
+class Stale(NamedTuple):
+    """A file of a host that would get another key: the one it has, and the one to come."""
+
+    host: str
+    path: str
+    before: str
+    after: str
+
+
+@dataclass
+class Outcome:
+    """What one phase found and did, as far as it came. ``lines`` are label, state before and state after."""
+
+    phase: str
+    prefix: str
+    check_mode: bool
+    changed: bool = False
+    label: Optional[str] = None
+    due: bool = False
+    reason: str = ""
+    disabled: List[str] = field(default_factory=list)
+    deleted: List[str] = field(default_factory=list)
+    blocked: List[Blocked] = field(default_factory=list)
+    left: List[str] = field(default_factory=list)
+    confirmed: List[str] = field(default_factory=list)
+    asked: Optional[int] = None
+    lines: List[Tuple[str, str, str]] = field(default_factory=list)
+    hosts: List[Stale] = field(default_factory=list)
+
+    def diff(self) -> List[Dict[str, str]]:
+        """As Ansible prints differences; an empty state means that there is no such key."""
+        found = [_difference(f"{row.host}:{row.path}", row.before, row.after) for row in self.hosts]
+        if self.lines:
+            before = "".join(f"{label}: {state}\n" for label, state, _after in self.lines if state)
+            after = "".join(f"{label}: {state}\n" for label, _before, state in self.lines if state)
+            found.append(_difference("Marketplace keys", before, after))
+        return found
+
+
+def _difference(name: str, before: str, after: str) -> Dict[str, str]:
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
+def foreseen(reports: Mapping[str, Any], series: Series, *, label: str) -> List[Stale]:
+    """The files that would get the generation ``label``, host by host: those that the hosts' variables name."""
+    labels = {generation.public_key: generation.label for generation in series.generations}
+    rows: List[Stale] = []
+    for host, report in reports.items():
+        if series.current and isinstance(report, Mapping) and not forged(report):
+            for path, held in places_of(report.get(WOULD_CHANGE), series.current.public_key).items():
+                words = [labels.get(held.public_key, held.public_key), held.fingerprint]
+                before = " ".join(word for word in words if word)
+                rows.append(Stale(host, path, before and f"{before}\n", f"{label}\n"))
+    return rows
+
+
+def summary(
+    done: Outcome, series: Series, *, label: Optional[str], public_key: Optional[str], failed: Optional[str] = None
+) -> str:
+    """The last message of a run, one statement a line; the first one says how the phase ended."""
+    lines = [_headline(done, failed)]
+    if label:
+        key = f", public key {public_key}" if public_key else ", not made yet"
+        lines.append(f"Generation: {label}{key}")
+    if done.asked is not None:
+        verb = "took it" if done.phase == "status" else "are confirmed to have it"
+        # Check mode cannot know what a host will have.
+        verb = "are ready for it" if done.check_mode else verb
+        lines.append(f"Hosts that {verb}: {len(done.confirmed)} of {done.asked}")
+    lines += [f"Blocked by {row}" for row in done.blocked[:_MOST_ROWS]]
+    if len(done.blocked) > _MOST_ROWS:
+        lines.append(f"Blocked by {len(done.blocked) - _MOST_ROWS} more")
+    if done.disabled:
+        lines.append(f"Disabled: {', '.join(done.disabled)}")
+    if done.deleted:
+        lines.append(f"Deleted: {', '.join(done.deleted)}")
+    if done.check_mode:
+        lines += [f"Would be {_state(after)}: {name}" for name, _before, after in done.lines]
+        lines += [f"Would get {row.after.strip()}: {row.host}, {row.path}" for row in done.hosts[:_MOST_ROWS]]
+    lines.append(f"Left to do: {'; '.join(_left(done, series, failed)) or 'nothing'}")
+    return "\n".join(lines)
+
+
+def _state(after: str) -> str:
+    return after or "deleted"
+
+
+def _headline(done: Outcome, failed: Optional[str]) -> str:
+    phase = {"issue": "Issue", "retire": "Retirement", "status": "Deployment"}[done.phase]
+    if done.phase == "status" and done.asked is None:
+        phase = "Status"
+    mode = ", check mode" if done.check_mode else ""
+    name = f"{phase} of the series {done.prefix}{mode}"
+    if failed:
+        return f"{name} failed: {failed}"
+    if done.blocked and done.phase == "retire":
+        return f"{name} is blocked, and nothing was disabled: {done.reason}"
+    return f"{name}: {done.reason}"
+
+
+def _left(done: Outcome, series: Series, failed: Optional[str]) -> List[str]:
+    left = list(done.left)
+    if failed or done.blocked:
+        left.insert(0, "fix what is named above, and run again" if not failed else "run again")
+    elif done.check_mode and (done.lines or done.hosts):
+        left.append("run it without check mode")
+    elif done.phase == "issue" and not done.check_mode:
+        left.append("bring it to the hosts (rotate_deploy), then rotate_retire")
+    elif done.phase == "status" and series.superseded:
+        left.append(f"retire {', '.join(g.label for g in series.superseded)} (rotate_retire)")
+    if any(row.owner for row in done.blocked):
+        left.append("name such a file in the host's variables, or set unmanaged_keys to remove or ignore")
+    return left

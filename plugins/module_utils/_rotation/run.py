@@ -1,0 +1,280 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One phase of a rotation: list the keys, plan, act. With a pair made by hand there is no account, and less to do."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
+    address,
+    package_names,
+    seconds,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Account, ByHand
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    Blocked,
+    Expected,
+    blocked_by_hosts,
+    not_deployed,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, foreseen, summary
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
+    Generation,
+    IssuePlan,
+    Series,
+    plan_issue,
+    plan_retire,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
+    MAGENTO_REPOSITORY,
+    describe,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+
+# Seconds between two questions while a new key takes effect.
+_ASK_AGAIN = 5.0
+
+
+class Pace(NamedTuple):
+    """Clock and sleep, so that tests need not wait."""
+
+    today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.timezone.utc).date()
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class Work(NamedTuple):
+    """One run of the module. ``done`` is what has been changed until now."""
+
+    account: Any  # Account or ByHand
+    settings: Mapping[str, Any]
+    check_mode: bool
+    pace: Pace
+    done: Outcome
+
+    @property
+    def series(self) -> Series:
+        """As it is by now."""
+        series: Series = self.account.series
+        return series
+
+
+def rotate(
+    client: Optional[Marketplace], params: Mapping[str, Any], *, check_mode: bool, pace: Optional[Pace] = None
+) -> Dict[str, Any]:
+    """Run ``params["phase"]``; ``client`` None for a pair made by hand. The result has the shape that the module
+    documents. Raises `KeyfleetError` with that shape as details.
+
+    Nothing is disabled or deleted unless the account's list of keys was read in full by this very call.
+    """
+    settings, phase = params["series"], params["phase"]
+    done = Outcome(phase=phase, prefix=settings["prefix"], check_mode=check_mode)
+    account = None
+    try:
+        account = Account(client, settings) if client else ByHand(settings)
+        work = Work(account, settings, check_mode, pace or Pace(), done)
+        {"issue": _issue, "retire": _retire, "status": _status}[phase](work, params)
+    except KeyfleetError as error:
+        details = {name: value for name, value in error.details.items() if name == "verdicts"}
+        raise KeyfleetError(
+            error.code, error.message, **{**_result(account, done, failed=error.message), **details}
+        ) from error
+    result = _result(account, done)
+    if done.blocked:
+        raise KeyfleetError("blocked", result["reason"], **result)
+    return result
+
+
+def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dict[str, Any]:
+    series = account.series if account else Series(done.prefix, ())
+    current = series.current
+    label = done.label or (current.label if current else None)
+    known = {g.label: g for g in series.generations}
+    public = known[label].public_key if label in known else None
+    return {
+        "changed": bool(done.changed),
+        "series": done.prefix,
+        "label": label,
+        "public_key": public,
+        "fingerprint": describe(account.private[label]) if account and label in account.private else None,
+        "uid": account.uid if account else None,
+        "due": done.due,
+        "reason": failed or done.reason,
+        "generations": [
+            {"label": g.label, "public_key": g.public_key, "enabled": g.enabled, "state": series.state(g)}
+            for g in series.generations
+        ],
+        "disabled": list(done.disabled),
+        "deleted": list(done.deleted),
+        "blocked": [row.as_result() for row in done.blocked],
+        "left": list(done.left),
+        "summary": summary(done, series, label=label, public_key=public, failed=failed),
+        "diff": done.diff(),
+    }
+
+
+def _plan(work: Work) -> IssuePlan:
+    settings = work.settings
+    if work.account.by_hand:
+        current = work.series.generations[-1]
+        return IssuePlan(current.label, current.public_key, False, False, False, f"{current.label} was made by hand")
+    return plan_issue(
+        work.series, today=work.pace.today(), max_age=settings["max_age"], rotate_now=settings["rotate_now"]
+    )
+
+
+def _issue(work: Work, _params: Mapping[str, Any]) -> None:
+    plan, done = _plan(work), work.done
+    done.due, done.reason, done.label = plan.due, plan.reason, plan.label
+    if plan.create or plan.enable:
+        done.lines.append((plan.label, "" if plan.create else "disabled", "enabled"))
+        done.changed = True
+        if work.check_mode:
+            return
+        # What was not done yet must not be told of as done.
+        done.changed = False
+        if plan.create:
+            work.account.create(plan.label)
+        else:
+            work.account.enable(plan.label, True)
+        done.changed = True
+    _verify(work, plan.label)
+
+
+def _verify(work: Work, label: str) -> None:
+    """Ask the repository until it accepts the pair: a change may take a while. Nothing is undone if it does not."""
+    timeout = work.settings["propagation_timeout"]
+    until = work.pace.clock() + timeout
+    while True:
+        verdict = _verdict(work, label)
+        if verdict.status == "valid":
+            return
+        left = until - work.pace.clock()
+        if left <= 0:
+            raise KeyfleetError(
+                "unverified",
+                f"The repository did not accept {label} within {timeout:g} s. All keys stay as they are, and the next "
+                f"run goes on with this one. {verdict.message}",
+                verdicts=[verdict.as_result()],
+            )
+        work.pace.sleep(min(_ASK_AGAIN, left))
+
+
+def _verdict(work: Work, label: str) -> Verdict:
+    settings = work.settings
+    public = next(g.public_key for g in work.series.generations if g.label == label)
+    return check(
+        repository=MAGENTO_REPOSITORY,
+        url=address(settings["url"]),
+        public_key=public,
+        private_key=work.account.private[label],
+        packages=package_names(settings["packages"]),
+        connection=Connection(
+            validate_certs=settings["validate_certs"],
+            ca_path=settings["ca_path"],
+            timeout=seconds(settings["timeout"]),
+        ),
+    )
+
+
+def _status(work: Work, params: Mapping[str, Any]) -> None:
+    plan, done = _plan(work), work.done
+    done.due, done.reason = plan.due, plan.reason
+    current = work.series.current
+    if current is None or not current.enabled:
+        raise KeyfleetError(
+            "no_generation", f"no generation of {work.series.prefix} is enabled; run rotate_issue first"
+        )
+    if params["hosts"] is not None:
+        reports = params["hosts"]
+        expected = Expected.of(work.settings, list(reports))
+        done.blocked = not_deployed(expected, reports)
+        named, asked = {row.host for row in done.blocked}, [host for host in reports if host not in expected.excluded]
+        done.confirmed, done.asked = [host for host in asked if host not in named], len(asked)
+        if done.blocked:
+            done.reason = f"not every host took {current.label}"
+
+
+def _retire(work: Work, params: Mapping[str, Any]) -> None:
+    settings, done, series = work.settings, work.done, work.series
+    reports: Mapping[str, Any] = params["hosts"] or {}
+    expected = Expected.of(settings, list(reports))
+    issue = _plan(work)
+    if work.check_mode and (issue.create or issue.enable):
+        done.due, done.label = issue.due, issue.label
+        done.hosts = foreseen(reports, series, label=issue.label)
+    current = series.current
+    if current is None:
+        if done.due:
+            done.reason = issue.reason
+            return
+        raise KeyfleetError("no_generation", f"{series.prefix} has no generation; run rotate_issue first")
+    today = work.pace.today()
+    plan = plan_retire(series, today=today, overlap=settings["overlap"], delete_after=settings["delete_after"])
+    ignore = settings["unmanaged_keys"] == "ignore"
+    done.blocked = blocked_by_hosts(series, expected, reports, ignore=ignore, check_mode=work.check_mode)
+    named = {row.host for row in done.blocked}
+    done.confirmed, done.asked = [h for h in expected.hosts if h not in named], len(expected.hosts)
+    if plan.disable and not done.due:
+        done.blocked += _holders(settings, params["holders"] or {}, check_mode=work.check_mode)
+    done.reason = issue.reason
+    if done.blocked:
+        done.reason = f"not every expected holder of a key is confirmed to have {current.label}"
+        done.left += [f"disable {g.label}" for g in plan.disable]
+        return
+    done.left += [f"disable {g.label} when the overlap of {settings['overlap']} days is over" for g in plan.wait]
+    if work.account.by_hand:
+        done.left += [f"disable {g.label} on the account page, and name it in disabled_by_hand" for g in plan.disable]
+        return
+    if work.check_mode:
+        # What comes after a generation that is not made yet cannot be known.
+        again = done.due or done.hosts
+        done.lines += [] if again else [(g.label, "enabled", "disabled") for g in plan.disable]
+        done.lines += [] if again else [(g.label, "disabled", "") for g in plan.delete]
+        done.changed = bool(done.lines or done.hosts)
+        return
+    _act(work, plan.disable, plan.delete)
+
+
+def _holders(settings: Mapping[str, Any], holders: Mapping[str, Any], *, check_mode: bool) -> List[Blocked]:
+    named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
+    if not named and not settings["external_holders_acknowledged"]:
+        return [
+            Blocked(
+                "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
+                "external_holders, or set external_holders_acknowledged"
+            )
+        ]
+    if check_mode:
+        return []
+    return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
+
+
+def _act(work: Work, disable: Sequence[Generation], delete: Sequence[Generation]) -> None:
+    done, account, current = work.done, work.account, work.series.current
+    if disable and current:
+        # Whatever the hosts saw: while the one key that is to be left does not open the repository, none may go.
+        verdict = _verdict(work, current.label) if current.enabled else None
+        if verdict is None or verdict.status != "valid":
+            message = verdict.message if verdict else "It is disabled."
+            raise KeyfleetError(
+                "unverified",
+                f"Nothing was disabled: the repository does not accept {current.label} now. {message}",
+                verdicts=[verdict.as_result()] if verdict else [],
+            )
+    steps: List[Tuple[Generation, List[str], Callable[[str], None], Tuple[str, str]]] = [
+        *((g, done.disabled, lambda label: account.enable(label, False), ("enabled", "disabled")) for g in disable),
+        *((g, done.deleted, account.delete, ("disabled", "")) for g in delete),
+    ]
+    for generation, kept, act, states in steps:
+        act(generation.label)
+        kept.append(generation.label)
+        done.lines.append((generation.label, *states))
+        done.changed = True

@@ -1,0 +1,200 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A series of keys: its generations, and what is to be made, enabled, disabled and deleted. Pure.
+
+The account keeps no dates, so a label is the only record of a key's age: ``<prefix>-<YYYYMMDD>`` in UTC, with ``-<n>``
+(2 and up) for a further one of the same day. Every plan is derived from the list of keys, the clock and the settings,
+so that a run that was killed is continued by the next one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+
+PREFIX_LIMIT = 20
+# A label with a third digit would be longer than 32 characters.
+_MOST_A_DAY = 99
+_PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]*[A-Za-z0-9])?\Z")
+_LABEL = re.compile(r"(.+)-([0-9]{8})(?:-([2-9]|[1-9][0-9]{1,2}))?\Z", re.DOTALL)
+
+
+class Generation(NamedTuple):
+    """One key of a series. ``date`` is None for a label that tells none: an adopted key, or one made by hand."""
+
+    label: str
+    public_key: str
+    enabled: bool
+    date: Optional[datetime.date] = None
+
+
+class Series(NamedTuple):
+    """The generations of a prefix, oldest first. ``rejected`` are labels that must not be used any more."""
+
+    prefix: str
+    generations: Tuple[Generation, ...]
+    rejected: FrozenSet[str] = frozenset()
+
+    @property
+    def current(self) -> Optional[Generation]:
+        """The newest enabled generation that is not rejected; where none is enabled, the newest disabled one."""
+        usable = [generation for generation in self.generations if generation.label not in self.rejected]
+        enabled = [generation for generation in usable if generation.enabled]
+        return (enabled or usable or [None])[-1]  # type: ignore[list-item]
+
+    @property
+    def superseded(self) -> Tuple[Generation, ...]:
+        """Enabled and not current, rejected ones included."""
+        current = self.current
+        return tuple(g for g in self.generations if g.enabled and g != current)
+
+    @property
+    def newest(self) -> Optional[datetime.date]:
+        """The date of the newest label, rejected or not."""
+        return max((g.date for g in self.generations if g.date), default=None)
+
+    def state(self, generation: Generation) -> str:
+        """``current``, ``rejected``, ``superseded`` or ``retired``."""
+        if generation.label in self.rejected:
+            return "rejected"
+        if generation == self.current:
+            return "current"
+        return "superseded" if generation.enabled else "retired"
+
+
+def check_prefix(prefix: str) -> None:
+    """Raises `KeyfleetError` ``bad_options`` for a prefix that cannot lead a series' labels."""
+    if len(prefix) > PREFIX_LIMIT or not _PREFIX.match(prefix):
+        raise bad_options(
+            f"prefix {prefix!r} must have 1 to {PREFIX_LIMIT} letters, digits, dots, blanks, hyphens or underscores, "
+            "with a letter or digit first and last"
+        )
+
+
+def _dated(label: str) -> Optional[Tuple[str, datetime.date, int]]:
+    """Prefix, date and number of a label that has the form of a generation's, of whatever series."""
+    match = _LABEL.match(label)
+    if not match or len(match.group(1)) > PREFIX_LIMIT or not _PREFIX.match(match.group(1)):
+        return None
+    try:
+        date = datetime.datetime.strptime(match.group(2), "%Y%m%d").date()
+    except ValueError:
+        return None
+    return match.group(1), date, int(match.group(3) or 1)
+
+
+def date_of(prefix: str, label: str) -> Optional[datetime.date]:
+    """The date in a label of the series ``prefix``, or None."""
+    parts = _dated(label)
+    return parts[1] if parts and parts[0] == prefix else None
+
+
+def series_of(
+    prefix: str, keys: Iterable[Generation], *, adopt: Sequence[str] = (), rejected: Sequence[str] = ()
+) -> Series:
+    """The series among the account's ``keys``, which must be of one owner (uid). Other labels are left alone.
+
+    Raises `KeyfleetError` ``bad_options`` for a prefix or label that cannot be meant.
+    """
+    check_prefix(prefix)
+    for label in rejected:
+        if date_of(prefix, label) is None:
+            raise bad_options(f"rejected: {label!r} is no label of the series {prefix} ({prefix}-YYYYMMDD)")
+    by_label = {key.label: key for key in keys}
+    for label in adopt:
+        if _dated(label):
+            raise bad_options(f"adopt: {label!r} is the label of a series' generation, which cannot be adopted")
+        if label not in by_label:
+            raise bad_options(f"adopt: the account has no key {label!r}")
+    found = []
+    for label, key in by_label.items():
+        parts = _dated(label)
+        if parts and parts[0] == prefix:
+            found.append((parts[1:], key._replace(date=parts[1])))
+    adopted = [by_label[label] for label in dict.fromkeys(adopt)]
+    return Series(prefix, (*adopted, *(key for _age, key in sorted(found))), frozenset(rejected))
+
+
+def next_label(series: Series, today: datetime.date) -> str:
+    """The label of a new generation: younger than every other, also where a clock has gone backwards."""
+    labels = [*(g.label for g in series.generations), *series.rejected]
+    ages = [parts[1:] for parts in map(_dated, labels) if parts and parts[0] == series.prefix]
+    date, number = max(ages, default=(today, 0))
+    date, number = (date, number + 1) if date >= today else (today, 1)
+    if number > _MOST_A_DAY:
+        date, number = date + datetime.timedelta(days=1), 1
+    return f"{series.prefix}-{date:%Y%m%d}" + (f"-{number}" if number > 1 else "")
+
+
+class IssuePlan(NamedTuple):
+    """Go on with the key ``label``, which is to be created or enabled first if ``create`` or ``enable``."""
+
+    label: str
+    public_key: Optional[str]
+    due: bool
+    create: bool
+    enable: bool
+    reason: str
+
+
+def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool = False) -> IssuePlan:
+    """Whether a new generation is due (``max_age`` in days), or which one to go on with.
+
+    Raises `KeyfleetError` ``all_rejected``.
+    """
+    due = _due(series, today=today, max_age=max_age, rotate_now=rotate_now)
+    if due:
+        return IssuePlan(next_label(series, today), None, due=True, create=True, enable=False, reason=due)
+    current = series.current
+    if current is None:
+        raise KeyfleetError(
+            "all_rejected",
+            f"every generation of {series.prefix} is rejected; set rotate_now to make a new one",
+        )
+    reason = f"{current.label} is the newest generation that is not rejected, and none is due"
+    return IssuePlan(current.label, current.public_key, False, False, not current.enabled, reason)
+
+
+def _due(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool) -> Optional[str]:
+    newest = series.newest
+    if newest is None:
+        return "there is no generation yet"
+    age = (today - newest).days
+    if age > max_age:
+        return f"the newest generation is {age} days old and may be {max_age}"
+    if rotate_now and all(generation.label in series.rejected for generation in series.superseded):
+        return "rotate_now asks for it"
+    return None
+
+
+class RetirePlan(NamedTuple):
+    """What may be disabled once all is confirmed, what stays enabled for the overlap, what may be deleted."""
+
+    disable: Tuple[Generation, ...]
+    wait: Tuple[Generation, ...]
+    delete: Tuple[Generation, ...]
+
+
+def plan_retire(series: Series, *, today: datetime.date, overlap: int, delete_after: int) -> RetirePlan:
+    """``overlap`` and ``delete_after`` in days. A rejected key waits for no overlap, and nothing enabled is deleted."""
+    newest = series.newest
+    early = bool(overlap) and newest is not None and (today - newest).days <= overlap
+    disable = tuple(g for g in series.superseded if not early or g.label in series.rejected)
+    wait = tuple(g for g in series.superseded if g not in disable)
+    return RetirePlan(disable, wait, () if disable else _old(series, today=today, delete_after=delete_after))
+
+
+def _old(series: Series, *, today: datetime.date, delete_after: int) -> Tuple[Generation, ...]:
+    """Dated retired generations whose successor is older than ``delete_after`` days, less the one to fall back on."""
+    kept = [g for g in series.generations if series.state(g) == "retired"][-1:]
+    old: List[Generation] = []
+    for generation, successor in zip(series.generations, series.generations[1:]):
+        gone = successor.date is not None and (today - successor.date).days > delete_after
+        if gone and generation.date and not generation.enabled and generation not in (*kept, series.current):
+            old.append(generation)
+    return tuple(old)

@@ -1,0 +1,154 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that are killed at one event after the other, and what the next runs make of what they leave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from _chaos_fleet import NAMED, Fleet, Orders, label
+from _chaos_play import Ended, Kill
+from _chaos_promises import Watch, as_composer, demand
+from _chaos_workers import Counts
+
+OLD, NEW = 40, 5
+"""Days since the generations were made in kinds in which none is due."""
+Begun = tuple[Orders, Watch]
+
+
+def _due(fleet: Fleet) -> Begun:
+    fleet.begin({label(150): False, label(100): True}, label(100))
+    return Orders(), Watch(fleet)
+
+
+def _holder(fleet: Fleet) -> Begun:
+    fleet.begin({label(100): True}, label(100), external_holders_acknowledged=False)
+    fleet.settings["external_holders"] = [fleet.holder]
+    return Orders(), Watch(fleet)
+
+
+def _rejected(fleet: Fleet) -> Begun:
+    fleet.begin({label(OLD): False, label(NEW): True}, label(NEW), rejected=[label(NEW)])
+    return Orders(), Watch(fleet)
+
+
+def _revoke(fleet: Fleet, *, leak: bool = False) -> Begun:
+    fleet.begin({label(OLD): True, label(NEW): True}, label(OLD), stray=label(OLD))
+    revoked = label(OLD)
+    extra = {"magento_revoke_key": revoked, "magento_revoke_replacement": "current", "magento_revoke_leak": leak}
+    watch = Watch(fleet)
+    watch.revoke(revoked, leak=leak)
+    return Orders("revoke", extra=extra), watch
+
+
+def _leak(fleet: Fleet) -> Begun:
+    return _revoke(fleet, leak=True)
+
+
+def _by_hand(fleet: Fleet) -> Begun:
+    fleet.begin({label(OLD): True, label(NEW): True}, label(OLD))
+    previous = {name: value for name, value in fleet.by_hand(label(OLD)).items() if name != "private_key"}
+    fleet.settings |= {"pair": fleet.by_hand(label(NEW)), "previous": [previous]}
+    return Orders(), Watch(fleet)
+
+
+KINDS: dict[str, Callable[[Fleet], Begun]] = {
+    "rotate": _due,
+    "rotate with a holder": _holder,
+    "rejected": _rejected,
+    "revoke": _revoke,
+    "leak": _leak,
+    "by hand": _by_hand,
+}
+
+
+def settle(fleet: Fleet, orders: Orders, watch: Watch, counts: Counts) -> list[Ended]:
+    """I5: runs without faults come to an end, after an overlap if there is one, and one more changes nothing."""
+    waited = not fleet.settings.get("overlap")
+    runs: list[Ended] = []
+    for _turn in range(6):
+        before, exactly = fleet.digest(), fleet.disk()
+        ended = fleet.run(orders)
+        counts["undisturbed runs"] += 1
+        watch.after(orders, ended)
+        demand(ended.status == 0, "I5", f"an undisturbed run ends with {ended.status}: {ended.summary()}")
+        runs.append(ended)
+        if "on the account page" in ended.summary() and _disable_by_hand(fleet, watch):
+            continue
+        if not waited:
+            waited = True
+            fleet.pass_days(fleet.settings["overlap"] + 1)
+            watch.look()
+        elif fleet.digest() == before:
+            demand(fleet.disk() == exactly, "I5", "a further run wrote what was there")
+            demand("nothing" in ended.summary().splitlines()[-1], "I5", f"something is left: {ended.summary()}")
+            return runs
+    demand(False, "I5", f"it comes to no end: {[run.summary() for run in runs]}")
+    return runs
+
+
+def _disable_by_hand(fleet: Fleet, watch: Watch) -> bool:
+    """What an operator does who is told to disable the previous keys on the page."""
+    labels = [key["label"] for key in fleet.settings["previous"]]
+    if fleet.settings.get("disabled_by_hand") == labels:
+        return False
+    for name in labels:
+        fleet.simulator.disable_key(fleet.simulator.key("shop", name, "")[0])
+    fleet.settings["disabled_by_hand"] = labels
+    watch.look()
+    return True
+
+
+def rests(fleet: Fleet, *, stray: bool = True) -> None:
+    """I5: what is left in the end. ``stray``: older keys in files that no variable names are gone, too."""
+    series = fleet.series()
+    enabled = [name for name, on in series.items() if on]
+    demand(len(enabled) == 1 and enabled[0] not in fleet.settings.get("rejected", []), "I5", f"it leaves {series}")
+    public = fleet.simulator.key("shop", enabled[0], "")[0]
+    held = {pair[0] for pair in fleet.pairs(NAMED).values()}
+    demand(held == {public}, "I5", f"a host has not gone over to {enabled[0]}")
+    known = {key["public"] for key in fleet.account()} - {public}
+    older = [where for where, pair in fleet.pairs().items() if pair[0] in known]
+    demand(not (stray and older), "I5", f"an older key is left in {older}")
+    if fleet.settings.get("external_holders"):
+        demand(json.loads(fleet.vault.read_text())["public"] == public, "I5", "the holder has not gone over")
+
+
+def kill_at(fleet: Fleet, kind: str, kill: Kill, seen: dict[str, str], counts: Counts) -> Ended:
+    """A run that is killed, and what becomes of what it leaves: nothing else is kept anywhere, so that two runs which
+    leave the same are followed by the same. ``seen`` has what was left until now."""
+    orders, watch = KINDS[kind](fleet)
+    ended = fleet.run(replace(orders, kill=kill))
+    counts[f"{kind}: runs that were killed"] += ended.status is None
+    watch.after(replace(orders, kill=kill), ended)
+    left = fleet.digest()
+    if left not in seen:
+        seen[left] = ended.summary()
+        counts[f"{kind}: states that they left"] += 1
+        settle(fleet, orders, watch, counts)
+        rests(fleet)
+        counts["files that the real Composer was asked about"] += as_composer(fleet)
+    counts.update({f"invariants: {name}": number for name, number in watch.counts.items()})
+    return ended
+
+
+def every_event(fleet: Fleet, kind: str, numbers: Iterator[int], counts: Counts) -> dict[str, Any]:
+    """Kill at each of these events until a run comes to its end without having met its own."""
+    seen: dict[str, str] = {}
+    killed: list[int] = []
+    for number in numbers:
+        # In turn, what is under way on hosts ends with the controller, or goes on.
+        ended = kill_at(fleet, kind, Kill(number, workers=number // 2 % 2 == 0), seen, counts)
+        if ended.status is not None:
+            demand(ended.status == 0, "I5", f"an undisturbed run ends with {ended.status}: {ended.summary()}")
+            return {"killed": killed, "events": len(ended.events), "names": [_name(event) for event in ended.events]}
+        killed.append(len(ended.events))
+    return {"killed": killed, "events": 0, "names": []}
+
+
+def _name(event: dict[str, Any]) -> str:
+    return f"{event['host']}: {event['task'].rpartition(' : ')[2]}: {event['moment']}"

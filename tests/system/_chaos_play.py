@@ -1,0 +1,142 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of the real ansible-playbook in a process group of its own, which may be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LIMIT = 900
+"""Seconds after which a run is taken to hang."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When to kill: at an event of callbacks/kill.py, or so many seconds after the start.
+
+    Since ansible-core 2.19, its workers are in sessions of their own, and what they do on hosts goes on after the kill.
+    ``workers``: they are killed, too, as when the machine stops; otherwise they are waited for.
+    """
+
+    event: int = 0
+    seconds: float | None = None
+    workers: bool = True
+
+
+@dataclass(frozen=True)
+class Ended:
+    """``status`` is None for a run that was killed. ``events`` as callbacks/kill.py writes them."""
+
+    status: int | None
+    output: str = field(repr=False)
+    record: list[dict[str, Any]] = field(repr=False)
+    events: list[dict[str, Any]] = field(repr=False)
+    seconds: float = 0.0
+
+    def told(self) -> str:
+        """Everything that Ansible and its callbacks have told."""
+        return self.output + json.dumps(self.record)
+
+    def summary(self) -> str:
+        """The last message, or the last event of a run that was killed."""
+        if self.status is None:
+            last = self.events[-1] if self.events else {}
+            return f"killed after {' '.join(str(value) for value in last.values())}"
+        found = [r["result"].get("msg") for r in self.record if r["task"].rpartition(" : ")[2] == "Summary"]
+        text = "\n".join(found[-1]) if found and isinstance(found[-1], list) else str(found[-1] if found else "")
+        failed = [str(r["result"].get("msg")) for r in self.record if r["outcome"] == "failed"]
+        return text or "".join(failed[-1:]) or self.output[-600:]
+
+
+def play(
+    directory: Path,
+    words: Sequence[str],
+    *,
+    collections: Path,
+    environ: Mapping[str, str],
+    kill: Kill | None = None,
+) -> Ended:
+    """``directory`` keeps what Ansible writes on the controller; ``collections`` is the path with the collection."""
+    files = {name: directory / name for name in ("record", "events", "output")}
+    for file in files.values():
+        file.write_bytes(b"")
+    environment = {
+        **{n: v for n, v in os.environ.items() if not n.startswith("ANSIBLE_") and n != "PYTHONPATH"},
+        "ANSIBLE_CALLBACKS_ENABLED": "record,kill",
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callbacks")),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_HOME": str(directory / "ansible-home"),
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_SSH_RETRIES": "0",
+        "RECORD": str(files["record"]),
+        "KILL_EVENTS": str(files["events"]),
+        "KILL_AT": str(kill.event if kill else 0),
+        "no_proxy": "*",
+        **environ,
+    }
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), *words]
+    began = time.monotonic()
+    with files["output"].open("wb") as output:
+        process = subprocess.Popen(
+            command, env=environment, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    mark = f"KILL_EVENTS={files['events']}".encode()
+    try:
+        status = process.wait(kill.seconds if kill and kill.seconds is not None else LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        status = process.wait()
+        if kill is None or kill.seconds is None:
+            raise AssertionError(f"a run hangs: {files['output'].read_text()}") from None
+    finally:
+        _still(mark, end=kill is None or kill.workers)
+    if status < 0 and not kill:
+        raise AssertionError(f"a run that nobody killed has ended with {status}")
+    return Ended(
+        None if status < 0 else status,
+        files["output"].read_text(errors="replace"),
+        _lines(files["record"]),
+        _lines(files["events"]),
+        time.monotonic() - began,
+    )
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    # A kill from outside may leave half a line.
+    found = []
+    for line in file.read_text(errors="replace").splitlines(keepends=True):
+        if line.endswith("\n"):
+            found.append(json.loads(line))
+    return found
+
+
+def _still(mark: bytes, *, end: bool) -> None:
+    """Until none of the processes of a run is left; they are known by a variable that nothing else has."""
+    deadline = time.monotonic() + LIMIT
+    while found := [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has(pid, mark)]:
+        for pid in found if end else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert time.monotonic() < deadline, f"processes {found} of a run do not end"
+        time.sleep(0.02)
+
+
+def _has(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes that share the work of chaos, each with a simulator and a fleet of its own; and the seed of all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from _chaos_fleet import Fleet
+
+from place import ROOT
+from simulator.client import Simulator
+
+WORKERS = 2
+SMALL_DISK = "web2"
+"""The host whose disk can be filled."""
+_NEW_NAMESPACE, _PRIVATE = 0x00020000, 0x00044000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def seed() -> int:
+    """KEYFLEET_CHAOS_SEED, or one for each commit; the same everywhere outside of git."""
+    if told := os.environ.get("KEYFLEET_CHAOS_SEED"):
+        return int(told)
+    command = ["git", "-c", "safe.directory=*", "rev-parse", "HEAD"]
+    try:
+        head = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return 1
+    return int(head[:8], 16) % 10**6
+
+
+def _alone() -> None:
+    """Mounts of this process are seen by nobody else and end with it, as it ends with its parent."""
+    _libc.prctl(1, signal.SIGKILL)
+    if _libc.unshare(_NEW_NAMESPACE):
+        raise OSError(ctypes.get_errno(), "unshare")
+    _mount("none", "/", "", _PRIVATE)
+
+
+def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    if _libc.mount(source.encode(), target.encode(), kind.encode(), flags, data.encode()):
+        raise OSError(ctypes.get_errno(), f"mount {source} on {target}")
+
+
+def copied(directory: Path) -> Path:
+    """A collections path with a copy of the collection, which nobody edits while it is used."""
+    collection = directory / "ansible_collections" / "keyfleet" / "magento"
+    for part in ("plugins", "roles", "playbooks", "meta"):
+        shutil.copytree(ROOT / part, collection / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "galaxy.yml", collection)
+    return directory
+
+
+@contextlib.contextmanager
+def fleet_in(directory: Path, collections: Path | None = None) -> Iterator[Fleet]:
+    """A fleet below ``directory``, one of whose hosts has a small disk, and a collection of its own."""
+    disk = directory / "fleet" / SMALL_DISK
+    disk.mkdir(parents=True, exist_ok=True)
+    if not disk.is_mount():
+        _mount("keyfleet-chaos", str(disk), "tmpfs", 0, "size=256k,mode=0755")
+    with Simulator() as simulator:
+        yield Fleet(simulator, directory / "fleet", collections or copied(directory / "collections"))
+
+
+Counts = Counter[str]
+Work = Callable[[int, Path, Counts], Any]
+"""Given the number of the worker, its directory, and what it has counted so far."""
+
+
+def share(work: Work, directory: Path) -> tuple[list[Any], Counts]:
+    """``work`` in `WORKERS` processes at a time: what each returned, and what all have counted."""
+    children = [_start(work, place, directory / str(place)) for place in range(WORKERS)]
+    results: list[dict[str, Any]] = []
+    for pid, reading in children:
+        with os.fdopen(reading, "rb") as pipe:
+            results.append(json.loads(pipe.read() or b'{"error": "a worker ended without a word"}'))
+        os.waitpid(pid, 0)
+    errors = [result["error"] for result in results if "error" in result]
+    assert not errors, f"KEYFLEET_CHAOS_SEED={seed()}\n" + "\n".join(errors)
+    return [r["result"] for r in results], sum((Counter(r["counts"]) for r in results), Counter())
+
+
+def _start(work: Work, place: int, directory: Path) -> tuple[int, int]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return pid, reading
+    os.close(reading)
+    counts: Counts = Counter()
+    try:
+        directory.mkdir(exist_ok=True)
+        _alone()
+        answer = {"result": work(place, directory, counts), "counts": counts}
+    except BaseException:
+        answer = {"error": traceback.format_exc()}
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(json.dumps(answer).encode())
+    os._exit(0)

@@ -1,0 +1,177 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holders outside of a fleet: the files of docs/holders with stand-ins for their services, and one that records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _control import Run
+from _rotation_lab import Fleet
+from stand_ins.gitlab import GitLab
+from stand_ins.kv2 import KV2
+from stand_ins.serving import Service, serving
+
+from place import ROOT
+
+EXAMPLES = ROOT / "docs" / "holders"
+TOKEN = "made-up-token-of-somebody"
+# Beside its name and phase it notes which key the first host has at that moment.
+RECORDER = r"""
+- name: Record the call
+  ansible.builtin.shell:
+    cmd: |
+      set -u
+      key=$(sed -n 's/.*"username": "\([^"]*\)".*/\1/p' "$FIRST")
+      printf '%s\n' "$NAME|$PHASE|$LABEL|$key" >> calls
+      test ! -e "refuse-$PHASE-$NAME"
+      case $? in 0) ;; *) exit 1;; esac
+      case "$PHASE" in
+        confirm) test "$(cat "has-$NAME")" = "$PAIR";;
+        publish) printf '%s' "$PAIR" > "has-$NAME";;
+      esac
+    chdir: "{{ recorder_directory }}"
+  environment:
+    FIRST: "{{ recorder_first }}"
+    NAME: "{{ holder_name }}"
+    PHASE: "{{ holder_phase }}"
+    LABEL: "{{ holder_label }}"
+    PAIR: "{{ holder_public_key }}:{{ holder_private_key }}"
+"""
+
+
+@dataclass
+class Recorder:
+    """Holders that keep what they are given in files of ``directory``."""
+
+    fleet: Fleet
+    directory: Path
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir()
+        self.tasks = self.write("recorder.yml", RECORDER)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def holder(self, name: str, **how: Any) -> dict[str, Any]:
+        """As it stands in the settings; without ``how`` by the recorder's tasks."""
+        return {"name": name, **(how or {"tasks": str(self.tasks)})}
+
+    def run(self, playbook: str, *words: str, holders: list[dict[str, Any]], **more: Any) -> Run:
+        """A playbook, with these holders and nobody acknowledged."""
+        settings = {"external_holders": holders, "external_holders_acknowledged": False, **more.pop("settings", {})}
+        variables = {"recorder_directory": str(self.directory), "recorder_first": str(self.fleet.file("web1"))}
+        return self.fleet.run(playbook, *words, settings=settings, **{**variables, **more})
+
+    def calls(self) -> list[tuple[str, ...]]:
+        """Name, phase, label and the label of the first host's key, of all calls since the last question."""
+        path, labels = self.directory / "calls", self.fleet.labels()
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        rows = [line.split("|") for line in lines]
+        return [(name, phase, label, labels[key]) for name, phase, label, key in rows]
+
+    def phases(self) -> list[tuple[str, str]]:
+        """Name and phase alone."""
+        return [(name, phase) for name, phase, _label, _first in self.calls()]
+
+    def refuse(self, phase: str, name: str) -> Path:
+        """From now on the phase fails."""
+        return self.write(f"refuse-{phase}-{name}", "")
+
+    def has(self, name: str) -> str | None:
+        """The label of the pair that a holder has."""
+        path = self.directory / f"has-{name}"
+        pairs = {f"{key['public']}:{key['private']}": key["label"] for key in self.fleet.at_account()}
+        return str(pairs[path.read_text()]) if path.exists() else None
+
+
+@dataclass
+class Stand:
+    """A service, and the variables that its example wants."""
+
+    service: Any  # GitLab or KV2
+    variables: dict[str, Any]
+    tasks: str
+
+
+def example(name: str) -> list[dict[str, Any]]:
+    """The setting for one of the files of docs/holders."""
+    return [{"name": "somebody", "tasks": str(EXAMPLES / name)}]
+
+
+def pair_of(fleet: Fleet, label: str) -> tuple[str, str]:
+    """The halves of a key of the account."""
+    (key,) = [key for key in fleet.at_account() if key["label"] == label]
+    return key["public"], key["private"]
+
+
+def entry_of(value: str) -> tuple[str, str]:
+    """The pair in a value of COMPOSER_AUTH."""
+    entry = json.loads(value)["http-basic"]["repo.magento.com"]
+    return entry["username"], entry["password"]
+
+
+def of(fleet: Fleet, *names: str) -> None:
+    """Fewer hosts, which is quicker: what a holder is asked does not depend on them."""
+    fleet.names = names
+    fleet.settings["expected_hosts"] = list(names)
+
+
+@pytest.fixture
+def recorder(fleet: Fleet, tmp_path: Path) -> Recorder:
+    """Holders that note their calls, and one host."""
+    of(fleet, "web1")
+    return Recorder(fleet, tmp_path / "recorder")
+
+
+def _stand(service: Service, directory: Path, tasks: str, prefix: str, **variables: Any) -> Iterator[Stand]:
+    directory.mkdir()
+    (directory / "token").write_text(f"{service.token}\n")
+    with serving(service, directory) as address:
+        common = {"host": address, "ca_path": str(directory / "ca.pem")}
+        # With the line break at the end of the file.
+        token = f"{{{{ lookup('ansible.builtin.file', '{directory}/token', rstrip=false) }}}}"
+        given = {**common, "token": token, **variables}
+        yield Stand(service, {f"{prefix}_{name}": value for name, value in given.items()}, tasks)
+
+
+@pytest.fixture
+def kv2(tmp_path: Path) -> Iterator[Stand]:
+    """HashiCorp Vault."""
+    yield from _stand(
+        KV2(TOKEN), tmp_path / "kv2", "hashicorp-vault.yml", "hashicorp_vault", mount="secret", path="magento/web"
+    )
+
+
+@pytest.fixture
+def gitlab(tmp_path: Path) -> Iterator[Stand]:
+    """GitLab."""
+    yield from _stand(GitLab(TOKEN), tmp_path / "gitlab", "gitlab.yml", "gitlab", project="shops/web")
+
+
+__all__ = [
+    "EXAMPLES",
+    "TOKEN",
+    "GitLab",
+    "KV2",
+    "Recorder",
+    "Stand",
+    "entry_of",
+    "example",
+    "gitlab",
+    "kv2",
+    "of",
+    "pair_of",
+    "recorder",
+]

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet with a hostile inventory entry for localhost, external holders, and a record of what modules are given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from _control import Control, Run
+from _rotation_lab import OLD, Fleet
+
+UID = "000FAKE0SHOP000@AdobeOrg"
+PACKAGE = "magento/product-community-edition"
+LOCALHOST = {
+    "ansible_connection": "ssh",
+    "ansible_host": "127.0.0.1",
+    "ansible_port": 1,
+    "ansible_become": True,
+    "ansible_become_user": "nobody-at-all",
+    "ansible_python_interpreter": "/nowhere/python",
+}
+"""What an inventory may say of localhost. Plays of the controller must not care."""
+
+
+@dataclass
+class Recorded(Control):
+    """``given`` is what the tasks of the last run gave their modules, secrets included."""
+
+    localhost: dict[str, Any] = field(default_factory=lambda: dict(LOCALHOST))
+    given: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What a cache of facts has of hosts."""
+
+    def inventory(self) -> Path:
+        path = super().inventory()
+        whole = yaml.safe_load(path.read_text())
+        whole["all"]["hosts"] = {"localhost": self.localhost, "spare": {"ansible_connection": "local"}}
+        return self.write(path.name, whole)
+
+    def run(self, program: str, *words: str, **environ: str) -> Run:
+        file = self.directory / "arguments"
+        file.unlink(missing_ok=True)
+        if self.facts:
+            environ |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self._cache())}
+        run = super().run(
+            program,
+            *words,
+            ANSIBLE_CALLBACKS_ENABLED="record,arguments",
+            ANSIBLE_ROLES_PATH=str(self.directory / "roles"),
+            ARGUMENTS=str(file),
+            **environ,
+        )
+        self.given = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return run
+
+    def _cache(self) -> Path:
+        directory = self.directory / "facts"
+        directory.mkdir(exist_ok=True)
+        for host, facts in self.facts.items():
+            # As ansible-core 2.19 and newer write it.
+            (directory / f"s1_{host}").write_text(json.dumps({"__payload__": json.dumps(facts)}))
+        return directory
+
+    def arguments(self, task: str, host: str = "localhost") -> list[dict[str, Any]]:
+        """What a task gave its module, each time that it ran."""
+        found = [line["args"] for line in self.given if (line["host"], line["task"]) == (host, task)]
+        return [{name: value for name, value in args.items() if name[0] != "_"} for args in found]
+
+    def keywords(self, task: str, name: str, host: str = "localhost") -> list[Any]:
+        """With which check_mode, diff or no_log a task ran."""
+        found = [line["args"] for line in self.given if (line["host"], line["task"]) == (host, task)]
+        return [args[f"_ansible_{name}"] for args in found]
+
+    def holders(self, directory: Path) -> list[dict[str, str]]:
+        """Two external holders, a role and a task file, that keep what they get in ``directory``."""
+        directory.mkdir()
+        names = ("name", "label", "public_key", "private_key")
+        got = "{{ {" + ", ".join(f"'{name}': holder_{name}" for name in names) + "} | to_json }}"
+        path = f"{directory}/{{{{ holder_name }}}}.json"
+        tasks = [
+            {"name": "Show everything", "ansible.builtin.debug": {"msg": "{{ holder_phase }} " + got}},
+            {
+                "name": "Take the pair",
+                "ansible.builtin.copy": {"dest": path, "content": got, "mode": "0600"},
+                "when": "holder_phase == 'publish'",
+            },
+            {
+                "name": "Have the pair",
+                "ansible.builtin.command": {"argv": ["grep", "-q", "{{ holder_public_key }}", path]},
+                "when": "holder_phase == 'confirm'",
+                "changed_when": False,
+            },
+        ]
+        role = self.directory / "roles" / "holder" / "tasks"
+        role.mkdir(parents=True)
+        (role / "keep.yml").write_text(yaml.safe_dump(tasks))
+        # What a holder without tasks_from would run.
+        (role / "main.yml").write_text(yaml.safe_dump([{"ansible.builtin.fail": {"msg": "main"}}]))
+        file = self.write("holder.yml", tasks)
+        return [{"name": "ci", "role": "holder", "tasks_from": "keep"}, {"name": "vault", "tasks": str(file)}]
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[Recorded]:
+    """A controller that the inventory describes as a machine that cannot be reached."""
+    directory = tmp_path / "controller"
+    directory.mkdir()
+    yield Recorded(directory)
+
+
+def everything(fleet: Fleet) -> tuple[str, str]:
+    """Give each setting of the account a value; the old pair of `UID`, whose labels the account has itself, too."""
+    pair = fleet.simulator.add_key("shop", OLD, uid=UID)
+    for name in fleet.names:
+        fleet.give(name, *pair)
+    fleet.settings |= {
+        "expected_hosts": list(fleet.names),
+        "uid": UID,
+        "environment": "sandbox",
+        "validate_certs": False,
+        "timeout": 17.5,
+        "packages": [PACKAGE],
+    }
+    return pair
+
+
+def series(fleet: Fleet) -> dict[str, bool]:
+    """Labels and their owners, and whether they are enabled."""
+    return {
+        " ".join(filter(None, (k["uid"], k["label"]))): k["enabled"]
+        for k in fleet.at_account()
+        if OLD[:6] in k["label"]
+    }
+
+
+def outcomes(run: Run, task: str) -> list[str]:
+    """How a task ended, each time that it ran."""
+    return [r["outcome"] for r in run.record if r["task"].split(" : ")[-1] == task]
+
+
+def record_of(fleet: Fleet) -> Recorded:
+    """The controller of a fleet, as this module makes it."""
+    assert isinstance(fleet.control, Recorded)
+    return fleet.control
+
+
+def as_given(fleet: Fleet) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings as a module on localhost gets them, and those of the account alone."""
+    told = fleet.settings | {"application_secret": fleet.secret, "search": ["/nowhere"]}
+    names = ("application_id", "application_secret", "environment", "api_url", "ca_path", "validate_certs", "timeout")
+    return told, {name: told[name] for name in names}
+
+
+def only_ours(run: Run, *besides: str) -> None:
+    """Nothing ran that nobody asked for: facts were not gathered, nor options of a role looked at that has none."""
+    tasks = [r["task"] for r in run.record if "gather" in r["action"].lower() or "Validating" in r["task"]]
+    assert [task for task in tasks if not any(word in task for word in besides)] == [], run.output

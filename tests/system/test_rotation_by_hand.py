@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rotations and revocations without rights at the key API: a person makes and disables keys on the account page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import _control
+import _rotation_lab
+import pytest
+from _control import Run
+from _rotation_lab import OLD, PHASE, PYTHON, Fleet, words
+from test_rotation_revoke import pair, summary
+
+pytestmark = pytest.mark.needs("root", PYTHON)
+control, fleet = _control.control, _rotation_lab.fleet
+DISABLE = f"disable {OLD} on the account page, and name it in disabled_by_hand"
+
+
+@pytest.fixture
+def by_hand(fleet: Fleet) -> Fleet:
+    """Hosts hold `OLD`, and the pair is another one of the account, called `web`."""
+    for name in ("application_id", "application_secret", "api_url"):
+        del fleet.settings[name]
+    private = "{{ lookup('env', 'MAGENTO_VAULT') }}"
+    web = pair(fleet, "web")
+    fleet.secret = web["private_key"]
+    fleet.settings["pair"] = {"label": "web", "public_key": web["public_key"], "private_key": private}
+    fleet.settings["previous"] = [{"label": OLD, "public_key": pair(fleet, OLD)["public_key"]}]
+    return fleet
+
+
+def done(run: Run, fleet: Fleet, status: int = 0) -> str:
+    """The summary of a run that never asked the API."""
+    assert run.status == status, run.output
+    assert not fleet.asked()
+    return summary(run)
+
+
+def test_a_rotation_ends_when_a_person_has_disabled_the_key(by_hand: Fleet) -> None:
+    before = by_hand.state()
+    foreseen = by_hand.run("rotate", "--check", "--diff")
+    assert f"Left to do: {DISABLE}" in done(foreseen, by_hand) and by_hand.state() == before
+    run = by_hand.run("rotate")
+    assert done(run, by_hand).endswith(f"Left to do: {DISABLE}")
+    assert by_hand.all_hold() == {"web"}
+    by_hand.everybody_works()
+    before = by_hand.state()
+    again = by_hand.run("rotate")
+    assert done(again, by_hand).endswith(f"Left to do: {DISABLE}") and by_hand.state() == before
+    by_hand.simulator.disable_key(pair(by_hand, OLD)["public_key"])
+    ended = by_hand.run("rotate", settings={"disabled_by_hand": [OLD]})
+    assert done(ended, by_hand).endswith("Left to do: nothing")
+
+
+def test_its_phases_one_by_one(by_hand: Fleet) -> None:
+    issued = by_hand.run("rotate_issue")
+    assert "web was made by hand" in done(issued, by_hand) and by_hand.all_hold() == {OLD}
+    deployed = by_hand.run("rotate_deploy")
+    assert "Hosts that took it: 3 of 3" in done(deployed, by_hand) and by_hand.all_hold() == {"web"}
+    assert done(by_hand.run("rotate_retire"), by_hand).endswith(f"Left to do: {DISABLE}")
+
+
+def test_nobody_is_told_to_disable_what_a_host_still_holds(by_hand: Fleet) -> None:
+    old = pair(by_hand, OLD)
+    theirs = by_hand.give("web2", old["public_key"], old["private_key"], "backup")
+    message = done(by_hand.run("rotate"), by_hand, status=2)
+    assert "is blocked" in message and f"Blocked by web2: {theirs} (of root): it holds {OLD}" in message
+    assert "Left to do: fix what is named above, and run again; " in message, message
+    assert "on the account page" not in message, message
+    theirs.unlink()
+    by_hand.broken = ("web3",)
+    message = done(by_hand.run("rotate"), by_hand, status=2)
+    assert "Blocked by web3: it could not be reached" in message and "on the account page" not in message, message
+
+
+def test_who_holds_keys_elsewhere_counts_too(by_hand: Fleet) -> None:
+    message = done(by_hand.run("rotate", settings={"external_holders_acknowledged": False}), by_hand, status=2)
+    assert "outside of the inventory" in message and "on the account page" not in message, message
+
+
+def test_older_keys_are_removed_where_that_is_wanted(by_hand: Fleet) -> None:
+    old = pair(by_hand, OLD)
+    by_hand.give("web2", old["public_key"], old["private_key"], "backup")
+    message = done(by_hand.run("rotate", settings={"unmanaged_keys": "remove"}), by_hand)
+    assert message.endswith(f"Left to do: {DISABLE}") and by_hand.held("web2", "backup") is None
+
+
+def test_a_pair_that_does_not_work_reaches_no_host(by_hand: Fleet) -> None:
+    by_hand.simulator.disable_key(pair(by_hand, "web")["public_key"])
+    before = by_hand.state()
+    run = by_hand.run("rotate", settings={"propagation_timeout": 0})
+    assert run.status == 2 and "did not accept web" in words(run), run.output
+    assert {r["host"] for r in run.record} == {"localhost"} and by_hand.state() == before
+
+
+def test_provisioning_brings_the_same_pair(by_hand: Fleet) -> None:
+    run = by_hand.run("provision")
+    assert run.status == 0 and by_hand.all_hold() == {"web"} and not by_hand.asked(), run.output
+    before = by_hand.state()
+    assert done(by_hand.run("rotate"), by_hand).endswith(DISABLE) and by_hand.state() == before
+
+
+@pytest.mark.parametrize("leak", [False, True])
+def test_a_revocation(leak: bool, by_hand: Fleet) -> None:
+    old = pair(by_hand, OLD)
+    by_hand.give("web2", old["public_key"], old["private_key"], "backup")
+    options: dict[str, Any] = {
+        "magento_revoke_key": OLD,
+        "magento_revoke_replacement": "current",
+        "magento_revoke_leak": leak,
+    }
+    run = by_hand.run("revoke", **options)
+    assert done(run, by_hand).endswith(f"no expected host has it any more Left to do: {DISABLE}")
+    assert by_hand.all_hold() == {"web"} and by_hand.held("web2", "backup") is None
+    now = [r["task"] for r in run.record if f"Disable {OLD} on the account page now" in str(r["result"].get("msg"))]
+    assert len(now) == leak, run.output
+    ended = by_hand.run("revoke", **options, settings={"disabled_by_hand": [OLD]})
+    assert done(ended, by_hand).endswith("Left to do: nothing")
+    by_hand.broken = ("web1",)
+    blocked = done(by_hand.run("revoke", **options), by_hand, status=2)
+    assert ("on the account page" in blocked) == leak, blocked
+
+
+def test_revoking_a_key_that_nobody_named(by_hand: Fleet) -> None:
+    before = by_hand.state()
+    unknown = by_hand.run("revoke", magento_revoke_key="laptop")
+    assert unknown.status == 2 and "there is no key with the label, public key or fingerprint 'laptop'" in words(
+        unknown
+    )
+    itself = by_hand.run("revoke", magento_revoke_key="web", magento_revoke_replacement="current")
+    assert itself.status == 2 and "web cannot replace itself" in words(itself), itself.output
+    assert by_hand.state() == before and not by_hand.asked()
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "no pair": ({"pair": None, "previous": None}, "without rights at the key API, set pair"),
+    "previous alone": ({"pair": None}, "previous belongs to a pair made by hand"),
+    "disabled alone": (
+        {"pair": None, "previous": None, "disabled_by_hand": [OLD]},
+        "disabled_by_hand belongs to a pair",
+    ),
+    "half a pair": ({"pair": {"label": "web", "public_key": "0" * 32}}, "private_key"),
+    "no public key": ({"pair": {"label": "web", "public_key": "of me", "private_key": "{{ 'f' * 32 }}"}}, "public_key"),
+    "an unknown word": (
+        {"pair": {"label": "web", "public_key": "0" * 32, "private_key": "{{ 'f' * 32 }}", "uid": "me"}},
+        "series.pair.uid",
+    ),
+    "previous without a label": ({"previous": [{"public_key": "0" * 32}]}, "label"),
+    "one label twice": ({"previous": [{"label": "web", "public_key": "0" * 32}]}, "one label or public key twice"),
+    "not a previous one": ({"disabled_by_hand": ["web"]}, "disabled_by_hand: 'web' is not in previous"),
+    "rejected": ({"rejected": [OLD]}, "rejected needs the key API"),
+    "adopt": ({"adopt": ["made in May"]}, "adopt needs the key API"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_settings_that_cannot_be_meant(case: str, by_hand: Fleet) -> None:
+    settings, reason = BAD[case]
+    before = by_hand.state()
+    run = by_hand.run("rotate", settings=settings)
+    assert run.status == 2 and reason in words(run), run.output
+    assert {r["host"] for r in run.record} == {"localhost"} and by_hand.state() == before and not by_hand.asked()
+
+
+def test_it_needs_no_library_that_only_the_api_needs(
+    by_hand: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requests.py").write_text("raise ImportError('there is no requests')\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    run = by_hand.run("rotate")
+    assert done(run, by_hand).endswith(DISABLE) and by_hand.all_hold() == {"web"}
+    revoked = by_hand.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current")
+    assert done(revoked, by_hand).endswith(DISABLE)
+    application = {"application_id": "APP0", "application_secret": "{{ 'f' * 40 }}"}
+    api = by_hand.run("rotate_issue", settings={"pair": None, "previous": None, **application})
+    assert [r["result"].get("code") for r in api.record if r["action"] == PHASE] == ["requests_missing"], api.output

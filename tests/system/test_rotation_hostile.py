@@ -1,0 +1,157 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers of no documented shape, facts that a cache has kept, and an inventory that sends localhost elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import _control
+import _rotation_lab
+import pytest
+import yaml
+from _hostile_host import HONEST, PHASES, Hostile, Lab
+from _rotation_lab import OLD, PYTHON, Fleet, headline, plays, today, told, words
+
+from place import ROOT
+
+pytestmark = pytest.mark.needs("root", PYTHON)
+control, fleet = _control.control, _rotation_lab.fleet
+TEMPLATE = "{{ lookup('ansible.builtin.pipe', 'touch MARK') }}"
+PARTS = ["rotate", "rotate_issue", "rotate_deploy", "rotate_retire", "revoke", "provision"]
+
+
+@pytest.fixture
+def lab(fleet: Fleet) -> Lab:
+    """A fleet without a hostile host yet."""
+    return Lab(fleet)
+
+
+def nested(depth: int) -> str:
+    return json.dumps({**HONEST, "failed": True})[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"
+
+
+def answers(mark: Path) -> dict[str, str]:
+    """What hosts say, none of which confirms anything."""
+    template = TEMPLATE.replace("MARK", str(mark))
+    tagged = {"__ansible_type": "TrustedAsTemplate", "value": template}
+    key = {"username": {}, "public_key": []}
+    said: dict[str, Any] = {
+        "deep": nested(150), "deeper": nested(700), "list": [1], "nothing": "",
+        "types": {"changed": [], "failed": {}, "unreachable": "no", "msg": [1], "files": {}, "problems": 1, "diff": 5},
+        "inner": {**HONEST, "files": [{"path": [], "action": {}, "after": key, "before": key, "entries": [key, 1]}],
+                  "problems": [{"code": [], "message": {}, "path": 1}]},
+        "template": {**HONEST, "failed": True, "msg": template, template: template, "files": tagged},
+        "unsafe": {"failed": True, "msg": {"__ansible_unsafe": template}, "files": {"__ansible_vault": template}},
+        "signs": {"failed": True, "msg": "\x1b]0;title\x07\u202e\ud800\n" * 9},
+        "big": {**HONEST, "failed": True, "msg": "x" * 5_000_000},
+        "added": {**HONEST, "failed": True, "add_host": {"host_name": "web1", "groups": ["db"]}, "add_group": "db",
+                  "_ansible_notify": ["x"], "_ansible_delegated_vars": {"ansible_delegated_host": "web1"},
+                  "ansible_stats": {"data": {"x": 1}}, "results": [{"ansible_facts": {"magento_x": 1}}]},
+    }  # fmt: skip
+    return {name: text if isinstance(text, str) else json.dumps(text) for name, text in said.items()}
+
+
+@pytest.mark.parametrize("phases, excluded", [(PHASES, False), (PHASES, True), (("deploy",), False)], ids=str)
+def test_answers_of_any_shape(lab: Lab, tmp_path: Path, excluded: bool, phases: tuple[str, ...]) -> None:
+    fleet, mark = lab.fleet, tmp_path / "mark"
+    said = answers(mark)
+    fleet.grow(len(said) + 1)
+    liars = dict(zip(fleet.names[1:], said, strict=True))
+    for name, which in liars.items():
+        lab.hostile(name).answer(**dict.fromkeys(phases, said[which]))
+    run = lab.run("rotate", settings={"excluded_hosts": list(liars) if excluded else [], "max_failed": 99})
+    blocked = {row.split()[2].rstrip(":") for row in told(run) if row.startswith("Blocked by web")}
+    # After the deployment those that lied only there say that they need nothing, as a host without a key would.
+    blocks = set() if excluded or phases != PHASES else set(liars)
+    assert blocked == blocks and run.status == (2 if blocks else 0), told(run)
+    assert fleet.series() == {OLD: bool(blocks), today(): True} and fleet.held("web1") == today()
+    assert not mark.exists() and "\x1b" not in "".join(told(run))
+
+
+def cached(lab: Lab, **facts_of: dict[str, Any]) -> list[Hostile]:
+    """A cache with facts that hosts gave in an earlier run."""
+    directory = lab.fleet.control.directory
+    lab.fleet.control.write(
+        "ansible.cfg", f"[defaults]\nfact_caching=jsonfile\nfact_caching_connection={directory}/facts\n"
+    )
+    hosts = []
+    for name, facts in facts_of.items():
+        host = lab.hostile(name)
+        host.answer(other={"changed": False, "ansible_facts": facts})
+        local = {"ansible_connection": "local", **lab.fleet.own.pop(name)}
+        play = {"hosts": name, "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}], "vars": local}
+        assert lab.fleet.site([play]).status == 0
+        assert host.asked() == ["ping"]
+        host.forget()
+        lab.fleet.own[name] = local
+        host.answer()
+        hosts.append(host)
+    return hosts
+
+
+@pytest.mark.parametrize("playbook", [part for part in PARTS if part != "rotate_issue"])
+def test_facts_that_a_cache_has_kept(lab: Lab, playbook: str) -> None:
+    (host,) = cached(lab, web2={"magento_auth_state": "absent", "omit": "x"})
+    fleet = lab.fleet
+    if playbook != "rotate":
+        assert lab.run("rotate_issue").status == 0
+    run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")
+    assert host.asked() == [] and fleet.series()[OLD], run.output
+    if playbook == "provision":
+        assert fleet.held("web1") == today()
+    else:
+        assert run.status == 2 and "Blocked by web2: its facts set variables of the controller" in words(run), (
+            run.output
+        )
+
+
+@pytest.mark.parametrize("playbook", PARTS)
+def test_facts_that_a_cache_has_kept_of_localhost(lab: Lab, playbook: str) -> None:
+    cached(lab, localhost={"magento_revoke_leak": True})
+    before, asked = lab.fleet.state(), lab.fleet.asked()
+    run = lab.run(playbook, magento_revoke_key=OLD)
+    assert run.status == 2 and plays(run) == ["Plan"] and "magento_revoke_leak" in headline(run), run.output
+    assert lab.fleet.state() == before and lab.fleet.asked() == asked
+
+
+@pytest.mark.parametrize("playbook", ["rotate", "rotate_deploy", "revoke"])
+def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) -> None:
+    fleet, away = lab.fleet, {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    host = lab.hostile("localhost")
+    lab.inventory = {
+        "hosts": {"localhost": {**away, **fleet.own.pop("localhost")}},
+        "vars": {"ansible_become": True, "ansible_become_exe": "/nowhere/sudo"},
+        "children": {"web": {"vars": {"ansible_become": False}}},
+    }
+    # An honest host whose Python Ansible has to find returns a fact of Ansible's own.
+    fleet.own["web3"] = {"ansible_python_interpreter": "auto"}
+    if playbook != "rotate":
+        assert lab.run("rotate_issue").status == 0
+    run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")
+    assert run.status == 0 and fleet.all_hold() == {today()} and host.asked() == [], run.output
+    assert fleet.series() == {OLD: playbook == "rotate_deploy", today(): True}
+
+
+def _tasks(node: Any) -> list[dict[str, Any]]:
+    """Every task and block in a file."""
+    if isinstance(node, list):
+        return [task for item in node for task in _tasks(item)]
+    if not isinstance(node, dict):
+        return []
+    return [node, *(task for name in ("tasks", "block", "rescue", "always") for task in _tasks(node.get(name)))]
+
+
+def test_no_task_runs_for_another_host_and_every_play_of_the_controller_stays_there() -> None:
+    found = 0
+    for path in [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "roles").rglob("tasks/*.yml")]:
+        for task in _tasks(yaml.safe_load(path.read_text())):
+            assert not {"run_once", "delegate_to", "delegate_facts", "local_action"} & set(task), path
+            if "hosts" in task and "magento_target)" not in str(task["hosts"]).partition("rotation_hosts")[0]:
+                pinned = {"ansible_connection", "ansible_become", "ansible_python_interpreter"}
+                assert pinned <= set(task["vars"]), path
+                found += 1
+    assert found >= 7

@@ -1,0 +1,216 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts that keep an old key enabled, and those that do not, under the real ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import _control
+import _file_lab
+import _rotation_lab
+import pytest
+from _control import Run
+from _file_lab import Accounts
+from _rotation_lab import DEPLOY, OLD, PHASE, PYTHON, REPOSITORY, Fleet, headline, plays, results, today, told
+
+pytestmark = pytest.mark.needs("root", PYTHON)
+accounts, control, fleet = _file_lab.accounts, _control.control, _rotation_lab.fleet
+BOTH = {OLD: True, today(): True}
+DONE = {OLD: False, today(): True}
+
+
+def blocked(run: Run) -> list[dict[str, Any]]:
+    """The rows of the last answer that is blocked, with what was told of them."""
+    assert run.status == 2, run.output
+    answer = run.of("localhost", PHASE)[-1]
+    assert answer["code"] == "blocked" and answer["disabled"] == answer["deleted"] == [], answer
+    rows: list[dict[str, Any]] = answer["blocked"]
+    lines = [line for line in told(run) if line.startswith("Blocked by ")]
+    assert len(lines) == len(rows)
+    for row, line in zip(rows, lines, strict=True):
+        assert all(part in line for part in row.values() if part), (row, line)
+    return rows
+
+
+@pytest.mark.parametrize("away", ["web1", "web3"])
+def test_a_host_that_is_down_stops_nothing_but_the_retirement(away: str, fleet: Fleet) -> None:
+    del fleet.settings["batches"]
+    fleet.broken = (away,)
+    run = fleet.run("rotate")
+    (row,) = blocked(run)
+    assert row["host"] == away and row["reason"].startswith("it could not be reached: "), row
+    assert "Retirement of the series fleet is blocked, and nothing was disabled" in headline(run)
+    assert plays(run)[-2:] == ["Retire", "Summary"] and fleet.series() == BOTH
+    assert {name: fleet.held(name) for name in fleet.names} == {**dict.fromkeys(fleet.names, today()), away: OLD}
+    fleet.everybody_works()
+    deploy = fleet.run("rotate_deploy")
+    assert [row["host"] for row in blocked(deploy)] == [away]
+    assert told(deploy)[0].startswith("Deployment of the series fleet: ") and "Hosts that took it: 2 of 3" in told(
+        deploy
+    )
+    fleet.broken = ()
+    whole = fleet.run("rotate")
+    assert whole.status == 0 and fleet.all_hold() == {today()} and fleet.series() == DONE, whole.output
+
+
+def test_an_excluded_host_that_is_down_stops_nothing(fleet: Fleet) -> None:
+    del fleet.settings["batches"]
+    fleet.broken, fleet.settings["excluded_hosts"] = ("web1",), ["web1"]
+    run = fleet.run("rotate")
+    assert run.status == 0 and fleet.series() == DONE, run.output
+    assert "Hosts that are confirmed to have it: 2 of 2" in told(run)
+    assert fleet.held("web1") == OLD and fleet.held("web2") == fleet.held("web3") == today()
+    deploy = fleet.run("rotate_deploy")
+    assert deploy.status == 0, deploy.output
+    # One that answers is deployed to, and what it says blocks nothing.
+    fleet.broken = ()
+    fleet.give("web1", *fleet.simulator.key("shop", OLD), "elsewhere")
+    fleet.simulator.enable_key(fleet.simulator.key("shop", OLD)[0])
+    again = fleet.run("rotate")
+    assert again.status == 0 and fleet.series() == DONE and fleet.held("web1") == today(), again.output
+
+
+def test_an_excluded_host_whose_deployment_fails_stops_nothing(fleet: Fleet) -> None:
+    fleet.settings |= {"batches": [1, 1, 1], "excluded_hosts": ["web1"]}
+    fleet.own["web1"] = {"magento_auth_paths": ["/nowhere/auth.json"], "magento_auth_keys": [{"series": "fleet"}]}
+    run = fleet.run("rotate")
+    assert run.status == 0 and fleet.series() == DONE and results(run, DEPLOY)["web1"]["code"] == "no_directory", (
+        run.output
+    )
+    assert [fleet.held(name) for name in fleet.names] == [OLD, today(), today()]
+
+
+def test_who_is_expected(fleet: Fleet) -> None:
+    part = fleet.run("rotate", target="web1:web2")
+    assert [(row["host"], row["reason"]) for row in blocked(part)] == [("web3", "it is expected and not in the target")]
+    assert fleet.series() == BOTH and fleet.held("web3") == OLD
+    # The target is expected beside those that are named.
+    fleet.broken = ("web3",)
+    assert [row["host"] for row in blocked(fleet.run("rotate", settings={"expected_hosts": ["web1"]}))] == ["web3"]
+    fleet.broken = ()
+    nobody = fleet.run("rotate_retire", settings={"excluded_hosts": list(fleet.names)})
+    assert "no host is expected" in [row["reason"] for row in blocked(nobody)]
+    count = fleet.run("rotate_retire", settings={"expected_count": 4})
+    assert "expected_count is 4, and 3 hosts are expected by name" in [row["reason"] for row in blocked(count)]
+    none = fleet.run("rotate_retire", settings={"expected_count": 0})
+    assert none.status == 2 and "expected_count must be one or more" in headline(none), none.output
+    assert fleet.series() == BOTH
+    right = fleet.run("rotate", settings={"expected_count": 3, "expected_hosts": []})
+    assert right.status == 0 and fleet.series() == DONE, right.output
+
+
+def test_no_further_batch_after_too_many_failures(fleet: Fleet) -> None:
+    fleet.settings["batches"] = [1, 1, 1]
+    fleet.own["web1"] = {"magento_auth_paths": ["/nowhere/auth.json"], "magento_auth_keys": [{"series": "fleet"}]}
+    run = fleet.run("rotate")
+    deployed = results(run, DEPLOY)
+    assert list(deployed) == ["web1"] and deployed["web1"]["code"] == "no_directory", run.output
+    rows = {row["host"]: row["reason"] for row in blocked(run)}
+    assert "/nowhere does not exist" in rows.pop("web1") and rows == dict.fromkeys(
+        ("web2", "web3"), "it would be updated"
+    )
+    assert fleet.all_hold() == {OLD} and fleet.series() == BOTH
+    fleet.everybody_works()
+    run = fleet.run("rotate", settings={"max_failed": 1})
+    assert list(results(run, DEPLOY)) == ["web1", "web2", "web3"]
+    (row,) = blocked(run)
+    assert row["host"] == "web1" and "/nowhere" in row["reason"], row
+    assert fleet.held("web1") == OLD and fleet.held("web2") == fleet.held("web3") == today()
+    fleet.everybody_works()
+    deploy = fleet.run("rotate_deploy")
+    assert list(results(deploy, DEPLOY)) == ["web1"] and {row["host"] for row in blocked(deploy)} == set(fleet.names)
+    fleet.own.clear()
+    whole = fleet.run("rotate")
+    assert whole.status == 0 and fleet.series() == DONE, whole.output
+
+
+@pytest.fixture
+def stray(fleet: Fleet, accounts: Accounts) -> Iterator[list[str]]:
+    """Old keys that no variable names: in a user's home, which all hosts of this machine have, and below the search."""
+    home = accounts.other.home / ".composer"
+    home.mkdir(mode=0o700, exist_ok=True)
+    public, private = fleet.simulator.key("shop", OLD)
+    entry = {"username": public, "password": private}
+    file = home / "auth.json"
+    file.write_text(json.dumps({"http-basic": {REPOSITORY: entry, "git.example": entry}}))
+    file.chmod(0o600)
+    below = fleet.give("web2", public, private, "releases/1")
+    for path in (home, file, below):
+        os.chown(path, accounts.other.uid, accounts.other.gid)
+    yield [str(file), str(below)]
+    # The accounts outlive the test, and every fleet of this machine looks into their homes.
+    shutil.rmtree(home)
+
+
+def test_an_old_key_in_a_file_that_no_variable_names_blocks(fleet: Fleet, accounts: Accounts, stray: list[str]) -> None:
+    before = [(path, os.stat(path)) for path in stray]
+    run = fleet.run("rotate")
+    rows = {(row["host"], row["path"]): row for row in blocked(run)}
+    assert set(rows) == {*((name, stray[0]) for name in fleet.names), ("web2", stray[1])}
+    for row in rows.values():
+        assert row["owner"] == accounts.other.name
+        assert row["reason"] == f"it holds {OLD}, and no variable of the host names this file"
+    assert told(run)[-1].endswith("name such a file in the host's variables, or set unmanaged_keys to remove or ignore")
+    # The new key goes to what variables name and nowhere else.
+    assert [(path, os.stat(path)) for path in stray] == before
+    assert fleet.all_hold() == {today()} and fleet.series() == BOTH
+
+
+def test_it_is_removed_where_that_is_asked_for(fleet: Fleet, accounts: Accounts, stray: list[str]) -> None:
+    stranger = fleet.give("web3", *fleet.simulator.key("shop", "ci"), "tools")
+    kept = stranger.read_bytes()
+    checked = fleet.run("rotate", "--check", settings={"unmanaged_keys": "remove"})
+    assert checked.status == 0 and fleet.held("web2", "releases/1") == OLD, checked.output
+    run = fleet.run("rotate", settings={"unmanaged_keys": "remove"})
+    assert run.status == 0 and fleet.series() == DONE and fleet.all_hold() == {today()}, run.output
+    with open(stray[0]) as file:
+        assert list(json.load(file)["http-basic"]) == ["git.example"]
+    assert fleet.held("web2", "releases/1") is None and stranger.read_bytes() == kept
+    assert {os.stat(path).st_uid for path in stray if os.path.exists(path)} == {accounts.other.uid}
+    before = fleet.state()
+    again = fleet.run("rotate", settings={"unmanaged_keys": "remove"})
+    assert again.status == 0 and fleet.state() == before, again.output
+
+
+def test_it_is_left_where_that_is_asked_for(fleet: Fleet, stray: list[str]) -> None:
+    before = [(path, os.stat(path)) for path in stray]
+    run = fleet.run("rotate", settings={"unmanaged_keys": "ignore"})
+    assert run.status == 0 and fleet.series() == DONE and fleet.all_hold() == {today()}, run.output
+    assert [(path, os.stat(path)) for path in stray] == before
+
+
+def test_the_operators_own_place_for_it_takes_the_new_key(fleet: Fleet) -> None:
+    fleet.give("web2", *fleet.simulator.key("shop", OLD), "releases/1")
+    fleet.own["web2"] = {
+        "magento_auth_keys": [
+            {"series": "fleet", "projects": ["{{ root }}/shop", "{{ root }}/releases/1"], "url": fleet.simulator.url}
+        ]
+    }
+    run = fleet.run("rotate")
+    assert run.status == 0 and fleet.held("web2", "releases/1") == fleet.held("web2") == today(), run.output
+    assert fleet.series() == DONE
+
+
+def test_a_file_that_cannot_be_read_may_hold_any_key(fleet: Fleet) -> None:
+    broken = fleet.file("web3", "broken")
+    broken.parent.mkdir()
+    broken.write_text("{")
+    rows = blocked(fleet.run("rotate"))
+    assert [(row["host"], row["path"]) for row in rows] == [("web3", str(broken))] and fleet.series() == BOTH
+
+
+def test_a_host_whose_variables_still_give_the_old_pair_blocks(fleet: Fleet) -> None:
+    public, private = fleet.simulator.key("shop", OLD)
+    pair = {"public_key": public, "private_key": private, "projects": ["{{ root }}/shop"], "url": fleet.simulator.url}
+    fleet.own["web3"] = {"magento_auth_keys": [pair]}
+    run = fleet.run("rotate")
+    rows = blocked(run)
+    told_once = [(row["host"], row["path"], row["reason"]) for row in rows]
+    assert told_once == [("web3", str(fleet.file("web3")), f"the host's variables give {OLD}")]
+    assert fleet.series() == BOTH and fleet.held("web3") == OLD

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts a play of a rotation works on, and what of their variables counts."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
+
+import pytest
+from ansible.errors import AnsibleError, AnsibleFilterError
+
+from ansible_collections.keyfleet.magento.plugins.filter.rotation import FilterModule
+
+FILTERS = FilterModule().filters()
+FAILED = {"failed": True, "msg": "no"}
+DOWN = {"unreachable": True, "msg": "no"}
+NESTED: Any = {}
+for _level in range(3000):
+    NESTED = {"a": NESTED}
+
+
+class Host(Mapping[str, Any]):
+    """The variables of a host as hostvars gives them: whatever cannot be templated fails when it is looked at."""
+
+    def __init__(self, **known: Any) -> None:
+        self.known = known
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.known[name]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.known
+
+
+class Hostvars(Dict[str, Any]):
+    """Ansible itself fails at some hosts."""
+
+    def __getitem__(self, host: str) -> Any:
+        value = super().__getitem__(host)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+HOSTS: Dict[str, Any] = {
+    "good": Host(magento_rotation_collected={"files": []}, magento_auth_result={"files": []}, magento_series={"a": 1}),
+    "new": Host(),
+    "facts": Host(ansible_facts={"distribution": "Debian", "magento_series": {}}),
+    "returned": Host(magento_rotation_collected={"files": [], "ansible_facts": {"ansible_host": "10.0.0.1"}}),
+    "python": Host(magento_rotation_collected={"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}),
+    "failed": Host(magento_rotation_collected=FAILED, magento_auth_result=FAILED),
+    "down": Host(magento_rotation_collected=DOWN, magento_auth_result=DOWN),
+    "odd": Host(magento_rotation_collected="odd", magento_auth_result=["odd"]),
+    "broken": Host(magento_rotation_collected=AnsibleError("cannot be templated")),
+    "odd facts": Host(ansible_facts=["magento_series"]),
+    "broken facts": Host(ansible_facts=AnsibleError("cannot be templated")),
+    "deep": Host(ansible_facts={"a": NESTED}, magento_rotation_collected={"files": NESTED}),
+    "too deep": RecursionError(),
+}
+HOSTVARS = Hostvars(HOSTS)
+FORGED = {"facts", "returned", "odd facts", "broken facts", "too deep"}
+SILENT = {"failed", "down", "odd", "broken"}
+
+
+def test_hosts_with_forged_facts_are_left_out() -> None:
+    found = FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS)
+    assert found == [host for host in HOSTS if host not in FORGED]
+    assert FILTERS["rotation_hosts"]([*FORGED], HOSTVARS) == "all:!all"
+    assert FILTERS["rotation_hosts"]([], HOSTVARS) == "all:!all"
+
+
+def test_hosts_that_did_not_tell_what_they_have_get_nothing() -> None:
+    found = FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, collected=True)
+    assert found == [host for host in HOSTS if host not in FORGED | SILENT]
+
+
+def test_check_mode_leaves_all_out_where_the_key_is_not_made_yet() -> None:
+    assert FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, foreseen=True) == "all:!all"
+
+
+@pytest.mark.parametrize("limit", ["web1", "", "all"])
+def test_a_limit_is_refused(limit: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="--limit is refused"):
+        FILTERS["rotation_hosts"](["good"], HOSTVARS, limit=limit)
+
+
+def test_the_hosts_that_failed() -> None:
+    assert FILTERS["rotation_failed"](list(HOSTS), HOSTVARS) == ["down", "failed", "odd"]
+
+
+def test_reports_hold_registered_results_and_nothing_else() -> None:
+    reports = FILTERS["rotation_reports"](list(HOSTS), HOSTVARS)
+    assert list(reports) == list(HOSTS)
+    assert reports["good"] == {
+        "magento_rotation_collected": {"files": []},
+        "magento_auth_result": {"files": []},
+        "forged_facts": [],
+    }
+    assert reports["new"] == {"forged_facts": []}
+    assert {host for host, report in reports.items() if report["forged_facts"]} == FORGED
+    assert reports["facts"]["forged_facts"] == ["magento_series"]
+    assert reports["returned"]["forged_facts"] == ["ansible_host"]
+    for host in ("odd", "broken"):
+        assert reports[host]["magento_rotation_collected"]["failed"] is True
+    assert reports["down"]["magento_rotation_collected"] == DOWN
+    assert len(repr(reports["deep"])) < 300
+
+
+# The series and its entries
+
+
+def check(settings: Any, *, own: List[Any], fixed: Sequence[Any] = (), **hosts: Any) -> Any:
+    known = {"localhost": {}, **hosts}
+    targets = [host for host in hosts if host != "localhost"]
+    return FILTERS["check_series"](settings, hosts=targets, hostvars=known, own=own, fixed=list(fixed))
+
+
+ENTRY = {"series": "web", "users": ["deploy"]}
+
+
+@pytest.mark.parametrize(
+    ("own", "hosts"),
+    [
+        ([[ENTRY], None], {}),
+        ([None, "web"], {}),
+        ([None, None], {"web1": {}, "web2": {"magento_auth_keys": [{"public_key": "a"}, ENTRY]}}),
+        ([None, None], {"web1": {"magento_auth_series": "web"}}),
+    ],
+)
+def test_somebody_takes_the_key_of_the_series(own: List[Any], hosts: Dict[str, Any]) -> None:
+    assert check({"prefix": "web"}, own=own, **hosts) is True
+    with pytest.raises(AnsibleFilterError, match="no host of the target has a key with series: api"):
+        check({"prefix": "api"}, own=own, **hosts)
+    # The module says what is wrong with settings that are none.
+    for settings in (None, {}, "web", {"prefix": None}):
+        assert check(settings, own=own, **hosts) is True
+
+
+@pytest.mark.parametrize("value", [None, "", [], ["web"], [{"series": "webs"}], "webs", {"series": "web"}, [None]])
+def test_nobody_does(value: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="no host of the target"):
+        check({"prefix": "web"}, own=[], web1={"magento_auth_keys": value, "magento_auth_series": value})
+
+
+@pytest.mark.parametrize("fixed", [["made up 1", ""], ["", "made up 2"], ["made up 1", "made up 2"]])
+def test_a_pair_in_extra_variables_is_refused_and_not_quoted(fixed: List[str]) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        check({"prefix": "web"}, own=[[ENTRY]], fixed=fixed)
+    assert "are set by extra variables" in str(caught.value) and "made up" not in str(caught.value)
+    assert check({"prefix": "web"}, own=[[ENTRY]], fixed=["", ""]) is True
+
+
+@pytest.mark.parametrize("facts", [{"magento_series": {}}, {"omit": 1}, {"group_names": []}, ["magento_series"]])
+def test_facts_of_the_controller_that_another_host_may_have_said(facts: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="facts of localhost set variables"):
+        check({"prefix": "web"}, own=[[ENTRY]], localhost={"ansible_facts": facts})
+    assert check({"prefix": "web"}, own=[[ENTRY]], localhost={"ansible_facts": {"distribution": "Debian"}}) is True
+
+
+def test_what_cannot_be_resolved_is_an_error_of_the_filter() -> None:
+    with pytest.raises(AnsibleFilterError, match="magento_series, which is not set"):
+        FILTERS["series_keys"]([ENTRY], flat={})
+    with pytest.raises(AnsibleFilterError, match="name the key"):
+        FILTERS["revoked_key"]({"marketplace_keys": [], "mage_id": "MAG1"}, wanted="", settings={})
+    with pytest.raises(AnsibleFilterError, match="either current or a pair"):
+        FILTERS["revoke_replacement"]({"label": "a", "public_key": "p"}, replacement=7, settings={}, rotation={})
