@@ -114,12 +114,12 @@ def resolve(
     if series is not None:
         resolved = paired(one, series, "magento_auth_series")
         one = {} if resolved is None else resolved
-    removals = _removals(settings, rotation, revokes=revokes) if settings is not None else []
+    # An empty list that was given stays one: it is an error of its own.
+    empty = keys is not None and not keys
+    removals = [] if empty or settings is None else _removals(settings, rotation, revokes=revokes)
     idle = bool(given and not entries and not any(one.get(name) is not None for name in HALVES) and not removals)
     if series is not None and state == "absent":
         idle = False
-    # An empty list that was given stays one: it is an error of its own.
-    empty = keys is not None and not keys
     if entries or removals or empty:
         one["entries"] = [*entries, *removals]
     options = {name: value for name, value in one.items() if value is not None}

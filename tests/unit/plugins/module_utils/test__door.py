@@ -19,7 +19,10 @@ PAIR = {
     "application_id": {"type": "raw"},
 }
 SPEC: Dict[str, Dict[str, Any]] = dict(
-    PAIR, users={"type": "list", "elements": "str"}, keys={"type": "list", "elements": "dict", "options": PAIR}
+    PAIR,
+    users={"type": "list", "elements": "str"},
+    keys={"type": "list", "elements": "dict", "options": PAIR},
+    series={"type": "dict", "options": dict(PAIR, pair={"type": "dict", "options": PAIR})},
 )
 
 
@@ -38,6 +41,9 @@ SPEC: Dict[str, Dict[str, Any]] = dict(
         ({"private_key": {"secret": 1}}, {"private_key": HIDDEN}),
         ({"privat_key": "secret"}, {}),
         ({"keys": None}, {"keys": None}),
+        ({"series": {"private_key": "secret", "privat_key": "secret"}}, {"series": {"private_key": HIDDEN}}),
+        ({"series": {"pair": {"private_key": "secret"}}}, {"series": {"pair": {"private_key": HIDDEN}}}),
+        ({"series": "private_key=secret"}, {"series": {}}),
         (
             {"keys": [{"public_key": "p", "private_key": "secret"}, {"public_key": "q", "privat_key": "secret"}]},
             {"keys": [{"public_key": "p", "private_key": HIDDEN}, {"public_key": "q"}]},

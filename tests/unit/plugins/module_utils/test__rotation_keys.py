@@ -172,6 +172,12 @@ def test_older_keys_are_removed_everywhere_only_if_the_settings_say_so() -> None
     assert "entries" not in resolved(settings=None)
 
 
+@pytest.mark.parametrize("unmanaged", ["block", "remove"])
+def test_an_empty_list_stays_the_error_that_it_is(unmanaged: str) -> None:
+    options = resolved([], settings={**SETTINGS, "unmanaged_keys": unmanaged})
+    assert (options["entries"], options["idle"]) == ([], False)
+
+
 def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
     remove = {**SETTINGS, "unmanaged_keys": "remove"}
     revoked = {**ROTATION, **FOUND, "magento_revoke_pair": {}}
