@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from _chaos_fleet import FORGED, STRAY, Fleet, Orders, label
-from _chaos_kills import rests, settle
+from _chaos_kills import follow, rests, settle
 from _chaos_play import Kill
 from _chaos_promises import Violation, Watch, as_composer
 from _chaos_workers import SMALL_DISK, Counts
@@ -119,6 +119,8 @@ class History:
         self.story.append(f"{orders} {sorted(faults)}: {ended.status} {ended.summary()}")
         self.watch.after(orders, ended)
         # What the operator does about it.
+        if orders.playbook == "revoke":
+            follow(fleet, self.watch, ended)
         refuses.unlink(missing_ok=True)
         (fleet.directory / SMALL_DISK / "filler").unlink(missing_ok=True)
         self.watch.look()

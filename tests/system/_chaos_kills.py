@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -77,7 +78,7 @@ def settle(fleet: Fleet, orders: Orders, watch: Watch, counts: Counts) -> list[E
         watch.after(orders, ended)
         demand(ended.status == 0, "I5", f"an undisturbed run ends with {ended.status}: {ended.summary()}")
         runs.append(ended)
-        if "on the account page" in ended.summary() and _disable_by_hand(fleet, watch):
+        if follow(fleet, watch, ended):
             continue
         if not waited:
             waited = True
@@ -91,10 +92,13 @@ def settle(fleet: Fleet, orders: Orders, watch: Watch, counts: Counts) -> list[E
     return runs
 
 
-def _disable_by_hand(fleet: Fleet, watch: Watch) -> bool:
-    """What an operator does who is told to disable the previous keys on the page."""
-    labels = [key["label"] for key in fleet.settings["previous"]]
-    if fleet.settings.get("disabled_by_hand") == labels:
+def follow(fleet: Fleet, watch: Watch, ended: Ended) -> bool:
+    """Do as an operator what a run leaves to do; whether it was anything but another run."""
+    if name := re.search(r"name (\S+) in rejected", ended.summary()):
+        fleet.settings["rejected"] = [*fleet.settings.get("rejected", []), name[1]]
+        return True
+    labels = [key["label"] for key in fleet.settings.get("previous", [])]
+    if "on the account page" not in ended.summary() or fleet.settings.get("disabled_by_hand") == labels:
         return False
     for name in labels:
         fleet.simulator.disable_key(fleet.simulator.key("shop", name, "")[0])

@@ -38,7 +38,7 @@ def answers(mark: Path) -> dict[str, str]:
     """What hosts say, none of which confirms anything."""
     template = TEMPLATE.replace("MARK", str(mark))
     tagged = {"__ansible_type": "TrustedAsTemplate", "value": template}
-    key = {"username": {}, "public_key": []}
+    key: dict[str, Any] = {"username": {}, "public_key": []}
     said: dict[str, Any] = {
         "deep": nested(150), "deeper": nested(700), "list": [1], "nothing": "",
         "types": {"changed": [], "failed": {}, "unreachable": "no", "msg": [1], "files": {}, "problems": 1, "diff": 5},
@@ -128,7 +128,7 @@ def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) ->
         "children": {"web": {"vars": {"ansible_become": False}}},
     }
     # An honest host whose Python Ansible has to find returns a fact of Ansible's own.
-    fleet.own["web3"] = {"ansible_python_interpreter": "auto"}
+    fleet.own["web3"] = {"ansible_python_interpreter": "auto", "ansible_interpreter_python_fallback": [PYTHON]}
     if playbook != "rotate":
         assert lab.run("rotate_issue").status == 0
     run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")

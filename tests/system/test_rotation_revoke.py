@@ -27,6 +27,7 @@ control, fleet = _control.control, _rotation_lab.fleet
 REVOKE = "keyfleet.magento.magento_marketplace_key"
 NOBODY = 65534
 LAPTOP = "laptop of somebody"
+ORGANISATION = "000FAKE0SHOP000@AdobeOrg"
 
 
 def pair(fleet: Fleet, label: str) -> dict[str, str]:
@@ -66,7 +67,7 @@ def leaver() -> Iterator[Path]:
 def test_it_is_replaced_where_variables_name_the_series_and_removed_elsewhere(named_by: str, fleet: Fleet) -> None:
     old = pair(fleet, OLD)
     fleet.simulator.add_key("shop", today())
-    fleet.simulator.add_key("shop", OLD, uid="000FAKE0SHOP000@AdobeOrg")
+    fleet.simulator.add_key("shop", OLD, uid=ORGANISATION)
     theirs = fleet.give("web2", old["public_key"], old["private_key"], "backup/2025")
     os.chown(theirs, NOBODY, NOBODY)
     fingerprint = f"sha256:{hashlib.sha256(old['private_key'].encode()).hexdigest()[:12]}"
@@ -76,7 +77,7 @@ def test_it_is_replaced_where_variables_name_the_series_and_removed_elsewhere(na
     assert fleet.all_hold() == {today()} and fleet.held("web2", "backup/2025") is None
     assert theirs.stat().st_uid == NOBODY
     # The same label of another owner is another key.
-    assert at_account(fleet, OLD) == [("", False), ("000FAKE0SHOP000@AdobeOrg", True)]
+    assert at_account(fleet, OLD) == [("", False), (ORGANISATION, True)]
     assert at_account(fleet, today()) == [("", True)]
     fleet.everybody_works()
     assert steps(run)[-1] == REVOKE and steps(run).count(REVOKE) == 1, "it was disabled before hosts were reached"
@@ -111,7 +112,9 @@ def test_a_given_pair_takes_its_place_in_both_forms_of_variables(fleet: Fleet) -
 
 @pytest.mark.needs("useradd")
 def test_what_a_leaver_has_is_taken_away_and_nothing_is_given(fleet: Fleet, leaver: Path) -> None:
-    laptop = fleet.simulator.add_key("shop", LAPTOP)
+    # A key of the organisation, and one of the account's with the same label.
+    laptop = fleet.simulator.add_key("shop", LAPTOP, uid=ORGANISATION)
+    fleet.simulator.add_key("shop", LAPTOP)
     home = leaver / ".composer" / "auth.json"
     home.parent.mkdir()
     entry = {"username": laptop[0], "password": laptop[1]}
@@ -122,7 +125,7 @@ def test_what_a_leaver_has_is_taken_away_and_nothing_is_given(fleet: Fleet, leav
     fleet.give("web2", *laptop, "checkout")
     before, text = fleet.state(), home.read_bytes()
     options: dict[str, Any] = {
-        "magento_revoke_key": LAPTOP,
+        "magento_revoke_key": laptop[0],
         "magento_revoke_replacement": "current",
         "magento_revoke_delete": True,
     }
@@ -135,7 +138,7 @@ def test_what_a_leaver_has_is_taken_away_and_nothing_is_given(fleet: Fleet, leav
     assert list(json.loads(home.read_text())["http-basic"]) == ["h.example"], "something was put into a home"
     assert home.stat().st_uid == owner.st_uid
     assert fleet.held("web2", "checkout") is None and fleet.all_hold() == {OLD}
-    assert at_account(fleet, LAPTOP) == [] and at_account(fleet, OLD) == [("", True)]
+    assert at_account(fleet, LAPTOP) == at_account(fleet, OLD) == [("", True)]
     assert summary(run).endswith("it is disabled and deleted Left to do: nothing")
 
 

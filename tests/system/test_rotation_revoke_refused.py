@@ -89,7 +89,7 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
     "a misspelled setting": (lambda _fleet: {"magento_revoke_key": LAPTOP, "serach": ["/srv"]}, "series.serach"),
     "a wrong secret": (
         lambda _fleet: {"magento_revoke_key": LAPTOP, "application_secret": "{{ 'f' * 40 }}"},
-        "refused the application",
+        "the application ID or secret is wrong",
     ),
 }
 
