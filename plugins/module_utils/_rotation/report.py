@@ -44,6 +44,7 @@ class Outcome:
     deleted: List[str] = field(default_factory=list)
     blocked: List[Blocked] = field(default_factory=list)
     left: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
     confirmed: List[str] = field(default_factory=list)
     asked: Optional[int] = None
     lines: List[Tuple[str, str, str]] = field(default_factory=list)
@@ -92,6 +93,7 @@ def summary(
     lines += [f"Blocked by {row}" for row in done.blocked[:_MOST_ROWS]]
     if len(done.blocked) > _MOST_ROWS:
         lines.append(f"Blocked by {len(done.blocked) - _MOST_ROWS} more")
+    lines += done.notes
     if done.disabled:
         lines.append(f"Disabled: {', '.join(done.disabled)}")
     if done.deleted:

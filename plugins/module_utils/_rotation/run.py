@@ -219,6 +219,10 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
     today = work.pace.today()
     plan = plan_retire(series, today=today, overlap=settings["overlap"], delete_after=settings["delete_after"])
     ignore = settings["unmanaged_keys"] == "ignore"
+    if expected.excluded:
+        done.notes.append(f"Excluded, so that an older key may be left there: {', '.join(expected.excluded)}")
+    if ignore:
+        done.notes.append("Older keys in files that no variable names are ignored (unmanaged_keys)")
     done.blocked = blocked_by_hosts(series, expected, reports, ignore=ignore, check_mode=work.check_mode)
     named = {row.host for row in done.blocked}
     done.confirmed, done.asked = [h for h in expected.hosts if h not in named], len(expected.hosts)

@@ -204,6 +204,19 @@ def test_what_does_not_block(lab: Lab, given: Dict[str, Any]) -> None:
     assert "code" not in result and lab.client.calls == [f"disable {OLD}"]
 
 
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"excluded_hosts": ["web2"]}, "Excluded, so that an older key may be left there: web2"),
+        ({"unmanaged_keys": "ignore"}, "Older keys in files that no variable names are ignored (unmanaged_keys)"),
+    ],
+)
+def test_what_may_be_left_behind_is_said(lab: Lab, given: Dict[str, Any], line: str) -> None:
+    lab.client = StandIn(NEW)
+    assert line in lab.run("retire", hosts=fleet(), **given)["summary"].splitlines()
+    assert line not in lab.run("retire", hosts=fleet())["summary"].splitlines()
+
+
 def test_holders_are_nobody_s_business_where_nothing_is_to_be_disabled(lab: Lab) -> None:
     lab.client = StandIn(NEW)
     assert "code" not in lab.run("retire", hosts=fleet(), external_holders_acknowledged=False)
