@@ -71,7 +71,7 @@ class GitLab(Service):
 
     def _known(self, fields: dict[str, Any]) -> dict[str, Any]:
         kinds = {"key": str, "value": str, "environment_scope": str, **dict.fromkeys(FLAGS, bool)}
-        wrong = [name for name, value in fields.items() if type(value) is not kinds.get(name)]
+        wrong = [name for name, value in fields.items() if not isinstance(value, kinds.get(name, ()))]
         if wrong:
             raise Refused(400, {"error": f"{', '.join(wrong)} is invalid"})
         return fields

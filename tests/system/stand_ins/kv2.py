@@ -49,7 +49,7 @@ class KV2(Service):
         if fields.keys() != {"options", "data"} or not isinstance(fields["data"], dict):
             raise Refused(400, {"errors": ["no data provided"]})
         version = fields["options"].get("cas")
-        if type(version) is not int:
+        if not isinstance(version, int) or isinstance(version, bool):
             raise Refused(400, {"errors": ["check-and-set parameter required for this call"]})
         if version != len(self.versions):
             raise Refused(400, {"errors": ["check-and-set parameter did not match the current version"]})

@@ -57,7 +57,11 @@ class Lab:
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     made: List[Lab] = []
-    with Loopback(lambda exchange: (made[0].answer or made[0].client.answer)(exchange)) as server:
+
+    def answer(exchange: Exchange) -> None:
+        (made[0].answer or made[0].client.answer)(exchange)
+
+    with Loopback(answer) as server:
         made.append(Lab(server))
         yield made[0]
 
