@@ -29,7 +29,8 @@ OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
 OLDEST = (python(*OLDEST_CORE_PYTHONS), python("3.7"))
 EXAMPLES = sorted((ROOT / "tests" / "system").glob("test_examples*.py"))
 """Their tests bring a machine of their own, so they may run beside those of this one."""
-ROTATION = sorted((ROOT / "tests" / "system").glob("test_rotation_*.py"))
+CHAOS = [ROOT / "tests" / "system" / f"test_rotation_{name}.py" for name in ("chaos", "mutants")]
+ROTATION = sorted({*(ROOT / "tests" / "system").glob("test_rotation_*.py")} - {*CHAOS})
 CURL = programs("curl")
 SSH_KEYGEN = programs("ssh-keygen")
 """ansible-test makes a key pair before it looks whether a target needs one."""
@@ -102,11 +103,16 @@ def oldest_core(place: Place) -> Path:
 
 
 def system(place: Place) -> None:
-    run_tests(place, "tests/system", *(f"--ignore={file}" for file in (*EXAMPLES, *ROTATION)))
+    run_tests(place, "tests/system", *(f"--ignore={file}" for file in (*EXAMPLES, *ROTATION, *CHAOS)))
 
 
 def rotation(place: Place) -> None:
-    run_tests(place, *ROTATION)
+    # Each test waits for playbooks most of the time.
+    run_tests(place, "-n2", *ROTATION)
+
+
+def chaos(place: Place) -> None:
+    run_tests(place, *CHAOS)
 
 
 def examples(place: Place) -> None:
@@ -189,7 +195,8 @@ SUITES = (
     Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST, (root, CURL)),
     Suite("build", "the built collection installs and documents itself", build, OLDEST[:1]),
     Suite("system", "real files, users, system calls, Composer and HTTPS", system, wants=(marked,), machine=True),
-    Suite("rotation", "rotations by real playbooks, with real kills", rotation, wants=(marked,), machine=True),
+    Suite("rotation", "rotations by real playbooks", rotation, wants=(marked,), machine=True),
+    Suite("chaos", "rotations with real kills, and without parts of their YAML", chaos, wants=(marked,), machine=True),
     Suite("examples", "every example of README and docs, as it stands there", examples, wants=(marked,)),
     Suite("integration", "integration targets against the simulator", integration, (SSH_KEYGEN,), (CURL,)),
     Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, (OLDEST[0], SSH_KEYGEN), (CURL,)),

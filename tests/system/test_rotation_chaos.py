@@ -74,8 +74,8 @@ def test_killed_at_some_moments(directory: Path, aloud: Aloud) -> None:
         with fleet_in(where) as fleet:
             for kind in kinds[place::WORKERS]:
                 seen: dict[str, str] = {}
-                kill_at(fleet, kind, Kill(), seen, counts)
-                for _time in range(8 if LONG else 2):
+                kill_at(fleet, kind, Kill(draw.randint(5, 30)), seen, counts)
+                for _time in range(8 if LONG else 1):
                     moment = Kill(seconds=draw.uniform(0.2, 0.9) * fleet.seconds, workers=draw.random() < 0.5)
                     kill_at(fleet, kind, moment, seen, counts)
 
