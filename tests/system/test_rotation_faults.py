@@ -134,7 +134,7 @@ def test_nothing_is_disabled_while_the_repository_refuses_the_new_key(status: in
     assert fleet.run("rotate_issue").status == 0 and fleet.run("rotate_deploy").status == 0
     fleet.simulator.add_fault("status", status=status, path="/packages.json")
     run = fleet.run("rotate_retire")
-    failed(run, "Retirement", f"Nothing was disabled: the repository does not accept {today()} now")
+    failed(run, "Retirement", f"Nothing was disabled or deleted: the repository does not accept {today()} now")
     assert fleet.series() == {OLD: True, today(): True}
     assert run.of("localhost", PHASE)[-1]["code"] == "unverified"
     whole = fleet.run("rotate")

@@ -263,14 +263,14 @@ def _holders(settings: Mapping[str, Any], holders: Mapping[str, Any], *, check_m
 
 def _act(work: Work, disable: Sequence[Generation], delete: Sequence[Generation]) -> None:
     done, account, current = work.done, work.account, work.series.current
-    if disable and current:
+    if (disable or delete) and current:
         # Whatever the hosts saw: while the one key that is to be left does not open the repository, none may go.
         verdict = _verdict(work, current.label) if current.enabled else None
         if verdict is None or verdict.status != "valid":
             message = verdict.message if verdict else "It is disabled."
             raise KeyfleetError(
                 "unverified",
-                f"Nothing was disabled: the repository does not accept {current.label} now. {message}",
+                f"Nothing was disabled or deleted: the repository does not accept {current.label} now. {message}",
                 verdicts=[verdict.as_result()] if verdict else [],
             )
     steps: List[Tuple[Generation, List[str], Callable[[str], None], Tuple[str, str]]] = [
