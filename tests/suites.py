@@ -173,7 +173,9 @@ def build(place: Place) -> None:
         place.run("ansible-galaxy", "collection", "install", "--offline", "-p", path, tarball, env=env, first=tools)
         installed = path / "ansible_collections" / "keyfleet" / "magento"
         for folder in sorted((installed / "plugins").iterdir()):
-            names = [f"keyfleet.magento.{plugin.stem}" for plugin in sorted(folder.glob("*.py"))]
+            # A file of filters has one file of documentation for each.
+            documented = folder.glob("*.yml") if folder.name == "filter" else folder.glob("*.py")
+            names = [f"keyfleet.magento.{plugin.stem}" for plugin in sorted(documented)]
             if folder.name not in ("doc_fragments", "module_utils", "plugin_utils") and names:
                 kind = "module" if folder.name == "modules" else folder.name
                 place.run("ansible-doc", "--json", "-t", kind, *names, env=env, first=tools, quiet=True)
