@@ -253,6 +253,8 @@ options:
     type: dict
 extends_documentation_fragment:
   - keyfleet.magento.attributes.controller
+requirements:
+  - requests, unless the series has a O(series.pair)
 seealso:
   - module: keyfleet.magento.magento_marketplace_key
   - module: keyfleet.magento.magento_auth_key_info
