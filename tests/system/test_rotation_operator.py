@@ -94,6 +94,9 @@ def test_a_target_that_cannot_be_meant_without_a_series(target: str | None, flee
 
 
 def test_check_mode_foresees_a_generation_and_claims_nothing_of_it(fleet: Fleet) -> None:
+    # What a run would do to these depends on a key that is not made yet.
+    fleet.simulator.add_key("shop", "fleet-20250601")
+    fleet.simulator.add_key("shop", "fleet-20250101", enabled=False)
     before = fleet.state()
     run = fleet.run("rotate", "--check", "--diff")
     assert run.status == 0 and fleet.state() == before, run.output
@@ -112,10 +115,9 @@ def test_check_mode_foresees_a_generation_and_claims_nothing_of_it(fleet: Fleet)
         f"Generation: {today()}, not made yet",
     ]
     assert [f"Would get {today()}: {name}, {fleet.file(name)}" in lines for name in fleet.names] == [True] * 3
-    # Who will have it, and what will be disabled, cannot be known.
-    assert not [line for line in lines if "confirmed" in line or "Disabled" in line or "Would be disabled" in line], (
-        lines
-    )
+    # Nor can be known who will have it.
+    claims = ("Disabled", "Deleted", "Would be d")
+    assert not [line for line in lines if "confirmed" in line or line.startswith(claims)], lines
 
 
 def test_check_mode_of_a_generation_that_is_made(fleet: Fleet) -> None:

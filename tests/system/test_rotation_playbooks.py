@@ -237,6 +237,16 @@ def test_what_was_retired_long_ago_is_deleted_and_never_in_the_run_that_disables
     assert not changes(fleet, "rotate", settings={"delete_after": 0})
 
 
+def test_the_newest_retired_generation_is_kept_to_fall_back_on(fleet: Fleet) -> None:
+    fleet.simulator.add_key("shop", "fleet-20250101", enabled=False)
+    fleet.simulator.add_key("shop", days_ago(80))
+    fleet.simulator.disable_key(fleet.simulator.key("shop", OLD)[0])
+    run = fleet.run("rotate")
+    assert run.status == 0 and "Deleted: fleet-20250101" in told(run), run.output
+    assert fleet.series() == {OLD: False, days_ago(80): True} and fleet.all_hold() == {days_ago(80)}
+    assert not changes(fleet, "rotate")
+
+
 def test_provisioning_brings_the_current_pair_and_makes_none(fleet: Fleet) -> None:
     new = fleet.simulator.add_key("shop", days_ago(100))
     run = fleet.run("provision")
