@@ -61,12 +61,17 @@ def _known(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
     return known
 
 
+def _value(known: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """A variable, None where it cannot be had."""
+    try:
+        return known.get(name, default)
+    except (AnsibleError, RecursionError):
+        return None
+
+
 def _read(known: Mapping[str, Any], name: str) -> Any:
     """A variable as a plain dictionary, or None."""
-    try:
-        value = known.get(name, {})
-    except (AnsibleError, RecursionError):
-        value = None
+    value = _value(known, name, {})
     return _plain(value) if isinstance(value, Mapping) else None
 
 
@@ -132,7 +137,7 @@ def check_series(
             "series on every host; leave them out"
         )
     prefix = settings.get("prefix") if isinstance(settings, Mapping) else None
-    named = (hostvars[host][name] for host in hosts for name in _ENTRIES if name in hostvars[host])
+    named = (_value(_known(hostvars, host), name) for host in hosts for name in _ENTRIES)
     if prefix is not None and not any(_names(value, prefix) for value in itertools.chain(own, named)):
         raise AnsibleFilterError(
             f"no host of the target has a key with series: {prefix} in magento_auth_keys, or magento_auth_series; "

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import HTTP_BASIC, entries, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import Place, Which
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit, entry_for
+from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import Edit
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_reading import read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_search import search
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_sources import MOST_BYTES, not_looked_at
@@ -29,6 +30,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import K
 
 # Seconds for which others may keep files locked: each, and after a failure all together.
 _PATIENCE = 10.0
+# Of one file and run: whoever writes it may have written any number.
+_MOST_ENTRIES = 20
 
 
 def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Place]:
@@ -71,17 +74,27 @@ def holders_of(
             text = f"{place.path} is not a file that Composer can use: {seen.unfit}"
             problems.append(Problem("malformed_file", text, place.path))
         elif state is not None and state.data is not None:
-            document = parse(state.data)
-            for key in wanted:
-                entry = entry_for(document, key.repository)
-                looks_here = which in homes or not below[which].isdisjoint(key.search or ())
-                if not (entry and entry.username == key.public_key and looks_here):
-                    continue
+            here = [key for key in wanted if which in homes or not below[which].isdisjoint(key.search or ())]
+            found = list(itertools.islice(_of_keys(here, state), _MOST_ENTRIES + 1))
+            if len(found) > _MOST_ENTRIES:
+                text = f"{place.path} has such keys for more than {_MOST_ENTRIES} repositories; run again"
+                problems.append(Problem("read_failed", text, place.path))
+            for key in found[:_MOST_ENTRIES]:
                 if (state.real_path, key.repository) not in taken and _may_be_written(key, place, state, problems):
                     taken.add((state.real_path, key.repository))
                     yield key, place, state
     if left:
         problems.append(not_looked_at(places[min(left, key=str)].path, others=len(left) - 1))
+
+
+def _of_keys(keys: Sequence[Key], state: FileState) -> Iterator[Key]:
+    """The keys that stand in the file, each for the repository that it stands there for."""
+    for entry in entries(parse(state.data or b"{}")):
+        for key in keys:
+            same = entry.section == HTTP_BASIC and entry.username == key.public_key
+            if same and (key.anywhere or entry.repository == key.repository):
+                yield replace(key, repository=entry.repository)
+                break
 
 
 def _may_be_written(key: Key, place: Place, state: FileState, problems: List[Problem]) -> bool:

@@ -9,7 +9,6 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_holders import holders_of, take_away
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
 from ansible_collections.keyfleet.magento.plugins.module_utils._auth_places import (
     Place,
@@ -169,6 +168,8 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     _refuse_conflicts(places, readings)
     own = len(places)
     if any(key.search is not None for key in keys):
+        from ansible_collections.keyfleet.magento.plugins.module_utils._auth_holders import holders_of
+
         taken = {
             (readings[place.which].state.real_path, key.repository) for place in places for key, _edit in place.edits
         }
@@ -209,6 +210,8 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
                 **reached,
             ) from error
         if wanted[own:]:
+            from ansible_collections.keyfleet.magento.plugins.module_utils._auth_holders import take_away
+
             taken_away = take_away(wanted[own:], found.problems)
             places = [*places[:own], *(place for place in places[own:] if place.which in taken_away)]
             changes += [taken_away[place.which] for place in places[own:]]

@@ -17,6 +17,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._auth_plan import
     text_for_diff,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._credential_file import FileState
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host
 
 Row = Dict[str, Any]
 
@@ -78,7 +79,7 @@ def rows(place: Place, before: FileState, after: FileState) -> List[Row]:
             {
                 "path": place.path,
                 "real_path": after.real_path,
-                "repository": edit.repository,
+                "repository": shown_host(edit.repository),
                 "owner": (new or old or {}).get("owner"),
                 "action": action,
                 "before": old,

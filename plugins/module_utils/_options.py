@@ -53,6 +53,7 @@ class Key:
 
     ``option`` is what messages call it: the option that has its public half, or the element of a list of keys.
     ``search`` are roots below which the key is removed, beside all homes; None for a key with places of its own.
+    ``anywhere``: it is removed for whatever repository.
     """
 
     option: str
@@ -66,6 +67,7 @@ class Key:
     url: Optional[str]
     packages: Tuple[str, ...]
     search: Optional[Tuple[str, ...]] = None
+    anywhere: bool = False
 
     @property
     def title(self) -> str:
@@ -211,6 +213,7 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
             url=address(item.get("url"), name=f"{own}url"),
             packages=package_names(item.get("packages"), name=f"{own}packages"),
             search=search,
+            anywhere=search is not None and item.get("repository") is None,
         )
     except KeyfleetError as error:
         raise KeyfleetError(error.code, f"{title}: {error.message}") from None

@@ -34,7 +34,6 @@ options:
       repository:
         description: See O(repository).
         type: str
-        default: repo.magento.com
       public_key:
         description: See O(public_key).
         type: raw
@@ -72,8 +71,8 @@ options:
     description:
       - Composer repository that the key is for, as C(host) or C(host:port), exactly as it stands in the repository's
         address.
+      - Without it C(repo.magento.com), or with O(search) every repository.
     type: str
-    default: repo.magento.com
   public_key:
     description:
       - Public half of the auth key, which is the user name. Required for O(state=present).
@@ -112,7 +111,8 @@ options:
   search:
     description:
       - With O(state=absent), removes the key of O(public_key) wherever it is found, in the homes of all users and below
-        these directories. An empty list means the homes alone.
+        these directories, whatever repository it is for unless O(repository) names one. An empty list means the homes
+        alone.
       - Files that another key of the same run is meant for are left to that key. Files that cannot be read or that
         Composer could not use are left as they are and named in RV(problems).
       - Cannot be combined with O(users), O(projects) and O(paths).
@@ -415,7 +415,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
 
 _STATES = ["present", "absent"]
 _SEARCH = {"type": "list", "elements": "path"}
-_REPOSITORY = {"type": "str", "default": "repo.magento.com"}
+_REPOSITORY = {"type": "str"}
 
 ARGUMENT_SPEC = dict(
     keys=dict(

@@ -118,10 +118,27 @@ def test_an_empty_list_means_the_homes_alone(deploy: Account, lab: Path, gone: s
     assert hosts_in(below) == [HOST]
 
 
-def test_the_key_of_another_repository_is_another_key(lab: Path, gone: str) -> None:
-    file = give(lab / "auth.json", None, 0o600, auth(gone, host=VENDOR))
-    assert paths(removes(absent(gone, lab), lab)) == {}
-    assert paths(removes({**absent(gone, lab), "repository": VENDOR}, lab)) == {str(file): "removed"}
+def test_the_key_goes_whatever_repository_it_is_for_unless_one_is_named(lab: Path, gone: str) -> None:
+    rows = {host: {"username": gone, "password": OLD} for host in (HOST, VENDOR, "mirror.example")}
+    file = give(lab / "auth.json", None, 0o600, json.dumps({"http-basic": rows}))
+    assert paths(removes({**absent(gone, lab), "repository": HOST}, lab)) == {str(file): "removed"}
+    assert hosts_in(file) == sorted(["mirror.example", VENDOR])
+    assert paths(removes(absent(gone, lab), lab)) == {str(file): "removed"} and hosts_in(file) == []
+
+
+def test_a_password_before_a_host_is_not_shown(lab: Path, gone: str) -> None:
+    rows = {"somebody:their-password@h.example": {"username": gone, "password": OLD}}
+    file = give(lab / "auth.json", None, 0o600, json.dumps({"http-basic": rows}))
+    answer = removes(absent(gone, lab), lab)
+    assert paths(answer) == {str(file): "removed"} and "their-password" not in json.dumps(answer.result)
+
+
+def test_a_file_full_of_the_key_is_emptied_run_by_run(lab: Path, gone: str) -> None:
+    rows = {f"h{number}.example": {"username": gone, "password": OLD} for number in range(25)}
+    file = give(lab / "auth.json", None, 0o600, json.dumps({"http-basic": rows}))
+    first = install(absent(gone, lab))
+    assert len(hosts_in(file)) == 5 and problems(first, lab) == {str(file): "read_failed"}, first.result
+    assert paths(removes(absent(gone, lab), lab)) == {str(file): "removed"} and hosts_in(file) == []
 
 
 def test_several_keys_at_a_time(lab: Path, gone: str) -> None:

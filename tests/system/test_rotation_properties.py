@@ -90,7 +90,7 @@ def test_what_is_retired(series: Series, today: datetime.date, overlap: int, del
     assert {*plan.disable, *plan.wait} == {g for g in series.generations if g.enabled} - {series.current}
     assert not (plan.disable and plan.delete) and all(g.date for g in plan.delete)
     assert series.current not in plan.delete and not any(g.label in series.rejected for g in plan.wait)
-    retired = [g for g in series.generations if series.state(g) == "retired"]
+    retired = [g for g in series.generations if series.states()[g.label] == "retired"]
     assert not retired or retired[-1] not in plan.delete
     # As many runs as there are generations leave one that is enabled.
     left = series

@@ -94,7 +94,6 @@ class ByHand:
         faults += [f"disabled_by_hand: {label!r} is not in previous" for label in disabled if label not in labels[:-1]]
         if faults:
             raise bad_options("; ".join(faults))
-        series_of(settings["prefix"], ())  # for its check of the prefix
         self.private = {pair["label"]: pair["private_key"]}
         prefix = settings["prefix"]
         generations = [Generation(k["label"], k["public_key"], k["label"] not in disabled) for k in previous]

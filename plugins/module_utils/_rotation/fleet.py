@@ -186,7 +186,7 @@ def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_m
     told = set()
     for row in missing:
         told.add(safe(str(row.get("path")), _TEXT))
-        yield Blocked(f"it would be {_text(row.get('action'))}", path=safe(str(row.get("path")), _TEXT))
+        yield Blocked(f"it would be {_text(row.get('action') or 'changed')}", path=safe(str(row.get("path")), _TEXT))
     current = series.current
     older = {g.public_key: g.label for g in series.generations if g != current}
     for row in _rows(role.get("files") if role else None):

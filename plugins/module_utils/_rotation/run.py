@@ -96,7 +96,7 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
     series = account.series if account else Series(done.prefix, ())
     current = series.current
     label = done.label or (current.label if current else None)
-    known = {g.label: g for g in series.generations}
+    known, states = {g.label: g for g in series.generations}, series.states()
     public = known[label].public_key if label in known else None
     return {
         "changed": bool(done.changed),
@@ -108,7 +108,7 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
         "due": done.due,
         "reason": failed or done.reason,
         "generations": [
-            {"label": g.label, "public_key": g.public_key, "enabled": g.enabled, "state": series.state(g)}
+            {"label": g.label, "public_key": g.public_key, "enabled": g.enabled, "state": states[g.label]}
             for g in series.generations
         ],
         "disabled": list(done.disabled),
@@ -228,7 +228,7 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
     done.confirmed, done.asked = [h for h in expected.hosts if h not in named], len(expected.hosts)
     if plan.disable and not done.due:
         done.blocked += _holders(settings, params["holders"] or {}, check_mode=work.check_mode)
-    done.reason = issue.reason
+    done.reason = issue.reason if done.label else f"every expected host is confirmed to have {current.label}"
     if done.blocked:
         done.reason = f"not every expected holder of a key is confirmed to have {current.label}"
         done.left += [f"disable {g.label}" for g in plan.disable]

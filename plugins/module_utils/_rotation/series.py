@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
@@ -58,13 +58,18 @@ class Series(NamedTuple):
         """The date of the newest label, rejected or not."""
         return max((g.date for g in self.generations if g.date), default=None)
 
-    def state(self, generation: Generation) -> str:
-        """``current``, ``rejected``, ``superseded`` or ``retired``."""
-        if generation.label in self.rejected:
-            return "rejected"
-        if generation == self.current:
-            return "current"
-        return "superseded" if generation.enabled else "retired"
+    def states(self) -> Dict[str, str]:
+        """``current``, ``rejected``, ``superseded`` or ``retired``, by label."""
+        current, states = self.current, {}
+        for generation in self.generations:
+            if generation.label in self.rejected:
+                state = "rejected"
+            elif generation == current:
+                state = "current"
+            else:
+                state = "superseded" if generation.enabled else "retired"
+            states[generation.label] = state
+        return states
 
 
 def check_prefix(prefix: str) -> None:
@@ -191,10 +196,12 @@ def plan_retire(series: Series, *, today: datetime.date, overlap: int, delete_af
 
 def _old(series: Series, *, today: datetime.date, delete_after: int) -> Tuple[Generation, ...]:
     """Dated retired generations whose successor is older than ``delete_after`` days, less the one to fall back on."""
-    kept = [g for g in series.generations if series.state(g) == "retired"][-1:]
+    kept = [label for label, state in series.states().items() if state == "retired"][-1:]
+    current = series.current
     old: List[Generation] = []
     for generation, successor in zip(series.generations, series.generations[1:]):
         gone = successor.date is not None and (today - successor.date).days > delete_after
-        if gone and generation.date and not generation.enabled and generation not in (*kept, series.current):
+        retired = generation.date and not generation.enabled and generation != current
+        if gone and retired and generation.label not in kept:
             old.append(generation)
     return tuple(old)

@@ -89,7 +89,7 @@ CHANGES = role(would("updated", OLD, NEW))
         ({**GOOD, WOULD_CHANGE: CHANGES}, ["it would be updated"]),
         ({**GOOD, WOULD_CHANGE: role(would("repaired", NEW, NEW))}, ["it would be repaired"]),
         ({**GOOD, WOULD_CHANGE: role(would("removed", OLD, None))}, ["it would be removed"]),
-        ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["it would be no reason is given"]),
+        ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["it would be changed"]),
         # The failure of the deployment says more.
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it was not asked"]),

@@ -190,10 +190,10 @@ def test_a_label_is_never_used_twice_and_always_the_newest(prefix: str) -> None:
 )
 def test_states(there: List[str], rejected: List[str], states: List[str]) -> None:
     found = series(*there, rejected=rejected)
-    assert [found.state(generation) for generation in found.generations] == states
-    assert [g for g in found.generations if found.state(g) == "current"] == [g for g in (found.current,) if g]
+    assert list(found.states().values()) == states
+    assert [g for g in found.generations if found.states()[g.label] == "current"] == [g for g in (found.current,) if g]
     # A rejected key that still is enabled is to go like one that is superseded.
-    is_left = [g for g in found.generations if g.enabled and found.state(g) in ("superseded", "rejected")]
+    is_left = [g for g in found.generations if g.enabled and found.states()[g.label] in ("superseded", "rejected")]
     assert list(found.superseded) == is_left
 
 
