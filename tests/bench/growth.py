@@ -153,7 +153,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         return lambda: [
             series_.plan_issue(known, today=today, max_age=1),
             series_.plan_retire(known, today=today, overlap=0, delete_after=1),
-            [known.state(one) for one in known.generations],
+            known.states(),
         ]
 
     return {

@@ -252,8 +252,7 @@ def test_the_role_and_its_own_validation(lab: Lab) -> None:
     outcomes = results["last"]["ansible_facts"]["outcomes"]
     assert [name for name, outcome in outcomes.items() if outcome == "fine"] == ["fine"]
     assert "Validation of arguments failed" in outcomes["state"]
-    # Ansible makes a dictionary of text with name=value; it is one more key for the same place.
-    assert "two different keys for repo.magento.com" in outcomes["text"]
+    assert "magento_auth_keys: every element must be a dictionary" in outcomes["text"]
     assert "keys.privat_key" in outcomes["misspelt"]
     watched.report.require_clean(*SEEN, "results", "facts", *LOGGED)
 
