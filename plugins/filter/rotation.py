@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Sequence
 
@@ -23,15 +22,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys im
     forged_names,
     resolve,
     returned_facts,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import (
-    failed_call,
-    refusal,
-    replacement_of,
-    revocation,
-    revoked_key,
-    told,
-    unusable,
 )
 
 LIMIT = "--limit is refused, since it hides hosts that count: name a smaller magento_target"
@@ -122,7 +112,13 @@ def rotation_reports(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> Dict[
 
 
 def check_series(
-    settings: Any, *, hosts: Sequence[str], hostvars: Mapping[str, Any], own: Sequence[Any], fixed: Sequence[Any]
+    settings: Any,
+    *,
+    hosts: Sequence[str],
+    hostvars: Mapping[str, Any],
+    own: Sequence[Any],
+    fixed: Sequence[Any],
+    revokes: bool = False,
 ) -> bool:
     """See the documentation beside this file."""
     forged = _forged(_known(hostvars, "localhost"))
@@ -138,7 +134,8 @@ def check_series(
         )
     prefix = settings.get("prefix") if isinstance(settings, Mapping) else None
     named = (_value(_known(hostvars, host), name) for host in hosts for name in _ENTRIES)
-    if prefix is not None and not any(_names(value, prefix) for value in itertools.chain(own, named)):
+    # A revocation only takes away where no host names the series.
+    if prefix is not None and not revokes and not any(_names(value, prefix) for value in itertools.chain(own, named)):
         raise AnsibleFilterError(
             f"no host of the target has a key with series: {prefix} in magento_auth_keys, or magento_auth_series; "
             "extra variables beat what hosts have"
@@ -152,17 +149,12 @@ def _names(value: Any, prefix: Any) -> bool:
     return bool(value == prefix)
 
 
-def _carefully(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a filter, whose failures are those of a filter."""
-
-    @functools.wraps(function)
-    def filter_of(*args: Any, **given: Any) -> Any:
-        try:
-            return function(*args, **given)
-        except KeyfleetError as error:
-            raise AnsibleFilterError(error.message) from None
-
-    return filter_of
+def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
+    """See the documentation beside this file."""
+    try:
+        return resolve(keys, **given)
+    except KeyfleetError as error:
+        raise AnsibleFilterError(error.message) from None
 
 
 class FilterModule:
@@ -175,12 +167,5 @@ class FilterModule:
             "rotation_failed": rotation_failed,
             "rotation_hosts": rotation_hosts,
             "rotation_reports": rotation_reports,
-            "revoke_blocked": _carefully(revocation),
-            "revoke_failed": failed_call,
-            "revoke_refusal": refusal,
-            "revoke_replacement": _carefully(replacement_of),
-            "revoke_summary": _carefully(told),
-            "revoke_unusable": unusable,
-            "revoked_key": _carefully(revoked_key),
-            "series_keys": _carefully(resolve),
+            "series_keys": series_keys,
         }

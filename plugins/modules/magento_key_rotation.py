@@ -251,6 +251,35 @@ options:
     description:
       - Whether an external holder has confirmed the key, by its name.
     type: dict
+  revoke:
+    description:
+      - A key that has to go. With it, the phases are those of a revocation and not of a rotation. No generation is
+        made, no other key is disabled, and external holders are not asked.
+      - With O(phase=issue), finds the key and verifies what takes its place. With O(phase=retire), disables the key if
+        no expected host has it any more, and otherwise fails with the code V(blocked).
+    type: dict
+    suboptions:
+      key:
+        description:
+          - Its label, public key or fingerprint. A label counts for the owner of the series alone; the others, for all
+            owners in the account.
+          - Without it the module fails with the code V(bad_options).
+        type: str
+      replacement:
+        description:
+          - Either V(current), the current generation of the series, or a pair of C(public_key) and C(private_key).
+          - Without it the key is only removed. The current generation cannot be removed, nor replace itself.
+        type: raw
+      leak:
+        description:
+          - Whether the key is disabled in the phase V(issue), before any host is reached. This accepts an outage.
+        type: bool
+        default: false
+      delete:
+        description:
+          - Whether it is deleted after it was disabled.
+        type: bool
+        default: false
 extends_documentation_fragment:
   - keyfleet.magento.attributes.controller
 requirements:
@@ -349,6 +378,27 @@ deleted:
   type: list
   elements: str
   sample: [web-20250701]
+revoked:
+  description: The key that O(revoke) names, or none.
+  returned: always
+  type: dict
+  contains:
+    label:
+      description: Its label.
+      type: str
+      sample: laptop of J. Doe
+    public_key:
+      description: Its public key.
+      type: str
+      sample: 0123456789abcdef0123456789abcdef
+    uid:
+      description: Its owner. None with O(series.pair).
+      type: str
+      sample: MAG123456789
+    replacement:
+      description: Public key of the pair that takes its place, or none.
+      type: str
+      sample: fedcba9876543210fedcba9876543210
 blocked:
   description: What keeps keys from being disabled.
   returned: always
@@ -409,6 +459,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import open_marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
 
@@ -417,6 +469,7 @@ ARGUMENT_SPEC = dict(
     series=dict(type="dict", required=True, options=series_spec(env_fallback)),
     hosts=dict(type="dict"),
     holders=dict(type="dict"),
+    revoke=dict(type="dict", options=REVOKE_SPEC),
 )
 
 
@@ -432,6 +485,7 @@ _NOTHING: Dict[str, object] = dict(
     generations=[],
     disabled=[],
     deleted=[],
+    revoked=None,
     blocked=[],
     left=[],
     summary=None,
@@ -444,6 +498,8 @@ def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Carry the phase out; returns the result as documented, or raises `KeyfleetError`."""
     settings = params["series"]
     check_settings(settings)
+    if params["revoke"] is not None and params["phase"] == "status":
+        raise bad_options("revoke needs the phase issue or retire")
     if settings["pair"] is not None:
         return rotate(None, params, check_mode=check_mode)
     with open_marketplace(settings) as client:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 from _yaml_mutants import Mutant, mutants_of
@@ -20,7 +19,7 @@ from _yaml_mutants import Mutant, mutants_of
 from place import ROOT
 
 SYSTEM = Path(__file__).parent
-TABLES = sorted(SYSTEM.glob("rotation_mutants*.yml"))
+TABLE = SYSTEM / "rotation_mutants.yml"
 _GLOBS = (
     "playbooks/*.yml",
     "playbooks/plays/*.yml",
@@ -51,14 +50,13 @@ def mutants() -> dict[str, Mutant]:
 
 def table() -> tuple[dict[str, str], dict[str, str]]:
     """From the id of a mutant to the test that fails, and to the reason why none can."""
-    contents = [yaml.safe_load(path.read_text()) for path in TABLES]
-    return _flat([c["noticed"] for c in contents]), _flat([c["equivalent"] for c in contents])
+    content = yaml.safe_load(TABLE.read_text())
+    return _flat(content["noticed"]), _flat(content["equivalent"])
 
 
-def _flat(tables: list[dict[str, dict[str, dict[str, list[str]]]]]) -> dict[str, str]:
+def _flat(rows: dict[str, dict[str, dict[str, list[str]]]]) -> dict[str, str]:
     ids = [
         (f"{file}#{node}#{edit}", title)
-        for rows in tables
         for title, by_file in rows.items()
         for file, by_node in by_file.items()
         for node, edits in by_node.items()
@@ -126,17 +124,3 @@ def chosen(noticed: Iterable[str]) -> list[str]:
     changed = sorted(set(ids) & set(_changed(mutants(), base))) if base else []
     some, most = (changed, _MOST_CHANGED) if changed else (ids, _SAMPLE)
     return sorted(random.Random(head).sample(some, min(most, len(some))))
-
-
-def written(noticed: dict[str, str], equivalent: dict[str, str]) -> str:
-    """The table as text, from ids to tests and reasons."""
-
-    def nested(rows: dict[str, str]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for mutant, title in rows.items():
-            file, node, edit = mutant.split("#", 2)
-            found.setdefault(title, {}).setdefault(file, {}).setdefault(node, []).append(edit)
-        return found
-
-    content = {"noticed": nested(noticed), "equivalent": nested(equivalent)}
-    return yaml.safe_dump(content, sort_keys=False, width=120, default_flow_style=None)

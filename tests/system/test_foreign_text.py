@@ -30,8 +30,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     blocked_by_hosts,
     not_deployed,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, foreseen, summary
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import told
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import (
+    Outcome,
+    Revoked,
+    foreseen,
+    summary,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import knock
@@ -161,7 +166,7 @@ def test_reports_of_hosts(path: str, message: str, action: str, owner: str, fact
     harmless(text.split("\n"))
     assert len(text.split("\n")) == 3 + len(blocked) + len(done.hosts) - 1
     leaves(summary=text, blocked=rows, diff=done.diff())
-    key = {"label": "s", "public_key": PUBLIC, "uid": None}
-    revoked = told(rows, key=key, settings={}, plan={}, reports=reports, failure="", check_mode=True)
-    harmless(revoked.split("\n"))
+    done.revoked = Revoked("s", PUBLIC, None, enabled=True)
+    done.notes += changes(reports)
+    harmless(summary(done, series, label=None, public_key=None).split("\n"))
     harmless(failure(KeyfleetError("read_failed", message)))

@@ -117,8 +117,10 @@ def test_a_revocation(leak: bool, by_hand: Fleet) -> None:
     run = by_hand.run("revoke", **options)
     assert done(run, by_hand).endswith(f"no expected host has it any more Left to do: {DISABLE}")
     assert by_hand.all_hold() == {"web"} and by_hand.held("web2", "backup") is None
-    now = [r["task"] for r in run.record if f"Disable {OLD} on the account page now" in str(r["result"].get("msg"))]
-    assert len(now) == leak, run.output
+    now = [
+        r["host"] for r in run.record if f"Disable {OLD} on the account page now" in str(r["result"].get("warnings"))
+    ]
+    assert now == ["localhost"] * leak and words(run).count("on the account page now") == leak, run.output
     ended = by_hand.run("revoke", **options, settings={"disabled_by_hand": [OLD]})
     assert done(ended, by_hand).endswith("Left to do: nothing")
     by_hand.broken = ("web1",)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.needs("root", PYTHON)
 accounts, control, fleet = _file_lab.accounts, _options_lab.control, _rotation_lab.fleet
 
 ISSUE = "Make the next generation if one is due, and verify it"
-RETIRE = "Disable what is superseded, or delete what was retired long ago"
+RETIRE = "Disable what is superseded or revoked, or delete what was retired long ago"
 DEPLOYED = "See which hosts took the key"
 LOOK = "Look for keys"
 BRING, SEE = "Bring the auth keys to the host", "See what the role would change"

@@ -5,29 +5,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import _options_lab
 import _rotation_lab
 import pytest
-from _options_lab import PACKAGE, UID, as_given, everything, only_ours, outcomes, record_of, series
+from _options_lab import UID, as_given, everything, only_ours, record_of, series
 from _rotation_lab import OLD, PYTHON, Fleet
 
 pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _options_lab.control, _rotation_lab.fleet
 
-STATUS = "Check the settings of the series, and know its current generation"
-VERIFY = "Verify the replacement before anything is disabled"
-AGAIN = "Verify the replacement once more, since another run may have disabled it meanwhile"
-LEAK = "Disable a leaked key at once, so that hosts are without a working key until they are reached"
+PLAN = "Make the next generation if one is due, and verify it"
+RETIRE = "Disable what is superseded or revoked, or delete what was retired long ago"
 LOOK, BRING, SEE = "Look for keys", "Bring the auth keys to the host", "See what the role would change"
 
 
 @pytest.mark.parametrize("leak", [False, True])
-def test_every_setting_reaches_its_module(leak: bool, fleet: Fleet) -> None:
+def test_every_setting_reaches_its_module(leak: bool, fleet: Fleet, tmp_path: Path) -> None:
     control = record_of(fleet)
     fleet.names = ("web1",)
     current = everything(fleet)
+    fleet.settings["external_holders"] = control.holders(tmp_path / "holders")
     gone = fleet.simulator.add_key("shop", "fleet-leaver", uid=UID)
     fleet.simulator.add_key("shop", "fleet-leaver")
     file = fleet.give("web1", *gone, "elsewhere")
@@ -40,23 +40,17 @@ def test_every_setting_reaches_its_module(leak: bool, fleet: Fleet) -> None:
     only_ours(run)
 
     told, account = as_given(fleet)
-    assert control.arguments(STATUS) == [{"phase": "status", "series": told}]
-    assert control.arguments("List the keys of the account") == [account]
+    revoke = {"key": "fleet-leaver", "replacement": "current", "leak": leak, "delete": not leak}
+    assert control.arguments(PLAN) == [{"phase": "issue", "series": told, "revoke": revoke}]
     assert control.arguments("Fetch the pair") == [
         {"labels": [OLD], "uid": UID, "include_private_keys": True, **account}
     ]
     assert control.keywords("Fetch the pair", "no_log") == [True]
-    asked = {name: told[name] for name in ("url", "ca_path", "validate_certs", "timeout")}
-    asked |= {"public_key": current[0], "private_key": current[1]}
-    verdicts = ["invalid", "refused", "not_entitled", "unknown"]
-    assert control.arguments(VERIFY) == [{**asked, "packages": [PACKAGE], "fail_on": verdicts}]
-    verdicts.remove("not_entitled")
-    assert control.arguments(AGAIN) == [{**asked, "fail_on": verdicts}]
-    one = {"labels": ["fleet-leaver"], "uid": UID, **account}
-    assert control.arguments(LEAK) == ([{**one, "enabled": False}] if leak else [])
-    assert control.arguments("Disable the key") == [{**one, "enabled": False}]
-    assert control.arguments("Delete the key") == ([] if leak else [{**one, "state": "absent"}])
-    assert outcomes(run, "Ask for what cannot be done from here") == []
+    (retired,) = control.arguments(RETIRE)
+    assert list(retired.pop("hosts")) == ["web1"] and retired.pop("holders") == {}
+    assert retired == {"phase": "retire", "series": told, "revoke": revoke}
+    # They hold the current generation, which stays.
+    assert not list((tmp_path / "holders").iterdir())
     roots = [str(fleet.directory / "web1")]
     removal = {"public_key": gone[0], "state": "absent", "search": roots}
     assert control.arguments(LOOK, "web1") == [{"all_users": True, "search": roots}] * 2

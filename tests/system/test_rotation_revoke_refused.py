@@ -12,7 +12,7 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Run
-from _rotation_lab import OLD, PYTHON, Fleet, today, words
+from _rotation_lab import OLD, PYTHON, Fleet, headline, plays, today, words
 from test_rotation_revoke import LAPTOP, pair
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -64,7 +64,7 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
             "magento_revoke_key": OLD,
             "magento_revoke_replacement": {**pair(fleet, "web"), "private_key": ""},
         },
-        "either current or a pair with public_key and private_key",
+        "magento_revoke_replacement.private_key",
     ),
     "a word": (
         lambda _fleet: {"magento_revoke_key": OLD, "magento_revoke_replacement": "newest"},
@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
     ),
     "a misspelled option": (
         lambda fleet: {"magento_revoke_key": LAPTOP, "magento_revoke_replacment": pair(fleet, "web")},
-        "no such option: magento_revoke_replacment",
+        "revoke.replacment",
     ),
     "a misspelled setting": (lambda _fleet: {"magento_revoke_key": LAPTOP, "serach": ["/srv"]}, "series.serach"),
     "a wrong secret": (
@@ -123,6 +123,8 @@ def test_no_generation_is_enabled(fleet: Fleet) -> None:
     before = fleet.state()
     refused(fleet.run("revoke", magento_revoke_key=LAPTOP, magento_revoke_replacement="current"), "run rotate_issue")
     assert fleet.state() == before
+    # Nor need any host name the series.
+    del fleet.variables["magento_auth_keys"]
     run = fleet.run("revoke", magento_revoke_key=LAPTOP)
     assert run.status == 0, run.output
     assert not next(key["enabled"] for key in fleet.at_account() if key["label"] == LAPTOP)
@@ -130,6 +132,18 @@ def test_no_generation_is_enabled(fleet: Fleet) -> None:
 
 def test_without_a_series(fleet: Fleet) -> None:
     refused(fleet.play("keyfleet.magento.revoke", magento_target="web", magento_revoke_key=OLD), "prefix")
+
+
+def test_a_pair_that_beats_all_others(fleet: Fleet) -> None:
+    before = fleet.state()
+    options: Options = {
+        "magento_auth_public_key": "0" * 32,
+        "magento_revoke_key": OLD,
+        "magento_revoke_replacement": "current",
+    }
+    run = fleet.run("revoke", **options)
+    assert run.status == 2 and "are set by extra variables" in headline(run), run.output
+    assert plays(run) == ["Plan"] and fleet.state() == before and not fleet.asked()
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,59 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the keys of a series are: at the Marketplace account of its owner, or only in the settings."""
+"""Where the keys of a series are: at its owner's Marketplace account or only in the settings. Whether they work."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
+    address,
+    bad_options,
+    package_names,
+    seconds,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
     Generation,
     Series,
     date_of,
     series_of,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, key_faults
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
+    MAGENTO_REPOSITORY,
+    describe,
+    key_faults,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+
+
+class Owned(NamedTuple):
+    """A key, whoever owns it and whether or not it is one of the series. Without the API it has no owner."""
+
+    label: str
+    public_key: str
+    uid: Optional[str]
+    enabled: bool
+    fingerprint: Optional[str]
+
+
+def verdict_of(settings: Mapping[str, Any], *, public_key: str, private_key: str) -> Verdict:
+    """What the repository says of a pair now, packages of the settings included."""
+    return check(
+        repository=MAGENTO_REPOSITORY,
+        url=address(settings["url"]),
+        public_key=public_key,
+        private_key=private_key,
+        packages=package_names(settings["packages"]),
+        connection=Connection(
+            validate_certs=settings["validate_certs"],
+            ca_path=settings["ca_path"],
+            timeout=seconds(settings["timeout"]),
+        ),
+    )
 
 
 class Account:
@@ -43,6 +80,11 @@ class Account:
             adopt=settings["adopt"] or (),
             rejected=settings["rejected"] or (),
         )
+
+    def every_key(self) -> List[Owned]:
+        """Those of all owners."""
+        keys = self.client.keys()
+        return [Owned(k.label, k.public_key, k.uid, k.enabled, describe(k.private_key)) for k in keys]
 
     def create(self, label: str) -> None:
         """Make the key, or find out that it was made although the answer was lost."""
@@ -99,3 +141,11 @@ class ByHand:
         generations = [Generation(k["label"], k["public_key"], k["label"] not in disabled) for k in previous]
         last = Generation(pair["label"], pair["public_key"], True, date_of(prefix, pair["label"]))
         self.series = Series(prefix, (*generations, last))
+
+    def every_key(self) -> List[Owned]:
+        """Those that the settings name. Of older ones nobody knows a private half."""
+        fingerprints = {label: describe(private) for label, private in self.private.items()}
+        return [
+            Owned(g.label, str(g.public_key), None, g.enabled, fingerprints.get(g.label))
+            for g in self.series.generations
+        ]

@@ -106,7 +106,8 @@ def _text(value: Any) -> str:
     return one_line(str(value or "no reason is given"), _TEXT)
 
 
-def _rows(value: Any) -> Iterator[Mapping[str, Any]]:
+def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
+    """What of a list in a host's answer has the shape of a row."""
     return (row for row in value if isinstance(row, Mapping)) if isinstance(value, (list, tuple)) else iter(())
 
 
@@ -122,18 +123,18 @@ def entries_of(result: Any) -> Iterator[Held]:
     """Every entry in a result of M(magento_auth_key_info), and of M(magento_auth_key) before anything was written."""
     if not isinstance(result, Mapping):
         return
-    for row in _rows(result.get("files")):
-        for entry in (*_rows(row.get("entries")), row.get("before")):
+    for row in rows_of(result.get("files")):
+        for entry in (*rows_of(row.get("entries")), row.get("before")):
             yield from _held(row.get("path"), row.get("owner"), entry)
     # An entry that wins may stand in a file that is nobody's auth.json: the config of a composer.json.
-    for row in _rows(result.get("effective")):
+    for row in rows_of(result.get("effective")):
         yield from _held(row.get("path"), row.get("user"), row)
 
 
 def places_of(result: Any, public_key: str) -> Dict[str, Held]:
     """The files that the host's variables name for the key ``public_key``, and what is in them now."""
     found: Dict[str, Held] = {}
-    for row in _rows(result.get("files") if isinstance(result, Mapping) else None):
+    for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
         path, after = safe(str(row.get("path")), _TEXT), row.get("after")
         if isinstance(after, Mapping) and after.get("public_key") == public_key:
             before = list(_held(path, row.get("owner"), row.get("before")))
@@ -152,14 +153,14 @@ def forged(report: Mapping[str, Any]) -> Optional[str]:
 
 def _going(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
     """Paths and public keys of entries that the role would remove, or replace by a key that is none of ``older``."""
-    for row in _rows(result.get("files") if isinstance(result, Mapping) else None):
+    for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
         before, after = row.get("before"), row.get("after")
         if isinstance(before, Mapping) and isinstance(after, Mapping) and str(after.get("public_key")) not in older:
             yield safe(str(row.get("path")), _TEXT), str(before.get("public_key"))
 
 
 def _unread(result: Mapping[str, Any]) -> Iterator[Blocked]:
-    for problem in _rows(result.get("problems")):
+    for problem in rows_of(result.get("problems")):
         if str(problem.get("code")) in _NOT_READ:
             path = problem.get("path")
             yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
@@ -177,7 +178,7 @@ def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_m
         return
     unsure, missing = failure_of(role), []
     if not unsure and role and not check_mode:
-        missing = [row for row in _rows(role.get("files")) if row.get("action") != "unchanged"]
+        missing = [row for row in rows_of(role.get("files")) if row.get("action") != "unchanged"]
     if missing and DEPLOYED in report:
         unsure = failure_of(report[DEPLOYED])
     if unsure:
@@ -189,7 +190,7 @@ def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_m
         yield Blocked(f"it would be {_text(row.get('action') or 'changed')}", path=safe(str(row.get("path")), _TEXT))
     current = series.current
     older = {g.public_key: g.label for g in series.generations if g != current}
-    for row in _rows(role.get("files") if role else None):
+    for row in rows_of(role.get("files") if role else None):
         after = row.get("after")
         given = after.get("public_key") if isinstance(after, Mapping) else None
         if isinstance(given, str) and given in older:

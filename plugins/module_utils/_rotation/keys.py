@@ -31,16 +31,27 @@ def returned_facts(result: Any) -> List[str]:
     return sorted(str(name) for name in facts if not str(name).startswith(_FOUND))
 
 
-def pair_of(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
-    """The pair of the series' current key, from the settings or from what the first play registered."""
+def _plan(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the first play registered, empty if it speaks of another series."""
     plan = rotation.get("magento_rotation_plan")
-    if not isinstance(plan, Mapping) or plan.get("series") != settings.get("prefix"):
-        return None
-    current = [g["public_key"] for g in plan.get("generations") or () if g["state"] == "current"]
-    found = settings.get("pair") or _first(rotation.get("magento_rotation_pair"))
-    if not isinstance(found, Mapping) or [found.get("public_key")] != current:
-        return None
-    return {name: found[name] for name in HALVES}
+    return plan if isinstance(plan, Mapping) and plan.get("series") == settings.get("prefix") else {}
+
+
+def pair_of(
+    settings: Mapping[str, Any], rotation: Mapping[str, Any], replacement: Any = None
+) -> Optional[Dict[str, Any]]:
+    """The pair of the series' current key, from the settings or from what the first play registered. For a revocation,
+    the one that takes the place of the key, if any."""
+    plan = _plan(settings, rotation)
+    wanted = [g["public_key"] for g in plan.get("generations") or () if g["state"] == "current"]
+    known = [settings.get("pair") or _first(rotation.get("magento_rotation_pair"))]
+    if plan.get("revoked"):
+        wanted = [plan["revoked"]["replacement"]]
+        known.append(replacement)
+    for found in known:
+        if isinstance(found, Mapping) and [found.get("public_key")] == wanted:
+            return {name: found[name] for name in HALVES}
+    return None
 
 
 def _first(result: Any) -> Any:
@@ -48,12 +59,11 @@ def _first(result: Any) -> Any:
     return keys[0] if keys else None
 
 
-def _removals(settings: Mapping[str, Any], rotation: Mapping[str, Any], *, revokes: bool) -> List[Dict[str, Any]]:
+def _removals(settings: Mapping[str, Any], plan: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """The keys that are to go from wherever they are: a revoked one alone, or the older ones of the series."""
-    plan = rotation.get("magento_rotation_plan") or {}
-    if revokes:
-        gone = [rotation["magento_revoke_found"]["public_key"]]
-    elif settings.get("unmanaged_keys") == "remove" and plan.get("series") == settings.get("prefix"):
+    if plan.get("revoked"):
+        gone = [plan["revoked"]["public_key"]]
+    elif settings.get("unmanaged_keys") == "remove":
         gone = [g["public_key"] for g in plan.get("generations") or () if g["state"] != "current"]
     else:
         gone = []
@@ -67,7 +77,7 @@ def resolve(
     state: str = "present",
     settings: Optional[Mapping[str, Any]] = None,
     rotation: Optional[Mapping[str, Any]] = None,
-    revokes: bool = False,
+    replacement: Any = None,
     check_mode: bool = False,
 ) -> Dict[str, Any]:
     """The options of M(magento_auth_key) for one host: ``entries``, the list of keys, and those of ``flat``.
@@ -81,9 +91,11 @@ def resolve(
     halves = [name for name in HALVES if one.get(name) is not None]
     given = keys is not None or series is not None or bool(halves)
     rotation = rotation or {}
-    pair = None
-    if settings is not None:
-        pair = rotation.get("magento_revoke_pair") if revokes else pair_of(settings, rotation)
+    plan = {} if settings is None else _plan(settings, rotation)
+    pair = None if settings is None else pair_of(settings, rotation, replacement)
+    revoked = plan.get("revoked")
+    # Without a replacement a revocation only takes away, and check mode has no pair of a key that is not made yet.
+    needless = check_mode or bool(revoked and not revoked["replacement"])
 
     def paired(item: Mapping[str, Any], name: str, option: str) -> Optional[Dict[str, Any]]:
         """The entry with its pair, None if it is none of this run's."""
@@ -99,8 +111,7 @@ def resolve(
                 f"{option}: the pair of the series {name} comes from magento_series, which is not set; give it to "
                 "keyfleet.magento.provision or keyfleet.magento.rotate as extra variables"
             )
-        # Without a replacement a revocation only takes away, and check mode has no pair of a key that is not made yet.
-        if name != settings.get("prefix") or (not pair and (revokes or check_mode)):
+        if name != settings.get("prefix") or (not pair and needless):
             return None
         if not pair:
             raise bad_options(f"{option}: this run has not fetched the pair of the series {name}")
@@ -116,7 +127,7 @@ def resolve(
         one = {} if resolved is None else resolved
     # An empty list that was given stays one: it is an error of its own.
     empty = keys is not None and not keys
-    removals = [] if empty or settings is None else _removals(settings, rotation, revokes=revokes)
+    removals = [] if empty or settings is None else _removals(settings, plan)
     idle = bool(given and not entries and not any(one.get(name) is not None for name in HALVES) and not removals)
     if series is not None and state == "absent":
         idle = False

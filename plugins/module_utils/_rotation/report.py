@@ -20,6 +20,24 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series 
 _MOST_ROWS = 100
 
 
+class Revoked(NamedTuple):
+    """A key that has to go, and the pair that takes its place, if any."""
+
+    label: str
+    public_key: str
+    uid: Optional[str]
+    enabled: bool
+    replacement: Optional[Mapping[str, str]] = None
+    leak: bool = False
+    delete: bool = False
+    by_hand: bool = False
+
+    def as_result(self) -> Dict[str, Optional[str]]:
+        """The form that the module documents."""
+        replacement = self.replacement["public_key"] if self.replacement else None
+        return {"label": self.label, "public_key": self.public_key, "uid": self.uid, "replacement": replacement}
+
+
 class Stale(NamedTuple):
     """A file of a host that would get another key: the one it has, and the one to come."""
 
@@ -49,6 +67,8 @@ class Outcome:
     asked: Optional[int] = None
     lines: List[Tuple[str, str, str]] = field(default_factory=list)
     hosts: List[Stale] = field(default_factory=list)
+    revoked: Optional[Revoked] = None
+    warnings: List[str] = field(default_factory=list)
 
     def diff(self) -> List[Dict[str, str]]:
         """As Ansible prints differences; an empty state means that there is no such key."""
@@ -82,7 +102,7 @@ def summary(
 ) -> str:
     """The last message of a run, one statement a line; the first one says how the phase ended."""
     lines = [_headline(done, failed)]
-    if label:
+    if label and not done.revoked:
         key = f", public key {public_key}" if public_key else ", not made yet"
         lines.append(f"Generation: {label}{key}")
     if done.asked is not None:
@@ -110,6 +130,8 @@ def _state(after: str) -> str:
 
 
 def _headline(done: Outcome, failed: Optional[str]) -> str:
+    if done.revoked:
+        return _headline_of(done.revoked, done, failed)
     phase = {"issue": "Issue", "retire": "Retirement", "status": "Deployment"}[done.phase]
     if done.phase == "status" and done.asked is None:
         phase = "Status"
@@ -122,16 +144,31 @@ def _headline(done: Outcome, failed: Optional[str]) -> str:
     return f"{name}: {done.reason}"
 
 
+def _headline_of(key: Revoked, done: Outcome, failed: Optional[str]) -> str:
+    name = f"Revocation of {key.label} ({key.public_key}){', check mode' if done.check_mode else ''}"
+    if failed:
+        return f"{name} failed: {failed}"
+    if done.blocked and key.enabled:
+        return f"{name} is blocked: it stays enabled"
+    if done.blocked:
+        return f"{name} is blocked: it is disabled, and hosts are not confirmed to be without it"
+    if key.by_hand:
+        return f"{name}: no expected host {'would have' if done.check_mode else 'has'} it any more"
+    return f"{name}: it {'would be' if done.check_mode else 'is'} disabled{' and deleted' if key.delete else ''}"
+
+
 def _left(done: Outcome, series: Series, failed: Optional[str]) -> List[str]:
     left = list(done.left)
     if failed or done.blocked:
         left.insert(0, "fix what is named above, and run again" if not failed else "run again")
     elif done.check_mode and (done.lines or done.hosts):
         left.append("run it without check mode")
+    elif done.revoked:
+        return left
     elif done.phase == "issue" and not done.check_mode:
         left.append("bring it to the hosts (rotate_deploy), then rotate_retire")
     elif done.phase == "status" and series.superseded:
         left.append(f"retire {', '.join(g.label for g in series.superseded)} (rotate_retire)")
-    if any(row.owner for row in done.blocked):
+    if any(row.owner for row in done.blocked) and not done.revoked:
         left.append("name such a file in the host's variables, or set unmanaged_keys to remove or ignore")
     return left

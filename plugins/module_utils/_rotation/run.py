@@ -11,13 +11,11 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
-    address,
-    package_names,
-    seconds,
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import (
+    Account,
+    ByHand,
+    verdict_of,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Account, ByHand
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
     Blocked,
     Expected,
@@ -25,6 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     not_deployed,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, foreseen, summary
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
     Generation,
     IssuePlan,
@@ -32,10 +31,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series 
     plan_issue,
     plan_retire,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
-    MAGENTO_REPOSITORY,
-    describe,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
 from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
 
 # Seconds between two questions while a new key takes effect.
@@ -80,7 +76,10 @@ def rotate(
     try:
         account = Account(client, settings) if client else ByHand(settings)
         work = Work(account, settings, check_mode, pace or Pace(), done)
-        {"issue": _issue, "retire": _retire, "status": _status}[phase](work, params)
+        if params["revoke"] is not None:
+            {"issue": begin, "retire": finish}[phase](account, params, done)
+        else:
+            {"issue": _issue, "retire": _retire, "status": _status}[phase](work, params)
     except KeyfleetError as error:
         details = {name: value for name, value in error.details.items() if name == "verdicts"}
         raise KeyfleetError(
@@ -113,10 +112,12 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
         ],
         "disabled": list(done.disabled),
         "deleted": list(done.deleted),
+        "revoked": done.revoked and done.revoked.as_result(),
         "blocked": [row.as_result() for row in done.blocked],
         "left": list(done.left),
         "summary": summary(done, series, label=label, public_key=public, failed=failed),
         "diff": done.diff(),
+        **({"warnings": done.warnings} if done.warnings else {}),
     }
 
 
@@ -168,20 +169,8 @@ def _verify(work: Work, label: str) -> None:
 
 
 def _verdict(work: Work, label: str) -> Verdict:
-    settings = work.settings
     public = next(g.public_key for g in work.series.generations if g.label == label)
-    return check(
-        repository=MAGENTO_REPOSITORY,
-        url=address(settings["url"]),
-        public_key=public,
-        private_key=work.account.private[label],
-        packages=package_names(settings["packages"]),
-        connection=Connection(
-            validate_certs=settings["validate_certs"],
-            ca_path=settings["ca_path"],
-            timeout=seconds(settings["timeout"]),
-        ),
-    )
+    return verdict_of(work.settings, public_key=public, private_key=work.account.private[label])
 
 
 def _status(work: Work, params: Mapping[str, Any]) -> None:

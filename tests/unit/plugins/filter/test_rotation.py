@@ -170,7 +170,3 @@ def test_facts_of_the_controller_that_another_host_may_have_said(facts: Any) -> 
 def test_what_cannot_be_resolved_is_an_error_of_the_filter() -> None:
     with pytest.raises(AnsibleFilterError, match="magento_series, which is not set"):
         FILTERS["series_keys"]([ENTRY], flat={})
-    with pytest.raises(AnsibleFilterError, match="name the key"):
-        FILTERS["revoked_key"]({"marketplace_keys": [], "mage_id": "MAG1"}, wanted="", settings={})
-    with pytest.raises(AnsibleFilterError, match="either current or a pair"):
-        FILTERS["revoke_replacement"]({"label": "a", "public_key": "p"}, replacement=7, settings={}, rotation={})

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import datetime
+import json
 from dataclasses import replace
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+
+import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Created
@@ -17,9 +20,16 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     FACTS,
     WOULD_CHANGE,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Pace, rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series, series_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import series_spec
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Exchange, basic, fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
+    CA,
+    Exchange,
+    Loopback,
+    basic,
+    fake_key,
+)
 
 TODAY = datetime.date(2026, 3, 1)
 DAY = datetime.timedelta(days=1)
@@ -138,3 +148,47 @@ class StandIn:
             exchange.json("{}")
         else:
             exchange.reply(401)
+
+
+class Lab:
+    """An account, the repository that knows its keys, and a clock that only sleeping moves."""
+
+    def __init__(self, server: Loopback) -> None:
+        self.server = server
+        self.client = StandIn()
+        self.slept: List[float] = []
+        self.answer: Optional[Callable[[Exchange], None]] = None
+
+    def _pace(self) -> Pace:
+        return Pace(today=lambda: TODAY, clock=lambda: sum(self.slept), sleep=self.slept.append)
+
+    def run(self, phase: str, *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
+        """A phase; ``given`` are options of the module and settings. A failure is its details, code and message."""
+        params: Dict[str, Any] = {"phase": phase, "hosts": given.pop("hosts", None)}
+        params.update({name: given.pop(name, None) for name in ("holders", "revoke")})
+        known = {"url": self.server.url, "ca_path": CA, "timeout": 10.0, "external_holders_acknowledged": True, **given}
+        params["series"] = settings(**known)
+        try:
+            result = rotate(self.client, params, check_mode=check_mode, pace=self._pace())  # type: ignore[arg-type]
+        except KeyfleetError as error:
+            result = {**error.details, "code": error.code, "message": error.message}
+        for pair in self.client.keys_.values():
+            assert pair.private_key not in json.dumps(result), result
+        return result
+
+    def states(self) -> Dict[str, bool]:
+        """Labels, and whether they are enabled."""
+        return {label: pair.enabled for (_uid, label), pair in self.client.keys_.items()}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """An account and a repository."""
+    made: List[Lab] = []
+
+    def answer(exchange: Exchange) -> None:
+        (made[0].answer or made[0].client.answer)(exchange)
+
+    with Loopback(answer) as server:
+        made.append(Lab(server))
+        yield made[0]

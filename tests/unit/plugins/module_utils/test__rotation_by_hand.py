@@ -47,7 +47,7 @@ def server() -> Iterator[Loopback]:
 def run(phase: str, server: Loopback, *, check_mode: bool = False, hosts: Any = None, **given: Any) -> Dict[str, Any]:
     known = {"application_id": None, "application_secret": None, "url": server.url, "ca_path": CA, "pair": PAIR}
     series = settings(**{**known, "external_holders_acknowledged": True, **given})
-    params = {"phase": phase, "series": series, "hosts": hosts, "holders": None}
+    params = {"phase": phase, "series": series, "hosts": hosts, "holders": None, "revoke": None}
     pace = Pace(today=lambda: TODAY, clock=lambda: 0.0, sleep=lambda _seconds: None)
     try:
         check_settings(series)

@@ -28,7 +28,7 @@ GENERATIONS = [
 ]
 PLAN = {"series": "web", "generations": GENERATIONS}
 ROTATION = {"magento_rotation_plan": PLAN, "magento_rotation_pair": {"marketplace_keys": [{**PAIR, "label": "x"}]}}
-FOUND = {"magento_revoke_found": {"label": "ci", "public_key": "leaked"}}
+REVOKED = {"label": "ci", "public_key": "leaked", "uid": "MAG1", "replacement": None}
 
 
 def resolved(keys: Optional[List[Any]] = None, flat: Optional[Dict[str, Any]] = None, **options: Any) -> Dict[str, Any]:
@@ -180,14 +180,23 @@ def test_an_empty_list_stays_the_error_that_it_is(unmanaged: str) -> None:
 
 def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
     remove = {**SETTINGS, "unmanaged_keys": "remove"}
-    revoked = {**ROTATION, **FOUND, "magento_revoke_pair": {}}
+
+    def entries(replacement: Any, given: Any, settings: Any = remove) -> Any:
+        plan = {**PLAN, "revoked": {**REVOKED, "replacement": replacement}}
+        keys = [{"series": "web"}, {"series": "api"}]
+        known = {**ROTATION, "magento_rotation_plan": plan}
+        return resolved(keys, settings=settings, rotation=known, replacement=given)["entries"]
+
+    removal = {"public_key": "leaked", "state": "absent", "search": []}
+    other = {"public_key": "p", "private_key": "another secret"}
     # Without a replacement nothing is given, also not the current pair of the series.
-    assert gone(resolved([{"series": "web"}], settings=remove, rotation=revoked, revokes=True)) == ["leaked"]
-    replaced = {**revoked, "magento_revoke_pair": {"public_key": "p", "private_key": "secret"}}
-    found = resolved([{"series": "web"}, {"series": "api"}], rotation=replaced, revokes=True)["entries"]
-    assert found[0] == replaced["magento_revoke_pair"] and gone({"entries": found[1:]}) == ["leaked"]
-    # What an earlier play has registered means nothing to a rotation.
-    assert resolved([{"series": "web"}], rotation=revoked)["entries"] == [PAIR]
+    assert entries(None, None) == entries(None, other) == [removal]
+    assert entries("new", "current") == [PAIR, removal]
+    assert entries("p", other) == [other, removal]
+    by_hand = {**remove, "pair": {"label": "x", **other}}
+    assert entries("p", "current", by_hand) == [other, removal]
+    with pytest.raises(KeyfleetError, match="has not fetched"):
+        entries("q", other)
 
 
 # Facts

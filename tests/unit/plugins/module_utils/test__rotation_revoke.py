@@ -5,222 +5,262 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import CONFIRMED, WOULD_CHANGE
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import (
-    failed_call,
-    refusal,
-    replacement_of,
-    revocation,
-    revoked_key,
-    told,
-    unusable,
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import ByHand
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
+    FILE,
+    Lab,
+    StandIn,
+    has,
+    installed,
+    lab,
+    role,
+    settings,
+    would,
 )
 
-MINE = {"label": "ci", "uid": "MAG1", "public_key": "p1", "fingerprint": "sha256:1"}
-THEIRS = {"label": "ci", "uid": "ORG2", "public_key": "p2", "fingerprint": "sha256:2"}
-NAMED_LIKE_IT = {"label": "p1", "uid": "MAG1", "public_key": "p3", "fingerprint": "sha256:3"}
-ACCOUNT = {"mage_id": "MAG1", "marketplace_keys": [MINE, THEIRS]}
-SETTINGS: Dict[str, Any] = {"prefix": "web", "uid": None}
-KEY = {"label": "ci", "public_key": "p1", "uid": "MAG1"}
-BY_HAND = {"prefix": "web", "pair": {"label": "b", "public_key": "pb", "private_key": "secret"},
-           "previous": [{"label": "a", "public_key": "pa"}]}  # fmt: skip
+__all__ = ["lab"]
+CI, NEW = "ci", "web-20260228"
+GOOD = {"web1": has(NEW), "web2": has(NEW)}
+
+
+def revoke(lab: Lab, phase: str = "issue", *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
+    options = {"key": CI, "replacement": None, "leak": False, "delete": False}
+    options.update({name: given.pop(name) for name in list(options) if name in given})
+    return lab.run(phase, check_mode=check_mode, revoke=options, **given)
+
+
+@pytest.fixture(autouse=True)
+def _account(lab: Lab) -> None:
+    """A current generation, and a key beside it that another owner has under the same label."""
+    lab.client = StandIn(NEW, CI)
+    lab.client.add(CI, "ORG2")
+    other = lab.client.keys_["ORG2", CI]
+    lab.client.keys_["ORG2", CI] = other.__class__("ci", "ORG2", "public of theirs", True, fake_key("private theirs"))
 
 
 @pytest.mark.parametrize(
-    ("wanted", "settings", "public_key"),
+    ("wanted", "uid", "public_key", "owner"),
     [
-        ("ci", SETTINGS, "p1"),
-        ("ci", {"uid": "ORG2"}, "p2"),
+        (CI, None, "public of ci", "MAG1"),
+        (CI, "ORG2", "public of theirs", "ORG2"),
         # By what no other key has, whoever owns it.
-        ("p2", SETTINGS, "p2"),
-        ("sha256:2", SETTINGS, "p2"),
-        ("a", BY_HAND, "pa"),
-        ("pb", BY_HAND, "pb"),
+        ("public of theirs", None, "public of theirs", "ORG2"),
+        (describe(fake_key("private theirs")), None, "public of theirs", "ORG2"),
     ],
 )
-def test_the_key_that_is_meant(wanted: str, settings: Dict[str, Any], public_key: str) -> None:
-    found = revoked_key(ACCOUNT, wanted=wanted, settings=settings)
-    assert sorted(found) == ["label", "public_key", "uid"] and found["public_key"] == public_key
+def test_the_key_that_is_meant(lab: Lab, wanted: str, uid: Optional[str], public_key: str, owner: str) -> None:
+    result = revoke(lab, key=wanted, uid=uid)
+    assert result["revoked"] == {"label": CI, "public_key": public_key, "uid": owner, "replacement": None}
+    assert (lab.client.calls, result["changed"], result["uid"]) == ([], False, uid or "MAG1")
+    # It is found anew, and only that one is disabled.
+    assert revoke(lab, "retire", key=wanted, uid=uid, hosts=GOOD)["disabled"] == [CI]
+    assert [who for who, pair in lab.client.keys_.items() if not pair.enabled] == [(owner, CI)]
 
 
+@pytest.mark.parametrize("phase", ["issue", "retire"])
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
-        ("c", "unknown_key"), ("CI", "unknown_key"), ("MAG1", "unknown_key"), (None, "bad_options"),
-        ("", "bad_options"), (" ", "bad_options"), ("p1", "ambiguous_key"), ([], "unknown_key"),
-        ("None", "unknown_key"),
+        ("c", "unknown_key"), ("CI", "unknown_key"), ("MAG1", "unknown_key"), (" ci", "unknown_key"),
+        (None, "bad_options"), ("", "bad_options"), (" ", "bad_options"), ("public of ci", "ambiguous_key"),
     ],
 )  # fmt: skip
-def test_no_key_that_could_be_meant(wanted: Any, code: str) -> None:
-    account = {**ACCOUNT, "marketplace_keys": [MINE, THEIRS, NAMED_LIKE_IT]}
-    with pytest.raises(KeyfleetError) as caught:
-        revoked_key(account, wanted=wanted, settings=SETTINGS)
-    assert caught.value.code == code
-    options: Dict[str, Any] = {"replacement": None, "settings": SETTINGS, "rotation": {}}
-    assert refusal(account, wanted=wanted, **options) == caught.value.message
+def test_no_key_that_could_be_meant(lab: Lab, phase: str, wanted: Any, code: str) -> None:
+    named_like_it = lab.client.keys_["MAG1", NEW]
+    lab.client.keys_["MAG1", "public of ci"] = named_like_it.__class__(
+        "public of ci", "MAG1", "public of it", True, fake_key("private it")
+    )
+    result = revoke(lab, phase, key=wanted, leak=True, hosts=GOOD)
+    assert (result["code"], result["revoked"], lab.client.calls) == (code, None, [])
+    assert (" failed: " + result["message"]) in result["summary"]
 
 
-def test_the_key_of_another_owner_is_not_found_by_its_label() -> None:
-    with pytest.raises(KeyfleetError, match="of MAG3"):
-        revoked_key(ACCOUNT, wanted="ci", settings={"uid": "MAG3"})
+def test_the_key_of_another_owner_is_not_found_by_its_label(lab: Lab) -> None:
+    assert "(of MAG3)" in revoke(lab, uid="MAG3")["message"]
 
 
 # The replacement
 
 
-PAIR = {"public_key": "new", "private_key": "secret"}
-PLAN = {"series": "web", "generations": [{"label": "web-20260101", "public_key": "new", "state": "current"}]}
-ROTATION = {"magento_rotation_plan": PLAN, "magento_rotation_pair": {"marketplace_keys": [PAIR]}}
-
-
-def replaced(key: Dict[str, Any], replacement: Any, rotation: Any = None) -> Any:
-    known = ROTATION if rotation is None else rotation
-    try:
-        return replacement_of(key, replacement=replacement, settings=SETTINGS, rotation=known)
-    except KeyfleetError as error:
-        assert error.code == "bad_options" and "secret" not in error.message
-        return error.message
-
-
-def test_replacements() -> None:
-    current = {**KEY, "public_key": "new"}
-    assert replaced(KEY, None) == replaced(KEY, "") == {}
-    assert replaced(KEY, "current") == PAIR
-    assert replaced(KEY, {**PAIR, "public_key": "third", "label": "x"}) == {**PAIR, "public_key": "third"}
-    assert replaced(current, {**PAIR, "public_key": "third"}) == {**PAIR, "public_key": "third"}
-    assert "current generation" in replaced(current, None)
-    assert "cannot replace itself" in replaced(current, "current")
-    assert "cannot replace itself" in replaced(KEY, {**PAIR, "public_key": "p1"})
-    assert "could not be fetched" in replaced(KEY, "current", {"magento_rotation_plan": PLAN})
-    assert "could not be fetched" in replaced(KEY, "current", {})
+def pair(label: str, **halves: Any) -> Dict[str, Any]:
+    return {"public_key": fake_key(f"public {label}"), "private_key": fake_key(f"private {label}"), **halves}
 
 
 @pytest.mark.parametrize(
-    "replacement",
+    "given",
     [
-        "Current", "web-20260101", 7, True, [], ["current"], {"public_key": "a"}, {"private_key": "secret"},
-        {**PAIR, "public_key": ""}, {**PAIR, "private_key": " "}, {**PAIR, "private_key": None},
-        {**PAIR, "public_key": 7}, {**PAIR, "private_key": ["secret"]}, {**PAIR, "private_key": {"a": "secret"}},
+        "Current", NEW, 7, True, ["current"], {"public_key": "a"}, {"private_key": "secret"},
+        pair("x", public_key=""), pair("x", private_key=" "), pair("x", private_key=None), pair("x", public_key=7),
+        pair("x", private_key=["secret"]), pair("x", private_key={"a": "secret"}), pair("x", private_key="f" * 33),
     ],
     ids=str,
 )  # fmt: skip
-def test_no_replacements(replacement: Any) -> None:
-    assert "either current or a pair" in replaced(KEY, replacement)
+def test_no_replacements(lab: Lab, given: Any) -> None:
+    result = revoke(lab, replacement=given, leak=True)
+    assert (result["code"], lab.client.calls, lab.server.requests) == ("bad_options", [], [])
+    assert "magento_revoke_replacement" in result["message"] and "secret" not in result["message"]
 
 
-def test_unknown_options_are_refused_before_anything() -> None:
-    names = ["magento_revoke_key", "magento_revoke_found", "magento_revoke_leaked"]
-    options: Dict[str, Any] = {"replacement": None, "settings": SETTINGS, "rotation": {}}
-    assert "no such option: magento_revoke_leaked" in refusal(ACCOUNT, wanted="ci", names=names, **options)
-    assert refusal(ACCOUNT, wanted="ci", names=names[:2], **options) == ""
+def test_the_current_generation(lab: Lab) -> None:
+    result = revoke(lab, replacement="current")
+    assert result["revoked"]["replacement"] == f"public of {NEW}" and len(lab.server.requests) == 1
+    assert "current generation" in revoke(lab, key=NEW)["message"]
+    assert "cannot replace itself" in revoke(lab, key=NEW, replacement="current")["message"]
+    lab.client.set_enabled(NEW, uid="MAG1", enabled=False)
+    assert revoke(lab, replacement="current")["code"] == "no_generation"
+    # Without a replacement none is needed.
+    assert "code" not in revoke(lab)
+    assert "code" not in revoke(lab, rejected=[NEW])
+    assert revoke(lab, replacement="current", rejected=[NEW])["code"] == "no_generation"
+
+
+def test_a_given_pair_is_verified_in_both_phases(lab: Lab) -> None:
+    known = pair("x")
+    itself = lab.client.keys_["MAG1", CI]
+    lab.client.keys_["MAG1", CI] = itself.__class__(CI, "MAG1", known["public_key"], True, known["private_key"])
+    assert "cannot replace itself" in revoke(lab, replacement=known)["message"]
+    lab.client.keys_["MAG1", CI] = itself
+    for phase in ("issue", "retire"):
+        hosts = {"web1": {**has(NEW), **has_key(known["public_key"])}}
+        result = revoke(lab, phase, replacement=known, leak=phase == "issue", hosts=hosts)
+        assert (result["code"], lab.client.calls, lab.slept) == ("unverified", [], []), result
+        assert [verdict["http_status"] for verdict in result["verdicts"]] == [401]
+    lab.client.keys_["MAG1", "x"] = itself.__class__("x", "MAG1", known["public_key"], True, known["private_key"])
+    assert revoke(lab, replacement=known)["revoked"]["replacement"] == known["public_key"]
+    assert revoke(lab, "retire", replacement=known, hosts=hosts)["disabled"] == [CI]
+
+
+def has_key(public_key: str) -> Dict[str, Any]:
+    entry = {"public_key": public_key, "fingerprint": "f"}
+    return {"magento_auth_confirmed": role({"path": FILE, "action": "unchanged", "before": entry, "after": entry})}
+
+
+# Disabling
+
+
+def test_a_leak_is_disabled_at_once(lab: Lab) -> None:
+    foreseen = revoke(lab, leak=True, check_mode=True)
+    assert (foreseen["changed"], foreseen["diff"], lab.client.calls) == (False, [], [])
+    lab.client.failing["disable"] = "down"
+    failed = revoke(lab, leak=True)
+    assert failed["message"].startswith("ci was not disabled, and no host was changed: ") and not failed["changed"]
+    lab.client.failing.clear()
+    result = revoke(lab, leak=True)
+    assert (result["disabled"], result["changed"], lab.client.calls) == ([CI], True, ["disable ci"])
+    again = revoke(lab, leak=True)
+    assert (again["disabled"], again["changed"], lab.client.calls) == ([], False, ["disable ci"])
+    ended = revoke(lab, "retire", leak=True, hosts=GOOD)
+    assert (ended["changed"], lab.client.calls) == (False, ["disable ci"])
+    assert "hosts had no working key" in ended["summary"]
+    blocked = revoke(lab, "retire", leak=True, hosts={"web1": {}})
+    assert "is blocked: it is disabled, and hosts are not confirmed to be without it" in blocked["summary"]
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_retire(lab: Lab, delete: bool) -> None:
+    foreseen = revoke(lab, "retire", check_mode=True, delete=delete, hosts=GOOD)
+    assert lab.client.calls == [] and "it would be disabled" in foreseen["summary"]
+    result = revoke(lab, "retire", delete=delete, hosts=GOOD)
+    assert lab.client.calls == ["disable ci", "delete ci"][: 1 + delete]
+    assert (result["disabled"], result["deleted"], result["left"]) == ([CI], [CI] if delete else [], [])
+    assert result["diff"][0]["before"] == foreseen["diff"][0]["before"] and foreseen["changed"] and result["changed"]
+    assert f"it is disabled{' and deleted' if delete else ''}\n" in result["summary"]
+    if not delete:
+        again = revoke(lab, "retire", hosts=GOOD)
+        assert (again["changed"], again["disabled"], len(lab.client.calls)) == (False, [], 1)
+
+
+def test_calls_that_fail(lab: Lab) -> None:
+    for failing, calls in (("disable", []), ("delete", ["disable ci"])):
+        lab.client.failing[failing] = "down"
+        result = revoke(lab, "retire", delete=True, hosts=GOOD)
+        assert (result["code"], lab.client.calls) == ("api_unreachable", calls)
+        assert "Revocation of ci (public of ci) failed: " in result["summary"]
+        assert result["summary"].endswith("Left to do: run again")
+        lab.client.failing.clear()
+    assert revoke(lab, "retire", delete=True, hosts=GOOD)["deleted"] == [CI]
+
+
+def held(label: str, path: str = FILE, action: str = "unchanged") -> Dict[str, Any]:
+    after = label if action == "unchanged" else None
+    return {**has(label), **{"magento_rotation_confirmed": installed(label, path=path)},
+            "magento_auth_confirmed": role(would(action, label, after))}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("plan", "replacement", "usable"),
+    ("hosts", "given", "reasons"),
     [
-        ({"generations": []}, None, True),
-        ({"generations": [], "code": "no_generation", "msg": "m"}, None, True),
-        ({"generations": [], "code": "all_rejected", "msg": "m"}, None, True),
-        ({"generations": [], "code": "no_generation", "msg": "m"}, "current", False),
-        ({"generations": [], "code": "api_unreachable", "msg": "m"}, None, False),
-        ({"failed": True, "msg": "m"}, None, False),
-        (None, None, False),
-    ],
-)
-def test_a_series_that_can_be_worked_with(plan: Any, replacement: Any, usable: bool) -> None:
-    assert (unusable(plan, replacement=replacement) == "") is usable
-
-
-# Who blocks
-
-
-def host(public_key: str, action: str = "unchanged", path: str = "/a") -> Dict[str, Any]:
-    entry = {"public_key": public_key}
-    row = {"path": "/a", "action": action, "before": entry, "after": entry if action == "unchanged" else {}}
-    confirmed = {"files": [{"path": path, "owner": "eve", "entries": [entry]}], "problems": []}
-    return {CONFIRMED: confirmed, WOULD_CHANGE: {"files": [row]}}
-
-
-@pytest.mark.parametrize(
-    ("reports", "replacement", "settings", "reasons"),
-    [
-        ({"web1": host("new")}, PAIR, {}, []),
-        ({"web1": host("other")}, {}, {}, []),
-        ({"web1": host("other")}, PAIR, {}, ["the replacement was not seen on any host"]),
+        ({"web1": has(NEW)}, {"replacement": "current"}, []),
+        ({"web1": has("other")}, {}, []),
+        ({"web1": has("other")}, {"replacement": "current"}, ["the replacement was not seen on any host"]),
         # One reason for one file.
-        ({"web1": host("p1")}, {}, {}, ["the host's variables give ci"]),
-        ({"web1": host("p1", "removed")}, {}, {}, ["it would be removed"]),
-        ({"web1": host("new"), "web2": {}}, PAIR, {}, ["it was not asked"]),
-        ({"web1": host("new"), "web2": {}}, PAIR, {"excluded_hosts": ["web2"]}, []),
+        ({"web1": has(CI)}, {}, ["the host's variables give ci"]),
+        ({"web1": held(CI, action="removed")}, {}, ["it would be removed"]),
+        ({"web1": has(NEW), "web2": {}}, {"replacement": "current"}, ["it was not asked"]),
+        ({"web1": has(NEW), "web2": {}}, {"excluded_hosts": ["web2"]}, []),
         # What is nobody's business of a rotation is one of a revocation.
-        ({"web1": host("p1", path="/b")}, {}, {"unmanaged_keys": "ignore"},
+        ({"web1": held(CI, path="/b")}, {"unmanaged_keys": "ignore"},
          ["the host's variables give ci", "it holds ci, and no variable of the host names this file"]),
-        ({}, {}, {}, ["no host is expected"]),
-        ({"web1": host("new")}, PAIR, {"expected_hosts": ["web3"]}, ["it is expected and not in the target"]),
+        ({}, {}, ["no host is expected"]),
+        (None, {}, ["no host is expected"]),
+        ({"web1": has(NEW)}, {"expected_hosts": ["web3"]}, ["it is expected and not in the target"]),
+        # Holders of the current generation need not confirm anything.
+        ({"web1": has(NEW)}, {"external_holders_acknowledged": False}, []),
     ],
 )  # fmt: skip
-def test_who_blocks(reports: Any, replacement: Any, settings: Dict[str, Any], reasons: List[str]) -> None:
-    rows = revocation(reports, key=KEY, replacement=replacement, settings={**SETTINGS, **settings})
-    assert [row["reason"] for row in rows] == reasons
+def test_who_blocks(lab: Lab, hosts: Any, given: Dict[str, Any], reasons: List[str]) -> None:
+    result = revoke(lab, "retire", hosts=hosts, delete=True, **given)
+    assert [row["reason"] for row in result["blocked"]] == reasons
+    assert (result.get("code") == "blocked") is bool(reasons) and bool(lab.client.calls) is not bool(reasons)
+    if reasons:
+        assert "is blocked: it stays enabled" in result["summary"] and "fix what is named above" in result["summary"]
+    if "excluded_hosts" in given:
+        assert "Excluded, and may have it still: web2" in result["summary"]
+
+
+def test_what_hosts_would_change_is_told_in_check_mode(lab: Lab) -> None:
+    result = revoke(lab, "retire", check_mode=True, hosts={"web1": held(CI, action="removed"), "web2": has(NEW)})
+    assert f"Would be removed: web1, {FILE}" in result["summary"].splitlines()
 
 
 @pytest.mark.parametrize(
-    ("results", "why"),
-    [
-        ([], ""),
-        ([{"skipped": True}, None], ""),
-        ([{"marketplace_keys": [1]}], ""),
-        ([{"marketplace_keys": [1]}, {"code": "api_unreachable", "msg": "no\nanswer"}], "no answer"),
-        ([{"marketplace_keys": []}], "there is no answer"),
-        ([{"verdicts": [1]}, {"verdicts": [1], "code": "keys_invalid", "msg": "no"}], "no"),
-        ([{"failed": True, "msg": "Traceback"}], "Traceback"),
-    ],
+    ("given", "told"), [({}, True), ({"rejected": ["web-20251001"]}, False), ({"delete": True}, False)]
 )
-def test_calls_that_failed(results: List[Any], why: str) -> None:
-    assert failed_call(results) == why
+def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any], told: bool) -> None:
+    lab.client.add("web-20251001")
+    result = revoke(lab, "retire", key="web-20251001", hosts=GOOD, **given)
+    left = "name web-20251001 in rejected, so that no rotation enables it again"
+    assert (left in result["left"]) is (left in result["summary"]) is told
 
 
-# What is told
+# By hand
 
 
-def message(blocked: Any = (), **options: Any) -> str:
-    known = {"key": KEY, "settings": SETTINGS, "plan": PLAN, "reports": {}}
-    return told(list(blocked), **{**known, **options})
-
-
-ROW = {"host": "web1", "holder": None, "path": "/a", "owner": "eve", "reason": "r"}
-
-
-def test_the_message() -> None:
-    assert message() == "Revocation of ci (p1): it is disabled\nLeft to do: nothing"
-    assert "it is disabled and deleted" in message(delete=True)
-    assert "it would be disabled" in message(check_mode=True)
-    assert message(failure="no answer").splitlines() == [
-        "Revocation of ci (p1) failed: no answer",
-        "Left to do: run again",
-    ]
-    lines = message([ROW] * 101).splitlines()
-    assert lines[0] == "Revocation of ci (p1) is blocked: it stays enabled"
-    assert lines[1] == "Blocked by web1: /a (of eve): r" and lines[101] == "Blocked by 1 more" and len(lines) == 103
-    assert "it is disabled, and hosts are not confirmed" in message([ROW], leak=True)
-    assert "hosts had no working key" in message(leak=True)
-    assert "Excluded, and may have it still: web9" in message(settings={**SETTINGS, "excluded_hosts": ["web9"]})
-    generation = {"label": "ci", "public_key": "p1", "state": "retired"}
-    ours = {"series": "web", "generations": [generation]}
-    assert "name ci in rejected" in message(plan=ours)
-    assert "nothing" in message(plan=ours, delete=True)
-    assert "nothing" in message(plan=ours, settings={**SETTINGS, "rejected": ["ci"]})
+def by_hand(phase: Any, hosts: Any = None, *, key: str = "a", leak: bool = False, **given: Any) -> Outcome:
+    halves = {"public_key": fake_key("public b"), "private_key": fake_key("private b")}
+    older = [{"label": "a", "public_key": fake_key("public a")}]
+    known = settings(pair={"label": "b", **halves}, previous=older, **given)
+    done = Outcome(phase="retire", prefix="web", check_mode=False)
+    options = {"key": key, "replacement": None, "leak": leak, "delete": False}
+    phase(ByHand(known), {"series": known, "revoke": options, "hosts": hosts}, done)
+    return done
 
 
 def test_by_hand_the_page_is_left() -> None:
-    key = {"label": "a", "public_key": "pa", "uid": None}
-    left = "Left to do: disable a on the account page, and name it in disabled_by_hand"
-    assert message(key=key, settings=BY_HAND).splitlines()[1:] == [left]
-    assert left not in message([ROW], key=key, settings=BY_HAND)
-    assert "disable a on the account page" in message([ROW], key=key, settings=BY_HAND, leak=True)
-    assert "nothing" in message(key=key, settings={**BY_HAND, "disabled_by_hand": ["a"]})
+    todo = ["disable a on the account page, and name it in disabled_by_hand"]
+    assert by_hand(finish, GOOD).left == todo and by_hand(finish, {}).left == []
+    assert by_hand(finish, {}, leak=True).left == todo
+    assert by_hand(finish, GOOD, disabled_by_hand=["a"]).left == []
+    assert by_hand(begin).warnings == []
+    (warning,) = by_hand(begin, leak=True).warnings
+    assert "Disable a on the account page now" in warning
+    named = by_hand(begin, key=fake_key("public a")).revoked
+    assert named and (named.label, named.uid) == ("a", None)

@@ -5,65 +5,23 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Pace, rotate
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, Exchange, Loopback
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Exchange
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
     FILE,
     MIXED_UP,
-    TODAY,
+    Lab,
     StandIn,
     has,
-    settings,
+    lab,
 )
 
+__all__ = ["lab"]
+
 OLD, NEW, NEXT = "web-20251001", "web-20260228", "web-20260301"
-
-
-class Lab:
-    """An account, the repository that knows its keys, and a clock that only sleeping moves."""
-
-    def __init__(self, server: Loopback) -> None:
-        self.server = server
-        self.client = StandIn()
-        self.slept: List[float] = []
-        self.answer: Optional[Callable[[Exchange], None]] = None
-
-    def pace(self) -> Pace:
-        return Pace(today=lambda: TODAY, clock=lambda: sum(self.slept), sleep=self.slept.append)
-
-    def run(self, phase: str, *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
-        params: Dict[str, Any] = {"phase": phase, "hosts": given.pop("hosts", None)}
-        params["holders"] = given.pop("holders", None)
-        known = {"url": self.server.url, "ca_path": CA, "timeout": 10.0, "external_holders_acknowledged": True, **given}
-        params["series"] = settings(**known)
-        try:
-            result = rotate(self.client, params, check_mode=check_mode, pace=self.pace())  # type: ignore[arg-type]
-        except KeyfleetError as error:
-            result = {**error.details, "code": error.code, "message": error.message}
-        for pair in self.client.keys_.values():
-            assert pair.private_key not in json.dumps(result), result
-        return result
-
-    def states(self) -> Dict[str, bool]:
-        return {label: pair.enabled for (_uid, label), pair in self.client.keys_.items()}
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    made: List[Lab] = []
-
-    def answer(exchange: Exchange) -> None:
-        (made[0].answer or made[0].client.answer)(exchange)
-
-    with Loopback(answer) as server:
-        made.append(Lab(server))
-        yield made[0]
 
 
 def fleet(label: str = NEW) -> Dict[str, Any]:
