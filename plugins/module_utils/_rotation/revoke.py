@@ -113,12 +113,12 @@ def _disable(account: Any, key: Revoked, done: Outcome) -> None:
 
 def _verify(key: Revoked, settings: Mapping[str, Any]) -> None:
     if key.replacement:
-        verdict = verdict_of(settings, **key.replacement)
+        verdict, public_key = verdict_of(settings, **key.replacement), key.replacement["public_key"]
         if verdict.status != "valid":
             raise KeyfleetError(
                 "unverified",
-                f"The repository does not accept the replacement {key.replacement['public_key']}; {key.label} stays as it "
-                f"is. {verdict.message}",
+                f"The repository does not accept the replacement {public_key}; {key.label} stays as it is. "
+                f"{verdict.message}",
                 verdicts=[verdict.as_result()],
             )
 
