@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from . import fields
 from .problems import BadInput
 
 PRODUCTION, SANDBOX = "production", "sandbox"
+# Where several simulators serve one machine, each may have keys of its own.
+_SALT = os.environ.get("SIMULATOR_SALT", "")
 
 
 def fake_key(account: str, label: str, half: str) -> str:
@@ -28,7 +31,7 @@ def fake_token(account: str, number: int = 0) -> str:
 
 
 def _fake(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256((_SALT + text).encode()).hexdigest()[:length]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ A test whose needs this machine does not meet is skipped with the reason; with K
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# Rotations look into all homes, where another worker's tests have put keys.
+os.environ["SIMULATOR_SALT"] = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 from _aloud import aloud
 from _simulator_fixture import simulator, simulator_server
