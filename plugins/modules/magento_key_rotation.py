@@ -268,7 +268,8 @@ options:
       replacement:
         description:
           - Either V(current), the current generation of the series, or a pair of C(public_key) and C(private_key).
-          - Without it the key is only removed. The current generation cannot be removed, nor replace itself.
+          - Without it the key is only removed, which is refused for an enabled generation of the series. The current
+            one cannot replace itself.
         type: raw
       leak:
         description:

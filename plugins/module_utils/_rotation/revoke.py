@@ -159,6 +159,11 @@ def _replacement(account: Any, key: Owned, given: Any) -> Optional[Dict[str, str
                 f"{key.label} is the current generation of {prefix}: name it in rejected and rotate, or give a pair as "
                 "magento_revoke_replacement"
             )
+        if key.enabled and key.public_key in {generation.public_key for generation in account.series.generations}:
+            # Hosts whose variables name the series may have it, and would be left with none.
+            raise bad_options(
+                f"{key.label} is a generation of {prefix}: give magento_revoke_replacement, either current or a pair"
+            )
         return None
     if given == CURRENT:
         if current is None or not current.enabled:

@@ -13,7 +13,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, fake_key
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
     FILE,
     Lab,
@@ -120,6 +120,17 @@ def test_the_current_generation(lab: Lab) -> None:
     assert "code" not in revoke(lab)
     assert "code" not in revoke(lab, rejected=[NEW])
     assert revoke(lab, replacement="current", rejected=[NEW])["code"] == "no_generation"
+
+
+def test_a_generation_that_hosts_may_have_is_not_only_removed(lab: Lab) -> None:
+    lab.client.add("web-20251001")
+    for phase in ("issue", "retire"):
+        result = revoke(lab, phase, key="web-20251001", leak=True, hosts=GOOD)
+        assert "web-20251001 is a generation of web: give magento_revoke_replacement" in result["message"]
+    assert lab.client.calls == []
+    assert revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD)["disabled"]
+    # What is disabled is of no use to anybody.
+    assert "code" not in revoke(lab, "retire", key="web-20251001", hosts=GOOD)
 
 
 def test_a_given_pair_is_verified_in_both_phases(lab: Lab) -> None:
@@ -236,7 +247,7 @@ def test_what_hosts_would_change_is_told_in_check_mode(lab: Lab) -> None:
 )
 def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any], told: bool) -> None:
     lab.client.add("web-20251001")
-    result = revoke(lab, "retire", key="web-20251001", hosts=GOOD, **given)
+    result = revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD, **given)
     left = "name web-20251001 in rejected, so that no rotation enables it again"
     assert (left in result["left"]) is (left in result["summary"]) is told
 
@@ -244,23 +255,27 @@ def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any]
 # By hand
 
 
-def by_hand(phase: Any, hosts: Any = None, *, key: str = "a", leak: bool = False, **given: Any) -> Outcome:
+def by_hand(lab: Lab, phase: Any, hosts: Any = None, *, key: str = "a", leak: bool = False, **given: Any) -> Outcome:
     halves = {"public_key": fake_key("public b"), "private_key": fake_key("private b")}
     older = [{"label": "a", "public_key": fake_key("public a")}]
-    known = settings(pair={"label": "b", **halves}, previous=older, **given)
+    known = settings(
+        pair={"label": "b", **halves}, previous=older, url=lab.server.url, ca_path=CA, timeout=10.0, **given
+    )
+    lab.answer = lambda exchange: exchange.json("{}")
     done = Outcome(phase="retire", prefix="web", check_mode=False)
-    options = {"key": key, "replacement": None, "leak": leak, "delete": False}
+    options = {"key": key, "replacement": "current", "leak": leak, "delete": False}
     phase(ByHand(known), {"series": known, "revoke": options, "hosts": hosts}, done)
     return done
 
 
-def test_by_hand_the_page_is_left() -> None:
+def test_by_hand_the_page_is_left(lab: Lab) -> None:
     todo = ["disable a on the account page, and name it in disabled_by_hand"]
-    assert by_hand(finish, GOOD).left == todo and by_hand(finish, {}).left == []
-    assert by_hand(finish, {}, leak=True).left == todo
-    assert by_hand(finish, GOOD, disabled_by_hand=["a"]).left == []
-    assert by_hand(begin).warnings == []
-    (warning,) = by_hand(begin, leak=True).warnings
+    good = {"web1": {**has(NEW), **has_key(fake_key("public b"))}}
+    assert by_hand(lab, finish, good).left == todo and by_hand(lab, finish, {}).left == []
+    assert by_hand(lab, finish, {}, leak=True).left == todo
+    assert by_hand(lab, finish, good, disabled_by_hand=["a"]).left == []
+    assert by_hand(lab, begin).warnings == []
+    (warning,) = by_hand(lab, begin, leak=True).warnings
     assert "Disable a on the account page now" in warning
-    named = by_hand(begin, key=fake_key("public a")).revoked
+    named = by_hand(lab, begin, key=fake_key("public a")).revoked
     assert named and (named.label, named.uid) == ("a", None)
