@@ -264,7 +264,7 @@ options:
           - Its label, public key or fingerprint. A label counts for the owner of the series alone; the others, for all
             owners in the account.
           - Without it the module fails with the code V(bad_options).
-        type: str
+        type: raw
       replacement:
         description:
           - Either V(current), the current generation of the series, or a pair of C(public_key) and C(private_key).
@@ -452,7 +452,7 @@ code:
   sample: blocked
 """
 
-from typing import Any, Dict, Mapping
+from typing import Any, Callable, Dict, Iterable, Mapping
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
@@ -495,16 +495,18 @@ _NOTHING: Dict[str, object] = dict(
 )
 
 
-def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Carry the phase out; returns the result as documented, or raises `KeyfleetError`."""
+def run(
+    params: Mapping[str, Any], *, check_mode: bool, hide: Callable[[Iterable[str]], object] = list
+) -> Dict[str, Any]:
+    """Carry the phase out; returns the result as documented, or raises `KeyfleetError`. ``hide`` gets private keys."""
     settings = params["series"]
     check_settings(settings)
     if params["revoke"] is not None and params["phase"] == "status":
         raise bad_options("revoke needs the phase issue or retire")
     if settings["pair"] is not None:
-        return rotate(None, params, check_mode=check_mode)
+        return rotate(None, params, check_mode=check_mode, hide=hide)
     with open_marketplace(settings) as client:
-        return rotate(client, params, check_mode=check_mode)
+        return rotate(client, params, check_mode=check_mode, hide=hide)
 
 
 def main() -> None:
@@ -514,7 +516,7 @@ def main() -> None:
     if REQUESTS_IMPORT_ERROR and module.params["series"]["pair"] is None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
     try:
-        result = run(module.params, check_mode=module.check_mode)
+        result = run(module.params, check_mode=module.check_mode, hide=module.no_log_values.update)
     except KeyfleetError as error:
         answer: Dict[str, Any] = failure(error, **_NOTHING)
         answer["summary"] = answer["summary"] or error.message

@@ -220,12 +220,13 @@ def test_rotate_without_the_api(examples: list[Example], world: World) -> None:
 @runs(ROTATION, "Without a playbook")
 def test_rotate_without_a_playbook(examples: list[Example], world: World) -> None:
     (commands,) = examples
-    world.serve(OLD)
+    old, new = "old build server", "build server"
+    world.serve(old)
     world.write("pair.yml", inline(ROTATION, "pair: "))
     world.twice(commands, **API)
-    assert world.installed("deploy") == world.keys()[WRITTEN]["public"]
+    assert world.installed("deploy") == world.keys()[new]["public"]
     world.twice(inline(ROTATION, "ansible localhost"), **API)
-    assert enabled(world) == {HAND: True, OLD: False, WRITTEN: True}
+    assert enabled(world) == {HAND: True, old: False, new: True}
 
 
 @needs_world
@@ -234,6 +235,7 @@ def test_what_is_refused_ends_with_4(world: World) -> None:
     for wrong in (
         ROTATE.replace("magento_target=web", "x=y"),
         ROTATE.replace("=web ", "=all "),
+        ROTATE.replace("=web ", "=wbe "),
         f"{ROTATE} --limit web1",
     ):
         run = world.run(wrong)

@@ -167,6 +167,6 @@ def test_reports_of_hosts(path: str, message: str, action: str, owner: str, fact
     assert len(text.split("\n")) == 3 + len(blocked) + len(done.hosts) - 1
     leaves(summary=text, blocked=rows, diff=done.diff())
     done.revoked = Revoked("s", PUBLIC, None, enabled=True)
-    done.notes += changes(reports)
+    done.notes += changes(reports, check_mode=True)
     harmless(summary(done, series, label=None, public_key=None).split("\n"))
     harmless(failure(KeyfleetError("read_failed", message)))

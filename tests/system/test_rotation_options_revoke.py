@@ -18,6 +18,7 @@ pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _options_lab.control, _rotation_lab.fleet
 
 PLAN = "Make the next generation if one is due, and verify it"
+LEAK = "Disable a leaked key at once"
 RETIRE = "Disable what is superseded or revoked, or delete what was retired long ago"
 LOOK, BRING, SEE = "Look for keys", "Bring the auth keys to the host", "See what the role would change"
 
@@ -41,7 +42,9 @@ def test_every_setting_reaches_its_module(leak: bool, fleet: Fleet, tmp_path: Pa
 
     told, account = as_given(fleet)
     revoke = {"key": "fleet-leaver", "replacement": "current", "leak": leak, "delete": not leak}
-    assert control.arguments(PLAN) == [{"phase": "issue", "series": told, "revoke": revoke}]
+    asked = {"phase": "issue", "series": told}
+    assert control.arguments(PLAN) == [{**asked, "revoke": {**revoke, "leak": False}}]
+    assert control.arguments(LEAK) == ([{**asked, "revoke": revoke}] if leak else [])
     assert control.arguments("Fetch the pair") == [
         {"labels": [OLD], "uid": UID, "include_private_keys": True, **account}
     ]

@@ -48,7 +48,7 @@ def summary(run: Run) -> str:
 
 def disabling(run: Run) -> list[str]:
     """The plays in which the account was changed."""
-    phases = {"Make the next generation if one is due, and verify it": "Plan"}
+    phases = {"Disable a leaked key at once": "Plan"}
     return [phases.get(r["task"], "Retire") for r in run.record if r["result"].get("disabled")]
 
 
@@ -81,7 +81,8 @@ def test_it_is_replaced_where_variables_name_the_series_and_removed_elsewhere(na
     assert at_account(fleet, today()) == [("", True)]
     fleet.everybody_works()
     assert disabling(run) == ["Retire"], "it was disabled before hosts were reached"
-    assert f"Revocation of {OLD} ({old['public_key']}): it is disabled Disabled: {OLD} Left to do: " in summary(run)
+    assert f"Revocation of {OLD} ({old['public_key']}): it is disabled Was updated: web1, " in summary(run)
+    assert f"Was removed: web2, {theirs} " in summary(run) and f" Disabled: {OLD} Left to do: " in summary(run)
     assert f"name {OLD} in rejected" in summary(run)
     if named_by == "label":
         before = fleet.state()
@@ -158,7 +159,29 @@ def test_a_leak_is_disabled_first_and_that_is_said(fleet: Fleet) -> None:
     run = fleet.run("revoke", **options)
     assert run.status == 0 and fleet.all_hold() == {today()} and at_account(fleet, OLD) == [("", False)], run.output
     assert disabling(run) == ["Plan"]
-    assert "hosts had no working key until they were reached" in summary(run)
+    assert "which had no working key until then" in summary(run)
+
+
+def test_a_leak_waits_until_all_is_ready_and_a_host_that_fails_keeps_nobody_waiting(fleet: Fleet) -> None:
+    fleet.simulator.add_key("shop", today())
+    options: dict[str, Any] = {
+        "magento_revoke_key": OLD,
+        "magento_revoke_leak": True,
+        "magento_revoke_replacement": "current",
+    }
+    # The third list is that of the pair.
+    number = fleet.simulator.add_fault("status", path="*/keys", method="GET", status=500, skip=2)
+    before = fleet.state()
+    assert fleet.run("revoke", **options).status == 2 and fleet.state() == before
+    fleet.simulator.remove_fault(number)
+    shutil.rmtree(fleet.directory / "web1" / "shop")
+    one_by_one = {"batches": [1], "max_failed": 0}
+    run = fleet.run("revoke", settings=one_by_one, **{**options, "magento_revoke_leak": False})
+    assert run.status == 2 and fleet.held("web2") == OLD, run.output
+    run = fleet.run("revoke", settings=one_by_one, **options)
+    assert run.status == 2 and at_account(fleet, OLD) == [("", False)], run.output
+    assert fleet.held("web2") == fleet.held("web3") == today()
+    assert "Blocked by web1: " in summary(run) and "Blocked by web2" not in summary(run)
 
 
 @pytest.mark.parametrize("leak", [False, True])
@@ -243,7 +266,7 @@ def test_a_replacement_that_stops_working_meanwhile(fleet: Fleet) -> None:
     }
     run = fleet.run("revoke", **options)
     assert run.status == 2 and at_account(fleet, OLD) == [("", True)], run.output
-    assert f"failed: The repository does not accept the replacement {public}; {OLD} stays as it is" in summary(run)
+    assert f"failed: The repository does not accept the replacement of {OLD}, which stays as it is" in summary(run)
     assert summary(run).endswith("Left to do: run again"), run.output
     assert fleet.all_hold() == {today()} and not disabling(run)
     fleet.simulator.remove_fault(number)

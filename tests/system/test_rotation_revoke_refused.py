@@ -131,7 +131,8 @@ def test_no_generation_is_enabled(fleet: Fleet) -> None:
 
 
 def test_without_a_series(fleet: Fleet) -> None:
-    refused(fleet.play("keyfleet.magento.revoke", magento_target="web", magento_revoke_key=OLD), "prefix")
+    run = fleet.play("keyfleet.magento.revoke", magento_target="web", magento_revoke_key=OLD)
+    assert run.status == 2 and "magento_series is not set" in headline(run) and plays(run) == ["Plan"], run.output
 
 
 def test_a_pair_that_beats_all_others(fleet: Fleet) -> None:

@@ -166,7 +166,9 @@ def _unread(result: Mapping[str, Any]) -> Iterator[Blocked]:
             yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
 
 
-def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_mode: bool) -> Iterator[Blocked]:
+def _on_host(
+    report: Mapping[str, Any], series: Series, *, ignore: bool, check_mode: bool, replaced: Optional[str]
+) -> Iterator[Blocked]:
     """What keeps one host from being confirmed, without its name."""
     why = forged(report) or failure_of(report.get(COLLECTED, {})) or failure_of(report.get(CONFIRMED))
     if why:
@@ -179,7 +181,8 @@ def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_m
     unsure, missing = failure_of(role), []
     if not unsure and role and not check_mode:
         missing = [row for row in rows_of(role.get("files")) if row.get("action") != "unchanged"]
-    if missing and DEPLOYED in report:
+    if not unsure and DEPLOYED in report:
+        # Also where the key is in place: somebody has to know of the failure.
         unsure = failure_of(report[DEPLOYED])
     if unsure:
         yield Blocked(unsure)
@@ -190,17 +193,18 @@ def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_m
         yield Blocked(f"it would be {_text(row.get('action') or 'changed')}", path=safe(str(row.get("path")), _TEXT))
     current = series.current
     older = {g.public_key: g.label for g in series.generations if g != current}
+    staying = {public_key: label for public_key, label in older.items() if public_key != replaced}
     for row in rows_of(role.get("files") if role else None):
         after = row.get("after")
         given = after.get("public_key") if isinstance(after, Mapping) else None
-        if isinstance(given, str) and given in older:
-            reason = f"the host's variables give {older[given]}"
+        if isinstance(given, str) and given in staying:
+            reason = f"the host's variables give {staying[given]}"
             told.add(safe(str(row.get("path")), _TEXT))
             yield Blocked(reason, path=safe(str(row.get("path")), _TEXT))
     if ignore:
         return
     # In check mode they still have what they had.
-    going = set(_going(role, older)) if check_mode else set()
+    going = set(_going(role, staying)) if check_mode else set()
     for held in dict.fromkeys(entries_of(confirmed)):
         if held.public_key in older and held.path not in told and (held.path, held.public_key) not in going:
             reason = f"it holds {older[held.public_key]}, and no variable of the host names this file"
@@ -209,31 +213,42 @@ def _on_host(report: Mapping[str, Any], series: Series, *, ignore: bool, check_m
 
 
 def blocked_by_hosts(
-    series: Series, expected: Expected, reports: Mapping[str, Any], *, ignore: bool, check_mode: bool = False
+    series: Series,
+    expected: Expected,
+    reports: Mapping[str, Any],
+    *,
+    ignore: bool,
+    check_mode: bool = False,
+    replaced: Optional[str] = None,
 ) -> List[Blocked]:
     """Who keeps the current generation from being confirmed; empty when every expected host has it and nothing older.
 
-    ``ignore``: older keys in files that the fleet's variables do not name are nobody's business.
+    ``ignore``: older keys in files that the fleet's variables do not name are nobody's business. ``replaced``: public
+    key in the place of which the hosts' variables will give the current one, which is not made yet.
     """
     found = expected.blocked(reports)
     for host in expected.hosts:
         if host in reports:
             report = reports[host] if isinstance(reports[host], Mapping) else {}
-            rows = list(dict.fromkeys(_on_host(report, series, ignore=ignore, check_mode=check_mode)))
+            rows = list(
+                dict.fromkeys(_on_host(report, series, ignore=ignore, check_mode=check_mode, replaced=replaced))
+            )
             found += [row._replace(host=host) for row in rows[:_MOST_ROWS]]
             if len(rows) > _MOST_ROWS:
                 found.append(Blocked(f"and {len(rows) - _MOST_ROWS} more files", host=host))
-    if not check_mode and series.current and not any(has(reports[h], series.current) for h in reports):
+    to_come = (replaced or series.current.public_key) if check_mode and series.current else None
+    if series.current and not any(has(reports[h], series.current, to_come) for h in reports):
         found.append(Blocked(f"{series.current.label} was not seen on any host"))
     return found
 
 
-def has(report: Any, generation: Generation) -> bool:
-    """Whether the host reports the generation in a file of its."""
+def has(report: Any, generation: Generation, to_come: Optional[str]) -> bool:
+    """Whether the host reports the generation in a file of its. In check mode it may be the key ``to_come``."""
     if not isinstance(report, Mapping) or forged(report):
         return False
     answers = (report.get(CONFIRMED), report.get(WOULD_CHANGE))
-    return any(held.public_key == generation.public_key for answer in answers for held in entries_of(answer))
+    held = any(held.public_key == generation.public_key for answer in answers for held in entries_of(answer))
+    return held or bool(to_come and places_of(report.get(WOULD_CHANGE), to_come))
 
 
 def not_deployed(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:

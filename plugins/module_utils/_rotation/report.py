@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
     WOULD_CHANGE,
     Blocked,
@@ -16,8 +18,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Series
 
-# Rows of a summary that name who blocks.
-_MOST_ROWS = 100
+# Rows of a summary that name who blocks, and files that are told of one host.
+_MOST_ROWS, _MOST_FILES = 100, 10
 
 
 class Revoked(NamedTuple):
@@ -90,11 +92,18 @@ def foreseen(reports: Mapping[str, Any], series: Series, *, label: str) -> List[
     rows: List[Stale] = []
     for host, report in reports.items():
         if series.current and isinstance(report, Mapping) and not forged(report):
-            for path, held in places_of(report.get(WOULD_CHANGE), series.current.public_key).items():
-                words = [labels.get(held.public_key, held.public_key), held.fingerprint]
+            places = places_of(report.get(WOULD_CHANGE), series.current.public_key)
+            for path, held in itertools.islice(places.items(), _MOST_FILES):
+                words = [labels.get(held.public_key) or safe(held.public_key, 40), held.fingerprint]
                 before = " ".join(word for word in words if word)
                 rows.append(Stale(host, path, before and f"{before}\n", f"{label}\n"))
     return rows
+
+
+def few(lines: List[str], words: str) -> List[str]:
+    """The first of them, and after ``words`` how many there are besides."""
+    more = len(lines) - _MOST_ROWS
+    return [*lines[:_MOST_ROWS], *([f"{words} {more} more"] if more > 0 else [])]
 
 
 def summary(
@@ -110,9 +119,7 @@ def summary(
         # Check mode cannot know what a host will have.
         verb = "are ready for it" if done.check_mode else verb
         lines.append(f"Hosts that {verb}: {len(done.confirmed)} of {done.asked}")
-    lines += [f"Blocked by {row}" for row in done.blocked[:_MOST_ROWS]]
-    if len(done.blocked) > _MOST_ROWS:
-        lines.append(f"Blocked by {len(done.blocked) - _MOST_ROWS} more")
+    lines += few([f"Blocked by {row}" for row in done.blocked], "Blocked by")
     lines += done.notes
     if done.disabled:
         lines.append(f"Disabled: {', '.join(done.disabled)}")
@@ -120,7 +127,7 @@ def summary(
         lines.append(f"Deleted: {', '.join(done.deleted)}")
     if done.check_mode:
         lines += [f"Would be {_state(after)}: {name}" for name, _before, after in done.lines]
-        lines += [f"Would get {row.after.strip()}: {row.host}, {row.path}" for row in done.hosts[:_MOST_ROWS]]
+        lines += few([f"Would get {row.after.strip()}: {row.host}, {row.path}" for row in done.hosts], "Would get it:")
     lines.append(f"Left to do: {'; '.join(_left(done, series, failed)) or 'nothing'}")
     return "\n".join(lines)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import check_label
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import ArgumentSpec, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Owned, verdict_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    DEPLOYED,
     WOULD_CHANGE,
     Expected,
     blocked_by_hosts,
@@ -19,27 +21,32 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     rows_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys import HALVES
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked, few
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, key_faults
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
+    MAGENTO_REPOSITORY,
+    describe,
+    fingerprint,
+    key_faults,
+)
 
 CURRENT = "current"
 REVOKE_SPEC: ArgumentSpec = {
-    "key": {"type": "str", "no_log": False},
+    # Text alone: whatever else were turned into text might be a pair.
+    "key": {"type": "raw", "no_log": False},
     # no_log would hide the word current wherever it stands, and not only the private half of a pair.
     "replacement": {"type": "raw", "no_log": False},
     "leak": {"type": "bool", "default": False},
     "delete": {"type": "bool", "default": False},
 }
-# Files of hosts that check mode tells of.
-_MOST_ROWS = 100
+# Files that are told of one host.
+_MOST_ROWS = 10
 
 
 def begin(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
     """Know the key and its replacement, verify the latter, and disable a key that leaked before hosts are reached."""
-    key = _revoked(account, params["revoke"])
+    key = _revoked(account, params["revoke"], params["series"])
     done.revoked, done.reason = key, f"{key.label} is to be revoked"
-    _verify(key, params["series"])
     if not key.leak or done.check_mode:
         return
     if key.by_hand:
@@ -57,43 +64,46 @@ def begin(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
 
 def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
     """Disable the key, and delete it if that is wanted, when no expected host has it any more."""
-    key, settings = _revoked(account, params["revoke"]), params["series"]
-    done.revoked = key
+    settings = params["series"]
+    # Another run may have disabled the replacement meanwhile, and then the revoked key may be the only one that works.
+    key = done.revoked = _revoked(account, params["revoke"], settings)
     reports: Mapping[str, Any] = params["hosts"] or {}
     expected = Expected.of(settings, list(reports))
     done.reason = f"no expected host has {key.label}"
     if expected.excluded:
         done.notes.append(f"Excluded, and may have it still: {', '.join(expected.excluded)}")
-    if key.leak and not key.by_hand and not done.check_mode:
-        done.notes.append("It was disabled before anything else: hosts had no working key until they were reached")
-    if done.check_mode:
-        done.notes += changes(reports)
+    if key.leak and not key.by_hand:
+        first, had = ("would be", "would have") if done.check_mode else ("was", "had")
+        done.notes.append(f"It {first} disabled before hosts were reached, which {had} no working key until then")
+    done.notes += changes(reports, check_mode=done.check_mode)
     # The rules are those of a rotation, with the key and its replacement as the only generations.
     old = Generation(key.label, key.public_key, True)
-    new = [Generation("the replacement", key.replacement["public_key"], True)] if key.replacement else []
+    new = (
+        [Generation(f"the replacement of {key.label}", key.replacement["public_key"], True)] if key.replacement else []
+    )
     series = Series(settings["prefix"], (old, *new), frozenset((key.label,)))
     done.blocked = blocked_by_hosts(series, expected, reports, ignore=False, check_mode=done.check_mode)
     if key.by_hand and key.enabled and (key.leak or not done.blocked):
         done.left.append(f"disable {key.label} on the account page, and name it in disabled_by_hand")
+    if key.by_hand and key.delete and not done.blocked:
+        done.left.append(f"delete {key.label} on the account page")
     if done.blocked:
         done.reason = f"not every expected host is confirmed to be without {key.label}"
     elif not key.by_hand:
-        _take_away(account, key, settings, done)
+        _take_away(account, key, done)
     deleted = key.delete and not done.blocked
     ours = {g.public_key for g in account.series.generations}
     if not key.by_hand and not deleted and key.public_key in ours and key.label not in (settings["rejected"] or ()):
         done.left.append(f"name {key.label} in rejected, so that no rotation enables it again")
 
 
-def _take_away(account: Any, key: Revoked, settings: Mapping[str, Any], done: Outcome) -> None:
+def _take_away(account: Any, key: Revoked, done: Outcome) -> None:
     before = "enabled" if key.enabled else "disabled"
     if done.check_mode:
         after = "" if key.delete else "disabled"
         done.lines += [(key.label, before, after)] if before != after else []
         done.changed = bool(done.lines)
         return
-    # Another run may have disabled it meanwhile, and then the revoked key may be the only one that works.
-    _verify(key, settings)
     _disable(account, key, done)
     if key.delete:
         account.client.delete(key.label, uid=key.uid)
@@ -111,43 +121,48 @@ def _disable(account: Any, key: Revoked, done: Outcome) -> None:
         done.changed = True
 
 
-def _verify(key: Revoked, settings: Mapping[str, Any]) -> None:
-    if key.replacement:
-        verdict, public_key = verdict_of(settings, **key.replacement), key.replacement["public_key"]
-        if verdict.status != "valid":
-            raise KeyfleetError(
-                "unverified",
-                f"The repository does not accept the replacement {public_key}; {key.label} stays as it is. "
-                f"{verdict.message}",
-                verdicts=[verdict.as_result()],
-            )
-
-
-def _revoked(account: Any, given: Mapping[str, Any]) -> Revoked:
-    key = _named(account, given["key"] or "")
+def _revoked(account: Any, given: Mapping[str, Any], settings: Mapping[str, Any]) -> Revoked:
+    """What ``given`` means. Nothing of the replacement may be told before the repository has accepted it: somebody may
+    have mixed up its halves."""
+    key = _named(account, given["key"])
     replacement = _replacement(account, key, given["replacement"])
+    verdict = verdict_of(settings, **replacement) if replacement else None
+    if verdict and verdict.status != "valid":
+        raise KeyfleetError(
+            "unverified",
+            f"The repository does not accept the replacement of {key.label}, which stays as it is. {verdict.message}",
+            verdicts=[verdict.as_result()],
+        )
     return Revoked(
         key.label, key.public_key, key.uid, key.enabled,
         replacement=replacement, leak=given["leak"], delete=given["delete"], by_hand=account.by_hand,
     )  # fmt: skip
 
 
-def _named(account: Any, wanted: str) -> Owned:
+def _named(account: Any, wanted: Any) -> Owned:
     """The key of this label, public key or fingerprint. A label counts for the owner of the series alone, since the
     same label of another owner is another key."""
-    if not wanted.strip():
+    if not isinstance(wanted, str) or not wanted.strip():
         raise bad_options("name the key: -e magento_revoke_key=LABEL, or its public key or fingerprint")
     found: List[Owned] = [
         key
         for key in account.every_key()
-        if wanted in (key.public_key, key.fingerprint) or (wanted == key.label and key.uid == account.uid)
+        if wanted == key.public_key
+        or (wanted == key.fingerprint and wanted.startswith("sha256:"))
+        or (wanted == key.label and key.uid == account.uid)
     ]
+    # Somebody may have taken the private half for the public one.
+    shown = repr(wanted) if fingerprint(wanted) is None else f"with the digits of {describe(wanted)}"
     if not found:
         of = f" (of {account.uid})" if account.uid else ""
-        raise KeyfleetError("unknown_key", f"there is no key with the label{of}, public key or fingerprint {wanted!r}")
+        where = "; name it in previous" if account.by_hand else ""
+        raise KeyfleetError(
+            "unknown_key", f"there is no key with the label{of}, public key or fingerprint {shown}{where}"
+        )
     if len(found) > 1:
         names = ", ".join(f"{key.label!r} of {key.uid} ({key.public_key})" for key in found)
-        raise KeyfleetError("ambiguous_key", f"{wanted!r} may be {names}; name its public key, or its label")
+        raise KeyfleetError("ambiguous_key", f"{shown} may be {names}; name its public key, or its label")
+    check_label(found[0].label)
     return found[0]
 
 
@@ -182,13 +197,16 @@ def _replacement(account: Any, key: Owned, given: Any) -> Optional[Dict[str, str
     return pair
 
 
-def changes(reports: Mapping[str, Any]) -> List[str]:
-    """What check mode foresees on hosts, a line for each file."""
-    rows = [
-        f"Would be {one_line(str(row.get('action')), 20)}: {host}, {one_line(str(row.get('path')), 300)}"
-        for host, report in reports.items()
-        if isinstance(report, Mapping) and not forged(report) and isinstance(report.get(WOULD_CHANGE), Mapping)
-        for row in rows_of(report[WOULD_CHANGE].get("files"))
-        if row.get("action") != "unchanged"
-    ]
-    return rows[:_MOST_ROWS]
+def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
+    """What hosts have told of their files, or would change in check mode: a line for each."""
+    name, verb = (WOULD_CHANGE, "Would be") if check_mode else (DEPLOYED, "Was")
+    lines: List[str] = []
+    for host, report in reports.items():
+        if isinstance(report, Mapping) and not forged(report) and isinstance(report.get(name), Mapping):
+            rows = [row for row in rows_of(report[name].get("files")) if row.get("action") != "unchanged"]
+            shown = [
+                (one_line(str(row.get("action")), 20), one_line(str(row.get("path")), 300)) for row in rows[:_MOST_ROWS]
+            ]
+            lines += [f"{verb} {action}: {host}, {path}" for action, path in shown]
+            lines += [f"{verb} changed: {host}, {len(rows) - len(shown)} more"] if len(rows) > len(shown) else []
+    return few(lines, f"{verb} changed:")

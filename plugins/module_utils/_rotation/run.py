@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
@@ -63,10 +63,16 @@ class Work(NamedTuple):
 
 
 def rotate(
-    client: Optional[Marketplace], params: Mapping[str, Any], *, check_mode: bool, pace: Optional[Pace] = None
+    client: Optional[Marketplace],
+    params: Mapping[str, Any],
+    *,
+    check_mode: bool,
+    pace: Optional[Pace] = None,
+    hide: Callable[[Iterable[str]], object] = list,
 ) -> Dict[str, Any]:
     """Run ``params["phase"]``; ``client`` None for a pair made by hand. The result has the shape that the module
-    documents. Raises `KeyfleetError` with that shape as details.
+    documents. Raises `KeyfleetError` with that shape as details. ``hide`` gets private halves, which a host may have
+    put into its answer.
 
     Nothing is disabled or deleted unless the account's list of keys was read in full by this very call.
     """
@@ -75,6 +81,7 @@ def rotate(
     account = None
     try:
         account = Account(client, settings) if client else ByHand(settings)
+        hide(account.private.values())
         work = Work(account, settings, check_mode, pace or Pace(), done)
         if params["revoke"] is not None:
             {"issue": begin, "retire": finish}[phase](account, params, done)
@@ -212,14 +219,21 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
         done.notes.append(f"Excluded, so that an older key may be left there: {', '.join(expected.excluded)}")
     if ignore:
         done.notes.append("Older keys in files that no variable names are ignored (unmanaged_keys)")
-    done.blocked = blocked_by_hosts(series, expected, reports, ignore=ignore, check_mode=work.check_mode)
+    replaced = None
+    if done.due:
+        # Hosts are looked at as if it were made, and its variables gave it already.
+        replaced = current.public_key
+        series = series._replace(generations=(*series.generations, Generation(issue.label, "", True)))
+    done.blocked = blocked_by_hosts(
+        series, expected, reports, ignore=ignore, check_mode=work.check_mode, replaced=replaced
+    )
     named = {row.host for row in done.blocked}
     done.confirmed, done.asked = [h for h in expected.hosts if h not in named], len(expected.hosts)
-    if plan.disable and not done.due:
-        done.blocked += _holders(settings, params["holders"] or {}, check_mode=work.check_mode)
+    if not done.due:
+        done.blocked += _holders(work, params["holders"] or {}, disables=bool(plan.disable))
     done.reason = issue.reason if done.label else f"every expected host is confirmed to have {current.label}"
     if done.blocked:
-        done.reason = f"not every expected holder of a key is confirmed to have {current.label}"
+        done.reason = f"not every expected holder of a key is confirmed to have {done.label or current.label}"
         done.left += [f"disable {g.label}" for g in plan.disable]
         return
     done.left += [f"disable {g.label} when the overlap of {settings['overlap']} days is over" for g in plan.wait]
@@ -236,16 +250,16 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
     _act(work, plan.disable, plan.delete)
 
 
-def _holders(settings: Mapping[str, Any], holders: Mapping[str, Any], *, check_mode: bool) -> List[Blocked]:
-    named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
-    if not named and not settings["external_holders_acknowledged"]:
+def _holders(work: Work, holders: Mapping[str, Any], *, disables: bool) -> List[Blocked]:
+    named = [str(holder["name"]) for holder in work.settings["external_holders"] or ()]
+    if disables and not named and not work.settings["external_holders_acknowledged"]:
         return [
             Blocked(
                 "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
                 "external_holders, or set external_holders_acknowledged"
             )
         ]
-    if check_mode:
+    if work.check_mode:
         return []
     return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
 

@@ -168,13 +168,21 @@ def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now
 def _due(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool) -> Optional[str]:
     newest = series.newest
     if newest is None:
-        return "there is no generation yet"
+        return "no generation was made yet"
     age = (today - newest).days
     if age > max_age:
         return f"the newest generation is {age} days old and may be {max_age}"
-    if rotate_now and all(generation.label in series.rejected for generation in series.superseded):
+    if rotate_now and not _waiting(series):
         return "rotate_now asks for it"
     return None
+
+
+def _waiting(series: Series) -> bool:
+    """Whether the current generation has still to take the place of another. A rejected one that is younger does not
+    wait for it, but for one that is to be made."""
+    current = series.current
+    older = series.generations[: series.generations.index(current)] if current else ()
+    return any(g in older or g.label not in series.rejected for g in series.superseded)
 
 
 class RetirePlan(NamedTuple):

@@ -78,6 +78,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     for name in ("previous", "disabled_by_hand"):
         if settings[name] and pair is None:
             raise bad_options(f"{name} belongs to a pair made by hand, and pair is not set")
+    if settings["rotate_now"] and pair is not None:
+        raise bad_options("rotate_now needs the key API; make a key on the account page, and name it in pair")
     for name in ("application_id", "application_secret"):
         if settings[name] is None and pair is None:
             raise bad_options(f"{name} is not set; without rights at the key API, set pair")

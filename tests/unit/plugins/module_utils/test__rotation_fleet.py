@@ -21,6 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     not_deployed,
     places_of,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
     FILE,
     has,
@@ -94,7 +95,7 @@ CHANGES = role(would("updated", OLD, NEW))
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it was not asked"]),
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: role()}, ["it would be updated"]),
-        ({**GOOD, DEPLOYED: FAILED}, []),
+        ({**GOOD, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
         # Variables that name an older key themselves.
         ({**GOOD, WOULD_CHANGE: role(would("unchanged", OLD, OLD))}, [f"the host's variables give {OLD}"]),
         ({**GOOD, WOULD_CHANGE: role(would("unchanged", "ci", "ci"))}, []),
@@ -197,7 +198,28 @@ def test_check_mode_takes_files_that_variables_name_for_done() -> None:
     assert reasons(beside, check_mode=True) == [f"it holds web-20251201, {UNMANAGED}"]
     # It has not been seen yet, and that is no news.
     assert told({"web1": there}, check_mode=True) == []
-    assert told({"web1": {}}, check_mode=True) == ["web1: it was not asked"]
+    nowhere = f"{NEW} was not seen on any host"
+    assert told({"web1": {}}, check_mode=True) == ["web1: it was not asked", nowhere]
+    # No variable would bring it anywhere.
+    assert told({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [nowhere]
+
+
+def test_check_mode_looks_at_hosts_as_if_a_generation_were_made() -> None:
+    to_come = series(OLD, NEW)
+    to_come = to_come._replace(generations=(*to_come.generations, Generation("web-20260302", "", True)))
+
+    def told(**report: Any) -> List[str]:
+        rows = blocked_by_hosts(
+            to_come, Expected(("web1",)), {"web1": {**GOOD, **report}}, ignore=False, check_mode=True,
+            replaced=f"public of {NEW}",
+        )  # fmt: skip
+        return [row.reason for row in rows]
+
+    assert told() == []
+    copy = {CONFIRMED: installed(NEW, path="/tmp/auth.json")}
+    assert told(**copy) == [f"it holds {NEW}, {UNMANAGED}"]
+    older = {WOULD_CHANGE: role(would("updated", NEW, OLD))}
+    assert told(**older)[0] == f"the host's variables give {OLD}"
 
 
 def test_places_are_those_that_get_the_key() -> None:

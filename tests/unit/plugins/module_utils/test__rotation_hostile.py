@@ -24,6 +24,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     not_deployed,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import foreseen
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import changes
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
     FILE,
     has,
@@ -141,7 +142,15 @@ def test_a_huge_report_is_told_in_ten_rows() -> None:
         f"web1: and {3 * many - 10} more files",
     ]
     assert [row.reason for row in found[11:]] == [f"{NEW} was not seen on any host"]
-    assert len(foreseen({"web1": report}, SERIES, label=NEW)) == many
+    other = {"web2": has(NEW)}
+    # Check mode tells of the others, too.
+    assert [row.host for row in foreseen({"web1": report, **other}, SERIES, label=NEW)] == ["web1"] * 10 + ["web2"]
+    told = changes({"web1": report, "web2": {WOULD_CHANGE: role(*rows[:1])}}, check_mode=True)
+    assert told[9:] == [
+        "Would be updated: web1, /9",
+        f"Would be changed: web1, {many - 10} more",
+        "Would be updated: web2, /0",
+    ]
 
 
 def test_work_grows_with_the_size_of_a_report_and_no_faster() -> None:

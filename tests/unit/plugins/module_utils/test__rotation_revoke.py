@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import ByHand
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
@@ -83,6 +84,33 @@ def test_no_key_that_could_be_meant(lab: Lab, phase: str, wanted: Any, code: str
     assert (" failed: " + result["message"]) in result["summary"]
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [pytest.param(fake_key("private ci"), id="private half"), {"private_key": "secret"}, ["secret"], 7, True],
+)
+def test_what_may_be_a_secret_is_not_quoted(lab: Lab, wanted: Any) -> None:
+    # The lab sees that no private half of the account is in the result.
+    result = revoke(lab, key=wanted)
+    assert result["code"] in ("unknown_key", "bad_options") and "secret" not in str(result)
+
+
+def test_keys_that_must_not_be_mixed_up(lab: Lab) -> None:
+    plain = lab.client.keys_["MAG1", CI]
+    # A private half that no machine has made has no fingerprint, and labels are no part of an address.
+    for label, private_key in (("chosen", "a word of somebody"), ("..", fake_key("private dots"))):
+        lab.client.keys_["MAG1", label] = plain.__class__(label, "MAG1", f"public of {label}", True, private_key)
+    assert revoke(lab, "retire", key="set", hosts=GOOD)["code"] == "unknown_key"
+    assert revoke(lab, "retire", key="public of ..", hosts=GOOD)["code"] == "bad_options"
+    assert lab.client.calls == []
+
+
+def test_a_key_named_like_its_replacement(lab: Lab) -> None:
+    plain = lab.client.keys_["MAG1", CI]
+    name = "the replacement"
+    lab.client.keys_["MAG1", name] = plain.__class__(name, "MAG1", "public of it", True, fake_key("private it"))
+    assert revoke(lab, "retire", key=name, replacement="current", hosts=GOOD)["disabled"] == [name]
+
+
 def test_the_key_of_another_owner_is_not_found_by_its_label(lab: Lab) -> None:
     assert "(of MAG3)" in revoke(lab, uid="MAG3")["message"]
 
@@ -149,6 +177,14 @@ def test_a_given_pair_is_verified_in_both_phases(lab: Lab) -> None:
     assert revoke(lab, "retire", replacement=known, hosts=hosts)["disabled"] == [CI]
 
 
+def test_mixed_up_halves_are_told_to_nobody(lab: Lab) -> None:
+    current = lab.client.keys_["MAG1", NEW]
+    swapped = {"public_key": current.private_key, "private_key": fake_key("whatever")}
+    for phase in ("issue", "retire"):
+        result = revoke(lab, phase, replacement=swapped, leak=True, hosts={})
+        assert (result["code"], result["revoked"], lab.client.calls) == ("unverified", None, [])
+
+
 def has_key(public_key: str) -> Dict[str, Any]:
     entry = {"public_key": public_key, "fingerprint": "f"}
     return {"magento_auth_confirmed": role({"path": FILE, "action": "unchanged", "before": entry, "after": entry})}
@@ -170,7 +206,11 @@ def test_a_leak_is_disabled_at_once(lab: Lab) -> None:
     assert (again["disabled"], again["changed"], lab.client.calls) == ([], False, ["disable ci"])
     ended = revoke(lab, "retire", leak=True, hosts=GOOD)
     assert (ended["changed"], lab.client.calls) == (False, ["disable ci"])
-    assert "hosts had no working key" in ended["summary"]
+    assert "It was disabled before hosts were reached, which had no working key until then" in ended["summary"]
+    foreseen = revoke(lab, "retire", leak=True, check_mode=True, hosts=GOOD)
+    assert (
+        "would be disabled before hosts were reached, which would have no working key until then" in foreseen["summary"]
+    )
     blocked = revoke(lab, "retire", leak=True, hosts={"web1": {}})
     assert "is blocked: it is disabled, and hosts are not confirmed to be without it" in blocked["summary"]
 
@@ -211,7 +251,7 @@ def held(label: str, path: str = FILE, action: str = "unchanged") -> Dict[str, A
     [
         ({"web1": has(NEW)}, {"replacement": "current"}, []),
         ({"web1": has("other")}, {}, []),
-        ({"web1": has("other")}, {"replacement": "current"}, ["the replacement was not seen on any host"]),
+        ({"web1": has("other")}, {"replacement": "current"}, ["the replacement of ci was not seen on any host"]),
         # One reason for one file.
         ({"web1": has(CI)}, {}, ["the host's variables give ci"]),
         ({"web1": held(CI, action="removed")}, {}, ["it would be removed"]),
@@ -240,6 +280,9 @@ def test_who_blocks(lab: Lab, hosts: Any, given: Dict[str, Any], reasons: List[s
 def test_what_hosts_would_change_is_told_in_check_mode(lab: Lab) -> None:
     result = revoke(lab, "retire", check_mode=True, hosts={"web1": held(CI, action="removed"), "web2": has(NEW)})
     assert f"Would be removed: web1, {FILE}" in result["summary"].splitlines()
+    done = {**has(NEW), "magento_auth_result": role(would("removed", CI, None))}
+    result = revoke(lab, "retire", hosts={"web1": done, "web2": has(NEW)})
+    assert f"Was removed: web1, {FILE}" in result["summary"].splitlines()
 
 
 @pytest.mark.parametrize(
@@ -255,7 +298,8 @@ def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any]
 # By hand
 
 
-def by_hand(lab: Lab, phase: Any, hosts: Any = None, *, key: str = "a", leak: bool = False, **given: Any) -> Outcome:
+def by_hand(lab: Lab, phase: Any, hosts: Any = None, *, key: str = "a", leak: bool = False, delete: bool = False,
+            **given: Any) -> Outcome:  # fmt: skip
     halves = {"public_key": fake_key("public b"), "private_key": fake_key("private b")}
     older = [{"label": "a", "public_key": fake_key("public a")}]
     known = settings(
@@ -263,7 +307,7 @@ def by_hand(lab: Lab, phase: Any, hosts: Any = None, *, key: str = "a", leak: bo
     )
     lab.answer = lambda exchange: exchange.json("{}")
     done = Outcome(phase="retire", prefix="web", check_mode=False)
-    options = {"key": key, "replacement": "current", "leak": leak, "delete": False}
+    options = {"key": key, "replacement": "current", "leak": leak, "delete": delete}
     phase(ByHand(known), {"series": known, "revoke": options, "hosts": hosts}, done)
     return done
 
@@ -274,6 +318,9 @@ def test_by_hand_the_page_is_left(lab: Lab) -> None:
     assert by_hand(lab, finish, good).left == todo and by_hand(lab, finish, {}).left == []
     assert by_hand(lab, finish, {}, leak=True).left == todo
     assert by_hand(lab, finish, good, disabled_by_hand=["a"]).left == []
+    assert by_hand(lab, finish, good, delete=True).left == [*todo, "delete a on the account page"]
+    with pytest.raises(KeyfleetError, match="name it in previous"):
+        by_hand(lab, finish, good, key="laptop")
     assert by_hand(lab, begin).warnings == []
     (warning,) = by_hand(lab, begin, leak=True).warnings
     assert "Disable a on the account page now" in warning

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Exchange
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
     FILE,
@@ -16,7 +17,9 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotati
     Lab,
     StandIn,
     has,
+    installed,
     lab,
+    settings,
 )
 
 __all__ = ["lab"]
@@ -179,9 +182,35 @@ def test_what_may_be_left_behind_is_said(lab: Lab, given: Dict[str, Any], line: 
     assert line not in lab.run("retire", hosts=fleet())["summary"].splitlines()
 
 
-def test_holders_are_nobody_s_business_where_nothing_is_to_be_disabled(lab: Lab) -> None:
+def test_who_is_not_acknowledged_matters_only_where_a_key_is_to_be_disabled(lab: Lab) -> None:
     lab.client = StandIn(NEW)
     assert "code" not in lab.run("retire", hosts=fleet(), external_holders_acknowledged=False)
+    # A holder that has no working key matters every day.
+    vault: Dict[str, Any] = {"external_holders": [{"name": "vault"}]}
+    assert lab.run("retire", hosts=fleet(), **vault)["code"] == "blocked"
+    assert "code" not in lab.run("retire", hosts=fleet(), holders={"vault": True}, **vault)
+
+
+def test_check_mode_foresees_what_would_block_a_generation_that_is_not_made(lab: Lab) -> None:
+    lab.client = StandIn(OLD)
+    hosts = {"web1": has(OLD), "web2": has(OLD)}
+    foreseen = lab.run("retire", check_mode=True, hosts=hosts)
+    assert "code" not in foreseen and f"Would get {NEXT}: web2, {FILE}" in foreseen["summary"]
+    hosts["web2"] = {**hosts["web2"], "magento_rotation_confirmed": installed(OLD, path="/tmp/auth.json")}
+    blocked = lab.run("retire", check_mode=True, hosts=hosts)
+    assert (
+        blocked["code"] == "blocked"
+        and f"Blocked by web2: /tmp/auth.json (of deploy): it holds {OLD}" in blocked["summary"]
+    )
+    assert f"is confirmed to have {NEXT}" in blocked["summary"].splitlines()[0]
+
+
+def test_what_a_host_knows_of_the_key_is_hidden(lab: Lab) -> None:
+    lab.client = StandIn(OLD, NEW)
+    hidden: List[str] = []
+    params = {"phase": "status", "hosts": None, "holders": None, "revoke": None, "series": settings()}
+    rotate(lab.client, params, check_mode=False, hide=hidden.extend)  # type: ignore[arg-type]
+    assert sorted(hidden) == sorted(key.private_key for key in lab.client.keys_.values())
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
