@@ -115,7 +115,8 @@ def test_a_revocation(leak: bool, by_hand: Fleet) -> None:
         "magento_revoke_leak": leak,
     }
     run = by_hand.run("revoke", **options)
-    assert done(run, by_hand).endswith(f"no expected host has it any more Left to do: {DISABLE}")
+    message = done(run, by_hand)
+    assert "no expected host has it any more Was updated: web1, " in message and message.endswith(f"to do: {DISABLE}")
     assert by_hand.all_hold() == {"web"} and by_hand.held("web2", "backup") is None
     now = [
         r["host"] for r in run.record if f"Disable {OLD} on the account page now" in str(r["result"].get("warnings"))

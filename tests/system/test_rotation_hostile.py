@@ -66,7 +66,8 @@ def test_answers_of_any_shape(lab: Lab, tmp_path: Path, excluded: bool, phases: 
     run = lab.run("rotate", settings={"excluded_hosts": list(liars) if excluded else [], "max_failed": 99})
     blocked = {row.split()[2].rstrip(":") for row in told(run) if row.startswith("Blocked by web")}
     # After the deployment those that lied only there say that they need nothing, as a host without a key would.
-    blocks = set() if excluded or phases != PHASES else set(liars)
+    honest = {name for name, which in liars.items() if which == "inner" and phases != PHASES}
+    blocks = set() if excluded else set(liars) - honest
     assert blocked == blocks and run.status == (2 if blocks else 0), told(run)
     assert fleet.series() == {OLD: bool(blocks), today(): True} and fleet.held("web1") == today()
     assert not mark.exists() and "\x1b" not in "".join(told(run))
@@ -154,4 +155,4 @@ def test_no_task_runs_for_another_host_and_every_play_of_the_controller_stays_th
                 pinned = {"ansible_connection", "ansible_become", "ansible_python_interpreter"}
                 assert pinned <= set(task["vars"]), path
                 found += 1
-    assert found >= 7
+    assert found >= 5

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,14 @@ RETIRE = "Disable what is superseded or revoked, or delete what was retired long
 DEPLOYED = "See which hosts took the key"
 LOOK = "Look for keys"
 BRING, SEE = "Bring the auth keys to the host", "See what the role would change"
+
+
+@pytest.fixture
+def owner(accounts: Accounts) -> Iterator[str]:
+    """An account without keys in its home, in which no test after this one finds any."""
+    yield accounts.deploy.name
+    for name in (".composer", ".config/composer"):
+        shutil.rmtree(accounts.deploy.home / name, ignore_errors=True)
 
 
 def both_forms(fleet: Fleet, owner: str) -> None:
@@ -55,8 +65,8 @@ def both_forms(fleet: Fleet, owner: str) -> None:
     }
 
 
-def test_every_setting_reaches_its_module(fleet: Fleet, accounts: Accounts, tmp_path: Path) -> None:
-    control, owner = record_of(fleet), accounts.deploy.name
+def test_every_setting_reaches_its_module(fleet: Fleet, owner: str, tmp_path: Path) -> None:
+    control = record_of(fleet)
     fleet.names = ("web1", "web2")
     fleet.settings["unmanaged_keys"] = "remove"
     old = everything(fleet)
@@ -205,8 +215,8 @@ def test_the_summary_is_reached_whatever_the_only_host_does(how: str, fleet: Fle
     assert outcomes(run, RETIRE) == ["ok"] and outcomes(run, "Summary") == ["failed"]
 
 
-def test_provisioning_gives_the_module_what_a_rotation_gives_it(fleet: Fleet, accounts: Accounts) -> None:
-    control, owner = record_of(fleet), accounts.deploy.name
+def test_provisioning_gives_the_module_what_a_rotation_gives_it(fleet: Fleet, owner: str) -> None:
+    control = record_of(fleet)
     fleet.names = ("web1", "web2")
     both_forms(fleet, owner)
     run = fleet.run("provision")

@@ -221,9 +221,11 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
         done.notes.append("Older keys in files that no variable names are ignored (unmanaged_keys)")
     replaced = None
     if done.due:
-        # Hosts are looked at as if it were made, and its variables gave it already.
+        # Hosts are looked at as if it were made, and their variables gave it already.
         replaced = current.public_key
-        series = series._replace(generations=(*series.generations, Generation(issue.label, "", True)))
+        removed = {current} if settings["unmanaged_keys"] == "remove" else set()
+        known = [generation for generation in series.generations if generation not in removed]
+        series = series._replace(generations=(*known, Generation(issue.label, "", True)))
     done.blocked = blocked_by_hosts(
         series, expected, reports, ignore=ignore, check_mode=work.check_mode, replaced=replaced
     )

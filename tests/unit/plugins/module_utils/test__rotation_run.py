@@ -203,6 +203,7 @@ def test_check_mode_foresees_what_would_block_a_generation_that_is_not_made(lab:
         and f"Blocked by web2: /tmp/auth.json (of deploy): it holds {OLD}" in blocked["summary"]
     )
     assert f"is confirmed to have {NEXT}" in blocked["summary"].splitlines()[0]
+    assert "code" not in lab.run("retire", check_mode=True, hosts=hosts, unmanaged_keys="remove")
 
 
 def test_what_a_host_knows_of_the_key_is_hidden(lab: Lab) -> None:
