@@ -157,6 +157,7 @@ def test_check_mode_of_a_new_series(playbook: str, fleet: Fleet) -> None:
     before = fleet.state()
     run = fleet.run(playbook, "--check", "--diff")
     assert run.status == 0 and fleet.state() == before, run.output
+    assert not [r["task"] for r in run.record if r["outcome"] == "failed"], run.output
     assert "no generation was made yet" in told(run)[0] and f"Generation: {today()}, not made yet" in told(run)
     assert not results(run, DEPLOY) and not [line for line in told(run) if "confirmed" in line]
     assert fleet.run("rotate").status == 0 and fleet.all_hold() == {today()} and fleet.series() == {today(): True}
