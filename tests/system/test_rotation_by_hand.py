@@ -13,7 +13,7 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Run
-from _rotation_lab import OLD, PHASE, PYTHON, Fleet, words
+from _rotation_lab import OLD, PHASE, PYTHON, Fleet, headline, plays, words
 from test_rotation_revoke import pair, summary
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -182,3 +182,20 @@ def test_it_needs_no_library_that_only_the_api_needs(
     application = {"application_id": "APP0", "application_secret": "{{ 'f' * 40 }}"}
     api = by_hand.run("rotate_issue", settings={"pair": None, "previous": None, **application})
     assert [r["result"].get("code") for r in api.record if r["action"] == PHASE] == ["requests_missing"], api.output
+
+
+@pytest.mark.parametrize("playbook", ["rotate", "rotate_deploy"])
+def test_a_module_that_breaks_on_the_controller_fails_the_summary_with_its_message(
+    by_hand: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, playbook: str
+) -> None:
+    """By a library whose import fails in the second process, and in no way that anybody expects."""
+    processes = tmp_path / "processes"
+    processes.mkdir()
+    (tmp_path / "requests.py").write_text(
+        f"import os, pathlib\nprocesses = pathlib.Path({str(processes)!r})\n(processes / str(os.getpid())).touch()\n"
+        "raise (ImportError if len(list(processes.iterdir())) < 2 else RuntimeError)('made to break')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    run = by_hand.run(playbook)
+    assert run.status == 2 and plays(run)[-1] == "Summary" and by_hand.series() == {OLD: True}, run.output
+    assert "The module broke on the controller" in headline(run), headline(run)
