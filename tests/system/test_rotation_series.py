@@ -133,9 +133,10 @@ def test_the_flat_form_and_a_key_that_is_taken_away(fleet: Fleet) -> None:
 
 def test_a_series_with_state_absent_in_the_list(fleet: Fleet) -> None:
     fleet.own["web2"] = {"magento_auth_keys": [entry(fleet, "shop", series="fleet", state="absent")]}
+    fleet.own["web3"] = {"magento_auth_state": "absent"}
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
-    assert [fleet.held(name) for name in fleet.names] == [today(), None, today()]
+    assert [fleet.held(name) for name in fleet.names] == [today(), None, None]
 
 
 def test_a_series_beside_a_pair_fails_its_host_alone(fleet: Fleet) -> None:
@@ -173,14 +174,18 @@ def test_no_key_of_the_series_in_the_target(playbook: str, fleet: Fleet) -> None
 
 
 def test_one_host_with_a_key_of_the_series_is_enough(fleet: Fleet) -> None:
-    fleet.variables["magento_auth_keys"] = [entry(fleet, "tools", **pair(fleet, "ci"))]
-    for name in fleet.names:
+    for name in ("web1", "web2"):
         fleet.file(name).unlink()
-        fleet.give(name, *fleet.simulator.key("shop", "ci"), "tools")
-    fleet.own["web3"] = {"magento_auth_keys": [entry(fleet, "shop", series="fleet")]}
+    fleet.own = {
+        # No key at all, and only one of another series: nothing is asked of these hosts.
+        "web1": {"magento_auth_mage_id": "MAG0", "magento_auth_download_token": "{{ 'f' * 40 }}"},
+        "web2": {"magento_auth_keys": [entry(fleet, "shop", series=OTHER)]},
+        "web3": {"magento_auth_keys": fleet.variables.pop("magento_auth_keys")},
+    }
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
     assert [fleet.held(name) for name in fleet.names] == [None, None, today()]
+    assert set(results(run, DEPLOY)) == set(results(run, CONFIRM)) == {"web3"}
 
 
 def test_keys_as_extra_variables(fleet: Fleet) -> None:
