@@ -218,7 +218,7 @@ def test_one_whose_tasks_cannot_be_included_blocks_by_its_name(
         nested = recorder.write("nested.yml", "- ansible.builtin.include_tasks: missing.yml\n")
         how = {"tasks": str(nested)}
     # Such a task would end the run without a failure.
-    blocked_by(recorder.run("rotate", holders=[recorder.holder("ci", **how), recorder.holder("images")]), "ci")
+    blocked_by(recorder.run("rotate", holders=[recorder.holder("images"), recorder.holder("ci", **how)]), "ci")
     assert recorder.has("images") == today() and fleet.all_hold() == {today()}
     assert fleet.series() == {OLD: True, today(): True}
 
