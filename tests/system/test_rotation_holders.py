@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from _control import Run, control
 from _holders_lab import Recorder, of, pair_of, recorder
-from _rotation_lab import OLD, Fleet, fleet, today, words
+from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, words
 
 __all__ = ["control", "fleet", "recorder"]
+
+# Rotations look into the homes of all users.
+pytestmark = pytest.mark.needs("root", PYTHON)
 
 CONFIRM, PUBLISH = "confirm", "publish"
 # What a holder's tasks may print when nobody hides it.

@@ -15,9 +15,12 @@ import pytest
 import yaml
 from _control import Run, control
 from _holders_lab import EXAMPLES, TOKEN, Stand, entry_of, example, gitlab, kv2, of, pair_of
-from _rotation_lab import OLD, Fleet, fleet, today, words
+from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, words
 
 __all__ = ["control", "fleet", "gitlab", "kv2"]
+
+# Rotations look into the homes of all users.
+pytestmark = pytest.mark.needs("root", PYTHON)
 
 PASSWORD = "made-up password of the images"
 REFUSED = "somebody has not confirmed the pair, which blocks the retirement"
