@@ -181,11 +181,11 @@ def test_an_empty_list_stays_the_error_that_it_is(unmanaged: str) -> None:
 def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
     remove = {**SETTINGS, "unmanaged_keys": "remove"}
 
-    def entries(replacement: Any, given: Any, settings: Any = remove) -> Any:
+    def entries(replacement: Any, given: Any, pair: Any = None) -> Any:
         plan = {**PLAN, "revoked": {**REVOKED, "replacement": replacement}}
         keys = [{"series": "web"}, {"series": "api"}]
         known = {**ROTATION, "magento_rotation_plan": plan}
-        return resolved(keys, settings=settings, rotation=known, replacement=given)["entries"]
+        return resolved(keys, settings={**remove, "pair": pair}, rotation=known, replacement=given)["entries"]
 
     removal = {"public_key": "leaked", "state": "absent", "search": []}
     other = {"public_key": "p", "private_key": "another secret"}
@@ -193,8 +193,7 @@ def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
     assert entries(None, None) == entries(None, other) == [removal]
     assert entries("new", "current") == [PAIR, removal]
     assert entries("p", other) == [other, removal]
-    by_hand = {**remove, "pair": {"label": "x", **other}}
-    assert entries("p", "current", by_hand) == [other, removal]
+    assert entries("p", "current", {"label": "x", **other}) == [other, removal]
     with pytest.raises(KeyfleetError, match="has not fetched"):
         entries("q", other)
 
