@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
 REQUIREMENTS = ROOT / "tests" / "requirements"
 PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-LIMIT = 2700
+LIMIT = 2400
 """Seconds after which a command is taken to hang."""
 
 

@@ -18,8 +18,9 @@ HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 _USERS = ("public_key", "application_id")
 # Where people put "user:password@" before a host.
 _WITH_HOST = ("url", "_url", "repository", "host")
-# A pair or a word. For no_log a word would be a secret too, wherever it stands.
-_PAIR = "replacement"
+# Of a revocation: words, in the place of which a pair or its private half may stand. For no_log such a word would be a
+# secret too, wherever it stands.
+_WORDS = ("key", "replacement")
 
 
 def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Dict[str, Any]:
@@ -31,7 +32,7 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
     for name, value in values.items():
         if name not in spec:
             continue
-        if value is not None and (spec[name].get("no_log") or name == _PAIR):
+        if value is not None and (spec[name].get("no_log") or name in _WORDS):
             value = HIDDEN
         elif value is not None and "options" in spec[name]:
             options, one = spec[name]["options"], spec[name].get("type") == "dict"

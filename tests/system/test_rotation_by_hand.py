@@ -158,6 +158,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "not a previous one": ({"disabled_by_hand": ["web"]}, "disabled_by_hand: 'web' is not in previous"),
     "rejected": ({"rejected": [OLD]}, "rejected needs the key API"),
     "adopt": ({"adopt": ["made in May"]}, "adopt needs the key API"),
+    "rotate now": ({"rotate_now": True}, "rotate_now needs the key API"),
 }
 
 
