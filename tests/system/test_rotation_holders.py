@@ -15,8 +15,8 @@ from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, words
 
 __all__ = ["control", "fleet", "recorder"]
 
-# Rotations look into the homes of all users.
-pytestmark = pytest.mark.needs("root", PYTHON)
+# Whole rotations look into the homes of all users.
+needs_root = pytest.mark.needs("root", PYTHON)
 
 CONFIRM, PUBLISH = "confirm", "publish"
 # What a holder's tasks may print when nobody hides it.
@@ -57,6 +57,7 @@ def blocked_by(run: Run, *holders: str, hosts: tuple[str, ...] = ()) -> None:
     assert found == {*hosts, *(f"the holder {name}" for name in holders)}, run.output
 
 
+@needs_root
 def test_confirm_publish_and_confirm_again_before_the_retirement(fleet: Fleet, recorder: Recorder) -> None:
     new, holders = today(), [recorder.holder("ci")]
     done(recorder.run("rotate", holders=holders))
@@ -69,6 +70,7 @@ def test_confirm_publish_and_confirm_again_before_the_retirement(fleet: Fleet, r
     assert recorder.phases() == [("ci", CONFIRM)] * 2
 
 
+@needs_root
 def test_each_playbook_asks_what_it_has_to(fleet: Fleet, recorder: Recorder) -> None:
     holders = [recorder.holder("ci")]
     done(recorder.run("rotate_issue", holders=holders))
@@ -86,6 +88,7 @@ def test_each_playbook_asks_what_it_has_to(fleet: Fleet, recorder: Recorder) -> 
     assert fleet.series() == {OLD: False, today(): True}
 
 
+@needs_root
 def test_one_that_refuses_blocks_by_its_name(fleet: Fleet, recorder: Recorder) -> None:
     holders = [recorder.holder("ci"), recorder.holder("images")]
     refusal = recorder.refuse(PUBLISH, "ci")
@@ -103,6 +106,7 @@ def test_one_that_refuses_blocks_by_its_name(fleet: Fleet, recorder: Recorder) -
     assert ("images", PUBLISH) not in recorder.phases()
 
 
+@needs_root
 def test_what_was_published_must_be_confirmed(fleet: Fleet, recorder: Recorder) -> None:
     recorder.refuse(CONFIRM, "ci")
     blocked_by(recorder.run("rotate", holders=[recorder.holder("ci")]), "ci")
@@ -110,6 +114,7 @@ def test_what_was_published_must_be_confirmed(fleet: Fleet, recorder: Recorder) 
     assert recorder.has("ci") == today() and fleet.series()[OLD] is True
 
 
+@needs_root
 def test_check_mode_asks_nobody(fleet: Fleet, recorder: Recorder) -> None:
     holders = [recorder.holder("ci")]
     done(recorder.run("rotate", "--check", holders=holders))
@@ -120,6 +125,7 @@ def test_check_mode_asks_nobody(fleet: Fleet, recorder: Recorder) -> None:
     assert recorder.phases() == [] and fleet.series() == {OLD: True, today(): True}
 
 
+@needs_root
 def test_a_role(fleet: Fleet, recorder: Recorder) -> None:
     recorder.write("roles/keeper/tasks/main.yml", "- ansible.builtin.fail:\n")
     recorder.write("roles/keeper/tasks/keep.yml", recorder.tasks.read_text())
@@ -149,6 +155,7 @@ def test_nothing_that_its_tasks_print_is_shown(fleet: Fleet, recorder: Recorder,
     assert all("censored" in result or "censored" in result["results"][0] for result in printed)
 
 
+@needs_root
 def test_who_is_not_acknowledged_blocks_what_is_to_be_disabled(fleet: Fleet, recorder: Recorder) -> None:
     done(recorder.run("rotate", holders=[], settings={"overlap": 30}))
     run = recorder.run("rotate", holders=[])
@@ -195,6 +202,7 @@ FACTS = {
 }
 
 
+@needs_root
 def test_facts_of_its_tasks_change_nothing_else(fleet: Fleet, recorder: Recorder) -> None:
     facts = f"- ansible.builtin.set_fact: {json.dumps(FACTS)}\n"
     forging = recorder.write("forging.yml", facts + recorder.tasks.read_text())
@@ -213,6 +221,7 @@ def test_facts_of_its_tasks_change_nothing_else(fleet: Fleet, recorder: Recorder
     assert fleet.series() == {OLD: False, today(): True} and fleet.all_hold() == {today()}
 
 
+@needs_root
 @pytest.mark.parametrize("how", [{"tasks": "/nowhere/tasks.yml"}, {"role": "nobody_has_it"}, {"tasks": "nested"}])
 def test_one_whose_tasks_cannot_be_included_blocks_by_its_name(
     fleet: Fleet, recorder: Recorder, how: dict[str, str]
@@ -221,11 +230,14 @@ def test_one_whose_tasks_cannot_be_included_blocks_by_its_name(
         nested = recorder.write("nested.yml", "- ansible.builtin.include_tasks: missing.yml\n")
         how = {"tasks": str(nested)}
     # Such a task would end the run without a failure.
-    blocked_by(recorder.run("rotate", holders=[recorder.holder("images"), recorder.holder("ci", **how)]), "ci")
+    # Whoever comes after it is asked, and it may be the last one.
+    holders = [recorder.holder("ci", **how), recorder.holder("images"), recorder.holder("late", **how)]
+    blocked_by(recorder.run("rotate", holders=holders), "ci", "late")
     assert recorder.has("images") == today() and fleet.all_hold() == {today()}
     assert fleet.series() == {OLD: True, today(): True}
 
 
+@needs_root
 @pytest.mark.parametrize(
     "tasks",
     [
@@ -241,6 +253,7 @@ def test_what_ends_the_run_keeps_the_keys_enabled(fleet: Fleet, recorder: Record
     assert fleet.series() == {OLD: False, today(): True}
 
 
+@needs_root
 def test_a_pair_made_by_hand(fleet: Fleet, recorder: Recorder) -> None:
     public, private = fleet.simulator.add_key("shop", "made by hand")
     by_hand = {

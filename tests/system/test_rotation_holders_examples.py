@@ -19,8 +19,8 @@ from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, words
 
 __all__ = ["control", "fleet", "gitlab", "kv2"]
 
-# Rotations look into the homes of all users.
-pytestmark = pytest.mark.needs("root", PYTHON)
+# Whole rotations look into the homes of all users.
+needs_root = pytest.mark.needs("root", PYTHON)
 
 PASSWORD = "made-up password of the images"
 REFUSED = "somebody has not confirmed the pair, which blocks the retirement"
@@ -88,6 +88,7 @@ def test_every_file_is_an_example() -> None:
     assert {path.name for path in EXAMPLES.iterdir()} == {"ansible-vault.yml", "gitlab.yml", "hashicorp-vault.yml"}
 
 
+@needs_root
 def test_a_vault_file(fleet: Fleet, vault_file: Stand) -> None:
     # With the password loaded, ansible-core decrypts what it copies unless it is told not to.
     loaded = ["--vault-password-file", str(vault_file.service.with_name("password"))]
@@ -125,6 +126,7 @@ def test_a_vault_file_of_another_password_is_left(fleet: Fleet, vault_file: Stan
     assert vault_file.service.read_bytes() == content
 
 
+@needs_root
 def test_hashicorp_vault(fleet: Fleet, kv2: Stand) -> None:
     kv2.service.versions = [{"note": "somebody's"}, None]
     done(rotate(fleet, kv2))
@@ -152,6 +154,7 @@ def test_somebody_writes_the_first_secret_meanwhile(fleet: Fleet, kv2: Stand) ->
     assert kv2.service.versions[-1]["note"] == "written meanwhile" and len(kv2.service.versions) == 2
 
 
+@needs_root
 def test_gitlab(fleet: Fleet, gitlab: Stand) -> None:
     gitlab.service.put("of one environment", scope="production")
     done(rotate(fleet, gitlab))

@@ -156,3 +156,17 @@ def test_no_task_runs_for_another_host_and_every_play_of_the_controller_stays_th
                 assert pinned <= set(task["vars"]), path
                 found += 1
     assert found == 5
+
+
+def test_a_key_that_a_host_tells_is_not_told_again(fleet: Fleet, tmp_path: Path) -> None:
+    """The module knows the private half, whatever a host has made of it."""
+    private = fleet.simulator.key("shop", OLD)[1]
+    failed = {"failed": True, "msg": f"cannot read {private}"}
+    given = {"phase": "retire", "series": fleet.settings, "hosts": {"web1": {"magento_rotation_confirmed": failed}}}
+    file = tmp_path / "given.json"
+    file.write_text(json.dumps({"given": {**given, "series": {**fleet.settings, "search": None}}}))
+    run = fleet.control.run(
+        "ansible", "localhost", "-vvv", "-m", "keyfleet.magento.magento_key_rotation", "-e", f"@{file}",
+        "-a", json.dumps({name: f"{{{{ given.{name} }}}}" for name in given}), MAGENTO_VAULT=fleet.secret,
+    )  # fmt: skip
+    assert "Blocked by web1: cannot read ****" in run.output and private not in run.output, run.output

@@ -174,18 +174,22 @@ def test_no_key_of_the_series_in_the_target(playbook: str, fleet: Fleet) -> None
 
 
 def test_one_host_with_a_key_of_the_series_is_enough(fleet: Fleet) -> None:
-    for name in ("web1", "web2"):
+    fleet.grow(4)
+    for name in ("web1", "web2", "web4"):
         fleet.file(name).unlink()
+        fleet.give(name, *fleet.simulator.key("shop", "ci"), "tools")
     fleet.own = {
         # No key at all, and only one of another series: nothing is asked of these hosts.
         "web1": {"magento_auth_mage_id": "MAG0", "magento_auth_download_token": "{{ 'f' * 40 }}"},
         "web2": {"magento_auth_keys": [entry(fleet, "shop", series=OTHER)]},
         "web3": {"magento_auth_keys": fleet.variables.pop("magento_auth_keys")},
+        # Only a pair of its own.
+        "web4": {"magento_auth_keys": [entry(fleet, "tools", **pair(fleet, "ci"))]},
     }
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
-    assert [fleet.held(name) for name in fleet.names] == [None, None, today()]
-    assert set(results(run, DEPLOY)) == set(results(run, CONFIRM)) == {"web3"}
+    assert [fleet.held(name) for name in fleet.names] == [None, None, today(), None]
+    assert set(results(run, DEPLOY)) == set(results(run, CONFIRM)) == {"web3", "web4"}
 
 
 def test_keys_as_extra_variables(fleet: Fleet) -> None:
