@@ -33,10 +33,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import (
     Outcome,
     Revoked,
+    changes,
     foreseen,
     summary,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import knock

@@ -9,12 +9,14 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    DEPLOYED,
     WOULD_CHANGE,
     Blocked,
     forged,
     places_of,
+    rows_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Series
 
@@ -100,7 +102,22 @@ def foreseen(reports: Mapping[str, Any], series: Series, *, label: str) -> List[
     return rows
 
 
-def few(lines: List[str], words: str) -> List[str]:
+def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
+    """What hosts have told of their files, or would change in check mode: a line for each."""
+    name, verb = (WOULD_CHANGE, "Would be") if check_mode else (DEPLOYED, "Was")
+    lines: List[str] = []
+    for host, report in reports.items():
+        if isinstance(report, Mapping) and not forged(report) and isinstance(report.get(name), Mapping):
+            rows = [row for row in rows_of(report[name].get("files")) if row.get("action") != "unchanged"]
+            for row in rows[:_MOST_FILES]:
+                action, path = one_line(str(row.get("action")), 20), one_line(str(row.get("path")), 300)
+                lines.append(f"{verb} {action}: {host}, {path}")
+            if len(rows) > _MOST_FILES:
+                lines.append(f"{verb} changed: {host}, {len(rows) - _MOST_FILES} more")
+    return _few(lines, f"{verb} changed:")
+
+
+def _few(lines: List[str], words: str) -> List[str]:
     """The first of them, and after ``words`` how many there are besides."""
     more = len(lines) - _MOST_ROWS
     return [*lines[:_MOST_ROWS], *([f"{words} {more} more"] if more > 0 else [])]
@@ -119,7 +136,7 @@ def summary(
         # Check mode cannot know what a host will have.
         verb = "are ready for it" if done.check_mode else verb
         lines.append(f"Hosts that {verb}: {len(done.confirmed)} of {done.asked}")
-    lines += few([f"Blocked by {row}" for row in done.blocked], "Blocked by")
+    lines += _few([f"Blocked by {row}" for row in done.blocked], "Blocked by")
     lines += done.notes
     if done.disabled:
         lines.append(f"Disabled: {', '.join(done.disabled)}")
@@ -127,7 +144,7 @@ def summary(
         lines.append(f"Deleted: {', '.join(done.deleted)}")
     if done.check_mode:
         lines += [f"Would be {_state(after)}: {name}" for name, _before, after in done.lines]
-        lines += few([f"Would get {row.after.strip()}: {row.host}, {row.path}" for row in done.hosts], "Would get it:")
+        lines += _few([f"Would get {row.after.strip()}: {row.host}, {row.path}" for row in done.hosts], "Would get it:")
     lines.append(f"Left to do: {'; '.join(_left(done, series, failed)) or 'nothing'}")
     return "\n".join(lines)
 

@@ -10,18 +10,13 @@ from typing import Any, Dict, List, Mapping, Optional
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import check_label
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import ArgumentSpec, bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Owned, verdict_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
-    DEPLOYED,
-    WOULD_CHANGE,
     Expected,
     blocked_by_hosts,
-    forged,
-    rows_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys import HALVES
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked, few
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked, changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     MAGENTO_REPOSITORY,
@@ -39,8 +34,6 @@ REVOKE_SPEC: ArgumentSpec = {
     "leak": {"type": "bool", "default": False},
     "delete": {"type": "bool", "default": False},
 }
-# Files that are told of one host.
-_MOST_ROWS = 10
 
 
 def begin(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
@@ -195,18 +188,3 @@ def _replacement(account: Any, key: Owned, given: Any) -> Optional[Dict[str, str
     if pair["public_key"] == key.public_key:
         raise bad_options(f"{key.label} cannot replace itself: name it in rejected and rotate, or give another pair")
     return pair
-
-
-def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
-    """What hosts have told of their files, or would change in check mode: a line for each."""
-    name, verb = (WOULD_CHANGE, "Would be") if check_mode else (DEPLOYED, "Was")
-    lines: List[str] = []
-    for host, report in reports.items():
-        if isinstance(report, Mapping) and not forged(report) and isinstance(report.get(name), Mapping):
-            rows = [row for row in rows_of(report[name].get("files")) if row.get("action") != "unchanged"]
-            shown = [
-                (one_line(str(row.get("action")), 20), one_line(str(row.get("path")), 300)) for row in rows[:_MOST_ROWS]
-            ]
-            lines += [f"{verb} {action}: {host}, {path}" for action, path in shown]
-            lines += [f"{verb} changed: {host}, {len(rows) - len(shown)} more"] if len(rows) > len(shown) else []
-    return few(lines, f"{verb} changed:")

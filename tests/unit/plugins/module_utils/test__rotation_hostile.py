@@ -23,8 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     blocked_by_hosts,
     not_deployed,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import foreseen
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import changes
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import changes, foreseen
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
     FILE,
     has,
