@@ -121,8 +121,8 @@ options:
         default: false
       rejected:
         description:
-          - Labels of generations that are not used any more, whether the account has them or not. The newest
-            generation that is not among them takes their place.
+          - Labels of generations that are not used any more, whether the account has them or not, and of keys in
+            O(series.adopt). The newest generation that is not among them takes their place.
         type: list
         elements: str
       adopt:

@@ -93,6 +93,20 @@ def test_it_is_replaced_where_variables_name_the_series_and_removed_elsewhere(na
         assert not any(r["result"].get("changed") for r in again.record), again.output
 
 
+def test_an_adopted_key_stays_revoked_once_it_is_rejected(fleet: Fleet) -> None:
+    fleet.give("web1", *fleet.simulator.add_key("shop", LAPTOP))
+    fleet.settings["adopt"] = [LAPTOP]
+    run = fleet.run("revoke", magento_revoke_key=LAPTOP, magento_revoke_replacement="current")
+    assert run.status == 0 and f"name {LAPTOP} in rejected" in summary(run), run.output
+    fleet.settings["rejected"] = [LAPTOP]
+    assert fleet.run("rotate", settings={"rotate_now": True}).status == 0
+    # Nothing is left but what must not be used.
+    fleet.settings["rejected"] += [OLD, today()]
+    again = fleet.run("rotate")
+    assert again.status == 2 and "every generation of fleet is rejected" in again.output, again.output
+    assert at_account(fleet, LAPTOP) == [("", False)]
+
+
 def test_a_given_pair_takes_its_place_in_both_forms_of_variables(fleet: Fleet) -> None:
     url, projects = fleet.simulator.url, ["{{ root }}/shop"]
     del fleet.variables["magento_auth_keys"]

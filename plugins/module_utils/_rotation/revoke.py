@@ -86,8 +86,13 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         _take_away(account, key, done)
     deleted = key.delete and not done.blocked
     ours = {g.public_key for g in account.series.generations}
-    if not key.by_hand and not deleted and key.public_key in ours and key.label not in (settings["rejected"] or ()):
+    if key.by_hand or key.public_key not in ours:
+        return
+    if not deleted and key.label not in (settings["rejected"] or ()):
         done.left.append(f"name {key.label} in rejected, so that no rotation enables it again")
+    named = [name for name in ("adopt", "rejected") if key.label in (settings[name] or ())]
+    if deleted and "adopt" in named:
+        done.left.append(f"take {key.label} out of {' and '.join(named)}")
 
 
 def _take_away(account: Any, key: Revoked, done: Outcome) -> None:

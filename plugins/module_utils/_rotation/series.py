@@ -108,8 +108,10 @@ def series_of(
     """
     check_prefix(prefix)
     for label in rejected:
-        if date_of(prefix, label) is None:
-            raise bad_options(f"rejected: {label!r} is no label of the series {prefix} ({prefix}-YYYYMMDD)")
+        if date_of(prefix, label) is None and label not in adopt:
+            raise bad_options(
+                f"rejected: {label!r} is no label of the series {prefix} ({prefix}-YYYYMMDD), and not in adopt"
+            )
     by_label = {key.label: key for key in keys}
     for label in adopt:
         if _dated(label):

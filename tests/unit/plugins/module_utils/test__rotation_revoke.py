@@ -295,6 +295,21 @@ def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any]
     assert (left in result["left"]) is (left in result["summary"]) is told
 
 
+def test_an_adopted_key_may_be_rejected_and_is_no_longer_adopted_when_it_is_deleted(lab: Lab) -> None:
+    lab.client.add("made by hand")
+    given: Dict[str, Any] = {
+        "key": "made by hand", "replacement": "current", "hosts": GOOD, "adopt": ["made by hand"],
+    }  # fmt: skip
+    assert revoke(lab, "retire", **given)["left"] == [
+        "name made by hand in rejected, so that no rotation enables it again"
+    ]
+    assert revoke(lab, "retire", rejected=["made by hand"], **given)["left"] == []
+    deleted = revoke(lab, "retire", rejected=["made by hand"], delete=True, **given)
+    assert deleted["left"] == ["take made by hand out of adopt and rejected"] and deleted["deleted"] == ["made by hand"]
+    lab.client.add("made by hand")
+    assert revoke(lab, "retire", delete=True, **given)["left"] == ["take made by hand out of adopt"]
+
+
 # By hand
 
 

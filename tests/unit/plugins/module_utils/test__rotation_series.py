@@ -205,6 +205,12 @@ def test_a_rejected_label_is_one_of_the_series(label: str) -> None:
 # Adopted keys
 
 
+def test_an_adopted_key_may_be_rejected() -> None:
+    found = series("one", "-two", "web-20260101", adopt=["one", "two"], rejected=["one", "web-20260101"])
+    assert found.states() == {"one": "rejected", "two": "current", "web-20260101": "rejected"}
+    assert "rejected" in refused("one", rejected=["one"])
+
+
 def test_adopted_keys_are_the_oldest_in_the_order_of_the_list() -> None:
     found = series("web-20260101", "two", "one", "other", adopt=["one", "two", "one"])
     assert [(g.label, g.date is None) for g in found.generations] == [
