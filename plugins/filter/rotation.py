@@ -138,7 +138,7 @@ def check_series(
     if prefix is not None and not revokes and not any(_names(value, prefix) for value in itertools.chain(own, named)):
         raise AnsibleFilterError(
             f"no host of the target has a key with series: {prefix} in magento_auth_keys, or magento_auth_series; "
-            "extra variables beat what hosts have"
+            "group_vars are read beside the inventory alone, and extra variables beat them"
         )
     return True
 

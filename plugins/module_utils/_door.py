@@ -19,8 +19,9 @@ _USERS = ("public_key", "application_id")
 # Where people put "user:password@" before a host.
 _WITH_HOST = ("url", "_url", "repository", "host")
 # Of a revocation: words, in the place of which a pair or its private half may stand. For no_log such a word would be a
-# secret too, wherever it stands.
-_WORDS = ("key", "replacement")
+# secret too, wherever it stands. And the answers of hosts: a private half may be in them, and Ansible's search for
+# passwords in what it logs takes quadratic time.
+_HIDDEN_NAMES = ("key", "replacement", "hosts")
 
 
 def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Dict[str, Any]:
@@ -32,7 +33,7 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
     for name, value in values.items():
         if name not in spec:
             continue
-        if value is not None and (spec[name].get("no_log") or name in _WORDS):
+        if value is not None and (spec[name].get("no_log") or name in _HIDDEN_NAMES):
             value = HIDDEN
         elif value is not None and "options" in spec[name]:
             options, one = spec[name]["options"], spec[name].get("type") == "dict"

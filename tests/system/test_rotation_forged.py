@@ -76,7 +76,7 @@ INFO, INSTALL = "magento_auth_key_info", "magento_auth_key"
 UNTIL = {
     "collect": [INFO],
     "deploy": [INFO, INSTALL],
-    "would": [INFO, INSTALL, INSTALL, INFO],
+    "would": [INFO, INSTALL, INSTALL],
     "confirm": [INFO, INSTALL, INSTALL, INFO],
 }
 FIRST, LAST, ALL = ("web1",), ("web3",), ("web1", "web2", "web3")
@@ -137,6 +137,30 @@ def test_no_module_of_the_collection_returns_facts(lab: Lab, forged: dict[str, A
     assert host.asked() == [INFO] and fleet.series()[OLD] and fleet.held("web1") == fleet.held("web3") == today()
 
 
+@pytest.mark.parametrize("playbook", ["rotate", "rotate_deploy"])
+@pytest.mark.parametrize("excluded", [[], ["web2"]], ids=str)
+def test_no_variable_reaches_the_jobs_that_follow(lab: Lab, playbook: str, excluded: list[str]) -> None:
+    assert lab.run("rotate_issue").status == 0
+    series = {"magento_series": {"prefix": "fleet", "excluded_hosts": ["web1", "web2", "web3"]}}
+    lab.hostile("web2").answer(collect={**HONEST, "ansible_stats": {"data": series, "aggregate": False}})
+    run = lab.run(playbook, settings={"excluded_hosts": excluded})
+    assert run.status == 2 and "Blocked by web2: " in words(run) and "(ansible_stats)" in words(run), run.output
+    assert lab.fleet.series()[OLD] and lab.fleet.held("web1") == lab.fleet.held("web3") == today()
+
+
+def test_a_host_that_forges_is_given_no_token(lab: Lab) -> None:
+    mage_id, token = lab.fleet.simulator.token("shop")
+    host = lab.hostile("web2")
+    host.forge({"ansible_control_path": "/nowhere", "discovered_interpreter_python": host.program}, "deploy")
+    paths = {"magento_auth_token_paths": ["{{ root }}/netrc"], "magento_auth_verify": "never"}
+    lab.fleet.variables |= {"magento_auth_mage_id": mage_id, "magento_auth_download_token": token, **paths}
+    run = lab.run("provision")
+    assert run.status == 2 and "the host has answered with facts" in words(run), run.output
+    assert host.asked() == [INSTALL] and (lab.fleet.directory / "web1" / "netrc").exists()
+    host.forge({"discovered_interpreter_python": host.program}, "deploy")
+    assert lab.run("provision").status == 0 and host.asked() == [INSTALL] * 2 + ["magento_download_token"]
+
+
 @pytest.mark.parametrize("phase", ["collect", "confirm"])
 def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: Elsewhere, phase: str) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet
@@ -158,5 +182,5 @@ def test_a_part_of_a_rotation_with_a_forging_host(lab: Lab, elsewhere: Elsewhere
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert "Blocked by web2: its facts set variables of the controller" in words(run), run.output
     assert fleet.held("web1") == (today() if playbook == "rotate_deploy" else OLD)
-    assert host.asked() == ([INFO] if playbook == "rotate_deploy" else [INSTALL, INFO])
+    assert host.asked() == ([INFO] if playbook == "rotate_deploy" else [INSTALL])
     untouched(lab, elsewhere, [host])

@@ -65,7 +65,7 @@ def test_an_excluded_host_that_is_down_stops_nothing(fleet: Fleet) -> None:
     fleet.broken, fleet.settings["excluded_hosts"] = ("web1",), ["web1"]
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.series() == DONE, run.output
-    assert "Hosts that are confirmed to have it: 2 of 2" in told(run)
+    assert "Hosts where nothing blocks: 2 of 2" in told(run)
     assert fleet.held("web1") == OLD and fleet.held("web2") == fleet.held("web3") == today()
     deploy = fleet.run("rotate_deploy")
     assert deploy.status == 0, deploy.output
@@ -75,6 +75,17 @@ def test_an_excluded_host_that_is_down_stops_nothing(fleet: Fleet) -> None:
     fleet.simulator.enable_key(fleet.simulator.key("shop", OLD)[0])
     again = fleet.run("rotate")
     assert again.status == 0 and fleet.series() == DONE and fleet.held("web1") == today(), again.output
+
+
+def test_a_host_that_never_answers_blocks_when_its_time_is_over(fleet: Fleet) -> None:
+    silent = fleet.control.write("silent", "#!/bin/sh\nexec sleep 300\n")
+    silent.chmod(0o755)
+    fleet.own["web2"] = {"ansible_python_interpreter": str(silent)}
+    fleet.control.write("ansible.cfg", "[defaults]\ntask_timeout = 20\n")
+    run = fleet.run("rotate")
+    (row,) = blocked(run)
+    assert row["host"] == "web2" and "20 second" in row["reason"], row
+    assert fleet.series() == BOTH and [fleet.held(name) for name in fleet.names] == [today(), OLD, today()]
 
 
 def test_an_excluded_host_whose_deployment_fails_stops_nothing(fleet: Fleet) -> None:
@@ -200,6 +211,19 @@ def test_the_operators_own_place_for_it_takes_the_new_key(fleet: Fleet) -> None:
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.held("web2", "releases/1") == fleet.held("web2") == today(), run.output
     assert fleet.series() == DONE
+
+
+def test_a_file_is_one_behind_its_links_too(fleet: Fleet) -> None:
+    fleet.give("web2", *fleet.simulator.key("shop", OLD), "releases/1")
+    (fleet.directory / "web2" / "current").symlink_to("releases/1")
+    projects = ["{{ root }}/shop", "{{ root }}/current"]
+    fleet.own["web2"] = {"magento_auth_keys": [{"series": "fleet", "projects": projects, "url": fleet.simulator.url}]}
+    for when in ("before the next generation is made", "after it was made"):
+        checked = fleet.run("rotate", "--check")
+        assert checked.status == 0, (when, checked.output)
+        assert fleet.run("rotate_issue").status == 0
+    run = fleet.run("rotate")
+    assert run.status == 0 and fleet.series() == DONE and fleet.held("web2", "releases/1") == today(), run.output
 
 
 def test_a_file_that_cannot_be_read_may_hold_any_key(fleet: Fleet) -> None:

@@ -129,7 +129,7 @@ def test_check_mode_of_a_generation_that_is_made(fleet: Fleet) -> None:
         (row,) = results(run, DEPLOY, name)[name]["files"]
         assert (row["path"], row["action"]) == (str(fleet.file(name)), "updated") and row["after"]["fingerprint"]
     assert f"Would be disabled: {OLD}" in told(run) and f"Disabled: {OLD}" not in told(run)
-    assert "Hosts that are confirmed to have it: 3 of 3" not in told(run)
+    assert "Hosts where nothing blocks: 3 of 3" not in told(run)
     # What would block the run blocks the check.
     elsewhere = fleet.give("web2", *fleet.simulator.key("shop", OLD), "elsewhere")
     blocked = fleet.run("rotate", "--check")

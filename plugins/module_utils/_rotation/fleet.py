@@ -9,9 +9,10 @@ documented result of a successful run is no answer, and text is shortened and ma
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys import STATISTICS
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 
 COLLECTED = "magento_rotation_collected"
@@ -23,6 +24,8 @@ FACTS = "forged_facts"
 # Rows told of one host.
 _MOST_ROWS = 10
 _TEXT = 300
+# The beginning of the reason where the role has still to bring the key.
+_WAITS = "it would be "
 # Problems after which a file that Composer could use may hold any key.
 _NOT_READ = frozenset(
     (
@@ -55,13 +58,14 @@ class Blocked(NamedTuple):
         """One line of a summary."""
         where = self.host or (f"the holder {self.holder}" if self.holder else "")
         owner = f" (of {self.owner})" if self.owner else ""
-        return ": ".join(part for part in (where, self.path and self.path + owner, self.reason) if part)
+        return one_line(": ".join(part for part in (where, self.path and self.path + owner, self.reason) if part))
 
 
 class Held(NamedTuple):
     """One entry of a file on a host."""
 
     path: str
+    real_path: str
     owner: Optional[str]
     public_key: str
     fingerprint: Optional[str]
@@ -111,12 +115,18 @@ def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
     return (row for row in value if isinstance(row, Mapping)) if isinstance(value, (list, tuple)) else iter(())
 
 
-def _held(path: Any, owner: Any, entry: Any) -> Iterator[Held]:
+def _paths(row: Mapping[str, Any]) -> Tuple[str, str]:
+    """The path of a file, and the one that its links lead to."""
+    path = row.get("path")
+    return safe(str(path), _TEXT), safe(str(row.get("real_path") or path), _TEXT)
+
+
+def _held(row: Mapping[str, Any], owner: Any, entry: Any) -> Iterator[Held]:
     key = entry.get("public_key") if isinstance(entry, Mapping) else None
     if isinstance(key, str):
         fingerprint = entry.get("fingerprint")
         shown = safe(str(fingerprint), 30) if fingerprint else None
-        yield Held(safe(str(path), _TEXT), safe(str(owner), 40) if owner else None, key, shown)
+        yield Held(*_paths(row), safe(str(owner), 40) if owner else None, key, shown)
 
 
 def entries_of(result: Any) -> Iterator[Held]:
@@ -125,20 +135,20 @@ def entries_of(result: Any) -> Iterator[Held]:
         return
     for row in rows_of(result.get("files")):
         for entry in (*rows_of(row.get("entries")), row.get("before")):
-            yield from _held(row.get("path"), row.get("owner"), entry)
+            yield from _held(row, row.get("owner"), entry)
     # An entry that wins may stand in a file that is nobody's auth.json: the config of a composer.json.
     for row in rows_of(result.get("effective")):
-        yield from _held(row.get("path"), row.get("user"), row)
+        yield from _held(row, row.get("user"), row)
 
 
 def places_of(result: Any, public_key: str) -> Dict[str, Held]:
     """The files that the host's variables name for the key ``public_key``, and what is in them now."""
     found: Dict[str, Held] = {}
     for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
-        path, after = safe(str(row.get("path")), _TEXT), row.get("after")
+        paths, after = _paths(row), row.get("after")
         if isinstance(after, Mapping) and after.get("public_key") == public_key:
-            before = list(_held(path, row.get("owner"), row.get("before")))
-            found[path] = before[0] if before else Held(path, None, "", None)
+            before = list(_held(row, row.get("owner"), row.get("before")))
+            found[paths[0]] = before[0] if before else Held(*paths, None, "", None)
     return found
 
 
@@ -156,7 +166,8 @@ def _going(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
     for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
         before, after = row.get("before"), row.get("after")
         if isinstance(before, Mapping) and isinstance(after, Mapping) and str(after.get("public_key")) not in older:
-            yield safe(str(row.get("path")), _TEXT), str(before.get("public_key"))
+            for path in _paths(row):
+                yield path, str(before.get("public_key"))
 
 
 def _unread(result: Mapping[str, Any]) -> Iterator[Blocked]:
@@ -187,10 +198,10 @@ def _on_host(
     if unsure:
         yield Blocked(unsure)
         return
-    told = set()
+    told: Set[str] = set()
     for row in missing:
-        told.add(safe(str(row.get("path")), _TEXT))
-        yield Blocked(f"it would be {_text(row.get('action') or 'changed')}", path=safe(str(row.get("path")), _TEXT))
+        told.update(_paths(row))
+        yield Blocked(f"{_WAITS}{_text(row.get('action') or 'changed')}", path=_paths(row)[0])
     current = series.current
     older = {g.public_key: g.label for g in series.generations if g != current}
     staying = {public_key: label for public_key, label in older.items() if public_key != replaced}
@@ -199,14 +210,14 @@ def _on_host(
         given = after.get("public_key") if isinstance(after, Mapping) else None
         if isinstance(given, str) and given in staying:
             reason = f"the host's variables give {staying[given]}"
-            told.add(safe(str(row.get("path")), _TEXT))
-            yield Blocked(reason, path=safe(str(row.get("path")), _TEXT))
+            told.update(_paths(row))
+            yield Blocked(reason, path=_paths(row)[0])
     if ignore:
         return
     # In check mode they still have what they had.
     going = set(_going(role, staying)) if check_mode else set()
     for held in dict.fromkeys(entries_of(confirmed)):
-        if held.public_key in older and held.path not in told and (held.path, held.public_key) not in going:
+        if held.public_key in older and held.real_path not in told and (held.real_path, held.public_key) not in going:
             reason = f"it holds {older[held.public_key]}, and no variable of the host names this file"
             yield Blocked(reason, path=held.path, owner=held.owner)
     yield from _unread(confirmed)
@@ -226,20 +237,30 @@ def blocked_by_hosts(
     ``ignore``: older keys in files that the fleet's variables do not name are nobody's business. ``replaced``: public
     key in the place of which the hosts' variables will give the current one, which is not made yet.
     """
-    found = expected.blocked(reports)
+    found, more = [*expected.blocked(reports), *_excluded(expected, reports)], []
     for host in expected.hosts:
         if host in reports:
             report = reports[host] if isinstance(reports[host], Mapping) else {}
             rows = list(
                 dict.fromkeys(_on_host(report, series, ignore=ignore, check_mode=check_mode, replaced=replaced))
             )
-            found += [row._replace(host=host) for row in rows[:_MOST_ROWS]]
             if len(rows) > _MOST_ROWS:
-                found.append(Blocked(f"and {len(rows) - _MOST_ROWS} more files", host=host))
+                rows[_MOST_ROWS:] = [Blocked(f"and {len(rows) - _MOST_ROWS} more files")]
+            found += [row._replace(host=host) for row in rows[:1]]
+            more += [row._replace(host=host) for row in rows[1:]]
+    # A summary ends somewhere: every host comes before the second file of any, and who failed before who waits.
+    found = [*sorted(found, key=lambda row: row.reason.startswith(_WAITS)), *more]
     to_come = (replaced or series.current.public_key) if check_mode and series.current else None
     if series.current and not any(has(reports[h], series.current, to_come) for h in reports):
         found.append(Blocked(f"{series.current.label} was not seen on any host"))
     return found
+
+
+def _excluded(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:
+    """Who blocks although it is excluded, since the run has to fail before another job obeys what was said."""
+    hosts = [host for host in expected.excluded if isinstance(reports.get(host), Mapping)]
+    reason = f"its answer sets variables of the jobs that follow ({STATISTICS})"
+    return [Blocked(reason, host=host) for host in hosts if STATISTICS in (reports[host].get(FACTS) or ())]
 
 
 def has(report: Any, generation: Generation, to_come: Optional[str]) -> bool:
@@ -253,7 +274,7 @@ def has(report: Any, generation: Generation, to_come: Optional[str]) -> bool:
 
 def not_deployed(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:
     """The hosts of a deployment that did not take the key. Only those of the target have to."""
-    found = []
+    found = _excluded(expected, reports)
     for host, report in reports.items():
         if host not in expected.excluded:
             report = report if isinstance(report, Mapping) else {}

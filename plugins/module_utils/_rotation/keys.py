@@ -9,11 +9,14 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
 
-_READ = ("magento_", "holder_", "inventory_hostname")
 # Facts that Ansible would take for options of the connection, where it has cut off their ansible_.
 _CONNECTION = ("control_path", "control_path_dir", "scp_executable", "sftp_executable")
+_CONNECTIONS = ("docker_", "kubectl_", "paramiko_", "podman_")
+_READ = ("magento_", "holder_", "inventory_hostname", *_CONNECTIONS)
 _MAGIC = ("omit", "group_names", *_CONNECTION)
 _FOUND = "discovered_interpreter_"
+# What AWX makes variables of the jobs that follow in a workflow.
+STATISTICS = "ansible_stats"
 HALVES = ("public_key", "private_key")
 
 
@@ -23,12 +26,16 @@ def forged_names(facts: Iterable[Any]) -> List[str]:
 
 
 def returned_facts(result: Any) -> List[str]:
-    """The names of the facts in a registered result. No module of the collection returns any, but a forged one could
-    name another host's address, or the connection to it. Ansible itself adds the Python that it has found."""
-    facts = result.get("ansible_facts") if isinstance(result, Mapping) else None
+    """The names of the facts in a registered result, and `STATISTICS`. No module of the collection returns any, but a
+    forged one could name another host's address, or the connection to it. Ansible itself adds the Python that it has
+    found."""
+    if not isinstance(result, Mapping):
+        return []
+    found = [STATISTICS] if STATISTICS in result else []
+    facts = result.get("ansible_facts")
     if not isinstance(facts, Mapping):
-        return ["ansible_facts"] if facts else []
-    return sorted(str(name) for name in facts if not str(name).startswith(_FOUND))
+        return [*found, "ansible_facts"] if facts else found
+    return sorted([*found, *(str(name) for name in facts if not str(name).startswith(_FOUND))])
 
 
 def _plan(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Mapping[str, Any]:

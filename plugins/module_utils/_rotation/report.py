@@ -132,10 +132,10 @@ def summary(
         key = f", public key {public_key}" if public_key else ", not made yet"
         lines.append(f"Generation: {label}{key}")
     if done.asked is not None:
-        verb = "took it" if done.phase == "status" else "are confirmed to have it"
+        what = "that took it" if done.phase == "status" else "where nothing blocks"
         # Check mode cannot know what a host will have.
-        verb = "are ready for it" if done.check_mode else verb
-        lines.append(f"Hosts that {verb}: {len(done.confirmed)} of {done.asked}")
+        what = "that are ready for it" if done.check_mode else what
+        lines.append(f"Hosts {what}: {len(done.confirmed)} of {done.asked}")
     lines += _few([f"Blocked by {row}" for row in done.blocked], "Blocked by")
     lines += done.notes
     if done.disabled:
@@ -144,7 +144,8 @@ def summary(
         lines.append(f"Deleted: {', '.join(done.deleted)}")
     if done.check_mode:
         lines += [f"Would be {_state(after)}: {name}" for name, _before, after in done.lines]
-        lines += _few([f"Would get {row.after.strip()}: {row.host}, {row.path}" for row in done.hosts], "Would get it:")
+        files = [one_line(f"Would get {row.after.strip()}: {row.host}, {row.path}") for row in done.hosts]
+        lines += _few(files, "Would get it:")
     lines.append(f"Left to do: {'; '.join(_left(done, series, failed)) or 'nothing'}")
     return "\n".join(lines)
 

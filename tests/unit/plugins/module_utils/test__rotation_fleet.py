@@ -182,6 +182,34 @@ def test_forged_facts_confirm_nothing_not_even_that_the_key_was_seen() -> None:
     assert len(rows) == 2 and rows[1] == f"{NEW} was not seen on any host", rows
 
 
+def test_an_excluded_host_blocks_by_variables_of_the_jobs_that_follow() -> None:
+    known = Expected(("web1",), excluded=("web2", "web3"))
+    reports = {"web1": GOOD, "web2": {**GOOD, FACTS: ["ansible_stats"]}, "web3": {FACTS: ["magento_series"]}}
+    (row,) = blocked(reports, expected=known)
+    assert row.host == "web2" and "ansible_stats" in row.reason
+    assert not_deployed(known, {**reports, "web1": {COLLECTED: installed(), DEPLOYED: role()}}) == [row]
+
+
+def test_no_host_hides_another_one() -> None:
+    files = [entry for number in range(30) for entry in installed(OLD, path=f"/srv/{number}/auth.json")["files"]]
+    waits = {CONFIRMED: installed(), WOULD_CHANGE: role(would("updated", OLD, NEW))}
+    reports = {
+        "web1": waits,
+        "web2": {CONFIRMED: {"files": files}, WOULD_CHANGE: role()},
+        "web3": {CONFIRMED: DOWN},
+        "web4": GOOD,
+    }
+    rows = blocked(reports)
+    assert [row.host for row in rows[:4]] == ["web2", "web3", "web1", "web2"]
+    assert len(rows) == 13 and rows[-1].reason == "and 20 more files"
+
+
+def test_blanks_make_no_line_of_their_own() -> None:
+    path = "/a" + " " * 200 + "Left to do: nothing"
+    (row,) = told({"web1": {CONFIRMED: installed(OLD, path=path), WOULD_CHANGE: role()}, "web2": GOOD})
+    assert row.startswith("web1: /a Left to do: nothing (of deploy): it holds"), row
+
+
 # Check mode
 
 
@@ -202,6 +230,17 @@ def test_check_mode_takes_files_that_variables_name_for_done() -> None:
     assert told({"web1": {}}, check_mode=True) == ["web1: it was not asked", nowhere]
     # No variable would bring it anywhere.
     assert told({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [nowhere]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_file_is_known_behind_its_links(check_mode: bool) -> None:
+    behind = "/srv/releases/1/auth.json"
+    changes = role({**would("updated", OLD, NEW), "real_path": behind})
+    report = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: changes}
+    assert reasons(report, check_mode=check_mode) == ([] if check_mode else ["it would be updated"])
+    older = role({**would("unchanged", OLD, OLD), "real_path": behind})
+    given = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: older}
+    assert reasons(given, check_mode=check_mode) == [f"the host's variables give {OLD}"]
 
 
 def test_check_mode_looks_at_hosts_as_if_a_generation_were_made() -> None:

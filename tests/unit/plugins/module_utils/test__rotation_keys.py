@@ -212,6 +212,10 @@ def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
         (["group_names"], ["group_names"]),
         (["holder_name", "holder_private_key"], ["holder_name", "holder_private_key"]),
         ([7, None, "magento_a"], ["magento_a"]),
+        (
+            ["paramiko_host", "docker_extra_args", "docker0", "ssh_host_key_rsa_public"],
+            ["docker_extra_args", "paramiko_host"],
+        ),
     ],
 )
 def test_facts_that_take_the_place_of_variables(facts: Any, names: List[str]) -> None:
@@ -228,6 +232,8 @@ def test_facts_that_take_the_place_of_variables(facts: Any, names: List[str]) ->
         ({"ansible_facts": {"ansible_host": "10.0.0.1", "a": 1}}, ["a", "ansible_host"]),
         ({"ansible_facts": ["a"]}, ["ansible_facts"]),
         ({"ansible_facts": "a"}, ["ansible_facts"]),
+        ({"ansible_stats": {}}, ["ansible_stats"]),
+        ({"ansible_stats": 5, "ansible_facts": {"a": 1}}, ["a", "ansible_stats"]),
     ],
 )
 def test_facts_that_a_result_brings(result: Any, names: List[str]) -> None:

@@ -54,7 +54,7 @@ def told(done: Outcome, **options: Any) -> List[str]:
             "Deployment of the series web: r", "Hosts that took it: 1 of 2",
             f"Left to do: retire {OLD} (rotate_retire)"]),
         (outcome(asked=2, confirmed=["a", "b"], disabled=[OLD], left=["x", "y"]), {}, [
-            "Retirement of the series web: r", "Hosts that are confirmed to have it: 2 of 2", f"Disabled: {OLD}",
+            "Retirement of the series web: r", "Hosts where nothing blocks: 2 of 2", f"Disabled: {OLD}",
             "Left to do: x; y"]),
         (outcome(deleted=["a", "b"]), {}, ["Retirement of the series web: r", "Deleted: a, b", "Left to do: nothing"]),
         (outcome(check_mode=True, asked=1, lines=[(OLD, "enabled", "disabled"), ("a", "disabled", "")]), {}, [

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an answer repeats of the options of a revocation, in which somebody may have put a secret by mistake."""
+"""What an answer repeats of the options of a rotation: nothing in which there may be a secret by mistake."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._door import HIDDEN, shown
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
+from ansible_collections.keyfleet.magento.plugins.modules.magento_key_rotation import ARGUMENT_SPEC
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
 
 PRIVATE = fake_key("private half")
+
+
+def test_nothing_is_repeated_of_what_hosts_have_answered() -> None:
+    hosts = {"web1": {"magento_auth_result": {"failed": True, "msg": PRIVATE}}}
+    assert shown(ARGUMENT_SPEC, {"phase": "retire", "hosts": hosts}) == {"phase": "retire", "hosts": HIDDEN}
 
 
 @pytest.mark.parametrize("name", ["key", "replacement"])
