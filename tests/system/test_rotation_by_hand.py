@@ -57,6 +57,19 @@ def test_a_rotation_ends_when_a_person_has_disabled_the_key(by_hand: Fleet) -> N
     assert done(ended, by_hand).endswith("Left to do: nothing")
 
 
+def test_the_way_back(by_hand: Fleet) -> None:
+    assert by_hand.run("rotate").status == 0
+    old, new = pair(by_hand, OLD), by_hand.settings["pair"]
+    by_hand.secret = old["private_key"]
+    back = {
+        "pair": {**new, "label": OLD, "public_key": old["public_key"]},
+        "previous": [{"label": "web", "public_key": new["public_key"]}],
+    }
+    message = done(by_hand.run("rotate", settings=back), by_hand)
+    assert message.endswith("Left to do: disable web on the account page, and name it in disabled_by_hand")
+    assert by_hand.all_hold() == {OLD}
+
+
 def test_its_phases_one_by_one(by_hand: Fleet) -> None:
     issued = by_hand.run("rotate_issue")
     assert "web was made by hand" in done(issued, by_hand) and by_hand.all_hold() == {OLD}
