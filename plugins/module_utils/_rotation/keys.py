@@ -12,6 +12,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._options import b
 # Facts that Ansible would take for options of the connection, where it has cut off their ansible_.
 _CONNECTION = ("control_path", "control_path_dir", "scp_executable", "sftp_executable")
 _CONNECTIONS = ("docker_", "kubectl_", "paramiko_", "podman_")
+# A network interface, which every host of a swarm tells of.
+_INTERFACE = "docker_gwbridge"
 _READ = ("magento_", "holder_", "inventory_hostname", *_CONNECTIONS)
 _MAGIC = ("omit", "group_names", *_CONNECTION)
 _FOUND = "discovered_interpreter_"
@@ -22,7 +24,8 @@ HALVES = ("public_key", "private_key")
 
 def forged_names(facts: Iterable[Any]) -> List[str]:
     """The names among a host's facts that would take the place of what the collection or Ansible itself sets."""
-    return sorted(str(name) for name in facts if str(name).startswith(_READ) or name in _MAGIC)
+    found = (str(name) for name in facts if name != _INTERFACE)
+    return sorted(name for name in found if name.startswith(_READ) or name in _MAGIC)
 
 
 def returned_facts(result: Any) -> List[str]:

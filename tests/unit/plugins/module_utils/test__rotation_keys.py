@@ -213,7 +213,7 @@ def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
         (["holder_name", "holder_private_key"], ["holder_name", "holder_private_key"]),
         ([7, None, "magento_a"], ["magento_a"]),
         (
-            ["paramiko_host", "docker_extra_args", "docker0", "ssh_host_key_rsa_public"],
+            ["paramiko_host", "docker_extra_args", "docker0", "docker_gwbridge", "ssh_host_key_rsa_public"],
             ["docker_extra_args", "paramiko_host"],
         ),
     ],
