@@ -160,6 +160,13 @@ def test_a_series_without_settings(fleet: Fleet) -> None:
     assert fleet.state() == before and fleet.asked() == 0
 
 
+def test_a_playbook_of_the_operators_imports_provisioning(fleet: Fleet) -> None:
+    fleet.file("web1").unlink()
+    site = {"name": "Provision", "import_playbook": "keyfleet.magento.provision", "vars": {"magento_target": "web"}}
+    run = fleet.site([site], magento_series=fleet.settings)
+    assert run.status == 0 and fleet.all_hold() == {OLD}, run.output
+
+
 @pytest.mark.parametrize("playbook", ["rotate", "rotate_issue", "rotate_deploy", "rotate_retire", "provision"])
 def test_no_key_of_the_series_in_the_target(playbook: str, fleet: Fleet) -> None:
     fleet.variables["magento_auth_keys"] = [
