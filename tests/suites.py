@@ -176,7 +176,7 @@ def build(place: Place) -> None:
             # A file of filters has one file of documentation for each.
             documented = folder.glob("*.yml") if folder.name == "filter" else folder.glob("*.py")
             names = [f"keyfleet.magento.{plugin.stem}" for plugin in sorted(documented)]
-            if folder.name not in ("doc_fragments", "module_utils", "plugin_utils") and names:
+            if folder.name not in ("action", "doc_fragments", "module_utils", "plugin_utils") and names:
                 kind = "module" if folder.name == "modules" else folder.name
                 place.run("ansible-doc", "--json", "-t", kind, *names, env=env, first=tools, quiet=True)
         roles = [f"keyfleet.magento.{role.name}" for role in sorted((installed / "roles").glob("*"))]

@@ -21,7 +21,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys import (
     forged_names,
     resolve,
-    returned_facts,
 )
 
 LIMIT = "--limit is refused, since it hides hosts that count: name a smaller magento_target"
@@ -71,9 +70,7 @@ def _results(known: Mapping[str, Any], names: Sequence[str] = RESULTS) -> Dict[s
 
 def _forged(known: Mapping[str, Any]) -> List[str]:
     facts = _read(known, "ansible_facts")
-    names = {"ansible_facts"} if facts is None else set(forged_names(facts))
-    names.update(*map(returned_facts, _results(known).values()))
-    return sorted(names)
+    return ["ansible_facts"] if facts is None else forged_names(facts)
 
 
 def rotation_hosts(

@@ -124,12 +124,17 @@ class Marketplace:
         doing = f"{'enable' if enabled else 'disable'} {label!r}"
         body = {"m2": [{"is_enabled": enabled, "uid": uid}]}
         answer = self._line.call("PUT", "keys/" + quote(label, safe=""), doing=doing, json=body)
-        for item in _items(answer, doing):
+        items = _items(answer, doing)
+        for item in items:
             code = number(item.get("code", DONE))
             if code != DONE:
                 raise item_refused(doing, code, self._line.voice.shown(item.get("message")))
             if item.get("is_enabled", enabled) is not enabled:
                 raise unreadable(doing, "the key in it is not as it should be")
+        if not any("is_enabled" in item and item.get("label", label) == label for item in items):
+            key = self._labelled(uid).get(label)
+            if key is None or key.enabled is not enabled:
+                raise unreadable(doing, "and the list does not have the key as it should be")
 
     def delete(self, label: str, *, uid: str) -> None:
         """Delete one pair for good. Gone already is fine: then an earlier answer was lost."""

@@ -270,7 +270,8 @@ def test_the_settings_are_those_of_the_module() -> None:
 
 
 def test_what_blocks_is_what_the_code_says() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "plugins/module_utils/_rotation").glob("*.py"))
+    files = [*(ROOT / "plugins/module_utils/_rotation").glob("*.py"), *(ROOT / "plugins/action").glob("*.py")]
+    source = "".join(path.read_text() for path in files)
     reasons = code_in_tables("When something blocks")
     assert len(reasons) > 8
     parts = [part.strip(" ,") for reason in reasons for part in re.split(r"LABEL|\bN\b", reason)]

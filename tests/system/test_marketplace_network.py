@@ -353,12 +353,24 @@ def test_a_create_whose_answer_says_nothing_is_looked_up(simulator: Simulator, i
     assert [refusal.label for refusal in made.refusals] == ["b"]
 
 
-def test_a_change_that_is_not_confirmed_is_a_failure(simulator: Simulator) -> None:
-    body = json.dumps({"m2": [{"label": "web", "uid": SHOP, "is_enabled": True}]})
-    simulator.add_fault("status", path="*/keys/*", method="PUT", status=200, body=body)
+@pytest.mark.parametrize(
+    "items",
+    [[{"label": "web", "uid": SHOP, "is_enabled": True}], [], [{}], [{"label": "other", "is_enabled": False}]],
+    ids=str,
+)
+def test_a_change_that_is_not_confirmed_is_a_failure(simulator: Simulator, items: list[Any]) -> None:
+    simulator.add_fault("status", path="*/keys/*", method="PUT", status=200, body=json.dumps({"m2": items}))
     with opened(simulator) as client, pytest.raises(KeyfleetError) as caught:
         client.set_enabled("web", uid=SHOP, enabled=False)
     assert caught.value.code == "api_answer_unusable"
+
+
+@pytest.mark.parametrize("body", ["", "{}", '{"m2": [{}]}'])
+def test_a_change_that_the_list_confirms_is_one(simulator: Simulator, body: str) -> None:
+    simulator.add_fault("status", path="*/keys/*", method="PUT", status=200, body=body)
+    with opened(simulator) as client:
+        client.set_enabled("web", uid=SHOP, enabled=True)
+    assert simulator.requests(part="marketplace", method="GET")
 
 
 # Servers that mean harm

@@ -11,7 +11,7 @@ from typing import Any
 import _control
 import _rotation_lab
 import pytest
-from _hostile_host import HONEST, Elsewhere, Hostile, Lab, listening
+from _hostile_host import HONEST, PHASES, Elsewhere, Hostile, Lab, listening
 from _rotation_lab import OLD, PYTHON, Fleet, today, told, words
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -75,8 +75,8 @@ INFO, INSTALL = "magento_auth_key_info", "magento_auth_key"
 # What a host is asked that forges in this phase, until nobody asks it any more.
 UNTIL = {
     "collect": [INFO],
-    "deploy": [INFO, INSTALL],
-    "would": [INFO, INSTALL, INSTALL],
+    "deploy": [INFO, INSTALL, INSTALL, INFO],
+    "would": [INFO, INSTALL, INSTALL, INFO],
     "confirm": [INFO, INSTALL, INSTALL, INFO],
 }
 FIRST, LAST, ALL = ("web1",), ("web3",), ("web1", "web2", "web3")
@@ -104,10 +104,11 @@ def test_a_forging_host_blocks_and_gets_nothing_more(
     for host in hosts:
         host.forge(facts(elsewhere, host.program), phase)
     fleet, honest = lab.fleet, [name for name in lab.fleet.names if name not in names]
-    run = lab.run("rotate", settings={"batches": [1, "100%"]})
+    # A forged answer is a failure, after which no further batch would begin.
+    run = lab.run("rotate", settings={"batches": [1, "100%"], "max_failed": len(names)})
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert {name: fleet.held(name) for name in fleet.names} == {n: today() if n in honest else OLD for n in fleet.names}
-    rows = [row for row in told(run) if "its facts set variables of the controller" in row]
+    rows = [row for row in told(run) if "its answer sets variables of the controller" in row]
     assert [row.split(":")[0] for row in rows] == [f"Blocked by {name}" for name in names], run.output
     assert [host.asked() for host in hosts] == [UNTIL[phase]] * len(hosts)
     if phase == "collect":
@@ -133,19 +134,29 @@ def test_no_module_of_the_collection_returns_facts(lab: Lab, forged: dict[str, A
     fleet.own["web2"] |= {"address": "127.0.0.1", "ansible_host": "{{ address }}"}
     host.forge(forged, "collect")
     run = lab.run("rotate")
-    assert run.status == 2 and f"({', '.join(forged)}" in words(run), run.output
+    assert run.status == 2 and f"({', '.join(map(repr, forged))}" in words(run), run.output
     assert host.asked() == [INFO] and fleet.series()[OLD] and fleet.held("web1") == fleet.held("web3") == today()
 
 
-@pytest.mark.parametrize("playbook", ["rotate", "rotate_deploy"])
-@pytest.mark.parametrize("excluded", [[], ["web2"]], ids=str)
-def test_no_variable_reaches_the_jobs_that_follow(lab: Lab, playbook: str, excluded: list[str]) -> None:
-    assert lab.run("rotate_issue").status == 0
-    series = {"magento_series": {"prefix": "fleet", "excluded_hosts": ["web1", "web2", "web3"]}}
-    lab.hostile("web2").answer(collect={**HONEST, "ansible_stats": {"data": series, "aggregate": False}})
-    run = lab.run(playbook, settings={"excluded_hosts": excluded})
-    assert run.status == 2 and "Blocked by web2: " in words(run) and "(ansible_stats)" in words(run), run.output
-    assert lab.fleet.series()[OLD] and lab.fleet.held("web1") == lab.fleet.held("web3") == today()
+# By what else a host could end the run for all, or set variables of the jobs that follow it in a workflow.
+OTHERS: dict[str, Any] = {
+    "ansible_stats": {"data": {"magento_series": {"prefix": "x"}}, "aggregate": False},
+    "results": [1, {"unreachable": "x"}],
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_whatever_else_ansible_acts_on_counts_as_forged(lab: Lab, name: str) -> None:
+    host = lab.hostile("web2")
+    host.answer(**dict.fromkeys(PHASES, {**HONEST, name: OTHERS[name]}))
+    run = lab.run("rotate")
+    reason = f"Blocked by web2: its answer sets variables of the controller ('{name}')"
+    assert run.status == 2 and reason in words(run), run.output
+    assert host.asked() == [INFO] and lab.fleet.series()[OLD]
+    assert lab.fleet.held("web1") == lab.fleet.held("web3") == today()
+    lab.fleet.settings["excluded_hosts"] = ["web2"]
+    ended = lab.run("rotate")
+    assert ended.status == 0 and not lab.fleet.series()[OLD], ended.output
 
 
 def test_a_host_that_forges_is_given_no_token(lab: Lab) -> None:
@@ -155,10 +166,13 @@ def test_a_host_that_forges_is_given_no_token(lab: Lab) -> None:
     paths = {"magento_auth_token_paths": ["{{ root }}/netrc"], "magento_auth_verify": "never"}
     lab.fleet.variables |= {"magento_auth_mage_id": mage_id, "magento_auth_download_token": token, **paths}
     run = lab.run("provision")
-    assert run.status == 2 and "the host has answered with facts" in words(run), run.output
+    assert run.status == 2 and "its answer sets variables of the controller ('ansible_control_path')" in words(run), (
+        run.output
+    )
     assert host.asked() == [INSTALL] and (lab.fleet.directory / "web1" / "netrc").exists()
-    host.forge({"discovered_interpreter_python": host.program}, "deploy")
-    assert lab.run("provision").status == 0 and host.asked() == [INSTALL] * 2 + ["magento_download_token"]
+    host.answer(deploy=HONEST, other={**HONEST, "ansible_facts": {"x": 1}})
+    again = lab.run("provision")
+    assert again.status == 2 and "('x')" in words(again) and host.asked()[-1] == "magento_download_token", again.output
 
 
 @pytest.mark.parametrize("phase", ["collect", "confirm"])
@@ -168,7 +182,7 @@ def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: Elsewhere, phase:
     host.forge(facts(elsewhere, host.program), phase)
     run = lab.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current")
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
-    assert "Blocked by web2: its facts set variables of the controller" in words(run), run.output
+    assert "Blocked by web2: its answer sets variables of the controller" in words(run), run.output
     assert host.asked() == UNTIL[phase] and fleet.held("web1") == fleet.held("web3") == today()
     untouched(lab, elsewhere, [host])
 
@@ -180,7 +194,7 @@ def test_a_part_of_a_rotation_with_a_forging_host(lab: Lab, elsewhere: Elsewhere
     host.forge(facts(elsewhere, host.program), "collect", "would", "confirm")
     run = lab.run(playbook)
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
-    assert "Blocked by web2: its facts set variables of the controller" in words(run), run.output
+    assert "Blocked by web2: its answer sets variables of the controller" in words(run), run.output
     assert fleet.held("web1") == (today() if playbook == "rotate_deploy" else OLD)
-    assert host.asked() == ([INFO] if playbook == "rotate_deploy" else [INSTALL])
+    assert host.asked() == ([INFO] if playbook == "rotate_deploy" else [INSTALL, INFO])
     untouched(lab, elsewhere, [host])

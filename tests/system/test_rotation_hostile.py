@@ -50,7 +50,7 @@ def answers(mark: Path) -> dict[str, str]:
         "big": {**HONEST, "failed": True, "msg": "x" * 5_000_000},
         "added": {**HONEST, "failed": True, "add_host": {"host_name": "web1", "groups": ["db"]}, "add_group": "db",
                   "_ansible_notify": ["x"], "_ansible_delegated_vars": {"ansible_delegated_host": "web1"},
-                  "results": [{"ansible_facts": {"magento_x": 1}}]},
+                  "ansible_stats": {"data": {"x": 1}}, "results": [{"ansible_facts": {"magento_x": 1}}]},
     }  # fmt: skip
     return {name: text if isinstance(text, str) else json.dumps(text) for name, text in said.items()}
 

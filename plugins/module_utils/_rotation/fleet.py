@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys import STATISTICS
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 
 COLLECTED = "magento_rotation_collected"
@@ -133,12 +132,14 @@ def entries_of(result: Any) -> Iterator[Held]:
     """Every entry in a result of M(magento_auth_key_info), and of M(magento_auth_key) before anything was written."""
     if not isinstance(result, Mapping):
         return
+    behind = {}
     for row in rows_of(result.get("files")):
+        behind[str(row.get("path"))] = row.get("real_path")
         for entry in (*rows_of(row.get("entries")), row.get("before")):
             yield from _held(row, row.get("owner"), entry)
     # An entry that wins may stand in a file that is nobody's auth.json: the config of a composer.json.
     for row in rows_of(result.get("effective")):
-        yield from _held(row, row.get("user"), row)
+        yield from _held({**row, "real_path": behind.get(str(row.get("path")))}, row.get("user"), row)
 
 
 def places_of(result: Any, public_key: str) -> Dict[str, Held]:
@@ -237,7 +238,7 @@ def blocked_by_hosts(
     ``ignore``: older keys in files that the fleet's variables do not name are nobody's business. ``replaced``: public
     key in the place of which the hosts' variables will give the current one, which is not made yet.
     """
-    found, more = [*expected.blocked(reports), *_excluded(expected, reports)], []
+    found, more = expected.blocked(reports), []
     for host in expected.hosts:
         if host in reports:
             report = reports[host] if isinstance(reports[host], Mapping) else {}
@@ -249,18 +250,12 @@ def blocked_by_hosts(
             found += [row._replace(host=host) for row in rows[:1]]
             more += [row._replace(host=host) for row in rows[1:]]
     # A summary ends somewhere: every host comes before the second file of any, and who failed before who waits.
-    found = [*sorted(found, key=lambda row: row.reason.startswith(_WAITS)), *more]
+    # Only who waits has a path: the reason of a failure is the host's own text.
+    found = [*sorted(found, key=lambda row: bool(row.path) and row.reason.startswith(_WAITS)), *more]
     to_come = (replaced or series.current.public_key) if check_mode and series.current else None
     if series.current and not any(has(reports[h], series.current, to_come) for h in reports):
         found.append(Blocked(f"{series.current.label} was not seen on any host"))
     return found
-
-
-def _excluded(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:
-    """Who blocks although it is excluded, since the run has to fail before another job obeys what was said."""
-    hosts = [host for host in expected.excluded if isinstance(reports.get(host), Mapping)]
-    reason = f"its answer sets variables of the jobs that follow ({STATISTICS})"
-    return [Blocked(reason, host=host) for host in hosts if STATISTICS in (reports[host].get(FACTS) or ())]
 
 
 def has(report: Any, generation: Generation, to_come: Optional[str]) -> bool:
@@ -274,7 +269,7 @@ def has(report: Any, generation: Generation, to_come: Optional[str]) -> bool:
 
 def not_deployed(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:
     """The hosts of a deployment that did not take the key. Only those of the target have to."""
-    found = _excluded(expected, reports)
+    found = []
     for host, report in reports.items():
         if host not in expected.excluded:
             report = report if isinstance(report, Mapping) else {}

@@ -5,40 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
 
 # Facts that Ansible would take for options of the connection, where it has cut off their ansible_.
 _CONNECTION = ("control_path", "control_path_dir", "scp_executable", "sftp_executable")
 _CONNECTIONS = ("docker_", "kubectl_", "paramiko_", "podman_")
-# A network interface, which every host of a swarm tells of.
-_INTERFACE = "docker_gwbridge"
-_READ = ("magento_", "holder_", "inventory_hostname", *_CONNECTIONS)
+_READ = ("magento_", "holder_", "inventory_hostname")
 _MAGIC = ("omit", "group_names", *_CONNECTION)
-_FOUND = "discovered_interpreter_"
-# What AWX makes variables of the jobs that follow in a workflow.
-STATISTICS = "ansible_stats"
 HALVES = ("public_key", "private_key")
 
 
-def forged_names(facts: Iterable[Any]) -> List[str]:
+def forged_names(facts: Mapping[Any, Any]) -> List[str]:
     """The names among a host's facts that would take the place of what the collection or Ansible itself sets."""
-    found = (str(name) for name in facts if name != _INTERFACE)
-    return sorted(name for name in found if name.startswith(_READ) or name in _MAGIC)
-
-
-def returned_facts(result: Any) -> List[str]:
-    """The names of the facts in a registered result, and `STATISTICS`. No module of the collection returns any, but a
-    forged one could name another host's address, or the connection to it. Ansible itself adds the Python that it has
-    found."""
-    if not isinstance(result, Mapping):
-        return []
-    found = [STATISTICS] if STATISTICS in result else []
-    facts = result.get("ansible_facts")
-    if not isinstance(facts, Mapping):
-        return [*found, "ansible_facts"] if facts else found
-    return sorted([*found, *(str(name) for name in facts if not str(name).startswith(_FOUND))])
+    # A dictionary is no option, but a network interface whose name begins like one.
+    options = (str(name) for name, value in facts.items() if not isinstance(value, Mapping))
+    found = {name for name in options if name.startswith(_CONNECTIONS)}
+    return sorted(found.union(name for name in map(str, facts) if name.startswith(_READ) or name in _MAGIC))
 
 
 def _plan(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -92,6 +92,9 @@ def rotate(
         raise KeyfleetError(
             error.code, error.message, **{**_result(account, done, failed=error.message), **details}
         ) from error
+    if done.revoked and done.revoked.replacement:
+        # Of whatever account.
+        hide([done.revoked.replacement["private_key"]])
     result = _result(account, done)
     if done.blocked:
         raise KeyfleetError("blocked", result["reason"], **result)

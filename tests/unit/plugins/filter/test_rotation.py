@@ -56,7 +56,6 @@ HOSTS: Dict[str, Any] = {
     "good": Host(magento_rotation_collected={"files": []}, magento_auth_result={"files": []}, magento_series={"a": 1}),
     "new": Host(),
     "facts": Host(ansible_facts={"distribution": "Debian", "magento_series": {}}),
-    "returned": Host(magento_rotation_collected={"files": [], "ansible_facts": {"ansible_host": "10.0.0.1"}}),
     "python": Host(magento_rotation_collected={"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}),
     "failed": Host(magento_rotation_collected=FAILED, magento_auth_result=FAILED),
     "down": Host(magento_rotation_collected=DOWN, magento_auth_result=DOWN),
@@ -68,7 +67,7 @@ HOSTS: Dict[str, Any] = {
     "too deep": RecursionError(),
 }
 HOSTVARS = Hostvars(HOSTS)
-FORGED = {"facts", "returned", "odd facts", "broken facts", "too deep"}
+FORGED = {"facts", "odd facts", "broken facts", "too deep"}
 SILENT = {"failed", "down", "odd", "broken"}
 
 
@@ -109,7 +108,6 @@ def test_reports_hold_registered_results_and_nothing_else() -> None:
     assert reports["new"] == {"forged_facts": []}
     assert {host for host, report in reports.items() if report["forged_facts"]} == FORGED
     assert reports["facts"]["forged_facts"] == ["magento_series"]
-    assert reports["returned"]["forged_facts"] == ["ansible_host"]
     for host in ("odd", "broken"):
         assert reports[host]["magento_rotation_collected"]["failed"] is True
     assert reports["down"]["magento_rotation_collected"] == DOWN

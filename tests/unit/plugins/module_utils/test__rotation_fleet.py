@@ -182,21 +182,13 @@ def test_forged_facts_confirm_nothing_not_even_that_the_key_was_seen() -> None:
     assert len(rows) == 2 and rows[1] == f"{NEW} was not seen on any host", rows
 
 
-def test_an_excluded_host_blocks_by_variables_of_the_jobs_that_follow() -> None:
-    known = Expected(("web1",), excluded=("web2", "web3"))
-    reports = {"web1": GOOD, "web2": {**GOOD, FACTS: ["ansible_stats"]}, "web3": {FACTS: ["magento_series"]}}
-    (row,) = blocked(reports, expected=known)
-    assert row.host == "web2" and "ansible_stats" in row.reason
-    assert not_deployed(known, {**reports, "web1": {COLLECTED: installed(), DEPLOYED: role()}}) == [row]
-
-
 def test_no_host_hides_another_one() -> None:
     files = [entry for number in range(30) for entry in installed(OLD, path=f"/srv/{number}/auth.json")["files"]]
     waits = {CONFIRMED: installed(), WOULD_CHANGE: role(would("updated", OLD, NEW))}
     reports = {
         "web1": waits,
         "web2": {CONFIRMED: {"files": files}, WOULD_CHANGE: role()},
-        "web3": {CONFIRMED: DOWN},
+        "web3": {**GOOD, DEPLOYED: {"failed": True, "msg": "it would be updated"}},
         "web4": GOOD,
     }
     rows = blocked(reports)
@@ -237,7 +229,13 @@ def test_a_file_is_known_behind_its_links(check_mode: bool) -> None:
     behind = "/srv/releases/1/auth.json"
     changes = role({**would("updated", OLD, NEW), "real_path": behind})
     report = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: changes}
-    assert reasons(report, check_mode=check_mode) == ([] if check_mode else ["it would be updated"])
+    waits = [] if check_mode else ["it would be updated"]
+    assert reasons(report, check_mode=check_mode) == waits
+    # What wins is told without the path behind the links.
+    linked, entry = "/srv/current/auth.json", installed(OLD)["files"][0]["entries"][0]
+    won = {"files": [{"path": linked, "real_path": behind, "entries": []}], "effective": [{"path": linked, **entry}]}
+    behind_too = role(would("updated", OLD, NEW, path=behind))
+    assert reasons({CONFIRMED: won, WOULD_CHANGE: behind_too}, check_mode=check_mode) == waits
     older = role({**would("unchanged", OLD, OLD), "real_path": behind})
     given = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: older}
     assert reasons(given, check_mode=check_mode) == [f"the host's variables give {OLD}"]

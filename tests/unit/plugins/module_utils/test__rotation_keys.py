@@ -14,7 +14,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys im
     forged_names,
     pair_of,
     resolve,
-    returned_facts,
 )
 
 PAIR = {"public_key": "new", "private_key": "secret"}
@@ -212,29 +211,12 @@ def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
         (["group_names"], ["group_names"]),
         (["holder_name", "holder_private_key"], ["holder_name", "holder_private_key"]),
         ([7, None, "magento_a"], ["magento_a"]),
-        (
-            ["paramiko_host", "docker_extra_args", "docker0", "docker_gwbridge", "ssh_host_key_rsa_public"],
-            ["docker_extra_args", "paramiko_host"],
-        ),
+        (["paramiko_host", "docker_extra_args", "docker0", "ssh_host_key_rsa_public"],
+         ["docker_extra_args", "paramiko_host"]),
+        # Network interfaces.
+        ({"docker_gwbridge": {"device": "docker_gwbridge"}, "podman_web": {"device": "podman-web"}}, []),
+        ({"magento_series": {"prefix": "web"}}, ["magento_series"]),
     ],
-)
+)  # fmt: skip
 def test_facts_that_take_the_place_of_variables(facts: Any, names: List[str]) -> None:
-    assert forged_names(facts) == names
-
-
-@pytest.mark.parametrize(
-    ("result", "names"),
-    [
-        (None, []),
-        ({}, []),
-        ({"ansible_facts": {}}, []),
-        ({"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}, []),
-        ({"ansible_facts": {"ansible_host": "10.0.0.1", "a": 1}}, ["a", "ansible_host"]),
-        ({"ansible_facts": ["a"]}, ["ansible_facts"]),
-        ({"ansible_facts": "a"}, ["ansible_facts"]),
-        ({"ansible_stats": {}}, ["ansible_stats"]),
-        ({"ansible_stats": 5, "ansible_facts": {"a": 1}}, ["a", "ansible_stats"]),
-    ],
-)
-def test_facts_that_a_result_brings(result: Any, names: List[str]) -> None:
-    assert returned_facts(result) == names
+    assert forged_names(facts if isinstance(facts, dict) else dict.fromkeys(facts)) == names

@@ -13,6 +13,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import ByHand
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, fake_key
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.rotation_lab import (
@@ -116,6 +117,18 @@ def test_the_key_of_another_owner_is_not_found_by_its_label(lab: Lab) -> None:
 
 
 # The replacement
+
+
+def test_what_a_host_knows_of_it_is_hidden(lab: Lab) -> None:
+    given = pair("of another account")
+    hidden: List[str] = []
+    lab.answer = lambda exchange: exchange.json("{}")
+    options = {"key": CI, "replacement": given, "leak": False, "delete": False}
+    series = settings(url=lab.server.url, ca_path=CA, timeout=10.0)
+    params = {"phase": "retire", "hosts": GOOD, "holders": None, "revoke": options, "series": series}
+    with pytest.raises(KeyfleetError, match="not every expected host"):
+        rotate(lab.client, params, check_mode=False, hide=hidden.extend)  # type: ignore[arg-type]
+    assert given["private_key"] in hidden
 
 
 def pair(label: str, **halves: Any) -> Dict[str, Any]:

@@ -1,0 +1,37 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules of the collection that run on hosts: what a host says there is not always what they would say."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible.plugins.action.normal import ActionModule as NormalAction
+
+# Added by Ansible itself. What a host says of it is gone by then.
+_FOUND = "discovered_interpreter_"
+# Variables of further jobs, which AWX takes from the first; results of a loop, which older cores fail to read.
+_ACTED_ON = ("ansible_stats", "results")
+
+
+def acted_on(result: Mapping[str, Any]) -> List[str]:
+    """The names in a result by which Ansible would set variables or go elsewhere, and facts are among them: one could
+    name another host's address, or the connection to it. No module of the collection returns any."""
+    facts = result.get("ansible_facts") or {}
+    names = facts if isinstance(facts, Mapping) else ["ansible_facts"]
+    found = [str(name) for name in names if not str(name).startswith(_FOUND)]
+    return sorted([*found, *(name for name in _ACTED_ON if name in result)])
+
+
+class ActionModule(NormalAction):  # type: ignore[misc]  # ansible-core has no types
+    """Runs the module as Ansible does by itself, and takes a result with such names for a failure."""
+
+    def run(self, tmp: Any = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        """Called by Ansible."""
+        result: Dict[str, Any] = super().run(tmp, task_vars)
+        names = acted_on(result)
+        if names:
+            shown = ", ".join(repr(name[:40]) for name in names[:3])
+            return {"failed": True, "msg": f"its answer sets variables of the controller ({shown}), and does not count"}
+        return result

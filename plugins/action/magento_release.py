@@ -1,0 +1,1 @@
+magento_auth_key.py
