@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.plugins.action.normal import ActionModule as NormalAction
 
 from ansible_collections.keyfleet.magento.plugins.action import magento_auth_key
-from ansible_collections.keyfleet.magento.plugins.action.magento_auth_key import acted_on
+from ansible_collections.keyfleet.magento.plugins.action.magento_auth_key import ActionModule, acted_on
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.action.magento_auth_key import
         ({"ansible_facts": {}}, []),
         ({"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}, []),
         ({"ansible_facts": {"ansible_host": "10.0.0.1", "a": 1}}, ["a", "ansible_host"]),
+        ({"ansible_facts": {"discovered_host": "10.0.0.1"}}, ["discovered_host"]),
         ({"ansible_facts": ["a"]}, ["ansible_facts"]),
         ({"ansible_facts": "a"}, ["ansible_facts"]),
         ({"ansible_stats": {}, "results": []}, ["ansible_stats", "results"]),
@@ -32,8 +34,39 @@ def test_names_that_ansible_acts_on(result: Any, names: list[str]) -> None:
     assert acted_on(result) == names
 
 
+def answered(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> dict[str, Any]:
+    """What becomes of a host's answer."""
+    monkeypatch.setattr(NormalAction, "run", lambda *_given: result)
+    action: ActionModule = ActionModule.__new__(ActionModule)
+    return action.run(task_vars={})
+
+
+def test_nothing_is_left_of_a_forged_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {f"{number}\x1b{'x' * 100}": 1 for number in range(1000)}
+    found = answered(monkeypatch, {"ansible_facts": facts, "failed_when_result": False, "files": []})
+    assert set(found) == {"failed", "msg"} and found["failed"] is True
+    assert len(found["msg"]) < 250 and "\x1b" not in found["msg"]
+
+
+def test_what_takes_too_long_to_show_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = {"before": "a\n" * 1000, "after": ""}
+    honest = {"files": [1], "diff": [short] * 3, "warnings": ["x"], "deprecations": []}
+    assert answered(monkeypatch, dict(honest)) == honest
+    for name, value in (
+        ("diff", [short, {"before": "", "after": "a\n" * 1001}]),
+        ("diff", {"before": "a\r" * 1001}),
+        ("diff", {"before": "", "after": {"a": 1}}),
+        ("warnings", ["x" * 100_001]),
+        ("deprecations", "x" * 100_001),
+    ):
+        left = {**honest, name: value}
+        del left[name]
+        assert answered(monkeypatch, {**honest, name: value}) == left
+
+
 def test_every_module_that_runs_on_hosts_is_looked_at() -> None:
     here = Path(str(magento_auth_key.__file__)).parent
     modules = {path.name for path in (here.parent / "modules").glob("magento_*.py")}
     controller = {"magento_key_rotation.py", "magento_marketplace_key.py", "magento_marketplace_key_info.py"}
-    assert {path.name for path in here.glob("magento_*.py")} == modules - controller
+    files = {path.name: path.read_bytes() for path in here.glob("magento_*.py")}
+    assert set(files) == modules - controller and len(set(files.values())) == 1
