@@ -28,6 +28,8 @@ API_FAULTS: dict[str, dict[str, Any]] = {
     "lost answer to DELETE": {"kind": "reset", "method": "DELETE", "path": _KEYS, "count": 1},
 }
 OUTAGES = tuple(API_FAULTS)[:3]
+# Few runs ask for each, so that all wait for it together, and are drawn more often.
+LOST = tuple(fault for fault in API_FAULTS if fault.startswith("lost"))
 OTHERS = ("dead host", "forged facts", "full disk", "holder refuses", "excluded host", "nobody expected", "slow effect")
 FAULTS = (*API_FAULTS, *OTHERS, "killed at an event", "killed at some moment", "unmanaged key")
 _ACCOUNTS = (
@@ -99,7 +101,8 @@ class History:
     def _step(self) -> None:
         draw, fleet = self.random, self.fleet
         orders = self._orders()
-        faults = draw.sample((*API_FAULTS, *OTHERS, *OTHERS), draw.choice((0, 1, 1, 2)))
+        faults = draw.sample((*API_FAULTS, *LOST, *OTHERS, *OTHERS), draw.choice((0, 1, 1, 2)))
+        faults += LOST if set(faults) & set(LOST) else ()
         orders = self._hosts(replace(orders, outage=any(fault in OUTAGES for fault in faults)), set(faults))
         numbers = {fleet.simulator.add_fault(**API_FAULTS[f]): f for f in dict.fromkeys(faults) if f in API_FAULTS}
         refuses = fleet.vault.with_name("vault.json.refuses")
