@@ -34,7 +34,8 @@ OTHERS = ("dead host", "forged facts", "full disk", "holder refuses", "excluded 
 FAULTS = (*API_FAULTS, *OTHERS, "killed at an event", "killed at some moment", "unmanaged key")
 _ACCOUNTS = (
     ({100: True}, 100),
-    ({100: True}, 100),
+    # Its first run deletes.
+    ({250: False, 200: False, 150: False, 60: True}, 60),
     ({250: False, 200: False, 150: False, 100: True}, 100),
     ({40: False, 5: True}, 5),
     ({40: True, 5: True}, 40),
