@@ -32,10 +32,11 @@ OUTAGES = tuple(API_FAULTS)[:3]
 LOST = tuple(fault for fault in API_FAULTS if fault.startswith("lost"))
 OTHERS = ("dead host", "forged facts", "full disk", "holder refuses", "excluded host", "nobody expected", "slow effect")
 FAULTS = (*API_FAULTS, *OTHERS, "killed at an event", "killed at some moment", "unmanaged key")
+DELETES = 60
 _ACCOUNTS = (
     ({100: True}, 100),
-    # Its first run deletes.
-    ({250: False, 200: False, 150: False, 60: True}, 60),
+    # Its first run deletes, which no other does while anything disturbs it.
+    ({250: False, 200: False, 150: False, DELETES: True}, DELETES),
     ({250: False, 200: False, 150: False, 100: True}, 100),
     ({40: False, 5: True}, 5),
     ({40: True, 5: True}, 40),
@@ -55,6 +56,7 @@ class History:
     def _begin(self) -> None:
         draw, fleet = self.random, self.fleet
         generations, held = draw.choice(_ACCOUNTS)
+        self.loses = held == DELETES
         fleet.names = ("web1", "web2", "web3")[: draw.choice((2, 2, 3))]
         stray = draw.choice((None, None, held, max(generations)))
         fleet.begin(
@@ -103,7 +105,7 @@ class History:
         draw, fleet = self.random, self.fleet
         orders = self._orders()
         faults = draw.sample((*API_FAULTS, *LOST, *OTHERS, *OTHERS), draw.choice((0, 1, 1, 2)))
-        faults += LOST if set(faults) & set(LOST) else ()
+        faults += LOST if self.loses or set(faults) & set(LOST) else ()
         orders = self._hosts(replace(orders, outage=any(fault in OUTAGES for fault in faults)), set(faults))
         numbers = {fleet.simulator.add_fault(**API_FAULTS[f]): f for f in dict.fromkeys(faults) if f in API_FAULTS}
         refuses = fleet.vault.with_name("vault.json.refuses")
