@@ -120,7 +120,7 @@ class Marketplace:
             return self._look(labels, uid=uid, error=error)
 
     def set_enabled(self, label: str, *, uid: str, enabled: bool) -> None:
-        """Enable or disable one pair."""
+        """Enable or disable one pair. It is done when the answer says so, or else the list of keys."""
         doing = f"{'enable' if enabled else 'disable'} {label!r}"
         body = {"m2": [{"is_enabled": enabled, "uid": uid}]}
         answer = self._line.call("PUT", "keys/" + quote(label, safe=""), doing=doing, json=body)

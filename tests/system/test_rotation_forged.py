@@ -97,7 +97,7 @@ def untouched(lab: Lab, elsewhere: Elsewhere, hosts: list[Hostile]) -> None:
      ("deploy", ALL), ("would", ALL), ("confirm", ("web2",)), ("confirm", ALL)],
     ids=str,
 )  # fmt: skip
-def test_a_forging_host_blocks_and_gets_nothing_more(
+def test_a_forging_host_blocks_and_leads_nobody_elsewhere(
     lab: Lab, elsewhere: Elsewhere, phase: str, names: tuple[str, ...]
 ) -> None:
     hosts = [lab.hostile(name) for name in names]

@@ -160,6 +160,13 @@ def test_a_series_without_settings(fleet: Fleet) -> None:
     assert fleet.state() == before and fleet.asked() == 0
 
 
+def test_a_pair_beside_the_series_keeps_the_old_key(fleet: Fleet) -> None:
+    halves = zip(("magento_auth_public_key", "magento_auth_private_key"), fleet.simulator.key("shop", OLD), strict=True)
+    fleet.variables |= dict(halves)
+    run = fleet.run("rotate")
+    assert run.status == 2 and fleet.all_hold() == {OLD} and fleet.series()[OLD], run.output
+
+
 def test_a_playbook_of_the_operators_imports_provisioning(fleet: Fleet) -> None:
     fleet.file("web1").unlink()
     site = {"name": "Provision", "import_playbook": "keyfleet.magento.provision", "vars": {"magento_target": "web"}}

@@ -93,7 +93,7 @@ def rotate(
             error.code, error.message, **{**_result(account, done, failed=error.message), **details}
         ) from error
     if done.revoked and done.revoked.replacement:
-        # Of whatever account.
+        # It may be of another account, whose keys were not listed.
         hide([done.revoked.replacement["private_key"]])
     result = _result(account, done)
     if done.blocked:
