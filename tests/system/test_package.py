@@ -55,10 +55,17 @@ def sources() -> Iterator[set[str]]:
 
 def test_tarball_holds_what_users_need_and_nothing_else(tarball: Path, sources: set[str]) -> None:
     with tarfile.open(tarball) as archive:
-        packed = {member.name for member in archive.getmembers() if member.isfile()}
+        packed = {member.name for member in archive.getmembers() if not member.isdir()}
     wanted = {name for name in sources if SHIPPED.match(name) and "/." not in name} | MADE_BY_GALAXY
     assert {"missing": wanted - packed, "too many": packed - wanted} == {"missing": set(), "too many": set()}
     assert {"tests/simulator/__main__.py", "plugins/modules/magento_auth_key.py"} < packed
+
+
+def test_what_is_installed_is_what_is_here(installed: Path, sources: set[str]) -> None:
+    """Links too: without its action plugin, what a host answers to a module would not be looked at."""
+    plugins = {name for name in sources if name.startswith("plugins/")}
+    assert {"plugins/action/magento_auth_key.py", "plugins/action/magento_release_info.py"} < plugins
+    assert [name for name in plugins if (installed / name).read_bytes() != (ROOT / name).read_bytes()] == []
 
 
 def test_requirements_of_the_installed_simulator_are_those_of_the_tests(installed: Path) -> None:
