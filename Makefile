@@ -24,7 +24,7 @@ test: venv ## run every suite that this machine can run; tests/suites.py --list 
 	@$(SUITES)
 
 lint: venv ## run formatter, linters and type checker
-	@$(SUITES) ruff format mypy ansible-lint docs changelog
+	@$(SUITES) ruff format mypy imports ansible-lint docs changelog
 
 units: venv ## run the unit tests
 	@$(SUITES) units units-3.7

@@ -60,6 +60,11 @@ def mypy(place: Place) -> None:
     )
 
 
+def imports(place: Place) -> None:
+    config = ROOT / "pyproject.toml"
+    place.run("lint-imports", "--no-logo", "--no-cache", config, cwd=linked_collections())
+
+
 def ansible_lint(place: Place) -> None:
     # As in a fresh clone: it installs the collection by itself, and only where nothing says where collections are.
     without = ("-u", "ANSIBLE_COLLECTIONS_PATH", "-u", "ANSIBLE_HOME")
@@ -188,6 +193,7 @@ SUITES = (
     Suite("ruff", "lint of every Python file", lambda place: place.run("ruff", "check", ".")),
     Suite("format", "every Python file is formatted", lambda place: place.run("ruff", "format", "--check", ".")),
     Suite("mypy", "strict types", mypy),
+    Suite("imports", "what may import what", imports),
     Suite("ansible-lint", "profile production", ansible_lint),
     Suite("docs", "documentation of modules, plugins and roles, with what it refers to", docs),
     Suite("changelog", "changelog fragments", changelog),

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Mapping
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._role_env import composer_auth_text
+from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import composer_auth_text
 
 
 def composer_auth_env(variables: object) -> str:

@@ -65,8 +65,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_own import own_entry
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.plugin_utils._composer_auth import own_entry
 
 
 class LookupModule(LookupBase):

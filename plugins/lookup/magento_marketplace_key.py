@@ -109,8 +109,8 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import open_marketplace, pairs_by_label
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace, pairs_by_label
 
 _OPTIONS = ("application_id", "application_secret", "environment", "api_url", "ca_path", "validate_certs", "timeout")
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
+
+_LONGEST_PLACE = 300  # characters; a host may be as long as the file
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,13 @@ def failure(error: KeyfleetError, **fields: object) -> Dict[str, object]:
     result["msg"] = error.message
     result["code"] = error.code
     return result
+
+
+class Unfit(Exception):
+    """The file would make Composer fail, or be ignored by it. ``reason`` and ``place`` never hold a secret."""
+
+    def __init__(self, reason: str, place: str) -> None:
+        place = one_line(place, _LONGEST_PLACE)
+        super().__init__(f"{reason} ({place})")
+        self.reason = reason
+        self.place = place

@@ -1,12 +1,25 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of other people's text may reach a terminal: no character that acts instead of being seen. Pure."""
+"""What of other people's text may be shown: no character that acts on a terminal, no part of a secret. Pure.
+
+Nothing is cut out of a server's text: where a part of a secret stands in it in any usual form, none of it is shown. A
+gap in a known sentence tells what stood there, and whoever cuts must know where a secret ends.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import html
+import re
+import sys
 import unicodedata
-from typing import Any, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
+from urllib.parse import unquote
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
 # Characters. More than any path has, and more than a person reads of one message or one line of a diff.
 LIMIT = 8192
@@ -15,6 +28,27 @@ REPLACEMENT = "\ufffd"
 _ACTING = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 # Texts of several lines: both sides of a diff, and the summary of a rotation.
 _SEVERAL_LINES = ("before", "after", "prepared", "summary")
+
+# Characters.
+TEXT_LIMIT = 300
+# Characters of a secret that may not stand in a row in a text. Of fewer, too many stand there by chance.
+_ROW = 8
+# The same for lists of names and checksums, which are much longer than a message.
+_ROW_IN_LISTS = 16
+_ROW_OF_NAMES = 64
+# Characters. Of a pair with a longer secret, no text is shown.
+_LONGEST_SECRET = 8192
+# Those of more than a thousand auth keys; they take some 25 MB.
+_MOST_ROWS = 250_000
+
+_BACKSLASH = re.compile(
+    r"\\(?:[ux]\{([0-9a-f]{1,8})\}|(?-i:u)([0-9a-f]{4})|(?-i:U)([0-9a-f]{8})|x([0-9a-f]{2})|([0-7]{1,3})|([\W_]))", re.I
+)
+_OCTAL, _ITSELF = 5, 6
+_PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
+_REFERENCE = re.compile(r"&#0*([0-9]+)(;?)")
+# Digits that no character has. Python does not read a number of thousands of them.
+_TOO_MANY = 8
 
 
 def safe(text: str, limit: int = LIMIT) -> str:
@@ -53,3 +87,139 @@ def safe_result(value: Any, name: Any = None) -> Any:
     if isinstance(value, (list, tuple)):
         return [safe_result(item) for item in value]
     return value
+
+
+Quote = Callable[[str], str]
+
+
+class Secrets:
+    """The secrets in pairs of user and secret, to be found in texts by any 8 characters of any form of them.
+
+    A user name that is not shown is one, too. ``in_lists``: by 16 characters, and user names only as a whole (up to
+    64), since the names there may have much in common. Those of less than ``shortest`` characters are not looked for.
+    """
+
+    def __init__(self, pairs: Iterable[Tuple[str, str]], *, in_lists: bool = False, shortest: int = _ROW) -> None:
+        self._pairs = tuple(pairs)
+        self._in_lists = in_lists
+        self._shortest = shortest
+        self._rows: Optional[Dict[int, Set[str]]] = None
+
+    def stand_in(self, text: str) -> bool:
+        """Whether a part of one stands in a text, as it is or escaped. True where they are too many to look for."""
+        if self._rows is None:
+            # Only now: most pairs of a report meet no text.
+            self._rows = self._all_rows()
+        views = {one.casefold() for view in {text, *unescaped(text)} for one in (view, one_line(view, None))}
+        return any(
+            not rows.isdisjoint(view[at : at + size] for at in range(len(view) - size + 1))
+            for size, rows in self._rows.items()
+            for view in views
+        )
+
+    def _all_rows(self) -> Dict[int, Set[str]]:
+        """By their length."""
+        rows: Dict[int, Set[str]] = {}
+        for user, secret in self._pairs:
+            name = user if shown_user(user) != user else ""
+            long = _ROW_IN_LISTS if self._in_lists else _ROW
+            for one, row in ((secret, long), (name, min(len(name), _ROW_OF_NAMES) if self._in_lists else long)):
+                if len(one) < self._shortest:
+                    continue
+                if len(one) > _LONGEST_SECRET or sum(map(len, rows.values())) > _MOST_ROWS:
+                    return {0: {""}}  # which stands in every text
+                for form in _forms(one):
+                    size = min(len(form), row)
+                    # What is left of a secret that consists of escapes could be one letter.
+                    if size >= min(len(one), row // 2):
+                        rows.setdefault(size, set()).update(form[at : at + size] for at in range(len(form) - size + 1))
+        return rows
+
+
+def quoting(public_key: str, private_key: str, *others: Secrets) -> Quote:
+    """A function that makes a server's text fit to be shown: one printable line of limited length.
+
+    It is empty where a part of the pair's own secrets or of ``others`` stands in it.
+    """
+    hidden = (Secrets([(public_key, private_key)], shortest=1), *others)
+
+    def quote(text: str) -> str:
+        shown = one_line(text, TEXT_LIMIT)
+        return "" if not shown or any(secrets.stand_in(shown) for secrets in hidden) else shown
+
+    return quote
+
+
+def _as_bytes(secret: str) -> bytes:
+    """A secret as it is sent: in a netrc it may have bytes that are no UTF-8."""
+    try:
+        return secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "replace")
+
+
+def _forms(secret: str) -> Set[str]:
+    """The casefolded forms that `unescaped` does not lead back to the secret."""
+    data = _as_bytes(secret)
+    forms = {secret, *unescaped(secret), *_in_base64(data), binascii.hexlify(data).decode("ascii")}
+    forms.add(data.decode("utf-8", "replace"))
+    # UTF-8 that was taken for Latin-1 or its like, as in headers, and the other way round.
+    for encoding in ("latin-1", "cp1252"):
+        forms.add(data.decode(encoding, "replace"))
+        forms.add(secret.encode(encoding, "replace").decode("utf-8", "replace"))
+    return {one.casefold() for form in forms for one in (form, one_line(form, None))}
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """What ``data`` becomes in base64 behind 0 to 2 other bytes, less the characters that neighbours take part in."""
+    for ahead in range(3):
+        text = base64.b64encode(b"\0" * ahead + data).decode("ascii")
+        # A character holds 6 bits, and only those that lie within ``data`` as a whole are sure.
+        inner = text[-(-8 * ahead // 6) : 8 * (ahead + len(data)) // 6]
+        yield inner
+        yield inner.replace("+", "-").replace("/", "_")
+
+
+def unescaped(text: str) -> Tuple[str, ...]:
+    """What a text says once the escapes of addresses, of HTML, and of JSON and programs are resolved, each for itself.
+
+    Every language leaves other characters as they are.
+    """
+    address = _resolved(_PERCENT_U, text)
+    return unquote(address), unquote(address.replace("+", " ")), from_html(text), _resolved(_BACKSLASH, text)
+
+
+def from_html(text: str) -> str:
+    """The text with HTML's character references resolved."""
+    return html.unescape(_REFERENCE.sub(_short_reference, text))
+
+
+def _short_reference(found: Match[str]) -> str:
+    return f"&#{found[1]}{found[2]}" if len(found[1]) < _TOO_MANY else REPLACEMENT
+
+
+def _resolved(escapes: Pattern[str], text: str) -> str:
+    # Characters beyond the first 65,536 are written as two.
+    return escapes.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _character(found: Match[str]) -> str:
+    """The character of an escape; the last two kinds of `_BACKSLASH` are octal, and the character itself."""
+    kind = found.lastindex or 0
+    if kind == _ITSELF:
+        return found[kind]
+    code = int(found[kind], 8 if kind == _OCTAL else 16)
+    return chr(code) if code <= sys.maxunicode else REPLACEMENT
+
+
+def server_text(body: bytes, content_type: str) -> str:
+    """The server's own words in an answer: ``warning`` and its like of JSON, the title of a page, or plain text."""
+    text = body.decode("utf-8", "replace")
+    value = json_object(body)
+    if value is not None:
+        known = (value.get(name) for name in ("warning", "message", "error", "detail", "info"))
+        return next((found for found in known if isinstance(found, str) and found.strip()), "")
+    if "html" in content_type or text.lstrip()[:1] == "<":
+        title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
+        return from_html(title.group(1)) if title else ""
+    return text if content_type.startswith("text/plain") else ""

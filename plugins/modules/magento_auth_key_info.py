@@ -293,15 +293,15 @@ code:
 
 from typing import Any, Dict, Mapping
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_report import report
-from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     CONNECTION_SPEC,
     FAIL_ON,
     PAIR_SPEC,
     TARGET_SPEC,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.report import report
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
 
 ARGUMENT_SPEC = dict(
     repository=dict(type="str", default="repo.magento.com"),

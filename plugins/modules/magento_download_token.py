@@ -286,16 +286,16 @@ code:
 
 from typing import Any, Dict, Mapping
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_door import TokenDoor
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_install import install
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     DOWNLOADS_HOST,
     DOWNLOADS_SPEC,
     FAIL_ON,
     FILES_SPEC,
     TOKEN_SPEC,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_install import install
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
 
 ARGUMENT_SPEC = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),

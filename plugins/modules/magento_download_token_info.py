@@ -210,16 +210,16 @@ code:
 
 from typing import Any, Dict, Mapping
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_door import TokenDoor
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     DOWNLOADS_HOST,
     DOWNLOADS_SPEC,
     FAIL_ON,
     FILES_SPEC,
     TOKEN_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_report import report
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_report import report
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
 
 ARGUMENT_SPEC = dict(
     host=dict(type="str", default=DOWNLOADS_HOST),

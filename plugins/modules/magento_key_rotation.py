@@ -456,11 +456,11 @@ from typing import Any, Callable, Dict, Iterable, Mapping
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import open_marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec

@@ -143,14 +143,14 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import REQUESTS_IMPORT_ERROR
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
     list_keys,
     marketplace_spec,
     open_marketplace,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", aliases=["label"]),

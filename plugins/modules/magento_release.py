@@ -213,10 +213,13 @@ code:
 
 from typing import Any, Dict, Mapping
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
+    CREDENTIALS_SPEC,
+    DOWNLOADS_SPEC,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import install
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._release_install import install
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_door import TokenDoor
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import CREDENTIALS_SPEC, DOWNLOADS_SPEC
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
 
 ARGUMENT_SPEC = dict(
     file_name=dict(type="str", required=True),

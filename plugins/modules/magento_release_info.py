@@ -110,10 +110,13 @@ code:
 
 from typing import Any, Dict, Mapping
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
+    CREDENTIALS_SPEC,
+    DOWNLOADS_SPEC,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import list_releases
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._release_source import list_releases
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_door import TokenDoor
-from ansible_collections.keyfleet.magento.plugins.module_utils._token_options import CREDENTIALS_SPEC, DOWNLOADS_SPEC
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
 
 ARGUMENT_SPEC = dict(
     version=dict(type="str"),

@@ -41,20 +41,26 @@ def entries(count: int) -> dict[str, Any]:
 
 def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
     """By name: n, and what makes the work for a size. Making it is not measured."""
-    from ansible_collections.keyfleet.magento.plugins.module_utils import (
-        _auth_json,
-        _auth_plan,
-        _auth_report,
-        _curl,
-        _disguise,
-        _marketplace_plan,
-        _netrc,
-        _options,
-        _provider_walk,
-        _release_feed,
-        _verdict,
+    from ansible_collections.keyfleet.magento.plugins.module_utils import _argspec, _redact
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import (
+        auth_json,
+        edit,
     )
-    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import (
+        report as composer_report,
+    )
+    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import (
+        curl,
+    )
+    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import (
+        feed as downloads_feed,
+    )
+    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import (
+        netrc as downloads_netrc,
+    )
+    from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import plan
+    from ansible_collections.keyfleet.magento.plugins.module_utils._repository import packages, verdict
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet as rotation_fleet
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import series as series_
     from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
 
@@ -63,7 +69,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
     def parsed(text: str) -> Callable[[], object]:
         data = text.encode()
-        return lambda: _auth_json.parse(data)
+        return lambda: auth_json.parse(data)
 
     def info(name: str, content: object, option: str) -> Callable[[], object]:
         directory = base / f"{name}-{time.monotonic_ns()}"
@@ -71,7 +77,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         (directory / name).write_text(json.dumps(content))
         params = dict(defaults)
         params[option] = [str(directory)]
-        return lambda: _auth_report.report(params)
+        return lambda: composer_report.report(params)
 
     def nested(count: int) -> Callable[[], object]:
         directory = base / f"search-{time.monotonic_ns()}"
@@ -79,56 +85,56 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
             (directory / f"{number % 10}" / str(number)).mkdir(parents=True)
         params = dict(defaults)
         params["search"] = [str(directory)]
-        return lambda: _auth_report.report(params)
+        return lambda: composer_report.report(params)
 
     def edited(count: int) -> Callable[[], object]:
         data = json.dumps(entries(count)).encode()
-        edits = [_auth_plan.Edit(HOST, True, "a" * 32, "b" * 32)]
-        return lambda: _auth_plan.text_for_diff(_auth_plan.edited(data, edits), was=data)
+        edits = [edit.Edit(HOST, True, "a" * 32, "b" * 32)]
+        return lambda: edit.text_for_diff(edit.edited(data, edits), was=data)
 
     def netrc(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
-        return lambda: _netrc.edited(data, _netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40))
+        return lambda: downloads_netrc.edited(
+            data, downloads_netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40)
+        )
 
-    secrets = _disguise.Secrets([("user", "a" * 15 + "b" * 1000)], in_lists=True)
+    secrets = _redact.Secrets([("user", "a" * 15 + "b" * 1000)], in_lists=True)
 
     def feed(count: int) -> Callable[[], object]:
         versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}
         body = json.dumps({"ce-full": versions}).encode()
-        return lambda: _release_feed.chosen(
-            _release_feed.parse(body, secrets.stand_in),
+        return lambda: downloads_feed.chosen(
+            downloads_feed.parse(body, secrets.stand_in),
             version="*2*4*9*",
             name="*.zip",
         )
 
     def name(count: int) -> Callable[[], object]:
         body = json.dumps({"c": {"1": [{"file_name": "a.zip", "name": "a" * count * 10}]}}).encode()
-        return lambda: _release_feed.parse(body, secrets.stand_in)
+        return lambda: downloads_feed.parse(body, secrets.stand_in)
 
     def names(count: int) -> Callable[[], object]:
         body = json.dumps({"c" * count: [{"file_name": "a.zip"}] * (count // 10)}).encode()
-        return lambda: _release_feed.parse(body, secrets.stand_in)
+        return lambda: downloads_feed.parse(body, secrets.stand_in)
 
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
-        one = _provider_walk.Walk("https://h.example/packages.json", ["a/b"], lambda text: text)
+        one = packages.Walk("https://h.example/packages.json", ["a/b"], lambda text: text)
         return lambda: one.start(body.encode())
 
     def answer(text: str, kind: str) -> Callable[[], object]:
-        quote = _disguise.quoting("a" * 32, "b" * 32)
-        return lambda: _verdict.judge(_verdict.Answer(401, text.encode(), kind), HOST, quote)
+        quote = _redact.quoting("a" * 32, "b" * 32)
+        return lambda: verdict.judge(verdict.Answer(401, text.encode(), kind), HOST, quote)
 
     def headers(count: int) -> Callable[[], object]:
         pieces = [b"a: b\n"[n % 5 : n % 5 + 1] for n in range(count)]
-        lines = _curl.HeaderLines()
+        lines = curl.HeaderLines()
         return lambda: [lines.feed(piece) for piece in [b"HTTP/1.1 200 OK\n", *pieces]]
 
     def keys(count: int) -> Callable[[], object]:
-        known = [_marketplace_plan.MarketplaceKey(f"k{n}", "MAG1", f"{n:032x}", True, "f" * 32) for n in range(count)]
+        known = [plan.MarketplaceKey(f"k{n}", "MAG1", f"{n:032x}", True, "f" * 32) for n in range(count)]
         options: dict[str, Any] = {"uid": "MAG1", "present": True, "enabled": False, "delete_enabled": False}
-        return lambda: _marketplace_plan.diff_of(
-            _marketplace_plan.plan_keys(known, labels=[key.label for key in known], **options)
-        )
+        return lambda: plan.diff_of(plan.plan_keys(known, labels=[key.label for key in known], **options))
 
     def series(count: int) -> series_.Series:
         keys = [series_.Generation(f"f-{2000 + n // 336}{n // 28 % 12 + 1:02}{n % 28 + 1:02}", f"{n:032x}", n % 2 == 1)
@@ -139,14 +145,14 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         row = {"repository": HOST, "public_key": f"{1:032x}"}
         files = [{"path": f"/f{n}", "action": "updated", "before": row, "after": row} for n in range(count)]
         confirmed = {"files": [{"path": f"/f{n}", "entries": [row]} for n in range(count)], "problems": []}
-        report = {fleet.CONFIRMED: confirmed, fleet.WOULD_CHANGE: {"files": files}}
-        expected, known = fleet.Expected(("web1",)), series(3)
-        return lambda: fleet.blocked_by_hosts(known, expected, {"web1": report}, ignore=False)
+        report = {rotation_fleet.CONFIRMED: confirmed, rotation_fleet.WOULD_CHANGE: {"files": files}}
+        expected, known = rotation_fleet.Expected(("web1",)), series(3)
+        return lambda: rotation_fleet.blocked_by_hosts(known, expected, {"web1": report}, ignore=False)
 
     def hosts(count: int) -> Callable[[], object]:
-        expected, known = fleet.Expected(tuple(f"web{n}" for n in range(count))), series(3)
-        down = {host: {fleet.CONFIRMED: {"unreachable": True}} for host in expected.hosts}
-        return lambda: fleet.blocked_by_hosts(known, expected, down, ignore=False)
+        expected, known = rotation_fleet.Expected(tuple(f"web{n}" for n in range(count))), series(3)
+        down = {host: {rotation_fleet.CONFIRMED: {"unreachable": True}} for host in expected.hosts}
+        return lambda: rotation_fleet.blocked_by_hosts(known, expected, down, ignore=False)
 
     def generations(count: int) -> Callable[[], object]:
         today, known = datetime.date(2100, 1, 1), series(count)
@@ -166,8 +172,8 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "info, entries": (100, lambda n: info("auth.json", entries(n), "projects")),
         "info, entries of composer.json": (100, lambda n: info("composer.json", {"config": entries(n)}, "projects")),
         "info, directories": (50, nested),
-        "package name without a slash": (1_000, lambda n: lambda: _options.package_names(["a" * n])),
-        "password that was found": (1_000, lambda n: lambda: _disguise.quoting("u", "\xe9" * n)("text")),
+        "package name without a slash": (1_000, lambda n: lambda: _argspec.package_names(["a" * n])),
+        "password that was found": (1_000, lambda n: lambda: _redact.quoting("u", "\xe9" * n)("text")),
         "answer, titles": (1_000, lambda n: answer("<title" * n, "text/html")),
         "answer, digits": (4_000, lambda n: answer('{"a": ' + "9" * n + "}", "application/json")),
         "headers of an answer, byte by byte": (1_000, headers),

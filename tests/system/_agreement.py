@@ -13,13 +13,13 @@ from _auth_files import ACCEPTED, OBJECT_NAMES, Kind
 from _composer import Harness, Read
 from hypothesis import HealthCheck, Phase, settings
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     HTTP_BASIC,
-    Unfit,
     entries,
     parse,
     serialise,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
 
 EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "40"))
 """Files of each class; a long run with many more is worth its time after a change."""

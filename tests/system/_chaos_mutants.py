@@ -103,7 +103,7 @@ MUTANTS = (
     ),
     Mutant(
         "posts again after a lost answer",
-        f"{_UTILS}/_marketplace.py",
+        f"{_UTILS}/_marketplace/client.py",
         "            return self._look(labels, uid=uid, error=error)\n",
         "            return self.create([label + '-2' for label in labels], uid=uid)\n",
         a_lost_answer,

@@ -27,11 +27,11 @@ from typing import Any, TypeVar
 import pytest
 from _file_worker import adding
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 
-IMPORTS = str(Path(files.__file__).parents[5])
+IMPORTS = str(Path(files.__file__).parents[6])
 WORKER = str(Path(__file__).with_name("_file_worker.py"))
 HOST = "repo.magento.com"
 Result = TypeVar("Result")

@@ -21,9 +21,9 @@ from typing import Any
 
 sys.path.insert(0, sys.argv[1] if __name__ == "__main__" else os.curdir)
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 
 
 def adding(host: str) -> files.Transform:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
 from ansible_collections.keyfleet.magento.plugins.modules import magento_marketplace_key, magento_marketplace_key_info
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
 from simulator.client import Simulator

@@ -20,7 +20,7 @@ import pytest
 from _auth_lab import CLASSIC, HOST, OTHER, PAIR, PUBLIC, XDG, auth, composer, converges, install, install_below, put
 from _file_lab import Account, Accounts, owner_and_mode
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import home as composer_home
 
 pytestmark = pytest.mark.needs("root", "composer", "unshare", "setpriv")
 accounts, same_ids, deploy = _file_lab.accounts, _file_lab.same_ids, _auth_lab.deploy
@@ -104,7 +104,7 @@ def test_no_key_comes_to_a_home_that_nobody_reads_first(
     there: list[str], expected: list[str], problems: list[str], deploy: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whether this machine has /etc/xdg or not.
-    monkeypatch.setattr(_composer_home, "XDG_DIRECTORY", str(deploy.home))
+    monkeypatch.setattr(composer_home, "XDG_DIRECTORY", str(deploy.home))
     for name in there:
         put(deploy, name)
     answer = converges({**PAIR, "users": [deploy.name]}, deploy.home)

@@ -34,7 +34,7 @@ from _auth_lab import (
 )
 from _file_lab import Account, Accounts, give
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import home
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, Exchange, Loopback
 from simulator.client import Simulator
 
@@ -46,7 +46,7 @@ FILE = f"{CLASSIC}/auth.json"
 @pytest.fixture(autouse=True)
 def xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether this machine has /etc/xdg or not."""
-    monkeypatch.setattr(_composer_home, "XDG_DIRECTORY", "/")
+    monkeypatch.setattr(home, "XDG_DIRECTORY", "/")
 
 
 def codes(result: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -260,7 +260,7 @@ def test_pairs_of_a_user_that_nobody_asks_about_take_no_memory(deploy: Account, 
     give(shop / "auth.json", deploy, 0o600, json.dumps({"http-basic": entries}))
     script = (
         "import json, resource; "
-        "from ansible_collections.keyfleet.magento.plugins.module_utils._auth_proof import Question, prove; "
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import Question, prove; "
         f"pairs = json.load(open({str(shop / 'auth.json')!r}))['http-basic']; "
         "questions = [Question(host, None, one['username'], one['password']) for host, one in pairs.items()]; "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; times = iter(range(0, 10**9, 1000)); "

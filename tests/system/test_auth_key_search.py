@@ -23,7 +23,7 @@ import pytest
 from _auth_lab import CLASSIC, HOST, OLD, PRIVATE, VENDOR, XDG, as_account, auth, essence, install, put, state_of
 from _file_lab import Account, Accounts, give, owner_and_mode
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_holders
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import holders
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer
 
 pytestmark = pytest.mark.needs("root", "useradd")
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_written_keeps_none_from_being_written(
     accounts: Accounts, lab: Path, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever a directory belongs to may hold what a run has to wait for."""
-    monkeypatch.setattr(_auth_holders, "_PATIENCE", 0.1)
+    monkeypatch.setattr(holders, "_PATIENCE", 0.1)
     files = []
     for name in "abc":
         directory = give(lab / name, accounts.other, 0o755)

@@ -32,7 +32,7 @@ from _auth_lab import (
 )
 from _file_lab import Account, Accounts, give, owner_and_mode
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _composer_home
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import home
 
 pytestmark = pytest.mark.needs("root", "useradd")
 accounts, lab, same_ids, deploy = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _auth_lab.deploy
@@ -106,7 +106,7 @@ def test_check_mode_tells_what_comes_to_a_user(
     accounts: Accounts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_composer_home, "XDG_DIRECTORY", "/")
+    monkeypatch.setattr(home, "XDG_DIRECTORY", "/")
     prepare(deploy, accounts)
     answer = converges({**({} if options.get("state") else PAIR), **options, "users": [deploy.name]}, deploy.home)
     assert actions(answer.result) == expected, answer.result

@@ -29,7 +29,7 @@ from _unfit_auth_files import RANDOM, STRICTER, UNFIT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     HTTP_BASIC,
     entries,
     parse,

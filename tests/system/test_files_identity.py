@@ -23,7 +23,11 @@ from _file_lab import (
     write,
 )
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import acting_as, identity_of, own_identity
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import (
+    acting_as,
+    identity_of,
+    own_identity,
+)
 
 pytestmark = pytest.mark.needs("root")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers

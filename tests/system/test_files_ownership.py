@@ -27,9 +27,9 @@ from _file_lab import (
     write,
 )
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 
 pytestmark = pytest.mark.needs("root")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers

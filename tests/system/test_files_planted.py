@@ -33,10 +33,10 @@ from _file_lab import (
     write,
 )
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _auth_json as auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._identity import identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import identity_of
 from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
 

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc, _release_feed
-from ansible_collections.keyfleet.magento.plugins.module_utils._door import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import feed, netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import MarketplaceKey, key_row
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_words import Voice, refused
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import Voice, refused
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, key_row
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
     CONFIRMED,
     DEPLOYED,
@@ -114,15 +114,15 @@ def test_auth_files_and_their_paths(content: dict[str, Any], name: str) -> None:
 def test_the_diff_of_a_netrc(data: list[tuple[str, str]], raw: bytes) -> None:
     lines = "".join(f"machine {host} login {login} password p\n" for host, login in data)
     for content in (lines.encode("utf-8", "replace"), raw, b"machine " + raw + b" login a password b\n"):
-        leaves(diff={"before": _netrc.text_for_diff(content), "after": ""})
+        leaves(diff={"before": netrc.text_for_diff(content), "after": ""})
 
 
 @thorough
 @given(content=st.dictionaries(TEXT, st.dictionaries(TEXT, st.fixed_dictionaries({"file_name": TEXT, "name": TEXT}))))
 def test_a_feed(content: dict[str, Any]) -> None:
     try:
-        releases = _release_feed.parse(json.dumps(content).encode(), lambda _text: False)
-    except _release_feed.NotAFeed:
+        releases = feed.parse(json.dumps(content).encode(), lambda _text: False)
+    except feed.NotAFeed:
         return
     harmless([release.as_result() for release in releases])
     leaves(releases=[release.as_result() for release in releases])

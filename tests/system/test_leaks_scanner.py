@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._disguise import quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting
 from leaks.forms import PART, Secret
 from leaks.report import NotSearched, Report
 from leaks.scanner import Scanner

@@ -14,7 +14,7 @@ import pytest
 from _marketplace_lab import SHOP, Proxy, opened, operations, pairs, plain
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
 from simulator.client import Simulator
 
 __all__ = ["plain"]

@@ -19,7 +19,7 @@ import pytest
 from _marketplace_lab import SHOP, Proxy, access, opened, operations, pairs, plain
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Exchange, Loopback
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api import ME, KeyApi
 from simulator.client import Simulator

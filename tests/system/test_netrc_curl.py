@@ -11,9 +11,13 @@ import pytest
 from _netrc_lab import BROKEN, HOST, NOBODY, OTHERS, Asking, asking, odd_files, tidy_files
 from hypothesis import HealthCheck, assume, example, given, settings
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.curl_netrc import READERS, Answer, Broken
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downloads.curl_netrc import (
+    READERS,
+    Answer,
+    Broken,
+)
 
 __all__ = ["asking"]
 

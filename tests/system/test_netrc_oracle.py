@@ -9,10 +9,10 @@ from _netrc_lab import HOST, odd_files, tidy_files
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _netrc as netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._netrc_entries import entries
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.curl_netrc import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.netrc_entries import entries
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downloads.curl_netrc import (
     READERS,
     Answer,
     Found,

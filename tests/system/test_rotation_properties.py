@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import check_label
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import check_label
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
     COLLECTED,
     CONFIRMED,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 from simulator.client import Simulator
 
 SHOP = ["magento/product-community-edition", "exampleworks/module-gift-note"]

@@ -7,27 +7,23 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     address,
     bad_options,
     package_names,
     seconds,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
     Generation,
     Series,
     date_of,
     series_of,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
-    MAGENTO_REPOSITORY,
-    describe,
-    key_faults,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, describe, key_faults
 
 
 class Owned(NamedTuple):

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import ArgumentSpec, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_plan import check_label
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import ArgumentSpec, bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import check_label
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Owned, verdict_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
-    Expected,
-    blocked_by_hosts,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.keys import HALVES
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import Expected, blocked_by_hosts
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked, changes
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES, Generation, Series
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     MAGENTO_REPOSITORY,
     describe,

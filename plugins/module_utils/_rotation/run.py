@@ -10,12 +10,9 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import (
-    Account,
-    ByHand,
-    verdict_of,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Account, ByHand, verdict_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
     Blocked,
     Expected,
@@ -32,7 +29,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series 
     plan_retire,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
 
 # Seconds between two questions while a new key takes effect.
 _ASK_AGAIN = 5.0

@@ -14,8 +14,10 @@ import datetime
 import re
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import bad_options
+
+HALVES = ("public_key", "private_key")
 
 PREFIX_LIMIT = 20
 # A label with a third digit would be longer than 32 characters.

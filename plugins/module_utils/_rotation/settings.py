@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace_keys import marketplace_spec
-from ansible_collections.keyfleet.magento.plugins.module_utils._options import ArgumentSpec, bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import ArgumentSpec, bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import marketplace_spec
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import check_prefix
 
 _STRINGS = {"type": "list", "elements": "str"}

@@ -13,7 +13,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from jinja2 import Environment
 
-import ansible_collections.keyfleet.magento.plugins.filter.check_names as plugin
+import ansible_collections.keyfleet.magento.plugins.filter.roles as plugin
 
 ROLE = Path(plugin.__file__).parents[2] / "roles" / "magento_auth"
 SPEC = (ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.keyfleet.magento.plugins.filter.fleet import FilterModule
+from ansible_collections.keyfleet.magento.plugins.filter.roles import FilterModule
 
 fleet = FilterModule().filters()["fleet"]
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 import pytest
 from ansible.errors import AnsibleError, AnsibleFilterError
 
-from ansible_collections.keyfleet.magento.plugins.filter.rotation import FilterModule
+from ansible_collections.keyfleet.magento.plugins.filter.roles import FilterModule
 
 FILTERS = FilterModule().filters()
 FAILED = {"failed": True, "msg": "no"}

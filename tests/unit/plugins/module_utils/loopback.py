@@ -19,8 +19,8 @@ import struct
 import threading
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository import Connection, check
-from ansible_collections.keyfleet.magento.plugins.module_utils._verdict import Verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 
 TLS = pathlib.Path(__file__).parent / "data" / "tls"
 CA = str(TLS / "ca.pem")

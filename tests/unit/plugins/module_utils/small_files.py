@@ -12,9 +12,8 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils import _credential_file as files
-from ansible_collections.keyfleet.magento.plugins.module_utils._auth_json import Unfit
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 
 SECRET = "planted-secret-of-the-tests"
 

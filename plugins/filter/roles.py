@@ -1,0 +1,245 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles and playbooks ask of variables: names, targets, keys of a series, hosts of a play, their reports."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import re
+from difflib import get_close_matches
+from os.path import commonprefix
+from pathlib import Path
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Sequence
+
+from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.inventory.manager import split_host_pattern
+from ansible.module_utils.common.yaml import yaml_load
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    COLLECTED,
+    DEPLOYED,
+    FACTS,
+    RESULTS,
+    failure_of,
+)
+from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import forged_names, resolve
+
+# As difflib counts: of names that begin with the same prefix, one letter in fourteen may differ.
+_NEAR = 0.93
+# As Ansible writes them: one host of a group, or a range of them.
+_SUBSCRIPT = re.compile(r"\A([^~].*)\[(?:-?[0-9]+|[0-9]+[:-][0-9]*)\]\Z", re.DOTALL)
+_LIMIT = "--limit is refused, since it hides hosts that count: name a smaller magento_target"
+_NO_HOST = "all:!all"
+_ENTRIES = ("magento_auth_keys", "magento_auth_series")
+# Levels: result, files, file, entries, entry, and some to come.
+_MOST_DEPTH = 8
+_UNREADABLE = {"failed": True, "msg": "its answer cannot be read"}
+
+
+def _is_own(name: str, near: str, prefix: str, given: Iterable[str]) -> bool:
+    """Whether a name adds words or a number to the known one that it is near to, or is its plural beside it."""
+    adds_words = name.startswith(f"{near}_") or name.endswith(f"_{near[len(prefix) :]}") or name[-1:].isdigit()
+    return adds_words or (near in given and name.rstrip("s") == near.rstrip("s"))
+
+
+def _is_registered(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("changed" in value or "failed" in value)
+
+
+@pass_context
+def check_names(context: Context, names: Iterable[str], role_path: str) -> bool:
+    """See the documentation beside this file."""
+    # Not through a lookup and from_yaml, which take ten times as long on every host.
+    specs = yaml_load((Path(role_path) / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    known = list(specs["argument_specs"]["main"]["options"])
+    given = set(names)
+    prefix = commonprefix(known)
+    wrong = []
+    for name in sorted(given.difference(known)):
+        for near in get_close_matches(name.lower(), known, n=1, cutoff=_NEAR):
+            if not _is_own(name, near, prefix, given) and not _is_registered(context.resolve(name)):
+                wrong.append(f"{name!r} ({near} was probably meant)")
+    if wrong:
+        raise AnsibleFilterError(f"misspelled variables: {', '.join(wrong)}")
+    return True
+
+
+def _is_wildcard(name: str) -> bool:
+    return name.startswith("~") or any(char in name for char in "*?[")
+
+
+def _stands_for_all(name: str) -> bool:
+    """Whether a part of a pattern takes in the group ``all``. Ansible tries wildcards on the names of groups, too."""
+    try:
+        return re.match(name[1:] if name.startswith("~") else fnmatch.translate(name), "all") is not None
+    except re.error:
+        # Ansible will say what is wrong with it.
+        return False
+
+
+def _means_everybody(pattern: str, matched: Sequence[str], all_hosts: Sequence[str]) -> bool:
+    names = [_SUBSCRIPT.sub(r"\1", part) for part in split_host_pattern(pattern) if part[:1] not in ("!", "&")]
+    # Exclusions and intersections alone begin with all hosts.
+    if not names or any(_stands_for_all(name) for name in names):
+        return True
+    # A group that is named may be the whole inventory.
+    return any(_is_wildcard(name) for name in names) and set(matched) >= set(all_hosts)
+
+
+def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str], limit: object = None) -> str:
+    """See the documentation beside this file."""
+    if limit is not None:
+        raise AnsibleFilterError(_LIMIT)
+    if not isinstance(pattern, str) or not pattern.strip():
+        raise AnsibleFilterError("Name the hosts to work on: -e magento_target=GROUP")
+    if not matched:
+        raise AnsibleFilterError(f"magento_target={pattern} matches no host of the inventory")
+    if _means_everybody(pattern, matched, all_hosts):
+        raise AnsibleFilterError(
+            f"magento_target={pattern} would hand credentials to every host of the inventory; name a group of hosts"
+        )
+    return pattern
+
+
+def _plain(value: Any, depth: int = _MOST_DEPTH) -> Any:
+    """A copy without what is nested deeper than in any honest answer, which no task could be given."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item, depth - 1) for name, item in value.items()} if depth else None
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth - 1) for item in value] if depth else None
+    return value
+
+
+def _known(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """The variables of a host, or none where Ansible itself fails at facts that are nested too deep."""
+    try:
+        # Where the syntax alone is checked, no host has variables.
+        known: Mapping[str, Any] = hostvars[host] if hostvars else {}
+    except RecursionError:
+        return {"ansible_facts": None}
+    return known
+
+
+def _value(known: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """A variable, None where it cannot be had."""
+    try:
+        return known.get(name, default)
+    except (AnsibleError, RecursionError):
+        return None
+
+
+def _read(known: Mapping[str, Any], name: str) -> Any:
+    """A variable as a plain dictionary, or None."""
+    value = _value(known, name, {})
+    return _plain(value) if isinstance(value, Mapping) else None
+
+
+def _results(known: Mapping[str, Any], names: Sequence[str] = RESULTS) -> Dict[str, Any]:
+    return {name: _read(known, name) or _UNREADABLE for name in names if name in known}
+
+
+def _forged(known: Mapping[str, Any]) -> List[str]:
+    facts = _read(known, "ansible_facts")
+    return ["ansible_facts"] if facts is None else forged_names(facts)
+
+
+def rotation_hosts(
+    hosts: Sequence[str],
+    hostvars: Mapping[str, Any],
+    *,
+    limit: Any = None,
+    collected: bool = False,
+    foreseen: bool = False,
+) -> Any:
+    """See the documentation beside this file."""
+    if limit is not None:
+        raise AnsibleFilterError(_LIMIT)
+    found = [host for host in hosts if not foreseen and not _forged(_known(hostvars, host))]
+    if collected:
+        silent = _failed(found, hostvars, COLLECTED)
+        found = [host for host in found if host not in silent]
+    return found or _NO_HOST
+
+
+def _failed(hosts: Sequence[str], hostvars: Mapping[str, Any], name: str) -> FrozenSet[str]:
+    """The hosts that have such a result, and it is no answer."""
+    found = ((host, _results(_known(hostvars, host), [name])) for host in hosts)
+    return frozenset(host for host, results in found if name in results and failure_of(results[name]))
+
+
+def rotation_failed(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> List[str]:
+    """See the documentation beside this file."""
+    return sorted(_failed(hosts, hostvars, DEPLOYED))
+
+
+def rotation_reports(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """See the documentation beside this file."""
+    known = {host: _known(hostvars, host) for host in hosts}
+    return {host: {**_results(known[host]), FACTS: _forged(known[host])} for host in hosts}
+
+
+def check_series(
+    settings: Any,
+    *,
+    hosts: Sequence[str],
+    hostvars: Mapping[str, Any],
+    own: Sequence[Any],
+    fixed: Sequence[Any],
+    revokes: bool = False,
+) -> bool:
+    """See the documentation beside this file."""
+    forged = _forged(_known(hostvars, "localhost"))
+    if forged:
+        raise AnsibleFilterError(
+            f"facts of localhost set variables of the controller ({', '.join(forged[:3])}); clear the cache of facts, "
+            "which keeps what another host may have said"
+        )
+    if any(fixed):
+        raise AnsibleFilterError(
+            "magento_auth_public_key and magento_auth_private_key are set by extra variables, which beat the pair of a "
+            "series on every host; leave them out"
+        )
+    prefix = settings.get("prefix") if isinstance(settings, Mapping) else None
+    named = (_value(_known(hostvars, host), name) for host in hosts for name in _ENTRIES)
+    # A revocation only takes away where no host names the series.
+    if prefix is not None and not revokes and not any(_names(value, prefix) for value in itertools.chain(own, named)):
+        raise AnsibleFilterError(
+            f"no host of the target has a key with series: {prefix} in magento_auth_keys, or magento_auth_series; "
+            "group_vars are read beside the inventory alone, and extra variables beat them"
+        )
+    return True
+
+
+def _names(value: Any, prefix: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(key, Mapping) and key.get("series") == prefix for key in value)
+    return bool(value == prefix)
+
+
+def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
+    """See the documentation beside this file."""
+    try:
+        return resolve(keys, **given)
+    except KeyfleetError as error:
+        raise AnsibleFilterError(error.message) from None
+
+
+class FilterModule:
+    """The filters under their names."""
+
+    def filters(self) -> Dict[str, Callable[..., Any]]:
+        """Name to function."""
+        return {
+            "check_names": check_names,
+            "check_series": check_series,
+            "fleet": fleet,
+            "rotation_failed": rotation_failed,
+            "rotation_hosts": rotation_hosts,
+            "rotation_reports": rotation_reports,
+            "series_keys": series_keys,
+        }

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Composer looks for a user's auth.json: user database, environment, directories.
+
+Source: ``Factory::getHomeDir`` and ``Factory::createConfig`` of Composer 1.10 to 2.10.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Access, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
+
+XDG_DIRECTORY = "/etc/xdg"
+_LONGEST_PATH = 4096  # bytes, to the kernel
+
+
+@dataclass(frozen=True)
+class Home:
+    """One auth.json of a user. ``read_first`` False: it exists, but a Composer 2 of this host reads another one.
+
+    ``config_file`` is read before it and may hold credentials, too. ``walk_as``: the uid of the user where a file of
+    theirs named the place, see `Access`.
+    """
+
+    auth_file: str
+    read_first: bool = True
+    config_file: str = ""
+    walk_as: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Homes:
+    """Every auth.json that counts for one user, and what is odd about them."""
+
+    homes: Tuple[Home, ...]
+    problems: Tuple[Problem, ...] = ()
+
+
+def _existing(directories: Sequence[str]) -> List[str]:
+    """Those that exist, each directory once: one home may be a link to the other."""
+    found: Dict[str, str] = {}
+    for directory in directories:
+        state = observe(os.path.join(directory, "auth.json"), parse=bytes)
+        if state.directory_exists:
+            found.setdefault(os.path.dirname(state.real_path), directory)
+    return list(found.values())
+
+
+def _moved_home(home: str, user: Account, user_home: str) -> Optional[str]:
+    """The directory that ``config.home`` in the home's config.json names instead, or None."""
+    path = os.path.join(home, "config.json")
+    state = observe(path, parse=bytes, access=Access(user.uid))
+    try:
+        moved = json_value(state.data or b"{}")["config"]["home"]
+    except (ValueError, LookupError, TypeError):
+        # Whatever Composer says to such a config.json, it does not move the home.
+        return None
+    if not isinstance(moved, str) or not moved or len(moved) > _LONGEST_PATH:
+        return None
+    if state.privileged and not {state.uid, state.acting.uid} <= {0, user.uid}:
+        raise KeyfleetError(
+            "unsafe_path",
+            f"{path} moves the Composer home of {user.name}, and is in the hands of somebody else. Remove it, or give "
+            f"it and its directory to {user.name} (chown).",
+            path=path,
+        )
+    # As Composer's Platform::expandPath: "~" only before a slash, and no braces.
+    if moved.startswith(("~/", "$HOME/")) or moved == "$HOME":
+        moved = user_home + moved[len("~" if moved[0] == "~" else "$HOME") :]
+    # Composer resolves a relative path against the directory it is started in: no one place to write to.
+    return moved.rstrip("/") if os.path.isabs(moved) else None
+
+
+def _candidates(user: Account, environ: Mapping[str, str]) -> Tuple[List[str], List[str]]:
+    """Directories that are read, and existing ones that are read by some other Composer only."""
+    named = environ.get("COMPOSER_HOME", "")
+    if named not in ("", "0"):
+        return [named], []
+    home = environ.get("HOME") or user.home
+    xdg = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "composer")
+    classic = os.path.join(home, ".composer")
+    there = _existing((xdg, classic))
+    if not there:
+        # The one choice that every Composer version reads, with and without XDG variables.
+        return [classic], []
+    if os.path.isdir(XDG_DIRECTORY):
+        return there[:1], there[1:]
+    # Without /etc/xdg a login session (XDG_RUNTIME_DIR) reads the first, cron and sudo read ~/.composer.
+    return list(dict.fromkeys([there[0], classic])), []
+
+
+def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None) -> Homes:
+    """Every auth.json that a Composer of ``user`` reads.
+
+    ``environ`` is given only for the user that the module itself runs as; for anybody else nothing is known of the
+    environment, and the user database decides. Raises `KeyfleetError` where a directory cannot be looked at safely.
+    """
+    read, other = _candidates(user, environ or {})
+    homes = []
+    problems = []
+    for directory, first in [(d, True) for d in read] + [(d, False) for d in other]:
+        moved = _moved_home(directory, user, (environ or {}).get("HOME") or user.home)
+        if moved and moved != directory:
+            problems.append(
+                Problem(
+                    "home_moved",
+                    f"config.json moves the Composer home of {user.name} from {directory} to {moved}; "
+                    "auth.json is read there",
+                    os.path.join(directory, "config.json"),
+                )
+            )
+        config_file = os.path.join(directory, "config.json")
+        walk_as = user.uid if moved else None
+        homes.append(Home(os.path.join(moved or directory, "auth.json"), first, config_file, walk_as))
+    if other:
+        problems.append(
+            Problem(
+                "two_homes",
+                f"{user.name} has two Composer homes; Composer 2 reads {read[0]}, Composer 1 reads {other[0]}",
+                other[0],
+            )
+        )
+    elif len(read) > 1:
+        problems.append(
+            Problem(
+                "two_homes",
+                f"on this host Composer reads {read[0]} in a login session of {user.name} "
+                f"and {read[1]} elsewhere, in cron for one; both are kept up to date",
+                read[1],
+            )
+        )
+    return Homes(tuple(homes), tuple(problems))

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find every auth.json below a directory. Whoever owns what is in it may exchange it in the meantime.
+
+So each directory is opened by its name in the open one above it, never through a link, and each is looked through once,
+under whatever names it turns up.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Iterator, List, NamedTuple, Set, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity, acting_as, own_identity
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import locate
+
+# Directories that hold other people's code by the thousand, never a key that Composer reads.
+_NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
+_MOST_DIRECTORIES = 500000
+# Levels below the root. As many directories are open at a time.
+_MOST_LEVELS = 100
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class _Level(NamedTuple):
+    """An open directory, and the names in it that are still to be looked through, the next one last."""
+
+    fd: int
+    path: str
+    below: List[str]
+
+
+def search(root: str, problems: List[Problem]) -> Iterator[str]:
+    """The path of every auth.json below ``root``, in order. What cannot be looked through becomes a problem."""
+    levels: List[_Level] = []
+    try:
+        fd, who = _opened(root)
+        levels.append(_Level(fd, root, []))
+        yield from _found(levels, who, problems)
+    except KeyfleetError as error:
+        problems.append(Problem(error.code, f"search: {error.message}", root))
+    except OSError as error:
+        problems.append(_not_searched(root, error))
+    finally:
+        for level in levels:
+            os.close(level.fd)
+
+
+def _opened(root: str) -> Tuple[int, Identity]:
+    """The open root, and who looks through it: a link of a user's leads no further than that user could go."""
+    if root == "/":
+        return os.open(root, _FLAGS), own_identity()
+    with locate(root) as place:
+        who = place.acting if place.bound else place.own
+        if place.info is None:
+            raise KeyfleetError("no_directory", f"{root} is not a directory")
+        try:
+            with acting_as(who):
+                return os.open(place.name, _FLAGS, dir_fd=place.directory), who
+        except NotADirectoryError:
+            raise KeyfleetError("no_directory", f"{root} is not a directory") from None
+
+
+def _found(levels: List[_Level], who: Identity, problems: List[Problem]) -> Iterator[str]:
+    """``levels`` has the open root; what is opened is put on it, and stays there only as long as it is open."""
+    seen: Set[Tuple[int, int]] = set()
+    too_deep = False
+    while levels:
+        level = levels[-1]
+        info = os.fstat(level.fd)
+        if (info.st_dev, info.st_ino) not in seen:
+            seen.add((info.st_dev, info.st_ino))
+            if len(seen) > _MOST_DIRECTORIES:
+                problems.append(_limit(levels[0].path, f"more than {_MOST_DIRECTORIES} directories"))
+                return
+            try:
+                has_one = _list(level, who)
+            except OSError as error:
+                problems.append(_not_searched(level.path, error))
+                has_one = False
+            if has_one:
+                yield os.path.join(level.path, "auth.json")
+        if not level.below:
+            os.close(levels.pop().fd)
+            continue
+        name = level.below.pop()
+        if len(levels) > _MOST_LEVELS:
+            if not too_deep:
+                problems.append(_limit(level.path, f"directories more than {_MOST_LEVELS} levels down"))
+            too_deep = True
+            continue
+        path = os.path.join(level.path, name)
+        try:
+            with acting_as(who):
+                levels.append(_Level(os.open(name, _FLAGS, dir_fd=level.fd), path, []))
+        except PermissionError as error:
+            problems.append(_not_searched(path, error))
+        except OSError:
+            pass  # It vanished, or became something else, while we looked.
+
+
+def _list(level: _Level, who: Identity) -> bool:
+    """Note which directories are in it; whether an auth.json is. Of the rest, which may be much, nothing is kept."""
+    has_one = False
+    with acting_as(who), os.scandir(level.fd) as entries:
+        for entry in entries:
+            if entry.name == "auth.json":
+                has_one = not entry.is_dir(follow_symlinks=False)
+            elif entry.name not in _NOT_SEARCHED and entry.is_dir(follow_symlinks=False):
+                level.below.append(entry.name)
+    level.below.sort(reverse=True)
+    return has_one
+
+
+def _not_searched(directory: str, error: OSError) -> Problem:
+    code = "permission_denied" if isinstance(error, PermissionError) else "read_failed"
+    return Problem(code, f"search: {directory} could not be searched: {error.strerror}", directory)
+
+
+def _limit(directory: str, what: str) -> Problem:
+    return Problem("read_failed", f"search: {directory} has {what}; they were not searched", directory)

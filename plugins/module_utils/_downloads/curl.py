@@ -1,0 +1,361 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the host's own curl.
+
+Everything that curl is told goes through its standard input, so that no secret is in an argument or in the environment;
+``-q`` comes first, so that no curlrc has a say.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import selectors
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import CurlEnd
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import without_proxies
+
+# Older ones take comments in a netrc for entries, and show the headers of a proxy as if they were the server's.
+NEEDED = (7, 55, 0)
+# What an info page may have; the feed of a decade of releases is far below.
+MOST = 4 * 1024 * 1024
+# What the headers of an answer may have, those of the answers before it (100 and the like) included.
+MOST_HEADERS = 256 * 1024
+# Seconds beyond curl's own limit, for a curl that does not keep it: it may wait for a file before it looks at a clock.
+_GRACE = 3.0
+_CHUNK = 65536
+# Held back, so that what curl writes behind the body is not taken for a part of it.
+_HELD = 16384
+# Of the variables of the task those that curl needs on its way to a server. SSLKEYLOGFILE is none of them, nor are
+# those of the proxy, which may have a password.
+_PASSED_ON = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# In the order of curl, which takes the first that is there.
+_PROXY = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_NO_PROXY = ("no_proxy", "NO_PROXY")
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+# Their values may have any character: they become no part of a request as they are.
+_FREE = ("user", "netrc-file", "cacert", "proxy", "noproxy")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_VERSION = re.compile(r"curl ([0-9]+)\.([0-9]+)\.([0-9]+)")
+
+# As the option write-out has them: what ``_written`` asks for.
+_FACTS = re.compile(rb"([0-9]{1,3}) ([0-9]{1,3}) (.*)", re.S)
+
+Config = List[Tuple[str, Optional[str]]]
+
+
+@dataclass(frozen=True)
+class Curl:
+    """The curl of this host."""
+
+    path: str
+    version: str
+
+
+def find_curl() -> Curl:
+    """Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+    path = shutil.which("curl")
+    if path is None:
+        raise KeyfleetError(
+            "no_curl",
+            "There is no curl on the PATH of this host. Release downloads need curl. Install it.",
+        )
+    try:
+        # The file layer knows no AnsibleModule, so there is no run_command here.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            [path, "-q", "--version"],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=_environment(),
+            timeout=30,
+        )
+        text = done.stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise KeyfleetError("no_curl", f"{path} cannot be run: {exc}") from exc
+    found = _VERSION.match(text)
+    needed = ".".join(map(str, NEEDED))
+    if found is None or tuple(map(int, found.groups())) < NEEDED:
+        version = found.group(0) if found else f"{path}, which does not tell its version,"
+        raise KeyfleetError(
+            "old_curl", f"{version} is too old: {needed} or newer reads comments in a netrc and can be asked safely."
+        )
+    if not re.search(r"^Protocols:.*\bhttps\b", text, re.M):
+        raise KeyfleetError("old_curl", f"{path} was built without HTTPS. Install one that has it.")
+    return Curl(path, ".".join(found.groups()))
+
+
+def _written(config: Config, mark: str) -> bytes:
+    lines = [name if value is None else f"{name} = {_quoted(name, value)}" for name, value in config]
+    # No line end before the mark: headers that broke off would seem to end there.
+    lines.append(f'write-out = "{mark} %{{http_code}} %{{http_connect}} %{{redirect_url}}"')
+    return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
+
+
+def as_seconds(value: float) -> str:
+    """A time as any curl reads it: without an exponent, and not 0, which would be no limit."""
+    return f"{max(value, 0.001):.3f}"
+
+
+def _quoted(name: str, value: str) -> str:
+    if "\0" in value or not (name in _FREE or value.isprintable()):
+        # A line end in a header or an address would begin another header, or another request.
+        raise ValueError(f"the value of {name} has characters that cannot be sent")
+    return '"' + "".join(_ESCAPES.get(char, char) for char in value) + '"'
+
+
+class Body:
+    """Takes what follows the headers; this one keeps it in memory. ``add`` says whether more is wanted."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+        self._pieces: List[bytes] = []
+        self._size = 0
+
+    def begin(self, headers: Dict[str, str]) -> None:
+        """The headers of the answer have come."""
+
+    def add(self, piece: bytes) -> bool:
+        """Some more of it."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return self._size <= MOST
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        self.kept = b"".join(self._pieces)
+
+
+class HeaderLines:
+    """The headers of the last of the answers in a row (100 and the like come before), as far as they have come.
+
+    Lines end as curl has them: with a line feed, whether or not a carriage return stands before it.
+    """
+
+    def __init__(self) -> None:
+        self.values: Dict[str, str] = {}
+        self.complete = False
+        self.rest = bytearray()
+        self._searched = 0
+        self._size = 0
+
+    @property
+    def too_long(self) -> bool:
+        """Whether this is more than headers may have."""
+        return not self.complete and self._size > MOST_HEADERS
+
+    def feed(self, piece: bytes) -> bool:
+        """Some more. True once they are ``complete``; what stands behind them is in ``rest`` then."""
+        self.rest += piece
+        self._size += len(piece)
+        begin = 0
+        while not self.complete:
+            end = self.rest.find(b"\n", max(begin, self._searched)) + 1
+            if not end:
+                break
+            self._take(bytes(self.rest[begin:end]))
+            begin = end
+        del self.rest[:begin]
+        self._searched = len(self.rest)
+        return self.complete
+
+    def _take(self, line: bytes) -> None:
+        status = re.match(rb"HTTP/[0-9.]+ ([0-9]{3})", line)
+        if status and "status" not in self.values:
+            self.values["status"] = status.group(1).decode()
+        elif "status" not in self.values:
+            return
+        elif line[:1] not in b"\r\n":
+            name, colon, value = line.decode("latin-1").partition(":")
+            key = name.rstrip().lower()
+            # A line that begins with a blank belongs to the one before it; "Status" is what CGI programs send.
+            if colon and key != "status" and not key[:1].isspace():
+                self.values[key] = value.strip()
+        elif self.values["status"].startswith("1"):
+            self.values = {}
+        else:
+            self.complete = True
+
+
+class _Output:
+    """Takes apart what curl writes: headers, body, and behind the mark what it says of the answer."""
+
+    def __init__(self, sink: Body, mark: str) -> None:
+        self.headers = HeaderLines()
+        self.facts = b""
+        self.enough = False
+        self._sink, self._mark = sink, f"{mark} ".encode()
+        self._held = self.headers.rest
+
+    def feed(self, piece: bytes) -> bool:
+        """Some more of it. False when nothing more is wanted."""
+        if self.headers.complete:
+            self._held += piece
+        elif self.headers.feed(piece):
+            self._sink.begin(self.headers.values)
+        self.enough = self.headers.too_long
+        if self.headers.complete and len(self._held) >= _HELD + _CHUNK:
+            self.enough = not self._sink.add(bytes(self._held[:-_HELD]))
+            del self._held[:-_HELD]
+        return not self.enough
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        before, mark, facts = bytes(self._held).rpartition(self._mark)
+        self.facts = facts if mark else b""
+        if self.headers.complete and not self.enough:
+            self.enough = not self._sink.add(before if mark else facts)
+        self._sink.finish()
+
+
+def run(
+    curl: Curl, config: Config, netrc: Optional[bytes] = None, *, limit: float, body: Optional[Body] = None
+) -> CurlEnd:
+    """Run curl to its end, which is ``limit`` seconds away at most.
+
+    ``netrc`` is what curl finds in its netrc. It never opens one that somebody could exchange meanwhile, and runs as
+    nobody who could trace it, since it is told the password of a proxy.
+    """
+    mark = secrets.token_hex(16)
+    sink = body or Body()
+    output = _Output(sink, mark)
+    until = time.monotonic() + limit + _GRACE
+    config = [*config, *_proxies(), ("max-time", as_seconds(limit))]
+    passed = []
+    try:
+        with ExitStack() as stack:
+            if netrc is not None:
+                file = stack.enter_context(tempfile.TemporaryFile())
+                file.write(netrc)
+                file.flush()
+                passed.append(file.fileno())
+                config.append(("netrc-file", f"/dev/fd/{file.fileno()}"))
+            text = _written(config, mark)
+            # run_command ends at no deadline and keeps all output in memory.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                [curl.path, "-q", "-K", "-"],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=_environment(),
+                pass_fds=passed,
+            )
+    except OSError as exc:
+        raise KeyfleetError("no_curl", f"{curl.path} cannot be run: {os.strerror(exc.errno or 0)}") from exc
+    try:
+        error = _talk(process, text, output, until)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    output.finish()
+    exit_code, headers = process.returncode, output.headers
+    http_status, proxy_status, redirect_url = _facts(output.facts, headers.values)
+    if headers.too_long:
+        exit_code, error = 63, f"the headers have more than {MOST_HEADERS} bytes"
+    elif output.enough:
+        # We ended it; whether that was right is for the body to know.
+        exit_code, error = (0, "") if body else (63, f"more than {MOST} bytes came")
+    elif exit_code < 0:
+        exit_code, error = 28, "curl did not end in time"
+    elif exit_code == 0 and not headers.complete:
+        exit_code, error = 8, "the answer has no headers"
+    return CurlEnd(
+        exit_code=exit_code,
+        error=without_proxies(error.strip(), os.environ),
+        http_status=http_status,
+        proxy_status=proxy_status,
+        content_type=headers.values.get("content-type", ""),
+        redirect_url=redirect_url,
+        retry_after=headers.values.get("retry-after", ""),
+        headers=headers.values,
+        body=sink.kept,
+        version=curl.version,
+    )
+
+
+def _talk(process: subprocess.Popen[bytes], text: bytes, output: _Output, until: float) -> str:
+    """Give curl its text and take what it writes, until it ends, enough has come, or time is up.
+
+    Returns its own words. What holds its pipes open, whoever that is, keeps nobody longer.
+    """
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    if stdin is None or stdout is None or stderr is None:
+        raise ValueError("curl was started without pipes")
+    error, rest = b"", memoryview(text)
+    with stdin, stdout, stderr, selectors.DefaultSelector() as pipes:
+        os.set_blocking(stdin.fileno(), False)
+        pipes.register(stdin, selectors.EVENT_WRITE)
+        pipes.register(stdout, selectors.EVENT_READ)
+        pipes.register(stderr, selectors.EVENT_READ)
+        while pipes.get_map() and time.monotonic() < until:
+            for key, _events in pipes.select(until - time.monotonic()):
+                if key.fileobj is stdin:
+                    try:
+                        rest = rest[os.write(key.fd, rest) :]
+                    except BrokenPipeError:
+                        rest = rest[:0]
+                    if not rest:
+                        pipes.unregister(stdin)
+                        stdin.close()
+                    continue
+                piece = os.read(key.fd, _CHUNK)
+                if not piece:
+                    pipes.unregister(key.fileobj)
+                elif key.fileobj is stderr:
+                    error = (error + piece)[:_CHUNK]
+                elif not output.feed(piece):
+                    return ""
+    return error.decode("utf-8", "replace")
+
+
+def _facts(facts: bytes, headers: Dict[str, str]) -> Tuple[int, int, str]:
+    """HTTP status, status of a proxy, target of a redirect."""
+    found = _FACTS.match(facts)
+    if found is None:
+        return int(headers.get("status", 0)), 0, ""
+    http_status, proxy_status, redirect_url = found.groups()
+    return int(http_status), int(proxy_status), _sendable(redirect_url.decode("utf-8", "replace"))
+
+
+def _sendable(url: str) -> str:
+    """An address as it may be stored, shown and asked: curl puts the pair that it was given into a relative one.
+
+    "" for one that nobody can be asked at.
+    """
+    try:
+        parts = urlsplit(url)
+        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+        urlsplit(bare)
+    except ValueError:
+        return ""
+    return bare if bare.isascii() and bare.isprintable() and " " not in bare else ""
+
+
+def _proxies() -> Config:
+    """The proxy that the environment of the task names, and what is asked without it."""
+    named = [
+        (option, next((os.environ[name] for name in names if name in os.environ), ""))
+        for option, names in (("proxy", _PROXY), ("noproxy", _NO_PROXY))
+    ]
+    return [(option, value) for option, value in named if value]
+
+
+def _environment() -> Dict[str, str]:
+    """Nothing of the task's own but what curl needs."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment.update(LC_ALL="C", PATH=_PATH)
+    return environment

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The feed ``info/json`` of release downloads as a flat list. Pure.
+
+A category is an object of versions or a plain list, and new ones appear over time: none is left out because nobody has
+heard of it, and an item that lacks something is shown with what it has.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
+
+# Characters. A pattern with several asterisks takes more than linear time for a text, and a terminal shows no more.
+_LONGEST_FIELD = 255
+# Files. The releases of a decade are some hundreds.
+_MOST = 20_000
+# A patch is for some dozens.
+_MOST_VERSIONS = 1_000
+_MD5 = re.compile(r"[0-9a-f]{32}\Z")
+
+
+class NotAFeed(Exception):
+    """The body is not a feed of releases."""
+
+
+class Repeats(Exception):
+    """There is a secret in the feed."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One file on offer. ``version`` is None in categories that have none; ``md5`` where the feed has none."""
+
+    category: str
+    version: Optional[str]
+    name: str
+    file_name: str
+    md5: Optional[str]
+    ce_versions: Tuple[str, ...] = ()
+    ee_versions: Tuple[str, ...] = ()
+
+    def as_result(self) -> Dict[str, Any]:
+        """One element of ``releases``."""
+        return {
+            "category": self.category,
+            "version": self.version,
+            "name": self.name,
+            "file_name": self.file_name,
+            "md5": self.md5,
+            "ce_versions": list(self.ce_versions),
+            "ee_versions": list(self.ee_versions),
+        }
+
+
+def _versions(value: object) -> Tuple[str, ...]:
+    """A list of versions, or one text of them."""
+    parts = re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
+    texts = [
+        _text(part if isinstance(part, str) else str(part))
+        for part in parts[:_MOST_VERSIONS]
+        if isinstance(part, (str, int, float))
+    ]
+    return tuple(text for text in texts if text)
+
+
+def _text(value: object) -> str:
+    return one_line(value[: 4 * _LONGEST_FIELD], _LONGEST_FIELD) if isinstance(value, str) else ""
+
+
+def _release(category: str, version: str, item: Any) -> Optional[Release]:
+    """``category`` and ``version`` as they are shown."""
+    if not isinstance(item, dict) or not _text(item.get("file_name")):
+        return None
+    md5 = _text(item.get("md5")).lower()
+    return Release(
+        category=category,
+        version=version or _text(item.get("version")) or None,
+        name=_text(item.get("name")),
+        file_name=_text(item["file_name"]),
+        md5=md5 if _MD5.match(md5) else None,
+        ce_versions=_versions(item.get("ce_versions")),
+        ee_versions=_versions(item.get("ee_versions")),
+    )
+
+
+def _items(content: object) -> Iterator[Tuple[str, Any]]:
+    if isinstance(content, list):
+        for item in content:
+            yield "", item
+    elif isinstance(content, dict) and "file_name" in content:
+        yield "", content
+    elif isinstance(content, dict):
+        for version, items in content.items():
+            shown = _text(version)
+            for item in items if isinstance(items, list) else [items]:
+                yield shown, item
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text and number in a JSON value, the names in it too."""
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            rest += one.keys()
+            rest += one.values()
+        elif isinstance(one, list):
+            rest += one
+        elif isinstance(one, (str, int, float)):
+            yield str(one)
+
+
+def parse(body: bytes, repeats: Callable[[str], bool]) -> List[Release]:
+    """Everything in the feed, in its order. Raises `NotAFeed`, and `Repeats` where it ``repeats`` a secret."""
+    try:
+        feed = json_value(body)
+    except ValueError:
+        raise NotAFeed("it is not JSON") from None
+    # Before anything in it is cut.
+    if repeats("\n".join(_texts(feed))):
+        raise Repeats()
+    if not isinstance(feed, dict):
+        # PHP writes an empty object as an empty list.
+        if feed == []:
+            return []
+        raise NotAFeed("it is JSON, but not an object of categories")
+    found = []
+    for category, content in feed.items():
+        shown = _text(category)
+        found += [_release(shown, version, item) for version, item in _items(content)]
+        if len(found) > _MOST:
+            raise NotAFeed(f"it has more than {_MOST} files")
+    releases = [release for release in found if release is not None]
+    if found and not releases:
+        raise NotAFeed("it is JSON, but nothing in it is a file on offer")
+    return releases
+
+
+def _matches(pattern: Optional[str], values: Sequence[Optional[str]]) -> bool:
+    if pattern is None:
+        return True
+    return any(value is not None and fnmatch.fnmatchcase(value.lower(), pattern.lower()) for value in values)
+
+
+def chosen(
+    releases: Sequence[Release],
+    *,
+    version: Optional[str] = None,
+    category: Optional[str] = None,
+    name: Optional[str] = None,
+) -> List[Release]:
+    """Those that fit every pattern; ``*`` stands for anything, and case does not count.
+
+    ``version`` fits the version that the feed orders a file under, or where it has none, those that the file says it
+    is for. A file for several versions stands under each of them. ``name`` fits the name or the file name.
+    """
+    return [
+        one
+        for one in releases
+        if _matches(version, [one.version] if one.version else [*one.ce_versions, *one.ee_versions])
+        and _matches(category, [one.category])
+        and _matches(name, [one.name, one.file_name])
+    ]
+
+
+def find(releases: Sequence[Release], file_name: str) -> Optional[Release]:
+    """The entry of one file; one with an MD5 where it is listed more than once."""
+    same = [release for release in releases if release.file_name == file_name]
+    return next((release for release in same if release.md5), same[0] if same else None)

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks release downloads, by the host's own curl. Redirects are never followed with credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Config, Curl, as_seconds, run
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import Service, Token
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import CurlEnd
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What curl shows to the server: a pair, or what it finds for the machine in the bytes of a netrc."""
+
+    token: Optional[Token] = None
+    netrc: Optional[bytes] = field(default=None, repr=False)
+
+
+def fetch(curl: Curl, service: Service, page: str, credentials: Credentials) -> CurlEnd:
+    """One page below ``downloads_url``, in memory."""
+    config = base_config(service, f"{service.url}/{page}", credentials)
+    return run(curl, config, credentials.netrc, limit=service.timeout)
+
+
+def base_config(service: Service, url: str, credentials: Credentials) -> Config:
+    """What every request below ``downloads_url`` has in common."""
+    config = bare_config(service, url)
+    if credentials.token is not None:
+        config.append(("user", f"{credentials.token.mage_id}:{credentials.token.secret}"))
+    return config
+
+
+def bare_config(service: Service, url: str) -> Config:
+    """The same for any address, without credentials."""
+    config: Config = [
+        ("url", url),
+        ("output", "-"),
+        ("proto", "=https"),
+        ("globoff", None),
+        ("silent", None),
+        ("show-error", None),
+        ("dump-header", "-"),
+        ("suppress-connect-headers", None),
+        ("connect-timeout", as_seconds(service.timeout)),
+    ]
+    if not service.validate_certs:
+        config.append(("insecure", None))
+    if service.ca_path is not None:
+        config.append(("cacert", service.ca_path))
+    return config

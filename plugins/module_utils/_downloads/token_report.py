@@ -1,0 +1,145 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which download token a host holds, whether it works from there, and what its account sees. Nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, listed
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Credentials
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
+    machine,
+    service_from,
+    token_from,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_check import Proof, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import (
+    Place,
+    netrc_of,
+    own_netrc,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
+    account,
+    group_name,
+    own_account,
+    owner_name,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Access, FileState, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+
+
+@dataclass
+class Report:
+    """What has been found so far."""
+
+    host: str
+    files: List[Dict[str, Any]] = field(default_factory=list)
+    found: List[Tuple[Place, FileState]] = field(default_factory=list)
+    problems: List[Problem] = field(default_factory=list)
+
+    def problem(self, code: str, message: str, path: Optional[str] = None) -> None:
+        """One more thing that deserves attention."""
+        self.problems.append(Problem(code, message, path))
+
+
+def _look(report: Report, place: Place) -> None:
+    path = place.path
+    try:
+        state = observe(path, parse=bytes, access=Access(place.user.uid if place.user else None))
+    except KeyfleetError as error:
+        report.problem(error.code, error.message, path)
+        return
+    used, own = None, []
+    if state.data is not None:
+        try:
+            used, own = netrc.pair_for(state.data, report.host), netrc.entries_for(state.data, report.host)
+        except Unfit as unfit:
+            report.problem("malformed_file", f"{path} is not a netrc that every curl reads alike: {unfit}", path)
+        if state.mode is not None and state.mode & 0o007:
+            report.problem("readable_by_others", f"{path} has mode {state.mode:04o}: everybody can use it", path)
+        if place.user and state.uid != place.user.uid:
+            text = f"{path} belongs to {owner_name(state.uid)}, so that curl of {place.user.name} may fail on it"
+            report.problem("wrong_owner", text, path)
+    if used and own and used not in [entry.pair for entry in own]:
+        text = f"{path} has an entry for {report.host}, but curl takes a default entry that stands before it"
+        report.problem("default_wins", text, path)
+    report.files.append(
+        {
+            "path": path,
+            "real_path": state.real_path,
+            "exists": state.data is not None,
+            "host": report.host,
+            "mage_id": netrc.shown_login(used[0]) if used else None,
+            "fingerprint": describe(used[1] or "") if used else None,
+            "owner": owner_name(state.uid),
+            "group": group_name(state.gid),
+            "mode": None if state.mode is None else f"{state.mode:04o}",
+        }
+    )
+    if used:
+        report.found.append((place, state))
+
+
+def _places(report: Report, names: Sequence[str], paths: Sequence[str]) -> List[Place]:
+    places: List[Place] = []
+    for name in names:
+        user = account(name)
+        if user is None:
+            report.problem("unknown_user", f"users: this host has no user {name!r}")
+        else:
+            places.append(Place(netrc_of(user.home), user=user))
+    if not (names or paths):
+        places.append(Place(own_netrc(), user=own_account()))
+    return [*places, *(Place(path) for path in paths)]
+
+
+def report(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """The verdict on the pair in ``params``, or on what the netrc files of users and ``paths`` hold.
+
+    Raises `KeyfleetError` for bad options, for a host without a fit curl, and for a verdict in ``fail_on``.
+    """
+    host = machine(params["host"])
+    service = service_from(params)
+    given = token_from(params, host=host)
+    names = listed("users", params["users"]) or ()
+    paths = absolute("paths", params["paths"]) or ()
+    found = Report(host)
+    proof = Proof(service, host)
+    verdicts: List[Dict[str, Any]] = []
+    if given is None or names or paths:
+        for place in _places(found, names, paths):
+            _look(found, place)
+    proof.will_ask(given, (state for _place, state in found.found))
+    if given is not None:
+        verdicts.append(_with_commerce(proof, proof.pair(given), Credentials(token=given)))
+    for place, state in found.found:
+        verdict = proof.through(place, state)
+        if verdict is None:
+            verdict = proof.not_asked(_mage_id(state, host), place.path)
+        verdicts.append(_with_commerce(proof, verdict, Credentials(netrc=state.data)))
+    result = {
+        "changed": False,
+        "files": found.files,
+        "verdicts": verdicts,
+        "problems": [problem.as_result() for problem in dict.fromkeys(found.problems)],
+    }
+    stop = stop_on(verdicts, params["fail_on"])
+    if stop:
+        reached = {name: result[name] for name in ("files", "verdicts")}
+        raise KeyfleetError(stop.code, stop.message, problems=found.problems, **reached)
+    return result
+
+
+def _mage_id(state: FileState, host: str) -> Optional[str]:
+    used = netrc.pair_for(state.data or b"", host)
+    return netrc.shown_login(used[0]) if used else None
+
+
+def _with_commerce(proof: Proof, verdict: Dict[str, Any], credentials: Credentials) -> Dict[str, Any]:
+    commerce = proof.sees_commerce(credentials) if verdict["status"] == "valid" else None
+    return dict(verdict, commerce=commerce)

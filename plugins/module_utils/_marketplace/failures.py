@@ -1,0 +1,213 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What went wrong in a call of the Marketplace API, in words that are fit to be shown: its answers, and exceptions.
+
+The words of requests and urllib3 are not: they quote addresses, headers and a proxy's password. Both libraries are
+imported only here below, where an exception of theirs is at hand.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import socket
+import ssl
+from typing import Any, Iterator, List, Optional
+from urllib.parse import urlsplit
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log
+from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import (
+    TEXT_LIMIT,
+    Quote,
+    Secrets,
+    one_line,
+    unescaped,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import (
+    explain,
+    proxy_address,
+    timed_out,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+
+# Parts of keys, also in base64 or with hyphens, and of tokens. No message needs one.
+_MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)
+_CODE = re.compile(r"[0-9]{1,9}\Z")
+_CODES = {403: "api_forbidden", 429: "api_rate_limited"}
+# The server, or something in between, has not waited: what was asked for may be done all the same.
+_TIMED_OUT = (408, 425, 499)
+_HINTS = {
+    "api_unauthorized": (
+        "Look at application_id, application_secret and environment; keys for packages do not open this API."
+    ),
+    "api_session_refused": "The session had been opened a moment ago: an outage, or something in between.",
+    "api_forbidden": "The account may lack a developer profile, or the uid is not its own.",
+    "api_rate_limited": "Run again later.",
+    "api_unavailable": "The fault is on the server's side: run again later.",
+    "api_redirected": "Nothing was sent there. Look at api_url, and for a sign-in or maintenance page in between.",
+}
+
+
+class Voice:
+    """Makes the server's text fit to be shown: one line of limited length, without secrets.
+
+    Those of the session are known. A private key need not be, since it may come in any answer, also behind the text.
+    """
+
+    def __init__(self, application_id: str, application_secret: str) -> None:
+        self._pairs = [(application_id, application_secret)]
+        self._application = Secrets(self._pairs, shortest=1)
+        self._tokens = Secrets(())
+
+    def hide(self, token: str) -> None:
+        """From now on this token is a secret, too."""
+        self._pairs.append(("", token))
+        self._tokens = Secrets(self._pairs[1:])
+
+    def shown(self, text: object) -> str:
+        """Nothing for what is no text."""
+        if not isinstance(text, str):
+            return ""
+        line = one_line(text)
+        # Before anything is masked: the rest of a secret is no longer known as one.
+        if self._application.stand_in(line) or self._tokens.stand_in(line):
+            return ""
+        shown = one_line(_MACHINE_MADE.sub("***", line), TEXT_LIMIT)
+        return "" if any(map(_MACHINE_MADE.search, unescaped(shown))) else shown
+
+    def repeats(self, text: str) -> bool:
+        """Whether a part of the secret of the application or of a token stands in a list."""
+        return Secrets(self._pairs, in_lists=True).stand_in(text)
+
+
+def number(value: Any) -> Optional[int]:
+    """A code of the API's as a number, or None. One of more digits than any code has could be a secret."""
+    if isinstance(value, str) and _CODE.match(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9 else None
+
+
+def unreadable(doing: str, why: str, *, lost: bool = False) -> KeyfleetError:
+    """The failure for an answer that says nothing. ``lost``: what was asked for may have been done all the same."""
+    words = f"Cannot {doing}: the answer of the Marketplace cannot be used, {why}."
+    return KeyfleetError("api_answer_unusable", words, answer_lost=lost)
+
+
+def item_refused(doing: str, code: Optional[int], message: str) -> KeyfleetError:
+    """The failure for an item of a batch, with the API's own code."""
+    said = f" {message}" if message else ""
+    words = f"Cannot {doing}: the Marketplace refuses (code {'none' if code is None else code}).{said}"
+    return KeyfleetError("api_refused", words, api_code=code, http_status=None)
+
+
+def refused(
+    doing: str,
+    status: int,
+    body: bytes,
+    retry_after: str,
+    voice: Voice,
+    *,
+    signing_in: bool = False,
+    lost: bool = False,
+) -> KeyfleetError:
+    """The failure for a whole call. ``lost``: a server that breaks down in its work may have done it."""
+    content = json_object(body) or {}
+    code = number(content.get("code"))
+    if status >= 500:
+        name = "api_unavailable"
+    elif status == 401:
+        name = "api_unauthorized" if signing_in else "api_session_refused"
+    elif 300 <= status < 400:
+        name = "api_redirected"
+    else:
+        name = _CODES.get(status, "api_refused")
+    numbers = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
+    said = voice.shown(content.get("message"))
+    wait = voice.shown(retry_after) if status in (429, 503) else ""
+    parts = [
+        f"Cannot {doing}: the Marketplace answers {numbers}.",
+        f'It says: "{said}".' if said else "",
+        f"It asks for a pause (Retry-After: {wait})." if wait else "",
+        _HINTS.get(name, ""),
+    ]
+    words = " ".join(part for part in parts if part)
+    return KeyfleetError(
+        name, words, api_code=code, http_status=status, answer_lost=lost and (status >= 500 or status in _TIMED_OUT)
+    )
+
+
+def check_authorities(path: Optional[str]) -> None:
+    """Raises for a file that requests would stumble over; it does take a directory of hashed names."""
+    if not path or os.path.isdir(path):
+        return
+    try:
+        forget_key_log()
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError)
+        reason = os.strerror(error.errno or 0) if missing and isinstance(error, OSError) else "no certificates in it"
+        raise KeyfleetError(
+            "api_tls_failed",
+            f"The CA certificates could not be read from {path} ({reason}). Look at the option ca_path.",
+        ) from None
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether no connection came about, so that nothing was sent."""
+    from urllib3.exceptions import ConnectTimeoutError
+
+    return any(isinstance(one, ConnectTimeoutError) for one in _chain(error))
+
+
+def what_happened(error: BaseException, *, url: str, timeout: float, quote: Quote) -> Finding:
+    """The finding for an exception that a request to ``url`` ended in."""
+    from urllib3.exceptions import TimeoutError as PoolTimeout
+
+    host, proxy, chain = urlsplit(url).netloc, _proxy(url), list(_chain(error))
+    if any(isinstance(one, PoolTimeout) for one in chain) and not _cause(chain, OSError):
+        return timed_out(host, proxy, timeout)
+    return explain(_root(chain), host, proxy, timeout, quote)
+
+
+def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
+    """The error and what it came from, wherever the libraries have put that."""
+    todo: List[object] = [error]
+    seen: List[int] = []
+    while todo:
+        one = todo.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.append(id(one))
+            yield one
+            todo += [getattr(one, "reason", None), getattr(one, "original_error", None), *one.args]
+            todo += [one.__cause__, one.__context__]
+
+
+def _cause(chain: List[BaseException], *kinds: type) -> Optional[BaseException]:
+    """The first error of these kinds that is the system's own, not one of the libraries'."""
+    from requests import RequestException
+
+    own = (one for one in chain if isinstance(one, kinds) and not isinstance(one, RequestException))
+    return next(own, None)
+
+
+def _root(chain: List[BaseException]) -> BaseException:
+    """What says most about the failure."""
+    return (
+        _cause(chain, ssl.SSLError)
+        or _cause(chain, socket.timeout, OSError)
+        or _cause(chain, http.client.HTTPException)
+        or chain[-1]
+    )
+
+
+def _proxy(url: str) -> Optional[str]:
+    """Host and port of the proxy that the environment names, without its credentials."""
+    from requests.utils import get_environ_proxies
+
+    found = get_environ_proxies(url)
+    value = str(found.get("https") or found.get("all") or "")
+    return proxy_address(value) if value else None

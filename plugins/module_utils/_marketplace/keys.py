@@ -1,0 +1,188 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry a plan out at the Marketplace, and the options that every Marketplace module shares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
+    ArgumentSpec,
+    address,
+    bad_options,
+    file_path,
+    seconds,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import ADDRESSES, Marketplace
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import (
+    KeyPlan,
+    MarketplaceKey,
+    Refusal,
+    check_label,
+    diff_of,
+    key_row,
+    plan_keys,
+    refusals_in_words,
+    selected,
+    step_row,
+    unknown_labels,
+)
+
+
+def marketplace_spec(env_fallback: Any) -> ArgumentSpec:
+    """The API options. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
+    return {
+        # raw: a value that is no text must be refused, not turned into other text, nor quoted by what cannot turn it.
+        "application_id": {"type": "raw", "required": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},
+        "application_secret": {
+            "type": "raw",
+            "required": True,
+            "no_log": True,
+            "fallback": (env_fallback, ["MAGENTO_APPLICATION_SECRET"]),
+        },
+        "environment": {"type": "str", "choices": sorted(ADDRESSES), "default": "production"},
+        "api_url": {"type": "str", "fallback": (env_fallback, ["MAGENTO_API_URL"])},
+        "ca_path": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "timeout": {"type": "float", "default": 30.0},
+    }
+
+
+def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
+    """A client for the options of `marketplace_spec`. Nothing is sent yet."""
+    application_id, application_secret = params["application_id"], params["application_secret"]
+    for name, value in (("application_id", application_id), ("application_secret", application_secret)):
+        if not isinstance(value, str):
+            raise bad_options(f"{name} is no text")
+        if not value or not value.isprintable() or value != value.strip():
+            raise bad_options(f"{name} is empty, or has blanks around it or characters that cannot be printed")
+    if ":" in application_id:
+        raise bad_options("application_id has a colon, which HTTP Basic cannot carry in a user name")
+    # Empty is how an environment variable is not set in CI and in credential types.
+    api_url = address(params["api_url"] or None, name="api_url")
+    return Marketplace(
+        api_url=api_url or ADDRESSES[params["environment"]],
+        application_id=application_id,
+        application_secret=application_secret,
+        timeout=seconds(params["timeout"]),
+        ca_path=file_path("ca_path", params["ca_path"]),
+        validate_certs=params["validate_certs"],
+    )
+
+
+def wanted_labels(value: Optional[Sequence[Any]]) -> List[str]:
+    """The labels of an option, checked, each once. Blanks in a label are its own."""
+    if value is None:
+        return []
+    labels = [str(label) for label in value]
+    if not labels:
+        raise bad_options("labels is an empty list")
+    for label in labels:
+        check_label(label)
+    return list(dict.fromkeys(labels))
+
+
+def _owner(value: Optional[str], client: Marketplace) -> str:
+    """Whose keys are meant: one owner, so that the same label of another one is never touched."""
+    if value is not None and (not value.strip() or value == "all"):
+        raise bad_options(f"uid {value!r} is no owner; leave it out to mean the account itself")
+    return value or client.mage_id
+
+
+def ensure_keys(client: Marketplace, params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+    """Bring the labels in ``params`` to the state in ``params``: one list, at most one create.
+
+    The result has the shape that the module documents. Raises `KeyfleetError`; what was done until then is in its
+    details, under ``changed`` and ``marketplace_keys``.
+    """
+    labels = wanted_labels(params["labels"])
+    uid = _owner(params["uid"], client)
+    plan = plan_keys(
+        client.keys(uid=uid),
+        labels=labels,
+        uid=uid,
+        present=params["state"] == "present",
+        enabled=params["enabled"],
+        delete_enabled=params["delete_enabled"],
+    )
+    now = _carry_out(client, plan) if plan.changed and not check_mode else {}
+    return {
+        "changed": plan.changed,
+        "marketplace_keys": [step_row(step, uid, now.get(step.label)) for step in plan.steps],
+        "diff": diff_of(plan),
+    }
+
+
+def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[MarketplaceKey]]:
+    """Every key that was touched as it is afterwards, None where it is gone.
+
+    What the API refuses to create does not keep the other labels from what they are to become; anything else that
+    fails ends it. Either is raised with everything that was done.
+    """
+    now: Dict[str, Optional[MarketplaceKey]] = {}
+    refusals: Tuple[Refusal, ...] = ()
+    try:
+        if plan.create:
+            made = client.create(plan.create, uid=plan.uid)
+            refusals = made.refusals
+            now.update((key.label, key) for key in made.keys)
+        for step in plan.switch:
+            if step.there is not None and step.enabled is not None:
+                client.set_enabled(step.label, uid=plan.uid, enabled=step.enabled)
+                now[step.label] = replace(step.there, enabled=step.enabled)
+        for label in plan.delete:
+            client.delete(label, uid=plan.uid)
+            now[label] = None
+    except KeyfleetError as error:
+        raise _failed(error.code, error.message, plan, now, refusals) from None
+    if refusals:
+        raise _failed("keys_not_created", refusals_in_words(refusals, asked=len(plan.create)), plan, now, refusals)
+    return now
+
+
+def _failed(
+    code: str,
+    message: str,
+    plan: KeyPlan,
+    now: Mapping[str, Optional[MarketplaceKey]],
+    refusals: Sequence[Refusal],
+) -> KeyfleetError:
+    done = [step for step in plan.steps if step.label in now]
+    return KeyfleetError(
+        code,
+        message,
+        changed=bool(done),
+        marketplace_keys=[step_row(step, plan.uid, now[step.label]) for step in done],
+        refusals=[refusal.as_result() for refusal in refusals],
+    )
+
+
+def list_keys(client: Marketplace, params: Mapping[str, Any]) -> Dict[str, Any]:
+    """The keys that meet the filters in ``params``, from one list request."""
+    uid = params["uid"] or "all"
+    labels = wanted_labels(params["labels"]) or None
+    keys = selected(
+        client.keys(uid=uid),
+        labels=labels,
+        prefix=params["prefix"],
+        uid=uid,
+        enabled=params["enabled"],
+        public_key=params["public_key"],
+        fingerprint=params["fingerprint"],
+    )
+    rows = [key_row(key, include_private_key=params["include_private_keys"]) for key in keys]
+    return {"changed": False, "mage_id": client.mage_id, "marketplace_keys": rows}
+
+
+def pairs_by_label(client: Marketplace, labels: Sequence[Any], *, uid: Optional[str]) -> List[Dict[str, Any]]:
+    """The whole pair of each label. Raises `KeyfleetError` ``unknown_label`` for one that the owner does not have."""
+    wanted = wanted_labels(labels)
+    owner = _owner(uid, client)
+    found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}
+    unknown = [label for label in wanted if label not in found]
+    if unknown:
+        raise KeyfleetError("unknown_label", unknown_labels(unknown, owner=owner, known=found))
+    return [key_row(found[str(label)], include_private_key=True) for label in labels]

@@ -1,0 +1,295 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP to the Marketplace: a session of the API, connections that are kept, and what may be repeated.
+
+Needs `requests`. Raises `KeyfleetError` with codes that begin with ``api_``; the words of the libraries are never
+passed on, since they quote addresses, headers and a proxy's password.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import re
+import time
+import traceback
+from dataclasses import dataclass
+from http.client import HTTPException, IncompleteRead
+from typing import Any, List, Mapping, Optional
+from urllib.parse import quote
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log, in_time, no_cookies
+from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import (
+    Voice,
+    check_authorities,
+    never_connected,
+    refused,
+    unreadable,
+    what_happened,
+)
+
+REQUESTS_IMPORT_ERROR: Optional[str] = None
+try:
+    # Some versions make a TLS context as soon as they are imported.
+    forget_key_log()
+    import requests
+    from requests import Session
+    from requests.auth import AuthBase, HTTPBasicAuth
+    from urllib3 import exceptions as pool_errors
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+    # So that the classes below can be defined; whoever makes a client is told what is missing.
+    AuthBase = Session = object  # type: ignore[misc, assignment]
+
+SESSION_SECONDS = 7200
+_PREFIX = "/rest/v1"
+# A server that wants us to wait longer than this is told to the user rather than waited for.
+LONGEST_WAIT = 60.0
+# What can be sent twice to the same end. A POST is not among it: what it creates could be there already.
+REPEATABLE = frozenset(("GET", "PUT", "DELETE"))
+_REPEATS = 4
+# Of a call that found no connection, or got no answer.
+_REPEATS_UNANSWERED = 2
+_BUSY = (429, 500, 502, 503, 504)
+# Seconds before the second repetition; the first comes at once, and each further one after twice as long a pause.
+_PAUSE = 1.0
+# A call as a whole may take this many times the timeout, repetitions and pauses included.
+CALL_FACTOR = 10
+_MOST_BODY = 8 * 1024 * 1024
+# A token is put into a header as it is.
+_TOKEN = re.compile(r"[\x21-\x7e]{8,8192}\Z")
+# And an identity into every address.
+_MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
+# Compressed, an answer would be unpacked before its size is known.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keyfleet.magento"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that arrived whole."""
+
+    method: str
+    status: int
+    body: bytes
+    retry_after: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the call as a whole was carried out."""
+        return 200 <= self.status < 300
+
+
+class _Bearer(AuthBase):
+    """An explicit auth object: without one, requests lets a netrc entry take the place of the header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _Session(Session):
+    """Follows no redirect, and does not read its body to the end, which requests does even when told not to follow."""
+
+    def get_redirect_target(self, resp: Any) -> None:
+        """None."""
+        return
+
+
+class Line:
+    """The way to the API of one application. Connections are kept until ``close``.
+
+    What the API says is shown by ``voice`` alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        application_id: str,
+        application_secret: str,
+        timeout: float,
+        ca_path: Optional[str],
+        validate_certs: bool,
+    ) -> None:
+        base = api_url.rstrip("/")
+        self._base = base if base.endswith(_PREFIX) else base + _PREFIX
+        self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
+        self.voice = Voice(application_id, application_secret)
+        self._timeout = timeout
+        self._token: Optional[_Bearer] = None
+        self._mage_id = ""
+        # None lets the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and then certifi decide.
+        self._verify = (ca_path or None) if validate_certs else False
+        if validate_certs:
+            check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
+        self._session = _session()
+
+    def close(self) -> None:
+        """End the connections."""
+        self._session.close()
+
+    @property
+    def mage_id(self) -> str:
+        """The MAGEID of the account, which only a session tells."""
+        if not self._mage_id:
+            self._sign_in()
+        return self._mage_id
+
+    def call(self, method: str, path: str, *, doing: str, **content: Any) -> Any:
+        """The JSON that answers a call below the account's address; {} for an empty answer.
+
+        An error has ``answer_lost`` in its details when a POST may have been carried out all the same.
+        """
+        path = f"/users/{quote(self.mage_id, safe='')}/{path}"
+        answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if answer.status == 401:
+            # The session may have ended: nothing was carried out. A second refusal is meant.
+            self._sign_in()
+            answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if not answer.good:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.voice, lost=method == "POST")
+        if not answer.body and method in ("PUT", "DELETE"):
+            return {}
+        return self._json(answer, doing)
+
+    def _sign_in(self) -> None:
+        doing = "open a session"
+        body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
+        answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
+        if not answer.good:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.voice, signing_in=True)
+        content = self._json(answer, doing)
+        token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
+        if not isinstance(token, str) or not _TOKEN.match(token):
+            raise unreadable(doing, "there is no session token in it")
+        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _MAGE_ID.match(mage_id):
+            raise unreadable(doing, "there is no MAGEID in it")
+        if self._mage_id not in ("", mage_id):
+            raise unreadable(doing, "it is for another account than the one before")
+        self.voice.hide(token)
+        if self.voice.repeats(mage_id):
+            raise unreadable(doing, "there is a secret in place of the MAGEID")
+        self._token, self._mage_id = _Bearer(token), mage_id
+
+    def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> Answer:
+        """The answer to one call, repeated where that leads to the same end."""
+        limit = CALL_FACTOR * self._timeout
+        until = time.monotonic() + limit
+        repeats = 0
+
+        def again(most: int, wait: float = 0.0) -> bool:
+            """Whether to repeat the call once more; then the pause before it is over."""
+            wait = max(wait, _PAUSE * 2.0 ** (repeats - 1) if repeats else 0.0)
+            if repeats >= most or wait > LONGEST_WAIT or time.monotonic() + wait >= until:
+                return False
+            time.sleep(wait)
+            return True
+
+        while True:
+            try:
+                answer = self._ask(until, method, path, doing=doing, auth=auth, content=content)
+                busy = method in REPEATABLE and answer.status in _BUSY
+                if not busy or not again(_REPEATS, _pause_asked_for(answer.retry_after)):
+                    return answer
+            except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
+                unsent = never_connected(error)
+                seconds = limit if time.monotonic() >= until else self._timeout
+                if not (method in REPEATABLE or unsent) or not again(_REPEATS_UNANSWERED):
+                    raise self._failure(error, doing, seconds, lost=method == "POST" and not unsent) from None
+            repeats += 1
+
+    def _ask(
+        self, until: float, method: str, path: str, *, doing: str, auth: Any, content: Mapping[str, Any]
+    ) -> Answer:
+        """One request, within the time that is left for the call."""
+        session = self._session
+        answers: List[Answer] = []
+
+        def work() -> None:
+            response = session.request(
+                method,
+                self._base + path,
+                auth=auth,
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+                headers=_HEADERS,
+                **content,
+            )
+            try:
+                retry_after = response.headers.get("Retry-After") or ""
+                answers.append(Answer(method, response.status_code, _body(response, doing), retry_after))
+            finally:
+                response.close()
+
+        try:
+            forget_key_log()
+            in_time(work, until - time.monotonic())
+        finally:
+            if not answers:
+                # A request that is late may still use its own.
+                session.close()
+                self._session = _session()
+        return answers[0]
+
+    def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
+        met = what_happened(error, url=self._base, timeout=seconds, quote=self.voice.shown)
+        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(met.code, "api_unreachable")
+        hint = met.hint.replace("option url", "option api_url")
+        return KeyfleetError(code, f"Cannot {doing}: {met.what} {hint}".rstrip(), answer_lost=lost)
+
+    def _json(self, answer: Answer, doing: str) -> Any:
+        try:
+            return json_value(answer.body)
+        except ValueError:
+            raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
+
+
+def _session() -> Any:
+    session = _Session()
+    session.cookies.set_policy(no_cookies())
+    return session
+
+
+def _body(response: Any, doing: str) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        if not 200 <= response.status_code < 300:
+            return b""
+        raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
+    body = bytearray()
+    # By the standard library's own response: some of what urllib3 offers reads the size of a chunk without a limit, or
+    # a chunk of negative size to the end of all, in every version before 2.2.
+    source = response.raw._fp
+    while True:
+        piece = source.read1(64 * 1024)
+        if not piece:
+            break
+        body += piece
+        if len(body) > _MOST_BODY:
+            raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
+    length = response.headers.get("Content-Length", "")
+    if _SIZE.match(length) and len(body) < int(length):
+        raise IncompleteRead(b"", int(length) - len(body))
+    # Read to its end, so that the connection is good for the next call.
+    response.raw.release_conn()
+    return bytes(body)
+
+
+def _pause_asked_for(retry_after: str) -> float:
+    """Seconds, from a number or a date; 0 for anything else."""
+    if re.match(r"[0-9]+\Z", retry_after):
+        return float(retry_after)
+    try:
+        date = email.utils.parsedate_tz(retry_after)
+        return email.utils.mktime_tz(date) - time.time() if date else 0.0
+    except (ValueError, OverflowError, IndexError, TypeError, NameError):
+        # The latter three from email.utils of Python 3.9 and older.
+        return 0.0

@@ -1,0 +1,256 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One HTTPS request after another to one repository, with the keys, within a time limit.
+
+Everything here is imported only when a request is due: with ansible.module_utils.urls it costs a good part of what a
+``ping`` costs. Nothing here raises for what a server or a network does; it comes back as a `Finding`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.cookiejar
+import os
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+import zlib
+from typing import Any, List, Optional, Tuple, Union
+from urllib.parse import quote as percent_encode
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from ansible.module_utils.urls import Request, make_context
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log, in_time, no_cookies
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import (
+    explain,
+    proxy_address,
+    timed_out,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Answer, Finding, opens_object
+
+Outcome = Union[Answer, Finding]
+
+# Some hosts turn unknown programs away, so the name that they know comes first.
+USER_AGENT = "Composer/2 (compatible; keyfleet.magento for Ansible)"
+MOST_REDIRECTS = 5
+_CHUNK = 16 * 1024
+# Of an answer that is only read for what it says.
+_MOST_TEXT = 64 * 1024
+# A provider include of a full account has some megabytes.
+_MOST_BODY = 16 * 1024 * 1024
+_GZIP = b"\x1f\x8b"
+# Outside of these, what a repository writes cannot stand in a request.
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+
+
+class Damaged(Exception):
+    """A body that cannot be unpacked or is too large; the message is fit to be shown."""
+
+
+class Session:
+    """Requests to one origin; the keys never go to another one. ``limit``: seconds for all requests together."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        public_key: str,
+        private_key: str,
+        quote: Quote,
+        validate_certs: bool,
+        ca_path: Optional[str],
+        timeout: float,
+        use_proxy: bool,
+        limit: float,
+    ) -> None:
+        self._origin = _origin(url)
+        self._host = urlsplit(url).hostname or ""
+        self._quote = quote
+        self._timeout = timeout
+        self._limit = limit
+        self._end = time.monotonic() + limit
+        self._proxy = _proxy(urlsplit(url).netloc) if use_proxy else None
+        self._broken: Optional[Finding] = None
+        try:
+            forget_key_log()
+            context = make_context(cafile=ca_path, validate_certs=validate_certs)
+            _refuse_old_tls(context)
+        except OSError as error:
+            missing = error.errno and not isinstance(error, ssl.SSLError)
+            reason = os.strerror(error.errno or 0) if missing else "no certificates in it"
+            what = f"The CA certificates could not be read from {ca_path or 'this host'} ({reason})."
+            self._broken = Finding("tls_failed", what, "Look at the option ca_path.")
+            return
+        self._request = Request(
+            context=context,
+            use_proxy=use_proxy,
+            url_username=public_key,
+            url_password=private_key,
+            force_basic_auth=True,
+            use_netrc=False,
+            follow_redirects="none",
+            decompress=False,
+            http_agent=USER_AGENT,
+            cookies=http.cookiejar.CookieJar(no_cookies()),
+        )
+
+    def get(self, url: str, *, whole: bool) -> Outcome:
+        """The answer for ``url``: its whole body, or no more than shows whether a JSON object begins there."""
+        if self._broken is not None:
+            return self._broken
+        box: List[Union[Answer, Finding]] = []
+        with contextlib.suppress(socket.timeout):
+            in_time(lambda: box.append(self._follow(url, whole, box)), self._end - time.monotonic())
+        return box[-1] if box else timed_out(self._host, self._proxy, self._limit)
+
+    def _follow(self, url: str, whole: bool, box: List[Any]) -> Outcome:
+        location = ""
+        for _attempt in range(1 + MOST_REDIRECTS):
+            try:
+                url = _sendable(urljoin(url, location))
+                origin = _origin(url)
+            except ValueError:
+                return Finding("not_a_repository", f"{self._host} names an address that cannot be used.")
+            if origin != self._origin or "@" in urlsplit(url).netloc:
+                other = self._quote(f"{origin[0]}://{origin[1]}" + (f":{origin[2]}" if origin[2] else ""))
+                what = f"{self._host} sends us on to {other or 'another place'}."
+                return Finding("redirected", what)
+            outcome = self._send(url, whole, box)
+            if not isinstance(outcome, str):
+                return outcome
+            location = outcome
+        return Finding("redirected", f"{self._host} sends us in circles.", "Look at the option url.")
+
+    def _send(self, url: str, whole: bool, box: List[Any]) -> Union[Outcome, str]:
+        """The outcome of one request, or the address that it redirects to."""
+        headers = {"Accept-Encoding": "gzip" if whole else "identity"}
+        patience = min(self._timeout, max(0.001, self._end - time.monotonic()))
+        try:
+            try:
+                response = self._request.open("GET", url, headers=headers, timeout=patience)
+            except urllib.error.HTTPError as error:
+                # Received within this block: when the exception is gone, its file is closed.
+                with error:
+                    return self._receive(error.fp, error.code, whole, box)
+            with response:
+                return self._receive(response, response.status, whole, box)
+        except Damaged as damage:
+            return Finding("not_a_repository", f"{self._host}: {damage}")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            late = time.monotonic() > self._end
+            return explain(error, self._host, self._proxy, self._limit if late else self._timeout, self._quote)
+
+    def _receive(self, response: Any, status: int, whole: bool, box: List[Any]) -> Union[Outcome, str]:
+        headers = response.headers
+        location = headers.get("Location")
+        if status in (301, 302, 303, 307, 308) and location:
+            return str(location)
+
+        def answer(body: bytes) -> Answer:
+            return Answer(status, body, headers.get("Content-Type") or "", headers.get("Retry-After") or "")
+
+        if status == 200:
+            return answer(self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))
+        # The status is the verdict; the words that follow must not hold it up, nor their loss undo it.
+        box.append(answer(b""))
+        try:
+            return answer(self._body(response, _MOST_TEXT, True))
+        except (OSError, http.client.HTTPException, Damaged):
+            return answer(b"")
+
+    def _body(self, response: Any, most: int, whole: bool) -> bytes:
+        """The decoded body, or its beginning unless ``whole``. ``read1`` gives what is there and waits for no more."""
+        expected: Optional[int] = response.length
+        raw = 0
+        body = bytearray()
+        unpacker = _Unpacker()
+        while expected is None or raw < expected:
+            if time.monotonic() > self._end:
+                raise socket.timeout()
+            chunk = response.read1(_CHUNK if expected is None else min(_CHUNK, expected - raw))
+            if not chunk:
+                break
+            raw += len(chunk)
+            body += unpacker.feed(chunk)
+            if not whole and (len(body) > most or opens_object(bytes(body)) is not None):
+                return bytes(body)
+            if len(body) > most:
+                raise Damaged(f"a file has more than {most >> 20} MiB.")
+        if expected is not None and raw < expected:
+            raise http.client.IncompleteRead(b"", expected - raw)
+        unpacker.finish()
+        return bytes(body)
+
+
+class _Unpacker:
+    """Undoes gzip where a body begins as gzip does, whatever the headers say: no JSON begins so."""
+
+    def __init__(self) -> None:
+        self._start: Optional[bytes] = b""
+        self._inflate: Any = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self._start is not None:
+            chunk = self._start + chunk
+            if len(chunk) < len(_GZIP) and _GZIP.startswith(chunk):
+                self._start = chunk
+                return b""
+            self._start = None
+            if chunk.startswith(_GZIP):
+                self._inflate = zlib.decompressobj(31)
+        if self._inflate is None:
+            return chunk
+        plain = b""
+        try:
+            while chunk:
+                if self._inflate.eof:
+                    # gzip may consist of several members; anything else behind one is padding.
+                    if not chunk.startswith(_GZIP):
+                        break
+                    self._inflate = zlib.decompressobj(31)
+                plain += self._inflate.decompress(chunk)
+                chunk = self._inflate.unused_data
+        except zlib.error:
+            raise Damaged("a compressed file cannot be unpacked.") from None
+        return plain
+
+    def finish(self) -> None:
+        if self._inflate is not None and not self._inflate.eof:
+            raise http.client.IncompleteRead(b"")
+
+
+def _origin(url: str) -> Tuple[str, str, Optional[int]]:
+    """Scheme, host and port, the latter None where it is that of https. Raises ValueError for what is no address."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("no host")
+    port = parts.port
+    return parts.scheme, parts.hostname, None if port == 443 and parts.scheme == "https" else port
+
+
+def _sendable(url: str) -> str:
+    """The address without fragment, and with what cannot stand in a request encoded; all else is kept as it is."""
+    parts = urlsplit(url)
+    path, query = (percent_encode(text, safe=_SAFE) for text in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+
+
+def _proxy(netloc: str) -> Optional[str]:
+    """Host and port of the proxy that urllib is going to use, without its credentials."""
+    value = urllib.request.getproxies().get("https")
+    if not value or urllib.request.proxy_bypass(netloc):
+        return None
+    return proxy_address(value)
+
+
+def _refuse_old_tls(context: Any) -> None:
+    if hasattr(context, "minimum_version"):
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    else:  # Python 3.7 with an OpenSSL before 1.1.0g
+        context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1

@@ -1,0 +1,197 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a repository's answer says about a pair of keys, and what to look at next. Pure: answers in, verdicts out.
+
+The status alone decides; the server's own words are only shown. A 401 has been seen for good keys during an outage
+(magento/magento2 issue 4617), and what is neither a clear yes nor a clear no is never called "invalid".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Mapping, Optional
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, server_text
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
+
+_BLANKS = b" \t\r\n"
+
+_STATUS = {
+    "keys_valid": "valid",
+    "keys_invalid": "invalid",
+    "access_refused": "refused",
+    "package_absent": "not_entitled",
+    "no_address": "not_checked",
+}
+_CODE_OF_HTTP = {
+    401: "keys_invalid",
+    402: "access_refused",
+    403: "access_refused",
+    404: "wrong_address",
+    407: "proxy_failed",
+    429: "rate_limited",
+}
+_NEXT = {
+    "wrong_address": "Compare the option url with the address of this repository in a composer.json.",
+    "rate_limited": "Ask again later, or from fewer hosts at once.",
+    "server_error": "The fault is on the server's side: ask again later.",
+    "not_a_repository": "Look at the option url, and for a sign-in or maintenance page or a filter in between.",
+    "redirected": "The keys were not sent there. If that is the repository's address, give it in the option url.",
+    "proxy_failed": "Look at the proxy's address, its rights and the variables https_proxy and no_proxy of this task.",
+    "timed_out": "Look at firewall and proxy between this host and the repository; the option timeout gives it longer.",
+    "connection_failed": "Look at name resolution, firewall and outgoing access of this host.",
+    "connection_lost": "Ask again; if it stays so, look at what stands in between (proxy, filter, load balancer).",
+    "unexpected_status": "Look at the option url and at what stands in between (proxy, filter); ask again later.",
+    "hash_mismatch": "Ask again; if it stays so, a mirror is stale or something in between alters what it passes on.",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: ``body`` is decoded, and for a plain verdict may be no more than its beginning."""
+
+    http_status: int
+    body: bytes = b""
+    content_type: str = ""
+    retry_after: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out, good or bad: a code, and a sentence that is fit to be shown.
+
+    ``hint`` says what to look at next where there is better advice than the usual for the code.
+    """
+
+    code: str
+    what: str
+    hint: str = ""
+    http_status: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known about one pair at one repository."""
+
+    repository: str
+    status: str
+    code: str
+    http_status: Optional[int]
+    message: str
+    packages: Dict[str, str] = field(default_factory=dict)
+    url: Optional[str] = None
+
+    def as_result(self) -> Dict[str, Any]:
+        """The keys that every element of ``verdicts`` has in a result."""
+        return {
+            "repository": self.repository,
+            "url": self.url,
+            "status": self.status,
+            "code": self.code,
+            "http_status": self.http_status,
+            "message": self.message,
+            "packages": dict(self.packages),
+        }
+
+
+def opens_object(beginning: bytes) -> Optional[bool]:
+    """Whether a body begins as a JSON object does; None while too little of it is there to tell."""
+    rest = beginning.lstrip(_BLANKS)
+    if rest[:1] != b"{":
+        return False if rest else None
+    inner = rest[1:].lstrip(_BLANKS)
+    return inner[:1] in (b'"', b"}") if inner else None
+
+
+def judge(answer: Answer, where: str, quote: Quote) -> Finding:
+    """The finding in an answer for ``packages.json``."""
+    status = answer.http_status
+    said = quote(server_text(answer.body, answer.content_type))
+    suffix = f' The server says: "{said}".' if said else ""
+    if status == 200:
+        if opens_object(answer.body):
+            return Finding("keys_valid", f"{where} accepts this pair.", http_status=status)
+        kind = quote(answer.content_type) or "no usable content type"
+        what = f"{where} answers with something else than a JSON object ({kind}).{suffix}"
+        return Finding("not_a_repository", what, http_status=status)
+    code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
+    pause = quote(answer.retry_after) if status in (429, 503) else ""
+    wait = f", Retry-After: {pause}" if pause else ""
+    what = {
+        "keys_invalid": f"{where} does not accept this pair (HTTP 401).",
+        "access_refused": f"{where} refuses access (HTTP {status}); this is no proof of a wrong pair.",
+        "wrong_address": f"There is nothing at {where} (HTTP 404).",
+        "proxy_failed": "The proxy wants a user name and password (HTTP 407).",
+        "rate_limited": f"{where} has been asked too often (HTTP 429{wait}).",
+        "server_error": f"{where} fails at the moment (HTTP {status}{wait}).",
+        "unexpected_status": f"{where} answers HTTP {status}.",
+    }[code]
+    return Finding(code, what + suffix, http_status=status)
+
+
+def judge_part(answer: Answer, where: str, quote: Quote) -> Optional[Finding]:
+    """What is wrong with an answer for one of the files behind ``packages.json``; None when it is 200."""
+    if answer.http_status == 200:
+        return None
+    finding = judge(answer, where, quote)
+    if finding.code in ("keys_invalid", "access_refused", "wrong_address"):
+        # packages.json was had with the same pair, so this tells of the file, not of the pair.
+        what = f"The pair opens packages.json, but {where} answers HTTP {answer.http_status}."
+        return Finding("unexpected_status", what, http_status=answer.http_status)
+    return finding
+
+
+def _advice(finding: Finding, repository: str) -> str:
+    magento = repository == MAGENTO_REPOSITORY
+    if finding.code == "keys_invalid":
+        place = "the access keys of the account" if magento else "what its vendor issued"
+        return (
+            f"Compare both halves with {place}: they may be swapped, or the key disabled or deleted. An outage "
+            "has been seen to answer like this too: do not disable or delete any key because of it."
+        )
+    if finding.code == "access_refused":
+        causes = (
+            "an unpaid invoice, an expired contract, or keys of a shared account"
+            if magento
+            else "the licence and the account at its vendor"
+        )
+        return f"Look for {causes}, then at what stands in between (proxy, filter)."
+    return finding.hint or _NEXT.get(finding.code, "")
+
+
+def conclude(
+    finding: Finding,
+    *,
+    repository: str,
+    url: Optional[str],
+    guessed: bool = False,
+    packages: Optional[Mapping[str, str]] = None,
+) -> Verdict:
+    """The verdict for a finding. ``guessed``: nobody gave the address, so silence there means nothing."""
+    status = _STATUS.get(finding.code, "unknown")
+    code, message = finding.code, f"{finding.what} {_advice(finding, repository)}".rstrip()
+    if guessed and status == "unknown":
+        status, code = "not_checked", "no_address"
+        message = (
+            f"The pair was not checked: {url} is only a guess, and no Composer repository answers there. "
+            f"{finding.what} The option url gives the right address."
+        )
+    return Verdict(repository, status, code, finding.http_status, message, dict(packages or {}), url)
+
+
+def entitlement(packages: Mapping[str, str], trouble: Optional[Finding], repository: str) -> Finding:
+    """The finding of a walk: everything is listed, something is absent, or too little could be read to say."""
+    absent: List[str] = [name for name, state in packages.items() if state == "absent"]
+    if absent:
+        cause = (
+            "Look at the spelling, then for keys of a shared account, an unpaid invoice or expired contract, or an "
+            "entitlement that belongs to another MAGEID."
+            if repository == MAGENTO_REPOSITORY
+            else "Look at the spelling, then at what the licence behind this pair covers."
+        )
+        what = f"{repository} accepts this pair but does not offer it {', '.join(absent)}."
+        return Finding("package_absent", what, cause, 200)
+    if trouble is not None and "unknown" in packages.values():
+        return replace(trouble, what=f"{repository} accepts this pair; what it offers is not known. {trouble.what}")
+    return Finding("keys_valid", f"{repository} accepts this pair and offers every package asked for.", "", 200)

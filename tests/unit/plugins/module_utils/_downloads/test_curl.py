@@ -1,0 +1,250 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How curl is told what to do and how its words are read. A script stands in; the real one is in tests/system."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Callable, Dict, List, Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import (
+    MOST_HEADERS,
+    Curl,
+    HeaderLines,
+    find_curl,
+    run,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+
+Program = Callable[[str], Curl]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Puts a shell script on the PATH as curl."""
+
+    def make(script: str) -> Curl:
+        path = tmp_path / "curl"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
+        return Curl(str(path), "8.0.0")
+
+    return make
+
+
+def version(text: str, protocols: str = "http https") -> str:
+    return f"echo '{text} (x86_64-pc-linux-gnu) libcurl/1'; echo 'Protocols: {protocols}'"
+
+
+@pytest.mark.parametrize("text", ["curl 7.55.0", "curl 7.88.1", "curl 8.14.1", "curl 10.0.0-DEV"])
+def test_a_curl_that_will_do(program: Program, text: str) -> None:
+    made = program(version(text))
+    assert find_curl() == Curl(made.path, text.split(" ")[1].split("-")[0])
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        version("curl 7.29.0"),
+        version("curl 7.54.1"),
+        version("curl 6.5"),
+        version("curl 8.14.1", "file ftp http"),
+        "echo something else",
+        "exit 127",
+    ],
+)
+def test_a_curl_that_will_not(program: Program, script: str) -> None:
+    program(script)
+    with pytest.raises(KeyfleetError) as caught:
+        find_curl()
+    assert caught.value.code == "old_curl"
+
+
+def test_no_curl_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(KeyfleetError) as caught:
+        find_curl()
+    assert caught.value.code == "no_curl"
+
+
+def test_options_come_on_standard_input_and_quoted(program: Program, tmp_path: Path) -> None:
+    curl = program(f'printf "%s|" "$@" > {tmp_path}/argv; cat > {tmp_path}/told')
+    run(curl, [("url", "https://h/"), ("user", 'a:"b\\c\nd'), ("silent", None)], limit=9)
+    assert (tmp_path / "argv").read_text() == "-q|-K|-|"
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[:3] == ['url = "https://h/"', 'user = "a:\\"b\\\\c\\nd"', "silent"]
+    assert told[3] == 'max-time = "9.000"' and told[4].startswith('write-out = "') and len(told) == 5
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "a\u2028b"])
+@pytest.mark.parametrize("name", ["header", "url", "range"])
+def test_no_line_ends_enter_a_request(program: Program, tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        run(program(f"touch {tmp_path}/ran"), [(name, value)], limit=9)
+    assert not (tmp_path / "ran").exists()
+
+
+ECHO_FACTS = """
+told=$(cat)
+mark=$(printf '%s\\n' "$told" | sed -n 's/^write-out = "\\([0-9a-f]*\\) .*/\\1/p')
+"""
+
+
+def test_headers_body_and_facts_are_told_apart(program: Program) -> None:
+    curl = program(
+        ECHO_FACTS + "printf 'HTTP/1.1 100 Continue\\r\\n\\r\\nHTTP/1.1 200 OK\\r\\nRetry-After: 7\\n"
+        "Content-Type: text/plain; x=y\\n\\r\\n"
+        "HTTP/1.1 is no header here\\r\\n\\r\\nbody'\n"
+        "printf '%s 200 0 https://h/there' $mark"
+    )
+    end = run(curl, [("url", "https://h/")], limit=9)
+    assert (end.exit_code, end.http_status, end.content_type) == (0, 200, "text/plain; x=y")
+    assert (end.redirect_url, end.retry_after) == ("https://h/there", "7")
+    assert end.body == b"HTTP/1.1 is no header here\r\n\r\nbody"
+
+
+@pytest.mark.parametrize("facts", ["x", "200", "200 0", "x 0 https://h/", "9999999999 0 https://h/"])
+def test_facts_that_are_none(program: Program, facts: str) -> None:
+    end = run(program(ECHO_FACTS + f"printf 'HTTP/1.1 200 OK\n\n%s {facts}' $mark"), [("url", "https://h/")], limit=9)
+    assert (end.exit_code, end.http_status, end.redirect_url) == (0, 200, "")
+
+
+def test_a_netrc_is_given_as_it_was_read(program: Program, tmp_path: Path) -> None:
+    path = "$(cat | sed -n 's/^netrc-file = \"\\(.*\\)\"/\\1/p')"
+    run(program(f"cat {path} > {tmp_path}/seen"), [("url", "https://h/")], b"machine h", limit=9)
+    assert (tmp_path / "seen").read_bytes() == b"machine h"
+
+
+def test_an_error_is_passed_on(program: Program) -> None:
+    curl = program(ECHO_FACTS + "echo 'curl: (6) no such host' >&2; printf '%s 000 000 ' $mark; exit 6")
+    end = run(curl, [("url", "https://h/")], limit=9)
+    assert (end.exit_code, end.error, end.http_status, end.body) == (6, "curl: (6) no such host", 0, b"")
+
+
+ENDLESS = {
+    "silence": "exec sleep 60",
+    "a body": "printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'; while :; do echo x; sleep 0.1; done",
+    "headers": "echo HTTP/1.1 200 OK; while :; do echo X: y; sleep 0.1; done",
+    "words": "while :; do echo x >&2; sleep 0.1; done",
+    "a child that holds the pipes": "sleep 10",
+}
+
+
+@pytest.mark.parametrize("script", ENDLESS.values(), ids=ENDLESS)
+def test_a_curl_that_does_not_end_is_ended(program: Program, script: str) -> None:
+    end = run(program(script), [("url", "https://h/")], limit=0.1)
+    assert (end.exit_code, end.error) == (28, "curl did not end in time")
+
+
+def test_headers_without_end_are_not_kept(program: Program) -> None:
+    for line in ("X: y", ""):
+        end = run(program(f"echo HTTP/1.1 200 OK; exec yes '{line or 'HTTP/1.1 100 C'}'"), [("silent", None)], limit=30)
+        assert end.exit_code == 63 and str(MOST_HEADERS) in end.error
+
+
+def test_an_answer_without_headers_is_none(program: Program) -> None:
+    end = run(program(ECHO_FACTS + "printf 'a body of HTTP/0.9%s 200 0 ' $mark"), [("silent", None)], limit=9)
+    assert (end.exit_code, end.body) == (8, b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://MAG1:secret@h/there?x=y#z", "https://h/there?x=y"),
+        ("https://a@b@h/", "https://h/"),
+        ("https://[bad", ""),
+        ("https://h/a b", ""),
+        ("https://]@[h/", ""),
+        ("https://h/\u00e9", ""),
+        ("", ""),
+    ],
+)
+def test_an_address_that_curl_names_has_no_pair(program: Program, url: str, shown: str) -> None:
+    script = f"printf 'HTTP/1.1 302 Found\\r\\n\\r\\n'; printf '%s 302 0 %s' $mark '{url}'"
+    assert run(program(ECHO_FACTS + script), [("silent", None)], limit=9).redirect_url == shown
+
+
+def test_the_environment_is_curls_own(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent")
+    monkeypatch.setenv("MADE_UP", "1")
+    monkeypatch.setenv("https_proxy", "http://user:made-up-word@proxy.invalid:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    monkeypatch.setenv("SSL_CERT_DIR", "/etc/ssl/certs")
+    run(program(f"env > {tmp_path}/seen; cat > {tmp_path}/told"), [("silent", None)], limit=9)
+    seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
+    # Whoever curl runs as can read its environment: a proxy's password is told where nobody else can read it.
+    of_the_shell = {"PWD", "SHLVL", "_", "OLDPWD"}
+    assert set(seen) - of_the_shell <= {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
+    told = (tmp_path / "told").read_text().splitlines()
+    assert 'proxy = "http://user:made-up-word@proxy.invalid:3128"' in told and 'noproxy = "inside.example"' in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, []),
+        ({"HTTPS_PROXY": "http://a", "all_proxy": "http://b"}, ["http://a"]),
+        ({"ALL_PROXY": "http://b", "NO_PROXY": "*"}, ["http://b", "*"]),
+        ({"https_proxy": "", "all_proxy": "http://b"}, []),
+    ],
+)
+def test_the_proxy_is_the_one_that_curl_would_take(
+    environ: Dict[str, str], expected: List[str], program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "all_proxy", "no_proxy"):
+        for variable in (name, name.upper()):
+            monkeypatch.delenv(variable, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    run(program(f"cat > {tmp_path}/told"), [("silent", None)], limit=9)
+    told = (tmp_path / "told").read_text()
+    assert re.findall(r'^(?:no)?proxy = "(.*)"', told, re.M) == expected
+
+
+def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> None:
+    end = run(program("exec <&-; exit 2"), [("url", "https://h/" + "x" * 200000)], limit=9)
+    assert end.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers", "rest"),
+    [
+        (b"", None, b""),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n", None, b""),
+        (b"HTTP/1.1 200 OK\r\nA: b: c \r\n\r\nbody", {"status": "200", "a": "b: c"}, b"body"),
+        (b"HTTP/1.1 200 OK\nA: b\n\n\r\nbody", {"status": "200", "a": "b"}, b"\r\nbody"),
+        (b"HTTP/1.1 200 OK\r\nA: b\n\r\nbody", {"status": "200", "a": "b"}, b"body"),
+        (b"HTTP/1.1 200 OK\nA: b\n C: d\nno colon\nStatus: 500 No\n\n", {"status": "200", "a": "b"}, b""),
+        (b"HTTP/2 206\r\n\r\n", {"status": "206"}, b""),
+        (b"HTTP/1.1 103 Early\r\nB: c\r\n\r\nHTTP/1.1 404 No\r\n\r\nx", {"status": "404"}, b"x"),
+        (b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 404", None, b"HTTP/1.1 404"),
+        (b"\nmark 000 000 ", None, b"mark 000 000 "),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+def test_the_headers_of_the_last_answer(
+    answer: bytes, headers: Optional[Dict[str, str]], rest: bytes, at_once: int
+) -> None:
+    lines, behind = HeaderLines(), b""
+    for begin in range(0, len(answer), at_once):
+        piece = answer[begin : begin + at_once]
+        if lines.complete:
+            behind += piece
+        else:
+            lines.feed(piece)
+    assert (lines.values if lines.complete else None) == headers
+    assert bytes(lines.rest) + behind == rest
+
+
+@pytest.mark.parametrize("line", [b"X: y\n", b"x", b"\n", b"HTTP/1.1 100 C\n\n"])
+def test_headers_have_a_limit(line: bytes) -> None:
+    lines = HeaderLines()
+    lines.feed(b"HTTP/1.1 103 E\n")
+    while not lines.too_long:
+        assert not lines.feed(line * 1000)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Owners and groups by name and number."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import List, Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
+    group_name,
+    own_account,
+    owner_and_group,
+    owner_name,
+)
+
+NOBODY = 4294900000
+"""A number that no account has."""
+
+
+def test_names_of_numbers() -> None:
+    me = pwd.getpwuid(os.geteuid())
+    assert (owner_name(me.pw_uid), own_account().name) == (me.pw_name, me.pw_name)
+    assert group_name(0) == grp.getgrgid(0).gr_name
+    assert (owner_name(NOBODY), group_name(NOBODY)) == (str(NOBODY), str(NOBODY))
+    assert (owner_name(None), group_name(None)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("owner", "group", "numbers"),
+    [
+        (None, None, (None, None)),
+        ("root", grp.getgrgid(0).gr_name, (0, 0)),
+        ("0", "0", (0, 0)),
+        (str(NOBODY), None, (NOBODY, None)),
+    ],
+)
+def test_numbers_of_names(owner: Optional[str], group: Optional[str], numbers: object) -> None:
+    assert owner_and_group({"owner": owner, "group": group}) == numbers
+
+
+@pytest.mark.parametrize(("option", "code"), [("owner", "unknown_user"), ("group", "unknown_group")])
+def test_a_name_that_the_host_does_not_know(option: str, code: str) -> None:
+    params = {"owner": "0", "group": "0", option: "no-such-name"}
+    with pytest.raises(KeyfleetError) as caught:
+        owner_and_group(params)
+    assert (caught.value.code, caught.value.message) == (code, f"{option}: this host has no 'no-such-name'")
+    problems: List[Problem] = []
+    numbers = dict(zip(("owner", "group"), owner_and_group(params, problems=problems)))
+    assert numbers == {"owner": 0, "group": 0, option: None}
+    assert [problem.code for problem in problems] == [code]

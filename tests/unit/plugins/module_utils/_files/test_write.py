@@ -1,0 +1,157 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time at work: locks, files in the middle of being written, and entries that another program swallows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
+    Time,
+    adding,
+    names_in,
+    once,
+    parse,
+    refused,
+    wanted,
+)
+
+
+def test_unfit_files_are_told_together_and_nothing_is_written(tmp_path: Path) -> None:
+    for name in ("one", "three"):
+        (tmp_path / name).write_text("{")
+    time = Time()
+    error = refused(
+        "malformed_file",
+        *[wanted(tmp_path / name) for name in ("one", "two", "three")],
+        clock=time.clock,
+        sleep=time.sleep,
+    )
+    assert [problem.path for problem in error.problems] == [str(tmp_path / "one"), str(tmp_path / "three")]
+    assert "not JSON (line 1)" in error.message and error.details["done"] == []
+    assert 2.0 <= time.now < 2.2 and not (tmp_path / "two").exists()
+
+
+def test_unfit_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    path.write_text("")
+    with pytest.raises(Unfit):
+        files.observe(str(path), parse=parse, patience=0.0)
+    time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
+    assert files.observe(str(path), parse=parse, clock=time.clock, sleep=time.sleep).data == b'{"theirs": 1}'
+    path.write_text("")
+    time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
+    files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    assert names_in(path) == ["ours", "theirs"]
+
+
+def test_unfit_file_is_replaced_only_after_patience(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    path.write_text("{")
+    path.chmod(0o600)
+    time = Time()
+    one = wanted(path, when_unfit=lambda data: adding("ours")(None))
+    (change,) = files.apply([one], clock=time.clock, sleep=time.sleep)
+    assert change.before.data == b"{" and names_in(path) == ["ours"] and time.now > 2.0
+    path.write_text("{")
+    state = files.observe(str(path), parse=len)
+    assert files.predict(state, one).after == change.after
+    path.write_text("")
+    time = Time(once(0.5, lambda: path.write_text('{"theirs": 1}')))
+    files.apply([one], clock=time.clock, sleep=time.sleep)
+    assert names_in(path) == ["ours", "theirs"]
+
+
+def test_entry_that_is_swallowed_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    path.write_text("{}")
+    path.chmod(0o600)
+    swallowed = []
+
+    def composer(now: float) -> None:
+        if len(swallowed) < 4 and names_in(path)[:1] == ["ours"]:
+            path.write_text('{"theirs": 1}')
+            swallowed.append(now)
+
+    time = Time(composer)
+    (change,) = files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    assert len(swallowed) == 4 and names_in(path) == ["ours", "theirs"]
+    assert change.before.data == b"{}" and change.after.data == path.read_bytes()
+    assert 0.25 <= time.now - swallowed[-1] < 0.4
+
+
+def test_file_broken_after_the_write_is_restored(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    time = Time(once(0.1, lambda: path.write_text("{")))
+    files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    assert names_in(path) == ["ours"] and time.now > 1.0
+
+
+def test_writer_that_never_rests(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+
+    def restless(now: float) -> None:
+        path.write_text("{}")
+
+    time = Time(restless)
+    error = refused("write_failed", wanted(path), clock=time.clock, sleep=time.sleep)
+    assert "again and again" in error.message and error.details["done"]
+
+
+def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    path.write_text("{}")
+    path.chmod(0o600)
+    calls = []
+
+    def transform(data: Optional[bytes]) -> Optional[bytes]:
+        result = adding("ours")(data)
+        calls.append(data)
+        if len(calls) == 3:  # twice before anything is written, then under the lock
+            path.write_text('{"theirs": 1}')
+        return result
+
+    (change,) = files.apply([files.Wanted(str(path), transform)], settle=0.0)
+    assert names_in(path) == ["ours", "theirs"] and change.before.data == b'{"theirs": 1}'
+    assert os.listdir(str(tmp_path)) == ["auth.json"]
+
+
+def test_lock_is_waited_for_and_named(tmp_path: Path) -> None:
+    holder = os.open(str(tmp_path / ".auth.json.keyfleet"), os.O_WRONLY | os.O_CREAT, 0o600)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    time = Time()
+    error = refused(
+        "lock_timeout", wanted(tmp_path / "auth.json"), lock_timeout=5.0, clock=time.clock, sleep=time.sleep
+    )
+    assert "fuser" in error.message and "5 s" in error.message and 5.0 <= time.now < 5.1
+    time = Time(once(1.0, lambda: os.close(holder)))
+    files.apply([wanted(tmp_path / "auth.json")], lock_timeout=5.0, clock=time.clock, sleep=time.sleep)
+    assert names_in(tmp_path / "auth.json") == ["ours"]
+
+
+def test_files_that_are_broken_in_turns_end_the_wait(tmp_path: Path) -> None:
+    """Each is fit again in time, and one of them never is."""
+    paths = [tmp_path / "one" / "auth.json", tmp_path / "two" / "auth.json"]
+    for path in paths:
+        path.parent.mkdir()
+    good = {}
+    time = Time()
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        broken = int(time.now / 0.5) % 2
+        for number, path in enumerate(paths):
+            good.setdefault(number, path.read_bytes())
+            path.write_bytes(b"{" if number == broken else good[number])
+            path.chmod(0o600)
+
+    error = refused("write_failed", *map(wanted, paths), clock=time.clock, sleep=sleep)
+    assert "again and again" in error.message and time.now < 60

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `check` sends, and how little it reads, over real HTTPS on loopback."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+import time
+from typing import Any, List
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
+    PRIVATE,
+    PUBLIC,
+    Exchange,
+    Loopback,
+    ask,
+    basic,
+)
+
+MIB = 1024 * 1024
+
+
+# What is sent
+
+
+def test_the_pair_goes_out_with_the_first_request_as_utf8() -> None:
+    with Loopback(lambda exchange: exchange.json("{}")) as server:
+        verdict = ask(server.url, public_key="schlüssel", private_key="geheimnis–ü")
+    assert (verdict.status, verdict.code, verdict.http_status) == ("valid", "keys_valid", 200), verdict
+    (request,) = server.requests
+    assert (request.method, request.path) == ("GET", "/packages.json")
+    assert request.headers["authorization"] == basic("schlüssel", "geheimnis–ü")
+
+
+def test_a_netrc_changes_nothing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login stranger password astray\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    with Loopback(lambda exchange: exchange.json("{}")) as server:
+        ask(server.url)
+    assert server.requests[0].headers["authorization"] == basic(PUBLIC, PRIVATE)
+
+
+def test_the_request_library_is_loaded_only_for_a_request() -> None:
+    code = (
+        "import sys; import ansible_collections.keyfleet.magento.plugins.module_utils._repository.check; "
+        "print([name for name in sys.modules if name in ('ansible.module_utils.urls', 'ssl', 'http.client')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, stdout=subprocess.PIPE, check=False
+    )
+    assert done.stdout == b"[]\n"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/", "https://me:secret@127.0.0.1/", "file:///etc/passwd", "https://["]
+)
+def test_other_addresses_than_https_without_user_are_refused_unquoted(url: str) -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        check(repository="r", url=url, public_key=PUBLIC, private_key=PRIVATE, connection=Connection())
+    assert caught.value.code == "bad_options"
+    assert url not in caught.value.message and "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(("public", "private"), [("", PRIVATE), ("\ud800", PRIVATE), (PUBLIC, "kept-\ud800")])
+def test_a_pair_that_cannot_be_sent_is_an_error_without_the_pair(public: str, private: str) -> None:
+    with pytest.raises(KeyfleetError) as caught:
+        check(repository="r", url=None, public_key=public, private_key=private, connection=Connection())
+    assert caught.value.code == "bad_key"
+    assert "kept" not in str(caught.value)
+
+
+def test_an_address_may_name_the_file_and_a_folder() -> None:
+    with Loopback(lambda exchange: exchange.json("{}")) as server:
+        for path in ("sub", "sub/", "sub/packages.json"):
+            assert ask(server.url + path).status == "valid"
+    assert [request.path for request in server.requests] == ["/sub/packages.json"] * 3
+
+
+# No more than needed
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize(
+    "beginning",
+    [b"{}", b'{"', b" \r\n\t{ \n}", gzip.compress(b'{"packages": ')],
+    # gzip has the time in it, and two processes that run the tests have to agree on their names.
+    ids=["whole", "begun", "blanks", "packed"],
+)
+def test_a_server_that_stalls_after_the_beginning_is_no_hindrance(beginning: bytes, encoding: str) -> None:
+    # Unpacked for what it is, not for what its headers say.
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(200, beginning, length=len(beginning) + MIB, Content_Encoding=encoding)
+        exchange.stall()
+
+    with Loopback(answer) as server:
+        started = time.monotonic()
+        assert ask(server.url).code == "keys_valid"
+        assert time.monotonic() - started < 5
+
+
+def test_a_large_answer_is_not_pulled() -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(200, b'{"packages": {', length=200 * MIB)
+        for _number in range(200):
+            exchange.send(b" " * MIB)
+
+    with Loopback(answer) as server:
+        assert ask(server.url).code == "keys_valid"
+    # What was sent lay in the buffers of the two systems when the connection was closed.
+    assert server.requests[0].sent < 20 * MIB
+
+
+def test_endless_blanks_are_not_read_for_ever() -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(200, b" " * MIB, length=200 * MIB)
+        exchange.stall()
+
+    with Loopback(answer) as server:
+        assert ask(server.url).code == "not_a_repository"
+
+
+@pytest.mark.parametrize("chunks", [[b"{", b'"'], [b" ", b"\n{", b" ", b"}"], [b"\x1f", gzip.compress(b"{}")[1:]]])
+def test_a_beginning_may_come_in_pieces(chunks: List[bytes]) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for chunk in chunks:
+            exchange.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            time.sleep(0.02)
+        exchange.stall()
+
+    with Loopback(answer) as server:
+        assert ask(server.url).code == "keys_valid"
+
+
+def test_the_address_is_a_guess_where_nobody_gave_it() -> None:
+    expected = {200: "keys_valid", 401: "keys_invalid", 402: "access_refused", 403: "access_refused"}
+    for status in (200, 401, 402, 403, 404, 429, 503, 418):
+        with Loopback(lambda exchange, status=status: exchange.json("{}", status=status)) as server:  # type: ignore[misc]
+            verdict = ask(None, repository=server.netloc)
+        assert verdict.code == expected.get(status, "no_address"), verdict
+        assert verdict.http_status == status
+        assert (verdict.status == "not_checked") is (status not in expected)
+    assert server.url in verdict.message and "url" in verdict.message

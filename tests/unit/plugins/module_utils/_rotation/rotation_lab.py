@@ -1,0 +1,190 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests of a rotation are made of: series in short, settings, what hosts register, and an account."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Created
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, Refusal
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import CONFIRMED, FACTS, WOULD_CHANGE
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Pace, rotate
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series, series_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import series_spec
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
+    CA,
+    Exchange,
+    Loopback,
+    basic,
+    fake_key,
+)
+
+TODAY = datetime.date(2026, 3, 1)
+DAY = datetime.timedelta(days=1)
+MIXED_UP = "web-20240102"
+FILE = "/home/deploy/.composer/auth.json"
+
+
+def key(label: str) -> Generation:
+    """A minus in front means disabled."""
+    name = label.lstrip("-")
+    return Generation(name, f"public of {name}", label == name)
+
+
+def series(*labels: str, rejected: Sequence[str] = (), adopt: Sequence[str] = (), prefix: str = "web") -> Series:
+    """The series of an account that has these labels."""
+    return series_of(prefix, [key(label) for label in labels], rejected=rejected, adopt=adopt)
+
+
+def labels(generations: Iterable[Generation]) -> List[str]:
+    """Their labels."""
+    return [generation.label for generation in generations]
+
+
+def settings(**given: Any) -> Dict[str, Any]:
+    """The settings of a series as the argument spec completes them."""
+    spec: Dict[str, Dict[str, Any]] = series_spec(None)
+    known = {name: option.get("default") for name, option in spec.items()}
+    if not set(given) <= set(known):
+        raise AssertionError(f"no such settings: {set(given) - set(known)}")
+    return {**known, "prefix": "web", "application_id": "APP1", "application_secret": "made up", **given}
+
+
+def entry(label: Optional[str]) -> Optional[Dict[str, Any]]:
+    """The entry with the key of this label, as a module shows it."""
+    return label if label is None else {"public_key": f"public of {label}", "fingerprint": f"sha256:{label}"}
+
+
+def installed(*held: str, path: str = FILE, owner: str = "deploy", **more: Any) -> Dict[str, Any]:
+    """A result of M(magento_auth_key_info): one file with the keys of these labels."""
+    return {
+        "files": [{"path": path, "owner": owner, "entries": [entry(label) for label in held]}],
+        "problems": [],
+        **more,
+    }
+
+
+def would(action: str, before: Optional[str], after: Optional[str], path: str = FILE) -> Dict[str, Any]:
+    """A row of M(magento_auth_key)."""
+    return {"path": path, "owner": "deploy", "action": action, "before": entry(before), "after": entry(after)}
+
+
+def role(*rows: Dict[str, Any], **more: Any) -> Dict[str, Any]:
+    """A result of the role in check mode."""
+    return {"files": list(rows), "problems": [], "changed": False, **more}
+
+
+def has(label: str, **more: Any) -> Dict[str, Any]:
+    """The report of a host whose one file has the key of this label, which is the one it should have."""
+    return {FACTS: [], CONFIRMED: installed(label), WOULD_CHANGE: role(would("unchanged", label, label)), **more}
+
+
+class StandIn:
+    """An account with the methods of the client. ``calls`` are those that change something; ``failing`` ones fail."""
+
+    mage_id = "MAG1"
+
+    def __init__(self, *labels: str, uid: str = "MAG1") -> None:
+        self.keys_: Dict[Any, MarketplaceKey] = {}
+        self.calls: List[str] = []
+        self.failing: Dict[str, str] = {}
+        self.refusal: Optional[str] = None
+        for label in labels:
+            self.add(label, uid)
+
+    def add(self, label: str, uid: str = "MAG1") -> None:
+        """One more key; a minus in front means disabled."""
+        name, public, enabled, _date = key(label)
+        self.keys_[uid, name] = MarketplaceKey(name, uid, public, enabled, fake_key(f"private {name}"))
+
+    def _call(self, *words: str) -> None:
+        if words[0] in self.failing or " ".join(words) in self.failing:
+            raise KeyfleetError("api_unreachable", "the API does not answer")
+        if words[0] != "list":
+            self.calls.append(" ".join(words))
+
+    def keys(self, *, uid: str = "all") -> List[MarketplaceKey]:
+        """Those of the owner, and by mistake one of another."""
+        self._call("list")
+        return [pair for pair in self.keys_.values() if uid in ("all", pair.uid) or pair.label == MIXED_UP]
+
+    def create(self, names: Sequence[str], *, uid: str) -> Created:
+        """One of each."""
+        self._call("create", *names)
+        if self.refusal is not None:
+            return Created((), tuple(Refusal(name, 1, self.refusal) for name in names))
+        for name in names:
+            if (uid, name) in self.keys_:
+                raise AssertionError(f"{name} is there")
+            self.add(name, uid)
+        return Created(tuple(self.keys_[uid, name] for name in names), ())
+
+    def set_enabled(self, label: str, *, uid: str, enabled: bool) -> None:
+        """Enable or disable."""
+        self._call("enable" if enabled else "disable", label)
+        self.keys_[uid, label] = replace(self.keys_[uid, label], enabled=enabled)
+
+    def delete(self, label: str, *, uid: str) -> None:
+        """For good."""
+        self._call("delete", label)
+        del self.keys_[uid, label]
+
+    def answer(self, exchange: Exchange) -> None:
+        """What the repository says: a pair that is enabled is accepted."""
+        pairs = [basic(pair.public_key, pair.private_key) for pair in self.keys_.values() if pair.enabled]
+        if exchange.headers["authorization"] in pairs:
+            exchange.json("{}")
+        else:
+            exchange.reply(401)
+
+
+class Lab:
+    """An account, the repository that knows its keys, and a clock that only sleeping moves."""
+
+    def __init__(self, server: Loopback) -> None:
+        self.server = server
+        self.client = StandIn()
+        self.slept: List[float] = []
+        self.answer: Optional[Callable[[Exchange], None]] = None
+
+    def _pace(self) -> Pace:
+        return Pace(today=lambda: TODAY, clock=lambda: sum(self.slept), sleep=self.slept.append)
+
+    def run(self, phase: str, *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
+        """A phase; ``given`` are options of the module and settings. A failure is its details, code and message."""
+        params: Dict[str, Any] = {"phase": phase, "hosts": given.pop("hosts", None)}
+        params.update({name: given.pop(name, None) for name in ("holders", "revoke")})
+        known = {"url": self.server.url, "ca_path": CA, "timeout": 10.0, "external_holders_acknowledged": True, **given}
+        params["series"] = settings(**known)
+        try:
+            result = rotate(self.client, params, check_mode=check_mode, pace=self._pace())  # type: ignore[arg-type]
+        except KeyfleetError as error:
+            result = {**error.details, "code": error.code, "message": error.message}
+        for pair in self.client.keys_.values():
+            assert pair.private_key not in json.dumps(result), result
+        return result
+
+    def states(self) -> Dict[str, bool]:
+        """Labels, and whether they are enabled."""
+        return {label: pair.enabled for (_uid, label), pair in self.client.keys_.items()}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """An account and a repository."""
+    made: List[Lab] = []
+
+    def answer(exchange: Exchange) -> None:
+        (made[0].answer or made[0].client.answer)(exchange)
+
+    with Loopback(answer) as server:
+        made.append(Lab(server))
+        yield made[0]

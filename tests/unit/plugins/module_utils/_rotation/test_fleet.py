@@ -1,0 +1,289 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who keeps a key from being disabled: every reason, and whatever hosts make up."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
+    COLLECTED,
+    CONFIRMED,
+    DEPLOYED,
+    FACTS,
+    WOULD_CHANGE,
+    Blocked,
+    Expected,
+    blocked_by_hosts,
+    not_deployed,
+    places_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
+    FILE,
+    has,
+    installed,
+    role,
+    series,
+    would,
+)
+
+OLD, NEW = "web-20260101", "web-20260301"
+SERIES = series("-web-20251201", OLD, NEW)
+GOOD = has(NEW)
+DOWN = {"unreachable": True, "msg": "Failed to connect\nto the host"}
+FAILED = {"failed": True, "msg": "MODULE FAILURE", "files": [], "problems": []}
+FORGED = "its facts set variables of the controller (omit); it gets nothing and confirms nothing"
+UNMANAGED = "and no variable of the host names this file"
+
+
+def blocked(reports: Any, *, expected: Optional[Expected] = None, **options: Any) -> List[Blocked]:
+    found = Expected(tuple(reports)) if expected is None else expected
+    return blocked_by_hosts(SERIES, found, reports, **{"ignore": False, **options})
+
+
+def told(reports: Any, **options: Any) -> List[str]:
+    return [str(row) for row in blocked(reports, **options)]
+
+
+def reasons(report: Any, **options: Any) -> List[str]:
+    """What is told of one host beside another one that has the key."""
+    rows = blocked({"web1": report, "web2": GOOD}, **options)
+    assert {row.host for row in rows} <= {"web1"}, rows
+    return [row.reason for row in rows]
+
+
+def test_a_fleet_that_has_the_key_blocks_nothing() -> None:
+    assert blocked({"web1": GOOD, "web2": GOOD}) == []
+    # A host of another series has neither file nor entry of this one.
+    assert reasons({CONFIRMED: {"files": [], "problems": []}, WOULD_CHANGE: {"skipped": True}}) == []
+
+
+PROBLEM = {"path": FILE, "message": "mode 0000"}
+CHANGES = role(would("updated", OLD, NEW))
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        ({}, ["it was not asked"]),
+        (None, ["it was not asked"]),
+        ([], ["it was not asked"]),
+        ({**GOOD, CONFIRMED: None}, ["it was not asked"]),
+        ({**GOOD, WOULD_CHANGE: None}, ["it was not asked"]),
+        ({CONFIRMED: GOOD[CONFIRMED]}, ["it was not asked"]),
+        ({**GOOD, COLLECTED: None}, ["it was not asked"]),
+        ({**GOOD, CONFIRMED: DOWN}, ["it could not be reached: Failed to connect to the host"]),
+        ({**GOOD, COLLECTED: DOWN}, ["it could not be reached: Failed to connect to the host"]),
+        ({**GOOD, WOULD_CHANGE: DOWN}, ["it could not be reached: Failed to connect to the host"]),
+        ({**GOOD, CONFIRMED: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, COLLECTED: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, WOULD_CHANGE: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, CONFIRMED: {"failed": True}}, ["no reason is given"]),
+        ({**GOOD, CONFIRMED: {"problems": []}}, ["its answer is no report"]),
+        ({**GOOD, CONFIRMED: {"files": {}}}, ["its answer is no report"]),
+        ({**GOOD, CONFIRMED: {"skipped": True}}, ["its answer is no report"]),
+        # What the role would still do.
+        ({**GOOD, WOULD_CHANGE: CHANGES}, ["it would be updated"]),
+        ({**GOOD, WOULD_CHANGE: role(would("repaired", NEW, NEW))}, ["it would be repaired"]),
+        ({**GOOD, WOULD_CHANGE: role(would("removed", OLD, None))}, ["it would be removed"]),
+        ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["it would be changed"]),
+        # The failure of the deployment says more.
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it was not asked"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: role()}, ["it would be updated"]),
+        ({**GOOD, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
+        # Variables that name an older key themselves.
+        ({**GOOD, WOULD_CHANGE: role(would("unchanged", OLD, OLD))}, [f"the host's variables give {OLD}"]),
+        ({**GOOD, WOULD_CHANGE: role(would("unchanged", "ci", "ci"))}, []),
+        # Files that no variable names.
+        ({**GOOD, CONFIRMED: installed(NEW, OLD)}, [f"it holds {OLD}, {UNMANAGED}"]),
+        ({**GOOD, CONFIRMED: installed("web-20251201")}, [f"it holds web-20251201, {UNMANAGED}"]),
+        ({**GOOD, CONFIRMED: installed("ci", NEW)}, []),
+        (
+            {**GOOD, CONFIRMED: {"files": [], "effective": [{"path": "/c", "public_key": f"public of {OLD}"}]}},
+            [f"it holds {OLD}, {UNMANAGED}"],
+        ),
+        # Files that could not be read may hold any key.
+        ({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": "permission_denied"}])}, ["mode 0000"]),
+        ({**GOOD, CONFIRMED: installed(NEW, problems=[{"code": "read_failed"}])}, ["no reason is given"]),
+        ({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": "readable_by_others"}])}, []),
+        ({**GOOD, FACTS: ["omit"]}, [FORGED]),
+        ({**GOOD, FACTS: ["omit", "magento_a"]}, [FORGED.replace("omit", "omit, magento_a")]),
+    ],
+)  # fmt: skip
+def test_why_a_host_is_not_confirmed(report: Any, expected: List[str]) -> None:
+    assert reasons(report) == expected
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "not_a_file", "unsafe_path", "foreign_owner", "permission_denied", "read_failed", "lock_timeout", "no_home",
+        "malformed_file",
+    ],
+)  # fmt: skip
+def test_every_problem_that_hides_a_key_blocks(code: str) -> None:
+    assert reasons({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": code}])}) == ["mode 0000"]
+    report = {**GOOD, CONFIRMED: installed(NEW, OLD, problems=[{**PROBLEM, "code": code}])}
+    assert reasons(report, ignore=True) == []
+
+
+def test_a_row_names_host_file_and_owner() -> None:
+    reports = {"web1": {**GOOD, CONFIRMED: installed(OLD, path="/home/eve/auth.json", owner="eve")}, "web2": GOOD}
+    (row,) = blocked(reports)
+    assert row.as_result() == {
+        "host": "web1",
+        "holder": None,
+        "path": "/home/eve/auth.json",
+        "owner": "eve",
+        "reason": f"it holds {OLD}, {UNMANAGED}",
+    }
+    assert str(row) == f"web1: /home/eve/auth.json (of eve): it holds {OLD}, {UNMANAGED}"
+    assert str(Blocked("no", holder="vault")) == "the holder vault: no"
+    assert str(Blocked("no")) == "no"
+
+
+# Who is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "reports", "expected"),
+    [
+        ({}, ["web1"], {"web1": GOOD}, []),
+        ({"expected_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, []),
+        ({"expected_hosts": ["web3"]}, ["web1"], {"web1": GOOD}, ["web3: it is expected and not in the target"]),
+        ({"expected_hosts": ["WEB1"]}, ["web1"], {"web1": GOOD}, ["WEB1: it is expected and not in the target"]),
+        ({"expected_count": 1}, ["web1"], {"web1": GOOD}, []),
+        ({"expected_count": 2}, ["web1"], {"web1": GOOD}, ["expected_count is 2, and 1 hosts are expected by name"]),
+        ({"expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": GOOD}, ["expected_count is 1, and 2 hosts are "
+                                                                                 "expected by name"]),
+        ({}, [], {}, ["no host is expected", f"{NEW} was not seen on any host"]),
+        # An excluded host need not answer, and its name does not count, however it came to be expected.
+        ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
+        ({"excluded_hosts": ["web2"], "expected_hosts": ["web2"]}, ["web1"], {"web1": GOOD}, []),
+        ({"excluded_hosts": ["web2"], "expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
+        ({"excluded_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, ["no host is expected"]),
+        ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": {}, "web2": GOOD}, ["web1: it was not asked"]),
+        # Somebody must have it.
+        ({}, ["web1"], {"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, [f"{NEW} was not seen on any host"]),
+        ({}, ["web1"], {"web1": has("ci")}, [f"{NEW} was not seen on any host"]),
+    ],
+)  # fmt: skip
+def test_expectations(given: Dict[str, Any], target: List[str], reports: Any, expected: List[str]) -> None:
+    assert told(reports, expected=Expected.of(given, target)) == expected
+
+
+def test_forged_facts_confirm_nothing_not_even_that_the_key_was_seen() -> None:
+    rows = told({"web1": {**GOOD, FACTS: ["magento_series"]}})
+    assert len(rows) == 2 and rows[1] == f"{NEW} was not seen on any host", rows
+
+
+def test_no_host_hides_another_one() -> None:
+    files = [entry for number in range(30) for entry in installed(OLD, path=f"/srv/{number}/auth.json")["files"]]
+    waits = {CONFIRMED: installed(), WOULD_CHANGE: role(would("updated", OLD, NEW))}
+    reports = {
+        "web1": waits,
+        "web2": {CONFIRMED: {"files": files}, WOULD_CHANGE: role()},
+        "web3": {**GOOD, DEPLOYED: {"failed": True, "msg": "it would be updated"}},
+        "web4": GOOD,
+    }
+    rows = blocked(reports)
+    assert [row.host for row in rows[:4]] == ["web2", "web3", "web1", "web2"]
+    assert len(rows) == 13 and rows[-1].reason == "and 20 more files"
+
+
+def test_blanks_make_no_line_of_their_own() -> None:
+    path = "/a" + " " * 200 + "Left to do: nothing"
+    (row,) = told({"web1": {CONFIRMED: installed(OLD, path=path), WOULD_CHANGE: role()}, "web2": GOOD})
+    assert row.startswith("web1: /a Left to do: nothing (of deploy): it holds"), row
+
+
+# Check mode
+
+
+def test_check_mode_takes_files_that_variables_name_for_done() -> None:
+    there = {CONFIRMED: installed(OLD), WOULD_CHANGE: CHANGES}
+    assert reasons(there, check_mode=True) == []
+    # Elsewhere it stays, and so it does where the role would not put the new key.
+    elsewhere = {CONFIRMED: installed(OLD, path="/tmp/auth.json"), WOULD_CHANGE: CHANGES}
+    assert reasons(elsewhere, check_mode=True) == [f"it holds {OLD}, {UNMANAGED}"]
+    given = {CONFIRMED: installed(OLD), WOULD_CHANGE: role(would("unchanged", OLD, OLD))}
+    assert reasons(given, check_mode=True)[0] == f"the host's variables give {OLD}"
+    # The file has another older key beside, which is not the one that goes.
+    beside = {CONFIRMED: installed(OLD, "web-20251201"), WOULD_CHANGE: CHANGES}
+    assert reasons(beside, check_mode=True) == [f"it holds web-20251201, {UNMANAGED}"]
+    # It has not been seen yet, and that is no news.
+    assert told({"web1": there}, check_mode=True) == []
+    nowhere = f"{NEW} was not seen on any host"
+    assert told({"web1": {}}, check_mode=True) == ["web1: it was not asked", nowhere]
+    # No variable would bring it anywhere.
+    assert told({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [nowhere]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_file_is_known_behind_its_links(check_mode: bool) -> None:
+    behind = "/srv/releases/1/auth.json"
+    changes = role({**would("updated", OLD, NEW), "real_path": behind})
+    report = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: changes}
+    waits = [] if check_mode else ["it would be updated"]
+    assert reasons(report, check_mode=check_mode) == waits
+    # What wins is told without the path behind the links.
+    linked, entry = "/srv/current/auth.json", installed(OLD)["files"][0]["entries"][0]
+    won = {"files": [{"path": linked, "real_path": behind, "entries": []}], "effective": [{"path": linked, **entry}]}
+    behind_too = role(would("updated", OLD, NEW, path=behind))
+    assert reasons({CONFIRMED: won, WOULD_CHANGE: behind_too}, check_mode=check_mode) == waits
+    older = role({**would("unchanged", OLD, OLD), "real_path": behind})
+    given = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: older}
+    assert reasons(given, check_mode=check_mode) == [f"the host's variables give {OLD}"]
+
+
+def test_check_mode_looks_at_hosts_as_if_a_generation_were_made() -> None:
+    to_come = series(OLD, NEW)
+    to_come = to_come._replace(generations=(*to_come.generations, Generation("web-20260302", "", True)))
+
+    def told(**report: Any) -> List[str]:
+        rows = blocked_by_hosts(
+            to_come, Expected(("web1",)), {"web1": {**GOOD, **report}}, ignore=False, check_mode=True,
+            replaced=f"public of {NEW}",
+        )  # fmt: skip
+        return [row.reason for row in rows]
+
+    assert told() == []
+    copy = {CONFIRMED: installed(NEW, path="/tmp/auth.json")}
+    assert told(**copy) == [f"it holds {NEW}, {UNMANAGED}"]
+    older = {WOULD_CHANGE: role(would("updated", NEW, OLD))}
+    assert told(**older)[0] == f"the host's variables give {OLD}"
+
+
+def test_places_are_those_that_get_the_key() -> None:
+    rows = [would("updated", OLD, NEW), would("created", None, NEW, "/srv/a"), would("unchanged", "ci", "ci", "/srv/b")]
+    found = places_of(role(*rows), f"public of {NEW}")
+    assert {path: held.public_key for path, held in found.items()} == {FILE: f"public of {OLD}", "/srv/a": ""}
+    assert found[FILE].fingerprint == f"sha256:{OLD}"
+
+
+# Deployment
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        ({COLLECTED: installed(), DEPLOYED: role()}, None),
+        ({COLLECTED: installed(), DEPLOYED: {"skipped": True}}, None),
+        ({COLLECTED: installed()}, "it was not asked"),
+        ({DEPLOYED: role()}, "it was not asked"),
+        ({}, "it was not asked"),
+        (None, "it was not asked"),
+        ({COLLECTED: DOWN}, "it could not be reached: Failed to connect to the host"),
+        ({COLLECTED: installed(), DEPLOYED: FAILED}, "MODULE FAILURE"),
+        ({COLLECTED: installed(), DEPLOYED: role(), FACTS: ["omit"]}, FORGED),
+    ],
+)  # fmt: skip
+def test_who_did_not_take_the_key(report: Any, reason: Optional[str]) -> None:
+    rows = not_deployed(Expected(("web1", "elsewhere")), {"web1": report})
+    assert [(row.host, row.reason) for row in rows] == ([("web1", reason)] if reason else [])
+    assert not_deployed(Expected((), excluded=("web1",)), {"web1": report}) == []

@@ -1,0 +1,356 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which key is revoked, what may take its place, and what keeps it from being disabled."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import ByHand
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
+    FILE,
+    Lab,
+    StandIn,
+    has,
+    installed,
+    lab,
+    role,
+    settings,
+    would,
+)
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, fake_key
+
+__all__ = ["lab"]
+CI, NEW = "ci", "web-20260228"
+GOOD = {"web1": has(NEW), "web2": has(NEW)}
+
+
+def revoke(lab: Lab, phase: str = "issue", *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
+    options = {"key": CI, "replacement": None, "leak": False, "delete": False}
+    options.update({name: given.pop(name) for name in list(options) if name in given})
+    return lab.run(phase, check_mode=check_mode, revoke=options, **given)
+
+
+@pytest.fixture(autouse=True)
+def _account(lab: Lab) -> None:
+    """A current generation, and a key beside it that another owner has under the same label."""
+    lab.client = StandIn(NEW, CI)
+    lab.client.add(CI, "ORG2")
+    other = lab.client.keys_["ORG2", CI]
+    lab.client.keys_["ORG2", CI] = other.__class__("ci", "ORG2", "public of theirs", True, fake_key("private theirs"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "uid", "public_key", "owner"),
+    [
+        (CI, None, "public of ci", "MAG1"),
+        (CI, "ORG2", "public of theirs", "ORG2"),
+        # By what no other key has, whoever owns it.
+        ("public of theirs", None, "public of theirs", "ORG2"),
+        (describe(fake_key("private theirs")), None, "public of theirs", "ORG2"),
+    ],
+)
+def test_the_key_that_is_meant(lab: Lab, wanted: str, uid: Optional[str], public_key: str, owner: str) -> None:
+    result = revoke(lab, key=wanted, uid=uid)
+    assert result["revoked"] == {"label": CI, "public_key": public_key, "uid": owner, "replacement": None}
+    assert (lab.client.calls, result["changed"], result["uid"]) == ([], False, uid or "MAG1")
+    # It is found anew, and only that one is disabled.
+    assert revoke(lab, "retire", key=wanted, uid=uid, hosts=GOOD)["disabled"] == [CI]
+    assert [who for who, pair in lab.client.keys_.items() if not pair.enabled] == [(owner, CI)]
+
+
+@pytest.mark.parametrize("phase", ["issue", "retire"])
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ("c", "unknown_key"), ("CI", "unknown_key"), ("MAG1", "unknown_key"), (" ci", "unknown_key"),
+        (None, "bad_options"), ("", "bad_options"), (" ", "bad_options"), ("public of ci", "ambiguous_key"),
+    ],
+)  # fmt: skip
+def test_no_key_that_could_be_meant(lab: Lab, phase: str, wanted: Any, code: str) -> None:
+    named_like_it = lab.client.keys_["MAG1", NEW]
+    lab.client.keys_["MAG1", "public of ci"] = named_like_it.__class__(
+        "public of ci", "MAG1", "public of it", True, fake_key("private it")
+    )
+    result = revoke(lab, phase, key=wanted, leak=True, hosts=GOOD)
+    assert (result["code"], result["revoked"], lab.client.calls) == (code, None, [])
+    assert (" failed: " + result["message"]) in result["summary"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [pytest.param(fake_key("private ci"), id="private half"), {"private_key": "secret"}, ["secret"], 7, True],
+)
+def test_what_may_be_a_secret_is_not_quoted(lab: Lab, wanted: Any) -> None:
+    # The lab sees that no private half of the account is in the result.
+    result = revoke(lab, key=wanted)
+    assert result["code"] in ("unknown_key", "bad_options") and "secret" not in str(result)
+
+
+def test_keys_that_must_not_be_mixed_up(lab: Lab) -> None:
+    plain = lab.client.keys_["MAG1", CI]
+    # A private half that no machine has made has no fingerprint, and labels are no part of an address.
+    for label, private_key in (("chosen", "a word of somebody"), ("..", fake_key("private dots"))):
+        lab.client.keys_["MAG1", label] = plain.__class__(label, "MAG1", f"public of {label}", True, private_key)
+    assert revoke(lab, "retire", key="set", hosts=GOOD)["code"] == "unknown_key"
+    assert revoke(lab, "retire", key="public of ..", hosts=GOOD)["code"] == "bad_options"
+    assert lab.client.calls == []
+
+
+def test_a_key_named_like_its_replacement(lab: Lab) -> None:
+    plain = lab.client.keys_["MAG1", CI]
+    name = "the replacement"
+    lab.client.keys_["MAG1", name] = plain.__class__(name, "MAG1", "public of it", True, fake_key("private it"))
+    assert revoke(lab, "retire", key=name, replacement="current", hosts=GOOD)["disabled"] == [name]
+
+
+def test_the_key_of_another_owner_is_not_found_by_its_label(lab: Lab) -> None:
+    assert "(of MAG3)" in revoke(lab, uid="MAG3")["message"]
+
+
+# The replacement
+
+
+def test_what_a_host_knows_of_it_is_hidden(lab: Lab) -> None:
+    given = pair("of another account")
+    hidden: List[str] = []
+    lab.answer = lambda exchange: exchange.json("{}")
+    options = {"key": CI, "replacement": given, "leak": False, "delete": False}
+    series = settings(url=lab.server.url, ca_path=CA, timeout=10.0)
+    params = {"phase": "retire", "hosts": GOOD, "holders": None, "revoke": options, "series": series}
+    with pytest.raises(KeyfleetError, match="not every expected host"):
+        rotate(lab.client, params, check_mode=False, hide=hidden.extend)  # type: ignore[arg-type]
+    assert given["private_key"] in hidden
+
+
+def pair(label: str, **halves: Any) -> Dict[str, Any]:
+    return {"public_key": fake_key(f"public {label}"), "private_key": fake_key(f"private {label}"), **halves}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Current", NEW, 7, True, ["current"], {"public_key": "a"}, {"private_key": "secret"},
+        pair("x", public_key=""), pair("x", private_key=" "), pair("x", private_key=None), pair("x", public_key=7),
+        pair("x", private_key=["secret"]), pair("x", private_key={"a": "secret"}), pair("x", private_key="f" * 33),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_replacements(lab: Lab, given: Any) -> None:
+    result = revoke(lab, replacement=given, leak=True)
+    assert (result["code"], lab.client.calls, lab.server.requests) == ("bad_options", [], [])
+    assert "magento_revoke_replacement" in result["message"] and "secret" not in result["message"]
+
+
+def test_the_current_generation(lab: Lab) -> None:
+    result = revoke(lab, replacement="current")
+    assert result["revoked"]["replacement"] == f"public of {NEW}" and len(lab.server.requests) == 1
+    assert "current generation" in revoke(lab, key=NEW)["message"]
+    assert "cannot replace itself" in revoke(lab, key=NEW, replacement="current")["message"]
+    lab.client.set_enabled(NEW, uid="MAG1", enabled=False)
+    assert revoke(lab, replacement="current")["code"] == "no_generation"
+    # Without a replacement none is needed.
+    assert "code" not in revoke(lab)
+    assert "code" not in revoke(lab, rejected=[NEW])
+    assert revoke(lab, replacement="current", rejected=[NEW])["code"] == "no_generation"
+
+
+def test_a_generation_that_hosts_may_have_is_not_only_removed(lab: Lab) -> None:
+    lab.client.add("web-20251001")
+    for phase in ("issue", "retire"):
+        result = revoke(lab, phase, key="web-20251001", leak=True, hosts=GOOD)
+        assert "web-20251001 is a generation of web: give magento_revoke_replacement" in result["message"]
+    assert lab.client.calls == []
+    assert revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD)["disabled"]
+    # What is disabled is of no use to anybody.
+    assert "code" not in revoke(lab, "retire", key="web-20251001", hosts=GOOD)
+
+
+def test_a_given_pair_is_verified_in_both_phases(lab: Lab) -> None:
+    known = pair("x")
+    itself = lab.client.keys_["MAG1", CI]
+    lab.client.keys_["MAG1", CI] = itself.__class__(CI, "MAG1", known["public_key"], True, known["private_key"])
+    assert "cannot replace itself" in revoke(lab, replacement=known)["message"]
+    lab.client.keys_["MAG1", CI] = itself
+    for phase in ("issue", "retire"):
+        hosts = {"web1": {**has(NEW), **has_key(known["public_key"])}}
+        result = revoke(lab, phase, replacement=known, leak=phase == "issue", hosts=hosts)
+        assert (result["code"], lab.client.calls, lab.slept) == ("unverified", [], []), result
+        assert [verdict["http_status"] for verdict in result["verdicts"]] == [401]
+    lab.client.keys_["MAG1", "x"] = itself.__class__("x", "MAG1", known["public_key"], True, known["private_key"])
+    assert revoke(lab, replacement=known)["revoked"]["replacement"] == known["public_key"]
+    assert revoke(lab, "retire", replacement=known, hosts=hosts)["disabled"] == [CI]
+
+
+def test_mixed_up_halves_are_told_to_nobody(lab: Lab) -> None:
+    current = lab.client.keys_["MAG1", NEW]
+    swapped = {"public_key": current.private_key, "private_key": fake_key("whatever")}
+    for phase in ("issue", "retire"):
+        result = revoke(lab, phase, replacement=swapped, leak=True, hosts={})
+        assert (result["code"], result["revoked"], lab.client.calls) == ("unverified", None, [])
+
+
+def has_key(public_key: str) -> Dict[str, Any]:
+    entry = {"public_key": public_key, "fingerprint": "f"}
+    return {"magento_auth_confirmed": role({"path": FILE, "action": "unchanged", "before": entry, "after": entry})}
+
+
+# Disabling
+
+
+def test_a_leak_is_disabled_at_once(lab: Lab) -> None:
+    foreseen = revoke(lab, leak=True, check_mode=True)
+    assert (foreseen["changed"], foreseen["diff"], lab.client.calls) == (False, [], [])
+    lab.client.failing["disable"] = "down"
+    failed = revoke(lab, leak=True)
+    assert failed["message"].startswith("ci was not disabled, and no host was changed: ") and not failed["changed"]
+    lab.client.failing.clear()
+    result = revoke(lab, leak=True)
+    assert (result["disabled"], result["changed"], lab.client.calls) == ([CI], True, ["disable ci"])
+    again = revoke(lab, leak=True)
+    assert (again["disabled"], again["changed"], lab.client.calls) == ([], False, ["disable ci"])
+    ended = revoke(lab, "retire", leak=True, hosts=GOOD)
+    assert (ended["changed"], lab.client.calls) == (False, ["disable ci"])
+    assert "It was disabled before hosts were reached, which had no working key until then" in ended["summary"]
+    foreseen = revoke(lab, "retire", leak=True, check_mode=True, hosts=GOOD)
+    assert (
+        "would be disabled before hosts were reached, which would have no working key until then" in foreseen["summary"]
+    )
+    blocked = revoke(lab, "retire", leak=True, hosts={"web1": {}})
+    assert "is blocked: it is disabled, and hosts are not confirmed to be without it" in blocked["summary"]
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_retire(lab: Lab, delete: bool) -> None:
+    foreseen = revoke(lab, "retire", check_mode=True, delete=delete, hosts=GOOD)
+    assert lab.client.calls == [] and "it would be disabled" in foreseen["summary"]
+    result = revoke(lab, "retire", delete=delete, hosts=GOOD)
+    assert lab.client.calls == ["disable ci", "delete ci"][: 1 + delete]
+    assert (result["disabled"], result["deleted"], result["left"]) == ([CI], [CI] if delete else [], [])
+    assert result["diff"][0]["before"] == foreseen["diff"][0]["before"] and foreseen["changed"] and result["changed"]
+    assert f"it is disabled{' and deleted' if delete else ''}\n" in result["summary"]
+    if not delete:
+        again = revoke(lab, "retire", hosts=GOOD)
+        assert (again["changed"], again["disabled"], len(lab.client.calls)) == (False, [], 1)
+
+
+def test_calls_that_fail(lab: Lab) -> None:
+    for failing, calls in (("disable", []), ("delete", ["disable ci"])):
+        lab.client.failing[failing] = "down"
+        result = revoke(lab, "retire", delete=True, hosts=GOOD)
+        assert (result["code"], lab.client.calls) == ("api_unreachable", calls)
+        assert "Revocation of ci (public of ci) failed: " in result["summary"]
+        assert result["summary"].endswith("Left to do: run again")
+        lab.client.failing.clear()
+    assert revoke(lab, "retire", delete=True, hosts=GOOD)["deleted"] == [CI]
+
+
+def held(label: str, path: str = FILE, action: str = "unchanged") -> Dict[str, Any]:
+    after = label if action == "unchanged" else None
+    return {**has(label), **{"magento_rotation_confirmed": installed(label, path=path)},
+            "magento_auth_confirmed": role(would(action, label, after))}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hosts", "given", "reasons"),
+    [
+        ({"web1": has(NEW)}, {"replacement": "current"}, []),
+        ({"web1": has("other")}, {}, []),
+        ({"web1": has("other")}, {"replacement": "current"}, ["the replacement of ci was not seen on any host"]),
+        # One reason for one file.
+        ({"web1": has(CI)}, {}, ["the host's variables give ci"]),
+        ({"web1": held(CI, action="removed")}, {}, ["it would be removed"]),
+        ({"web1": has(NEW), "web2": {}}, {"replacement": "current"}, ["it was not asked"]),
+        ({"web1": has(NEW), "web2": {}}, {"excluded_hosts": ["web2"]}, []),
+        # What is nobody's business of a rotation is one of a revocation.
+        ({"web1": held(CI, path="/b")}, {"unmanaged_keys": "ignore"},
+         ["the host's variables give ci", "it holds ci, and no variable of the host names this file"]),
+        ({}, {}, ["no host is expected"]),
+        (None, {}, ["no host is expected"]),
+        ({"web1": has(NEW)}, {"expected_hosts": ["web3"]}, ["it is expected and not in the target"]),
+        # Holders of the current generation need not confirm anything.
+        ({"web1": has(NEW)}, {"external_holders_acknowledged": False}, []),
+    ],
+)  # fmt: skip
+def test_who_blocks(lab: Lab, hosts: Any, given: Dict[str, Any], reasons: List[str]) -> None:
+    result = revoke(lab, "retire", hosts=hosts, delete=True, **given)
+    assert [row["reason"] for row in result["blocked"]] == reasons
+    assert (result.get("code") == "blocked") is bool(reasons) and bool(lab.client.calls) is not bool(reasons)
+    if reasons:
+        assert "is blocked: it stays enabled" in result["summary"] and "fix what is named above" in result["summary"]
+    if "excluded_hosts" in given:
+        assert "Excluded, and may have it still: web2" in result["summary"]
+
+
+def test_what_hosts_would_change_is_told_in_check_mode(lab: Lab) -> None:
+    result = revoke(lab, "retire", check_mode=True, hosts={"web1": held(CI, action="removed"), "web2": has(NEW)})
+    assert f"Would be removed: web1, {FILE}" in result["summary"].splitlines()
+    done = {**has(NEW), "magento_auth_result": role(would("removed", CI, None))}
+    result = revoke(lab, "retire", hosts={"web1": done, "web2": has(NEW)})
+    assert f"Was removed: web1, {FILE}" in result["summary"].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [({}, True), ({"rejected": ["web-20251001"]}, False), ({"delete": True}, False)]
+)
+def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any], told: bool) -> None:
+    lab.client.add("web-20251001")
+    result = revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD, **given)
+    left = "name web-20251001 in rejected, so that no rotation enables it again"
+    assert (left in result["left"]) is (left in result["summary"]) is told
+
+
+def test_an_adopted_key_may_be_rejected_and_is_no_longer_adopted_when_it_is_deleted(lab: Lab) -> None:
+    lab.client.add("made by hand")
+    given: Dict[str, Any] = {
+        "key": "made by hand", "replacement": "current", "hosts": GOOD, "adopt": ["made by hand"],
+    }  # fmt: skip
+    assert revoke(lab, "retire", **given)["left"] == [
+        "name made by hand in rejected, so that no rotation enables it again"
+    ]
+    assert revoke(lab, "retire", rejected=["made by hand"], **given)["left"] == []
+    deleted = revoke(lab, "retire", rejected=["made by hand"], delete=True, **given)
+    assert deleted["left"] == ["take made by hand out of adopt and rejected"] and deleted["deleted"] == ["made by hand"]
+    lab.client.add("made by hand")
+    assert revoke(lab, "retire", delete=True, **given)["left"] == ["take made by hand out of adopt"]
+
+
+# By hand
+
+
+def by_hand(lab: Lab, phase: Any, hosts: Any = None, *, key: str = "a", leak: bool = False, delete: bool = False,
+            **given: Any) -> Outcome:  # fmt: skip
+    halves = {"public_key": fake_key("public b"), "private_key": fake_key("private b")}
+    older = [{"label": "a", "public_key": fake_key("public a")}]
+    known = settings(
+        pair={"label": "b", **halves}, previous=older, url=lab.server.url, ca_path=CA, timeout=10.0, **given
+    )
+    lab.answer = lambda exchange: exchange.json("{}")
+    done = Outcome(phase="retire", prefix="web", check_mode=False)
+    options = {"key": key, "replacement": "current", "leak": leak, "delete": delete}
+    phase(ByHand(known), {"series": known, "revoke": options, "hosts": hosts}, done)
+    return done
+
+
+def test_by_hand_the_page_is_left(lab: Lab) -> None:
+    todo = ["disable a on the account page, and name it in disabled_by_hand"]
+    good = {"web1": {**has(NEW), **has_key(fake_key("public b"))}}
+    assert by_hand(lab, finish, good).left == todo and by_hand(lab, finish, {}).left == []
+    assert by_hand(lab, finish, {}, leak=True).left == todo
+    assert by_hand(lab, finish, good, disabled_by_hand=["a"]).left == []
+    assert by_hand(lab, finish, good, delete=True).left == [*todo, "delete a on the account page"]
+    with pytest.raises(KeyfleetError, match="name it in previous"):
+        by_hand(lab, finish, good, key="laptop")
+    assert by_hand(lab, begin).warnings == []
+    (warning,) = by_hand(lab, begin, leak=True).warnings
+    assert "Disable a on the account page now" in warning
+    named = by_hand(lab, begin, key=fake_key("public a")).revoked
+    assert named and (named.label, named.uid) == ("a", None)

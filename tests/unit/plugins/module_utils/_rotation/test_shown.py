@@ -1,0 +1,30 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an answer repeats of the options of a rotation: nothing in which there may be a secret by mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import HIDDEN, shown
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
+from ansible_collections.keyfleet.magento.plugins.modules.magento_key_rotation import ARGUMENT_SPEC
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+
+PRIVATE = fake_key("private half")
+
+
+def test_nothing_is_repeated_of_what_hosts_have_answered() -> None:
+    hosts = {"web1": {"magento_auth_result": {"failed": True, "msg": PRIVATE}}}
+    assert shown(ARGUMENT_SPEC, {"phase": "retire", "hosts": hosts}) == {"phase": "retire", "hosts": HIDDEN}
+
+
+@pytest.mark.parametrize("name", ["key", "replacement"])
+@pytest.mark.parametrize(
+    "given", [PRIVATE, {"public_key": "p", "private_key": PRIVATE}, [PRIVATE], [{"private_key": PRIVATE}]], ids=type
+)
+def test_neither_the_key_nor_its_replacement_is_repeated(name: str, given: Any) -> None:
+    assert shown(REVOKE_SPEC, {name: given, "leak": True}) == {name: HIDDEN, "leak": True}
