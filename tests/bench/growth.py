@@ -42,25 +42,12 @@ def entries(count: int) -> dict[str, Any]:
 def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
     """By name: n, and what makes the work for a size. Making it is not measured."""
     from ansible_collections.keyfleet.magento.plugins.module_utils import _argspec, _redact
-    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import (
-        auth_json,
-        edit,
-    )
-    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import (
-        report as composer_report,
-    )
-    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import (
-        curl,
-    )
-    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import (
-        feed as downloads_feed,
-    )
-    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import (
-        netrc as downloads_netrc,
-    )
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import report as composer_report
+    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import curl, feed, netrc
     from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import plan
     from ansible_collections.keyfleet.magento.plugins.module_utils._repository import packages, verdict
-    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet as rotation_fleet
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import series as series_
     from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
 
@@ -92,30 +79,28 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         edits = [edit.Edit(HOST, True, "a" * 32, "b" * 32)]
         return lambda: edit.text_for_diff(edit.edited(data, edits), was=data)
 
-    def netrc(count: int) -> Callable[[], object]:
+    def netrc_file(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
-        return lambda: downloads_netrc.edited(
-            data, downloads_netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40)
-        )
+        return lambda: netrc.edited(data, netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40))
 
     secrets = _redact.Secrets([("user", "a" * 15 + "b" * 1000)], in_lists=True)
 
-    def feed(count: int) -> Callable[[], object]:
+    def feed_of(count: int) -> Callable[[], object]:
         versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}
         body = json.dumps({"ce-full": versions}).encode()
-        return lambda: downloads_feed.chosen(
-            downloads_feed.parse(body, secrets.stand_in),
+        return lambda: feed.chosen(
+            feed.parse(body, secrets.stand_in),
             version="*2*4*9*",
             name="*.zip",
         )
 
     def name(count: int) -> Callable[[], object]:
         body = json.dumps({"c": {"1": [{"file_name": "a.zip", "name": "a" * count * 10}]}}).encode()
-        return lambda: downloads_feed.parse(body, secrets.stand_in)
+        return lambda: feed.parse(body, secrets.stand_in)
 
     def names(count: int) -> Callable[[], object]:
         body = json.dumps({"c" * count: [{"file_name": "a.zip"}] * (count // 10)}).encode()
-        return lambda: downloads_feed.parse(body, secrets.stand_in)
+        return lambda: feed.parse(body, secrets.stand_in)
 
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
@@ -145,14 +130,14 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         row = {"repository": HOST, "public_key": f"{1:032x}"}
         files = [{"path": f"/f{n}", "action": "updated", "before": row, "after": row} for n in range(count)]
         confirmed = {"files": [{"path": f"/f{n}", "entries": [row]} for n in range(count)], "problems": []}
-        report = {rotation_fleet.CONFIRMED: confirmed, rotation_fleet.WOULD_CHANGE: {"files": files}}
-        expected, known = rotation_fleet.Expected(("web1",)), series(3)
-        return lambda: rotation_fleet.blocked_by_hosts(known, expected, {"web1": report}, ignore=False)
+        report = {fleet.CONFIRMED: confirmed, fleet.WOULD_CHANGE: {"files": files}}
+        expected, known = fleet.Expected(("web1",)), series(3)
+        return lambda: fleet.blocked_by_hosts(known, expected, {"web1": report}, ignore=False)
 
     def hosts(count: int) -> Callable[[], object]:
-        expected, known = rotation_fleet.Expected(tuple(f"web{n}" for n in range(count))), series(3)
-        down = {host: {rotation_fleet.CONFIRMED: {"unreachable": True}} for host in expected.hosts}
-        return lambda: rotation_fleet.blocked_by_hosts(known, expected, down, ignore=False)
+        expected, known = fleet.Expected(tuple(f"web{n}" for n in range(count))), series(3)
+        down = {host: {fleet.CONFIRMED: {"unreachable": True}} for host in expected.hosts}
+        return lambda: fleet.blocked_by_hosts(known, expected, down, ignore=False)
 
     def generations(count: int) -> Callable[[], object]:
         today, known = datetime.date(2100, 1, 1), series(count)
@@ -179,13 +164,13 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "headers of an answer, byte by byte": (1_000, headers),
         "keys of an account": (100, keys),
         "lists of a repository": (1_000, walk),
-        "feed, releases": (100, feed),
+        "feed, releases": (100, feed_of),
         "feed, name of a category and files in it": (1_000, names),
         "feed, a name in which the token begins everywhere": (1_000, name),
         "reports of hosts, files": (100, reports),
         "reports of hosts, hosts": (100, hosts),
         "generations of a series": (30, generations),
-        "netrc, machines": (10, netrc),
+        "netrc, machines": (10, netrc_file),
     }
 
 
