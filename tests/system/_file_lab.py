@@ -30,8 +30,9 @@ from _file_worker import adding
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from place import linked_collections
 
-IMPORTS = str(Path(files.__file__).parents[6])
+IMPORTS = str(linked_collections())
 WORKER = str(Path(__file__).with_name("_file_worker.py"))
 HOST = "repo.magento.com"
 Result = TypeVar("Result")
