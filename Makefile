@@ -1,4 +1,4 @@
-# Everything runs as an ordinary user, keeps its scratch below .work/ and .venv/, and never touches the home directory.
+# All targets run as an ordinary user, keep scratch files below .work/ and .venv/, and never change the home directory.
 .PHONY: help venv demo test lint units sanity integration system molecule clean
 .DEFAULT_GOAL := help
 
@@ -13,9 +13,9 @@ help: ## list these targets
 	"$(PYTHON)" tests/environments.py .venv "$(PYTHON)" tests/requirements/test.txt
 	@touch $@
 
-venv: .venv/made-from ## make .venv with the tools of all suites
+venv: .venv/made-from ## create .venv with the tools of all suites
 
-demo: ## show the collection on three local hosts, with the simulator
+demo: ## run the demo on three local hosts, with the simulator
 	@test -n "$(PYTHON)"
 	@"$(PYTHON)" tests/environments.py .work/venv-demo "$(PYTHON)" tests/requirements/demo.txt
 	@.work/venv-demo/bin/python tests/demo
@@ -41,5 +41,5 @@ system: venv ## run the system tests, and every example of README and docs
 molecule: venv ## run the scenarios in containers
 	@$(SUITES) molecule
 
-clean: ## remove everything that the other targets made
+clean: ## remove all files that the other targets created
 	rm -rf .work .venv tests/output

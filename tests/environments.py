@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a virtual environment that holds exactly what a requirements file pins; does nothing when it already does.
+"""Creates a virtual environment with exactly the packages of a requirements file, unless it is up to date.
 
 python tests/environments.py DIRECTORY PYTHON REQUIREMENTS
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def stamp_of(python: str, requirements: Path) -> str:
-    """What a finished environment was made from; the files beside the requirements may be drawn in and count too."""
+    """Identifies the Python and the requirements of an environment, including all files that these may refer to."""
     content = hashlib.sha256(requirements.name.encode())
     for path in sorted(requirements.parent.glob("*.txt")):
         content.update(path.read_bytes())
@@ -24,18 +24,18 @@ def stamp_of(python: str, requirements: Path) -> str:
 
 
 def make(directory: Path, python: str, requirements: Path) -> None:
-    """Make `directory` an environment of `python` with `requirements`, from nothing unless it is that already."""
+    """Creates an environment of `python` with `requirements` in `directory` from scratch, unless it is up to date."""
     stamp = directory / "made-from"
     wanted = stamp_of(python, requirements)
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    print(f"Making {directory} with what {requirements} names; this takes a while when nothing is cached.", flush=True)
+    print(f"Creating {directory} from {requirements}; this takes a while if no package is cached.", flush=True)
     if directory.exists():
         shutil.rmtree(directory)
     subprocess.run([python, "-m", "venv", str(directory)], check=True)
     pip = [str(directory / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "-qq", "--requirement", str(requirements)], check=True)
-    # Pythons before 3.10 leave out the name that ansible-test looks for.
+    # Pythons before 3.10 do not create the name that ansible-test looks for.
     version = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True, capture_output=True
     )

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs integration targets against a simulator: `python tests/integrate.py COLLECTION TARGET ...`.
 
-COLLECTION is a directory .../ansible_collections/keyfleet/magento, TARGET what `ansible-test integration` takes (an
-alias ends in a slash). Targets find the variable `simulator`; see `settings` for what is in it. Where there is no curl,
-the targets with the alias needs/curl are left out.
+COLLECTION is a directory .../ansible_collections/keyfleet/magento, TARGET an argument of `ansible-test integration` (an
+alias ends in a slash). Targets get the variable `simulator` with the result of `settings`. If curl is missing, the
+targets with the alias needs/curl are excluded.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from simulator.client import Simulator
 
 
 def settings(simulator: Simulator) -> dict[str, Any]:
-    """What a target needs to know about the simulator; `command` steers it, with arguments appended."""
-    own = Path(__file__).resolve().parent / "simulator"
+    """The simulator's settings for the targets; `command`, with arguments appended, controls the simulator."""
+    program = Path(__file__).resolve().parent / "simulator"
     accounts: dict[str, dict[str, dict[str, str]]] = {}
     for account in simulator.accounts():
         keys = {key["label"]: {"public_key": key["public"], "private_key": key["private"]} for key in account["keys"]}
@@ -33,14 +33,14 @@ def settings(simulator: Simulator) -> dict[str, Any]:
         "url": simulator.url,
         "ca_path": simulator.ca_path,
         "state": str(simulator.state),
-        "command": [sys.executable, str(own)],
+        "command": [sys.executable, str(program)],
         "accounts": accounts,
         "marketplace": marketplace(simulator),
     }
 
 
 def marketplace(simulator: Simulator) -> dict[str, Any]:
-    """How account `shop` reaches the key API: the options of the group, and what their owner is called."""
+    """The key API options of account `shop`, with its MAGEID and organisation."""
     application_id, application_secret = simulator.application("shop")
     account = simulator.account("shop")
     return {
@@ -56,7 +56,7 @@ def marketplace(simulator: Simulator) -> dict[str, Any]:
 
 
 def without_curl(collection: Path) -> list[str]:
-    """Leaves out the targets that use curl, where there is none."""
+    """The options that exclude the targets that use curl, if curl is missing."""
     reason = programs("curl")()
     if reason is None:
         return []
@@ -64,7 +64,7 @@ def without_curl(collection: Path) -> list[str]:
         raise SystemExit(reason)
     aliases = sorted((collection / "tests" / "integration" / "targets").glob("*/aliases"))
     names = [path.parent.name for path in aliases if "needs/curl" in path.read_text().split()]
-    print(f"{reason}; these targets are left out: {', '.join(names)}", flush=True)
+    print(f"{reason}; these targets are excluded: {', '.join(names)}", flush=True)
     return ["--exclude", "needs/curl/"]
 
 
@@ -72,9 +72,9 @@ def main(collection: Path, targets: list[str]) -> int:
     targets = [*targets, *without_curl(collection)]
     flags = ["--allow-root", "--allow-destructive"] if os.geteuid() == 0 else []
     with Simulator() as simulator:
-        # The second repository of the targets: at this address, whatever it is called in auth.json.
+        # The second repository of the targets is at this address, under any name in auth.json.
         simulator.change_account("vendor", hosts=[simulator.host])
-        # A file of JSON is a file of YAML.
+        # JSON is valid YAML.
         config = collection / "tests" / "integration" / "integration_config.yml"
         config.write_text(json.dumps({"simulator": settings(simulator)}, indent=2) + "\n")
         command = ["ansible-test", "integration", "--color", "no", *flags, *targets]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the suites run: directories, environment, interpreters, and the copy of the collection for Ansible's tools."""
+"""The workspace of the suites: directories, environment, Pythons, and a copy of the collection for Ansible's tools."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ WORK = ROOT / ".work"
 REQUIREMENTS = ROOT / "tests" / "requirements"
 PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 LIMIT = 2400
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which a command is considered to hang."""
 
 
 @functools.cache
 def find_python(*versions: str) -> str | None:
-    """The first of `versions` that this machine has, as a path."""
+    """The path of the first of `versions` that this machine has, or None."""
     found = subprocess.run(
         ["sh", ROOT / "tests" / "find-python", *versions], capture_output=True, text=True, check=False
     )
@@ -41,18 +41,18 @@ def find_python(*versions: str) -> str | None:
 
 
 def point(link: Path, target: str | None) -> None:
-    """Make `link` lead to `target`, or nowhere; in one step, since another run of the suites may be using it."""
+    """Points `link` to `target`, or removes it; atomically, because another run of the suites may be using it."""
     if target is None:
         link.unlink(missing_ok=True)
     elif not link.is_symlink() or os.readlink(link) != target:
-        # Two suites at a time are threads of one process.
+        # Two suites may run at the same time in threads of one process.
         fresh = link.with_name(f"{link.name}.{os.getpid()}.{threading.get_ident()}")
         fresh.symlink_to(target)
         fresh.replace(link)
 
 
 def linked_collections() -> Path:
-    """A collections path on which `keyfleet.magento` is this very source tree, or what KEYFLEET_COLLECTIONS names."""
+    """The collections path KEYFLEET_COLLECTIONS, or one on which `keyfleet.magento` is this source tree."""
     given = os.environ.get("KEYFLEET_COLLECTIONS")
     if given:
         return Path(given)
@@ -63,7 +63,7 @@ def linked_collections() -> Path:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a command with all that it started and that stayed in its group."""
+    """Ends a command and all other processes of its process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -73,8 +73,8 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class Kept:
-    """Passes on what a command prints, and keeps the last lines of it."""
+class OutputTail:
+    """Passes on the output of a command and keeps its last lines."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -93,31 +93,31 @@ class Kept:
                 self._out.flush()
 
     def end(self) -> str:
-        """The last lines. A process that the command left behind may hold the pipe open; it is not waited for."""
+        """The last lines. Does not wait for a background process of the command that keeps the pipe open."""
         if self._reader:
             self._reader.join(5)
         return b"".join(self._lines).decode(errors="replace")
 
 
-class Place:
-    """One run of the suites. What it keeps between runs lies below .work and can be deleted at any time."""
+class Workspace:
+    """The workspace of one run. Files that are kept between runs are below .work and may be deleted at any time."""
 
     def __init__(self) -> None:
         WORK.mkdir(exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="run-", dir=WORK, ignore_cleanup_errors=True)
         self.scratch = Path(self._scratch.name)
         self.buffer: io.StringIO | None = None
-        """Where to print when that is to be shown later."""
+        """Collects the output if it is to be printed later."""
         self._running: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
     @property
     def out(self) -> TextIO:
-        """Where to print."""
+        """The stream to print to."""
         return sys.stdout if self.buffer is None else self.buffer
 
     def stop(self) -> None:
-        """End what is running, and start nothing more."""
+        """Ends the running command and prevents further ones."""
         self._stopped = True
         if self._running:
             end_group(self._running)
@@ -127,7 +127,7 @@ class Place:
 
     @functools.cached_property
     def env(self) -> Mapping[str, str]:
-        """The environment of every suite: a home of its own, and on PATH our tools and the Pythons that really run."""
+        """The environment of every suite: a separate home, and on PATH our tools and the usable Pythons."""
         home = WORK / "home"
         links = WORK / "pythons"
         for directory in (home / ".config", links):
@@ -137,10 +137,10 @@ class Place:
         if (real_home / ".config" / "pip").is_dir():
             point(settings, str(real_home / ".config" / "pip"))
         for version in PYTHONS:
-            # pyenv's shims stand on PATH under these names and refuse to run: these links come before them.
+            # pyenv has shims with these names on PATH that may refuse to run, so these links come before them.
             point(links / f"python{version}", find_python(version))
         return {
-            # Set before ours where the caller set them; the real home is not ours to write to.
+            # Defaults that the caller may override. Otherwise, the suites do not use the real home.
             "DOCKER_CONFIG": str(real_home / ".docker"),
             "PIP_CACHE_DIR": str(real_home / ".cache" / "pip"),
             "PYENV_ROOT": str(real_home / ".pyenv"),
@@ -162,14 +162,14 @@ class Place:
         first: Path | None = None,
         quiet: bool = False,
     ) -> None:
-        """Run a command. `first` is a directory of programs that win over ours; `quiet` drops the standard output."""
+        """Runs a command. `first` is a directory to prepend to PATH; `quiet` discards the standard output."""
         environment = {**self.env, **(env or {})}
         if first:
             environment["PATH"] = f"{first}{os.pathsep}{environment['PATH']}"
         print("$", *command, flush=True, file=self.out)
         program = shutil.which(command[0], path=environment["PATH"]) or command[0]
-        # Somebody who looks on gets the colours; a log gets the last lines once more at its end.
-        kept = None if quiet or self.out.isatty() else Kept(self.out)
+        # A terminal gets colours; otherwise, the last lines are kept to repeat them in the summary.
+        tail = None if quiet or self.out.isatty() else OutputTail(self.out)
         if self._stopped:
             raise RuntimeError("stopped")
         process = subprocess.Popen(
@@ -177,27 +177,28 @@ class Place:
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if quiet else subprocess.PIPE if kept else None,
-            stderr=subprocess.STDOUT if kept else None,
+            stdout=subprocess.DEVNULL if quiet else subprocess.PIPE if tail else None,
+            stderr=subprocess.STDOUT if tail else None,
             start_new_session=True,
         )
         self._running = process
-        if kept:
-            kept.listen(process)
+        if tail:
+            tail.listen(process)
         try:
             status = process.wait(LIMIT)
         except BaseException as error:
             end_group(process)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise RuntimeError(f"{command[0]} was ended after {LIMIT} s") from None
+                raise RuntimeError(f"{command[0]} was stopped after {LIMIT} s") from None
             raise
-        end = kept.end() if kept else ""
+        end = tail.end() if tail else ""
         if status:
             raise subprocess.CalledProcessError(status, [str(word) for word in command], output=end)
 
     @functools.cached_property
     def tree(self) -> Path:
-        """A collections path with a copy of what git knows: ansible-test takes no link, ansible-lint reads scratch."""
+        """A collections path with a copy of the files in git, because ansible-test does not support a link and
+        ansible-lint would read scratch files."""
         tree = self.scratch / "tree"
         collection = tree / "ansible_collections" / "keyfleet" / "magento"
         listed = subprocess.run(
@@ -210,7 +211,7 @@ class Place:
                 target = collection / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, target)
-        # ansible-test asks git which files there are.
+        # ansible-test gets the list of files from git.
         subprocess.run(["git", "init", "--quiet", "."], cwd=collection, check=True)
         subprocess.run(["git", "add", "--all"], cwd=collection, check=True)
         return tree
@@ -220,17 +221,17 @@ class Place:
         return self.tree / "ansible_collections" / "keyfleet" / "magento"
 
     def environment(self, name: str, python: str) -> Path:
-        """The programs of the virtual environment that tests/requirements/NAME.txt describes."""
+        """The bin directory of the virtual environment that tests/requirements/NAME.txt describes."""
         directory = WORK / f"venv-{name}"
         environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
         return directory / "bin"
 
     def offer_pip(self, programs: Path) -> None:
-        """Let ansible-test take the pip that comes with Python instead of downloading a script that installs one."""
+        """Makes ansible-test use the pip included in Python instead of downloading a script that installs pip."""
         source = next(programs.parent.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"))
         versions = re.findall(r"pip='([0-9.]+)'", source.read_text())
         if not versions:
-            raise RuntimeError(f"{source} names no version of pip any more")
+            raise RuntimeError(f"{source} does not contain a version of pip any more")
         cache = WORK / "home" / ".ansible" / "test" / "cache"
         cache.mkdir(parents=True, exist_ok=True)
         for version in versions:

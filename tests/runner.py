@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a suite is, and how a list of them is run and counted."""
+"""Suites: their definition, how they are run, and the summary."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from place import ROOT, Place, find_python
+from place import ROOT, Workspace, find_python
 
 Need = Callable[[], str | None]
-"""Says why something is not there, or None when it is."""
+"""Returns the reason why something is missing, or None if it is available."""
 PACKAGES = dict(line.split() for line in (ROOT / "tests" / "debian-packages").read_text().splitlines())
-"""Program to the Debian package that brings it."""
+"""Debian package by program."""
 
 
 @dataclass(frozen=True)
 class Suite:
     name: str
-    says: str
-    run: Callable[[Place], None]
+    description: str
+    run: Callable[[Workspace], None]
     needs: tuple[Need, ...] = ()
-    """It is skipped without one of these."""
+    """The suite is skipped if one of these is missing."""
     wants: tuple[Need, ...] = ()
-    """Without one of these it runs, and leaves out a part of itself."""
+    """If one of these is missing, the suite runs without the tests that need it."""
     machine: bool = False
-    """Whether it makes accounts or looks at everybody's homes: never beside another such."""
+    """Whether it creates accounts or reads all home directories; two such suites never run at the same time."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Outcome:
     seconds: float
     note: str = ""
     end: str = ""
-    """The last lines that a failed command printed."""
+    """The last lines of a failed command's output."""
 
 
 def root() -> str | None:
@@ -78,7 +78,7 @@ def python(*versions: str) -> Need:
 
 
 def must_run_all() -> bool:
-    """Whether what cannot run here is a failure."""
+    """Whether a suite that cannot run here is a failure."""
     return os.environ.get("KEYFLEET_REQUIRE_ALL") == "1"
 
 
@@ -87,51 +87,52 @@ def missing(needs: Iterable[Need]) -> str:
 
 
 def lacks(suite: Suite) -> str:
-    """What will be left out of a suite and why; empty when it runs as a whole."""
+    """Whether the suite is skipped or runs in part, and why; empty if it runs completely."""
     if reason := missing(suite.needs):
         return f"skipped: {reason}"
     part = missing(suite.wants)
     return f"runs in part: {part}" if part else ""
 
 
-def run(suites: Iterable[Suite], place: Place, *, require_all: bool) -> list[Outcome]:
-    """Run one after the other; a failure stops nothing but its own suite."""
-    return [_outcome(suite, place, require_all) for suite in suites]
+def run(suites: Iterable[Suite], workspace: Workspace, *, require_all: bool) -> list[Outcome]:
+    """Runs the suites one after the other; a failure stops only its own suite."""
+    return [_outcome(suite, workspace, require_all) for suite in suites]
 
 
 def run_side_by_side(suites: Iterable[Suite], *, require_all: bool) -> list[Outcome]:
-    """Those of the machine one after the other, and beside them the others. What a suite prints is shown at its end."""
+    """Runs the suites with `machine` one after the other and, at the same time, the others. The output of a suite is
+    printed at its end."""
     suites = list(suites)
     lanes = [lane for lane in ([s for s in suites if s.machine], [s for s in suites if not s.machine]) if lane]
-    places = [Place() for _lane in lanes]
-    turn = threading.Lock()
+    workspaces = [Workspace() for _lane in lanes]
+    printing = threading.Lock()
 
-    def work(lane: Sequence[Suite], place: Place) -> list[Outcome]:
+    def work(lane: Sequence[Suite], workspace: Workspace) -> list[Outcome]:
         outcomes = []
         for suite in lane:
-            place.buffer = printed = io.StringIO()
-            outcomes.append(_outcome(suite, place, require_all))
-            with turn:
+            workspace.buffer = printed = io.StringIO()
+            outcomes.append(_outcome(suite, workspace, require_all))
+            with printing:
                 print(printed.getvalue(), end="", flush=True)
         return outcomes
 
     try:
         with ThreadPoolExecutor(len(lanes) or 1) as pool:
-            running = [pool.submit(work, lane, place) for lane, place in zip(lanes, places, strict=True)]
+            running = [pool.submit(work, lane, workspace) for lane, workspace in zip(lanes, workspaces, strict=True)]
             try:
                 outcomes = {outcome.name: outcome for lane in running for outcome in lane.result()}
             except BaseException:
-                for place in places:
-                    place.stop()
+                for workspace in workspaces:
+                    workspace.stop()
                 raise
     finally:
-        for place in places:
-            place.close()
+        for workspace in workspaces:
+            workspace.close()
     return [outcomes[suite.name] for suite in suites]
 
 
-def _outcome(suite: Suite, place: Place, require_all: bool) -> Outcome:
-    print(f"\n=== {suite.name}: {suite.says}", flush=True, file=place.out)
+def _outcome(suite: Suite, workspace: Workspace, require_all: bool) -> Outcome:
+    print(f"\n=== {suite.name}: {suite.description}", flush=True, file=workspace.out)
     begin = time.monotonic()
     result, note, end = "passed", "", ""
     part = missing(suite.wants)
@@ -141,7 +142,7 @@ def _outcome(suite: Suite, place: Place, require_all: bool) -> Outcome:
         result, note = "failed", part
     else:
         try:
-            suite.run(place)
+            suite.run(workspace)
             note = part and f"in part: {part}"
         except subprocess.CalledProcessError as error:
             result, note = "failed", f"exit status {error.returncode} of {error.cmd[0]}"
@@ -149,7 +150,7 @@ def _outcome(suite: Suite, place: Place, require_all: bool) -> Outcome:
         except (OSError, RuntimeError) as error:
             result, note = "failed", str(error)
     outcome = Outcome(suite.name, result, time.monotonic() - begin, note, end)
-    print(f"=== {line_of(outcome)}", flush=True, file=place.out)
+    print(f"=== {line_of(outcome)}", flush=True, file=workspace.out)
     return outcome
 
 
@@ -160,7 +161,7 @@ def line_of(outcome: Outcome) -> str:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     counts = {word: sum(outcome.result == word for outcome in outcomes) for word in ("passed", "failed", "skipped")}
-    ends = [f"--- the end of {one.name}:\n{one.end}" for one in outcomes if one.end]
+    ends = [f"--- last lines of {one.name}:\n{one.end}" for one in outcomes if one.end]
     return "\n".join(
         [*ends, *map(line_of, outcomes), "", ", ".join(f"{count} {word}" for word, count in counts.items())]
     )

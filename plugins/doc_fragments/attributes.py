@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users may expect of a module."""
+"""Attributes of modules."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes, for modules that change a host and for those that only look."""
+    """Attributes for modules that make changes and for those that only read, on hosts and on the controller."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -19,11 +19,11 @@ attributes:
     description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
     support: full
   idempotent:
-    description: Run again with the same options, it changes nothing and says so.
+    description: A second run with the same options changes nothing and reports no change.
     support: full
 """
 
-    # For the modules that only look; stands in place of the one above.
+    # For modules that only read; replaces the one above.
     INFO = r"""
 options: {}
 attributes:
@@ -36,12 +36,12 @@ attributes:
     support: N/A
     details: The module changes nothing.
   idempotent:
-    description: Run again with the same options, it changes nothing and says so.
+    description: A second run with the same options changes nothing and reports no change.
     support: full
-    details: The module changes nothing; its answer follows the host and the server.
+    details: The module changes nothing. Its result depends on the host and the server.
 """
 
-    # For the modules that talk to the Marketplace.
+    # For modules that use the Marketplace API.
     CONTROLLER = r"""
 options: {}
 attributes:
@@ -51,17 +51,17 @@ attributes:
   diff_mode:
     description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
     support: full
-    details: A key that is new has no public key and fingerprint in the diff, since check mode cannot know them.
+    details: The diff omits public key and fingerprint of new keys, which are unknown in check mode.
   idempotent:
-    description: Run again with the same options, it changes nothing and says so.
+    description: A second run with the same options changes nothing and reports no change.
     support: full
   platform:
-    description: Systems that the module runs on. It is made for the controller.
+    description: Platforms that the module supports. It runs on the controller.
     platforms: posix
     support: full
 """
 
-    # The same for those that only look.
+    # The same for modules that only read.
     CONTROLLER_INFO = r"""
 options: {}
 attributes:
@@ -74,11 +74,11 @@ attributes:
     support: N/A
     details: The module changes nothing.
   idempotent:
-    description: Run again with the same options, it changes nothing and says so.
+    description: A second run with the same options changes nothing and reports no change.
     support: full
-    details: The module changes nothing; its answer follows the account.
+    details: The module changes nothing. Its result depends on the account.
   platform:
-    description: Systems that the module runs on. It is made for the controller.
+    description: Platforms that the module supports. It runs on the controller.
     platforms: posix
     support: full
 """

@@ -14,9 +14,9 @@ from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import comp
 
 
 def composer_auth_env(variables: object) -> str:
-    """See the documentation beside this file."""
+    """See composer_auth_env.yml."""
     if not isinstance(variables, Mapping):
-        raise AnsibleFilterError("composer_auth_env: it takes a dictionary of the role's variables")
+        raise AnsibleFilterError("composer_auth_env: the input must be a dictionary of the role's variables")
     try:
         return composer_auth_text(variables)
     except KeyfleetError as error:
@@ -24,8 +24,8 @@ def composer_auth_env(variables: object) -> str:
 
 
 class FilterModule:
-    """The filter under its name."""
+    """Filter plugin of the collection."""
 
     def filters(self) -> Dict[str, Callable[..., str]]:
-        """Name to function."""
+        """Return the filter by name."""
         return {"composer_auth_env": composer_auth_env}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles and playbooks ask of variables: names, targets, keys of a series, hosts of a play, their reports."""
+"""Filters of the roles and playbooks: check variables and targets, resolve series, select hosts, gather reports."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
 )
 from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import forged_names, resolve
 
-# As difflib counts: of names that begin with the same prefix, one letter in fourteen may differ.
+# Similarity as computed by difflib: about one letter in fourteen may differ.
 _NEAR = 0.93
-# As Ansible writes them: one host of a group, or a range of them.
+# Ansible's syntax for one host of a group or a range of hosts.
 _SUBSCRIPT = re.compile(r"\A([^~].*)\[(?:-?[0-9]+|[0-9]+[:-][0-9]*)\]\Z", re.DOTALL)
-_LIMIT = "--limit is refused, since it hides hosts that count: name a smaller magento_target"
+_LIMIT = "--limit is refused, since it hides hosts that must be counted: name a smaller magento_target"
 _NO_HOST = "all:!all"
 _ENTRIES = ("magento_auth_keys", "magento_auth_series")
-# Levels: result, files, file, entries, entry, and some to come.
+# Levels: result, files, file, entries, entry, and a reserve.
 _MOST_DEPTH = 8
 _UNREADABLE = {"failed": True, "msg": "its answer cannot be read"}
 
 
 def _is_own(name: str, near: str, prefix: str, given: Iterable[str]) -> bool:
-    """Whether a name adds words or a number to the known one that it is near to, or is its plural beside it."""
+    """Whether a name adds words or a number to the similar known name, or both are set and differ in a final s."""
     adds_words = name.startswith(f"{near}_") or name.endswith(f"_{near[len(prefix) :]}") or name[-1:].isdigit()
     return adds_words or (near in given and name.rstrip("s") == near.rstrip("s"))
 
@@ -53,8 +53,8 @@ def _is_registered(value: Any) -> bool:
 
 @pass_context
 def check_names(context: Context, names: Iterable[str], role_path: str) -> bool:
-    """See the documentation beside this file."""
-    # Not through a lookup and from_yaml, which take ten times as long on every host.
+    """See check_names.yml."""
+    # A lookup with from_yaml takes ten times as long on every host.
     specs = yaml_load((Path(role_path) / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     known = list(specs["argument_specs"]["main"]["options"])
     given = set(names)
@@ -74,25 +74,25 @@ def _is_wildcard(name: str) -> bool:
 
 
 def _stands_for_all(name: str) -> bool:
-    """Whether a part of a pattern takes in the group ``all``. Ansible tries wildcards on the names of groups, too."""
+    """Whether a part of a pattern matches the group ``all``. Ansible matches wildcards with group names, too."""
     try:
         return re.match(name[1:] if name.startswith("~") else fnmatch.translate(name), "all") is not None
     except re.error:
-        # Ansible will say what is wrong with it.
+        # Ansible reports the error itself.
         return False
 
 
 def _means_everybody(pattern: str, matched: Sequence[str], all_hosts: Sequence[str]) -> bool:
     names = [_SUBSCRIPT.sub(r"\1", part) for part in split_host_pattern(pattern) if part[:1] not in ("!", "&")]
-    # Exclusions and intersections alone begin with all hosts.
+    # A pattern of only exclusions and intersections starts from all hosts.
     if not names or any(_stands_for_all(name) for name in names):
         return True
-    # A group that is named may be the whole inventory.
+    # A group that is named explicitly may contain the whole inventory.
     return any(_is_wildcard(name) for name in names) and set(matched) >= set(all_hosts)
 
 
 def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str], limit: object = None) -> str:
-    """See the documentation beside this file."""
+    """See fleet.yml."""
     if limit is not None:
         raise AnsibleFilterError(_LIMIT)
     if not isinstance(pattern, str) or not pattern.strip():
@@ -107,7 +107,7 @@ def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str], 
 
 
 def _plain(value: Any, depth: int = _MOST_DEPTH) -> Any:
-    """A copy without what is nested deeper than in any honest answer, which no task could be given."""
+    """A copy without values nested deeper than in any genuine result, which could not be passed to a task."""
     if isinstance(value, Mapping):
         return {name: _plain(item, depth - 1) for name, item in value.items()} if depth else None
     if isinstance(value, (list, tuple)):
@@ -116,9 +116,9 @@ def _plain(value: Any, depth: int = _MOST_DEPTH) -> Any:
 
 
 def _known(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
-    """The variables of a host, or none where Ansible itself fails at facts that are nested too deep."""
+    """The variables of a host. If Ansible fails on facts that are nested too deep, only unreadable facts."""
     try:
-        # Where the syntax alone is checked, no host has variables.
+        # In a syntax check, hosts have no variables.
         known: Mapping[str, Any] = hostvars[host] if hostvars else {}
     except RecursionError:
         return {"ansible_facts": None}
@@ -126,7 +126,7 @@ def _known(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
 
 
 def _value(known: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """A variable, None where it cannot be had."""
+    """The value of a variable, None if it cannot be evaluated."""
     try:
         return known.get(name, default)
     except (AnsibleError, RecursionError):
@@ -156,7 +156,7 @@ def rotation_hosts(
     collected: bool = False,
     foreseen: bool = False,
 ) -> Any:
-    """See the documentation beside this file."""
+    """See rotation_hosts.yml."""
     if limit is not None:
         raise AnsibleFilterError(_LIMIT)
     found = [host for host in hosts if not foreseen and not _forged(_known(hostvars, host))]
@@ -167,18 +167,18 @@ def rotation_hosts(
 
 
 def _failed(hosts: Sequence[str], hostvars: Mapping[str, Any], name: str) -> FrozenSet[str]:
-    """The hosts that have such a result, and it is no answer."""
+    """The hosts whose result ``name`` exists and is a failure."""
     found = ((host, _results(_known(hostvars, host), [name])) for host in hosts)
     return frozenset(host for host, results in found if name in results and failure_of(results[name]))
 
 
 def rotation_failed(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> List[str]:
-    """See the documentation beside this file."""
+    """See rotation_failed.yml."""
     return sorted(_failed(hosts, hostvars, DEPLOYED))
 
 
 def rotation_reports(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-    """See the documentation beside this file."""
+    """See rotation_reports.yml."""
     known = {host: _known(hostvars, host) for host in hosts}
     return {host: {**_results(known[host]), FACTS: _forged(known[host])} for host in hosts}
 
@@ -192,25 +192,25 @@ def check_series(
     fixed: Sequence[Any],
     revokes: bool = False,
 ) -> bool:
-    """See the documentation beside this file."""
+    """See check_series.yml."""
     forged = _forged(_known(hostvars, "localhost"))
     if forged:
         raise AnsibleFilterError(
-            f"facts of localhost set variables of the controller ({', '.join(forged[:3])}); clear the cache of facts, "
-            "which keeps what another host may have said"
+            f"facts of localhost set variables of the controller ({', '.join(forged[:3])}); clear the fact cache, "
+            "which may hold facts of another host"
         )
     if any(fixed):
         raise AnsibleFilterError(
-            "magento_auth_public_key and magento_auth_private_key are set by extra variables, which beat the pair of a "
-            "series on every host; leave them out"
+            "magento_auth_public_key and magento_auth_private_key are set by extra variables, which override the pair "
+            "of a series on every host; omit them"
         )
     prefix = settings.get("prefix") if isinstance(settings, Mapping) else None
     named = (_value(_known(hostvars, host), name) for host in hosts for name in _ENTRIES)
-    # A revocation only takes away where no host names the series.
+    # If no host names the series, a revocation only removes keys.
     if prefix is not None and not revokes and not any(_names(value, prefix) for value in itertools.chain(own, named)):
         raise AnsibleFilterError(
             f"no host of the target has a key with series: {prefix} in magento_auth_keys, or magento_auth_series; "
-            "group_vars are read beside the inventory alone, and extra variables beat them"
+            "group_vars are only read beside the inventory, and extra variables override them"
         )
     return True
 
@@ -222,7 +222,7 @@ def _names(value: Any, prefix: Any) -> bool:
 
 
 def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
-    """See the documentation beside this file."""
+    """See series_keys.yml."""
     try:
         return resolve(keys, **given)
     except KeyfleetError as error:
@@ -230,10 +230,10 @@ def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
 
 
 class FilterModule:
-    """The filters under their names."""
+    """Filter plugins of the collection."""
 
     def filters(self) -> Dict[str, Callable[..., Any]]:
-        """Name to function."""
+        """Return the filters by name."""
         return {
             "check_names": check_names,
             "check_series": check_series,

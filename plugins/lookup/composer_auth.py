@@ -13,11 +13,11 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - Returns the user name and password that Composer on the controller would use for a repository outside of any
-    project, so that keys which a person has set up there need not be written down a second time.
-  - Looks where Composer does. The environment variable E(COMPOSER_AUTH) comes before the C(auth.json) of the user who
-    runs Ansible, and that before C(config.json) beside it.
-  - What it returns has the private key in it. Use it in a task that hides it, or hand it straight to an option that
-    does.
+    project, so that keys that are set up there need not be stored a second time.
+  - Reads the same sources as Composer. The environment variable E(COMPOSER_AUTH) takes precedence over the C(auth.json)
+    of the user who runs Ansible, and that over C(config.json) in the same directory.
+  - The result contains the private key. Use it in a task with C(no_log), or pass it directly to an option that hides
+    it.
 options:
   _terms:
     description: Repositories, as C(host) or C(host:port).
@@ -25,7 +25,7 @@ options:
     elements: str
     required: true
   path:
-    description: An explicit C(auth.json), in place of the environment and the user's own file.
+    description: Path of an C(auth.json) to read instead of the environment and the user's own file.
     type: path
 """
 
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: A pair for each repository, in their order.
+  description: A pair for each repository, in the same order.
   type: list
   elements: dict
   contains:
@@ -55,7 +55,7 @@ _raw:
       description: The password.
       type: str
     source:
-      description: Where it was found.
+      description: The file or environment variable that has the entry.
       type: str
 """
 
@@ -70,12 +70,12 @@ from ansible_collections.keyfleet.magento.plugins.plugin_utils._composer_auth im
 
 
 class LookupModule(LookupBase):
-    """The lookup under its name."""
+    """Lookup plugin of the collection."""
 
     def run(
         self, terms: Sequence[Any], variables: Optional[Mapping[str, Any]] = None, **kwargs: Any
     ) -> List[Dict[str, Any]]:
-        """One pair for each repository in ``terms``."""
+        """Return a pair for each repository in ``terms``."""
         self.set_options(var_options=variables, direct=kwargs)
         try:
             path = self.get_option("path")

@@ -12,11 +12,11 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Asks the Marketplace API for the keys of the account and returns the pair of each label.
-  - A lookup runs wherever its variable is used, for every host in a process of its own, and each time costs a session
-    and a list request. For a fleet, run M(keyfleet.magento.magento_marketplace_key_info) once with C(run_once) instead.
-  - What it returns has the private key in it. Use it in a task that hides it, or hand it straight to an option that
-    does.
+  - Requests the keys of the account from the Marketplace API and returns the pair of each label.
+  - A lookup is evaluated wherever its variable is used, for every host in a separate process, and each time opens a
+    session and lists the keys. For a fleet, run M(keyfleet.magento.magento_marketplace_key_info) once with C(run_once).
+  - The result contains the private key. Use it in a task with C(no_log), or pass it directly to an option that hides
+    it.
 options:
   _terms:
     description: Labels of the keys.
@@ -24,7 +24,7 @@ options:
     elements: str
     required: true
   uid:
-    description: Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it, the account itself.
+    description: Owner of the keys, a MAGEID or the id of an Adobe organisation. The default is the account itself.
     type: str
   application_id:
     description: Application ID of an API access key of the account.
@@ -39,17 +39,17 @@ options:
     env:
       - name: MAGENTO_APPLICATION_SECRET
   environment:
-    description: Which of Adobe's environments is meant.
+    description: The environment of Adobe.
     type: str
     choices: [production, sandbox]
     default: production
   api_url:
-    description: Address of the API, in place of the one that O(environment) stands for.
+    description: Address of the API, instead of that of O(environment).
     type: str
     env:
       - name: MAGENTO_API_URL
   ca_path:
-    description: File in PEM format with the authorities that may vouch for the API.
+    description: File in PEM format with the certificate authorities to trust for the API.
     type: path
   validate_certs:
     description: Whether the API's TLS certificate is verified.
@@ -57,7 +57,7 @@ options:
     default: true
   timeout:
     description:
-      - Seconds to wait for a connection, and for each silence of the API. A call as a whole may take ten times as long.
+      - Seconds to wait for a connection, and for each part of a response. A whole call may take ten times as long.
     type: float
     default: 30.0
 requirements:
@@ -78,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: A pair for each label, in their order.
+  description: A pair for each label, in the same order.
   type: list
   elements: dict
   contains:
@@ -86,7 +86,7 @@ _raw:
       description: The label.
       type: str
     uid:
-      description: The owner.
+      description: The owner of the key.
       type: str
     enabled:
       description: Whether the key is enabled.
@@ -116,12 +116,12 @@ _OPTIONS = ("application_id", "application_secret", "environment", "api_url", "c
 
 
 class LookupModule(LookupBase):
-    """The lookup under its name."""
+    """Lookup plugin of the collection."""
 
     def run(
         self, terms: Sequence[Any], variables: Optional[Mapping[str, Any]] = None, **kwargs: Any
     ) -> List[Dict[str, Any]]:
-        """One pair for each label in ``terms``."""
+        """Return a pair for each label in ``terms``."""
         self.set_options(var_options=variables, direct=kwargs)
         if REQUESTS_IMPORT_ERROR:
             raise AnsibleLookupError(missing_required_lib("requests"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that several modules share: argument specs as data, and their checks."""
+"""Options that several modules share: argument specs and checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONNECTION_SPEC: ArgumentSpec = {
     "use_proxy": {"type": "bool", "default": True},
 }
 PAIR_SPEC: ArgumentSpec = {
-    # raw: a value that YAML took for a number must be refused, not turned into other text.
+    # raw: a value that YAML parsed as a number must be refused, not converted to text.
     "public_key": {"type": "raw", "no_log": False},
     "private_key": {"type": "raw", "no_log": True},
     "url": {"type": "str"},
@@ -43,17 +43,17 @@ TARGET_SPEC: ArgumentSpec = {
     "paths": {"type": "list", "elements": "path"},
 }
 
-# Vendor and name as Composer's schema has them, after lower-casing.
+# Vendor and name as in Composer's schema, in lower case.
 _PACKAGE = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:[_.-]+[a-z0-9]+)*\Z")
 
 
 @dataclass(frozen=True)
 class Key:
-    """One auth key as it shall be on the host. Lists that were left out are empty here.
+    """The wanted state of one auth key on a host. Omitted lists are empty.
 
-    ``option`` is what messages call it: the option that has its public half, or the element of a list of keys.
-    ``search`` are roots below which the key is removed, beside all homes; None for a key with places of its own.
-    ``anywhere``: it is removed for whatever repository.
+    ``option`` is its name in messages: the option of its public half, or the element of a list of keys.
+    ``search`` are roots below which the key is removed, besides all homes; None for a key with its own targets.
+    ``anywhere``: it is removed for every repository.
     """
 
     option: str
@@ -71,21 +71,21 @@ class Key:
 
     @property
     def title(self) -> str:
-        """How a message names it."""
+        """The name of the key in messages."""
         return key_title(
             self.option, repository=self.repository, public_key=self.public_key, private_key=self.private_key
         )
 
 
 def bad_options(message: str) -> KeyfleetError:
-    """The failure for options that contradict each other or the documentation."""
+    """The failure for invalid or contradictory options."""
     return KeyfleetError("bad_options", message)
 
 
 def listed(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, ...]]:
-    """A list option without surrounding blanks and repetitions; None when it was left out.
+    """A list option without surrounding blanks and duplicates; None if it was omitted.
 
-    An empty list or element is an error: it usually is a variable that came out empty, not a wish for nothing.
+    An empty list or element is an error: it usually comes from a variable that is empty by mistake.
     """
     if value is None:
         return None
@@ -109,7 +109,7 @@ def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, .
 
 
 def package_names(value: Optional[Sequence[Any]], *, name: str = "packages") -> Tuple[str, ...]:
-    """The packages to look up, lower-case as Composer compares them."""
+    """The packages to look up, in lower case as Composer compares them."""
     packages = tuple(dict.fromkeys(package.lower() for package in listed(name, value) or ()))
     for package in packages:
         if not _PACKAGE.match(package):
@@ -118,7 +118,7 @@ def package_names(value: Optional[Sequence[Any]], *, name: str = "packages") -> 
 
 
 def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
-    """An https address of a server without credentials in it, or None when option ``name`` was left out."""
+    """An https address of a server without credentials, or None if option ``name`` was omitted."""
     if value is None:
         return None
     try:
@@ -127,15 +127,15 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
     except ValueError:
         raise bad_options(f"{name} is not an address") from None
     if "@" in parts.netloc:
-        # The value is not repeated: it may hold a password.
-        raise bad_options(f"{name} must not carry a user name or password; there are options of their own for them")
+        # The value is not quoted: it may hold a password.
+        raise bad_options(f"{name} must not carry a user name or password; use the options for them instead")
     if parts.scheme != "https" or not host or parts.query or parts.fragment:
         raise bad_options(f"{name} {host_as_shown(value)} is not an https address without query and fragment")
     return value
 
 
 def file_mode(value: Any) -> int:
-    """The mode as a number. Text is octal, and so is what YAML makes of 0600. Nothing for others, ever."""
+    """The mode as a number. Text is octal; YAML parses 0600 as octal, too. Permissions for others are an error."""
     try:
         mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
     except ValueError:
@@ -149,35 +149,35 @@ def file_mode(value: Any) -> int:
 
 
 def file_path(name: str, value: Optional[str]) -> Optional[str]:
-    """The path of a file, or None when option ``name`` was left out."""
+    """The path of a file, or None if option ``name`` was omitted."""
     try:
         if value is not None and b"\0" in os.fsencode(value):
             raise ValueError
     except ValueError:
-        raise bad_options(f"{name} has a character that no path can have") from None
+        raise bad_options(f"{name} contains a character that no path can have") from None
     return value
 
 
 def seconds(value: float) -> float:
-    """A timeout in seconds, more than zero and no more than a day."""
+    """A timeout in seconds, above zero and at most a day."""
     if not 0 < value <= 86400:
         raise bad_options("timeout must be a number of seconds above zero and no more than a day")
     return value
 
 
 def _roots(item: Mapping[str, Any], *, present: bool, own: str) -> Optional[Tuple[str, ...]]:
-    """The option ``search``, which may be empty. Only a removal of one particular key searches."""
+    """The option ``search``, which may be empty. It is valid only for the removal of one particular key."""
     if item.get("search") is None:
         return None
     if present or item.get("public_key") is None:
         raise bad_options(f"{own}search removes one particular key: it needs {own}state absent and {own}public_key")
     if any(item.get(name) is not None for name in TARGET_SPEC):
-        raise bad_options(f"{own}search looks everywhere, so users, projects and paths cannot stand beside it")
+        raise bad_options(f"{own}search covers the whole host, so it cannot be combined with users, projects or paths")
     return (absolute(f"{own}search", item["search"]) or ()) if item["search"] else ()
 
 
 def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, element: str) -> Tuple[Key, List[str]]:
-    """``prefix`` stands before the names of the module's options, and ``element`` names one of a list of keys."""
+    """One key and its faults. ``prefix`` precedes the module's option names; ``element`` is the element of ``keys``."""
     own = prefix if item is defaults else f"{element}."
     option = f"{own}public_key" if item is defaults else element
     repository = MAGENTO_REPOSITORY if item.get("repository") is None else item["repository"]
@@ -199,7 +199,7 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
                 raise bad_options(f"{title}: {name} is missing (state is present)")
         faults = key_faults(repository=repository, public_key=public, private_key=private, names=names)
     elif public is not None and (not isinstance(public, str) or not public):
-        faults = [f"{own}public_key must be text; leave it out to remove the entry whatever its key is"]
+        faults = [f"{own}public_key must be text; omit it to remove the entry with any key"]
     try:
         key = Key(
             option=option,
@@ -221,21 +221,21 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
 
 
 def keys_from(params: Mapping[str, Any], *, prefix: str = "") -> List[Key]:
-    """The keys that the options name: those of the list, and then the one that is given flat.
+    """The keys of the options: those of the list ``keys``, then the one of the top-level options.
 
-    ``prefix`` is what messages put before the names of options. Raises `KeyfleetError` ``bad_options`` or ``bad_key``.
+    ``prefix`` precedes option names in messages. Raises `KeyfleetError` ``bad_options`` or ``bad_key``.
     """
     elements = params.get("keys")
     flat = [name for name in ("public_key", "private_key") if params.get(name) is not None]
     if elements is not None and not elements:
-        # Usually a variable that came out empty; with state absent it would remove a key that nobody named.
+        # Usually a variable that is empty by mistake; with state absent it would remove a key that was not named.
         raise bad_options(f"{prefix}keys is an empty list; omit it instead")
     if elements is None and not flat and params["state"] == "present":
         raise bad_options(
             f"neither {prefix}keys nor {prefix}public_key and {prefix}private_key are set; "
             f"to remove keys, set {prefix}state to absent"
         )
-    # With state absent, a private half alone would remove whatever key is there.
+    # With state absent, a private half alone would remove any key.
     names = ("private_key", "repository", "url", "packages")
     alone = [name for name in names if params.get(name) not in (None, MAGENTO_REPOSITORY)]
     if elements is not None and params.get("public_key") is None and alone:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failures that say what was being done, to which thing, and carry a stable code."""
+"""Failures with a message for people and a stable code."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Dict, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
 
-_LONGEST_PLACE = 300  # characters; a host may be as long as the file
+_LONGEST_PLACE = 300  # characters; a host in a file may be as long as the file
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One standing state that deserves attention, of one file where there is one.
+    """A state that needs attention, of the file ``path`` if it concerns one.
 
     ``code`` is stable and documented; ``message`` is for people and never holds a secret. Message and path are made
-    `safe`: either may quote what a user wrote.
+    `safe`, since they may quote input.
     """
 
     code: str
@@ -26,20 +26,20 @@ class Problem:
     path: Optional[str] = None
 
     def __post_init__(self) -> None:
-        """Keep only what may reach a terminal."""
+        """Replace terminal control characters."""
         object.__setattr__(self, "message", safe(self.message))
         object.__setattr__(self, "path", None if self.path is None else safe(self.path))
 
     def as_result(self) -> Dict[str, Optional[str]]:
-        """The three keys that every element of ``problems`` has in a result."""
+        """The problem as an element of ``problems`` in a result."""
         return {"code": self.code, "path": self.path, "message": self.message}
 
 
 class KeyfleetError(Exception):
-    """A failure as the person at the keyboard should read it.
+    """A failure with a message for users.
 
-    ``code`` is what a playbook may test. ``message`` is made `safe`. ``problems`` holds every reason when there are
-    several. ``details`` are more facts for callers, by name.
+    ``code`` is stable, for playbooks to test. ``message`` is made `safe`. ``problems`` holds all reasons if there are
+    several. ``details`` are further facts for callers, by name.
     """
 
     def __init__(self, code: str, message: str, *, problems: Sequence[Problem] = (), **details: object) -> None:
@@ -50,10 +50,10 @@ class KeyfleetError(Exception):
         self.details = details
 
 
-def failure(error: KeyfleetError, **fields: object) -> Dict[str, object]:
-    """What ``fail_json`` gets: ``msg``, ``code`` and the fields of a result as far as they were reached.
+def failure_result(error: KeyfleetError, **fields: object) -> Dict[str, object]:
+    """The arguments of ``fail_json``: ``msg``, ``code`` and the fields of a result, with the details of the error.
 
-    ``fields`` are the module's own with what stands for "not reached"; without any, those of a module of auth keys.
+    ``fields`` are the module's result fields with their defaults; without any, those of the auth key modules.
     """
     result: Dict[str, object] = {"changed": False, **(fields or {"files": [], "verdicts": []})}
     result.update({name: value for name, value in error.details.items() if name in result})
@@ -63,8 +63,8 @@ def failure(error: KeyfleetError, **fields: object) -> Dict[str, object]:
     return result
 
 
-class Unfit(Exception):
-    """The file would make Composer fail, or be ignored by it. ``reason`` and ``place`` never hold a secret."""
+class MalformedFile(Exception):
+    """Composer would fail on the file or ignore it. ``reason`` and ``place`` never hold a secret."""
 
     def __init__(self, reason: str, place: str) -> None:
         place = one_line(place, _LONGEST_PLACE)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every conversation that Python itself has with a server needs: an end, no cookies, and no log of its keys."""
+"""Common rules for connections made by Python: a time limit, no cookies, and no TLS key log."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import Callable, List
 
 
 def forget_key_log() -> None:
-    """TLS contexts that are made from now on log no keys: Python and urllib3 look at the variable when they make one.
+    """Stop new TLS contexts from logging keys: Python and urllib3 read SSLKEYLOGFILE when they create one.
 
-    For good: a request that is late may make one after the caller has given it up.
+    Permanent, since a late request may create a context after the caller has abandoned it.
     """
     os.environ.pop("SSLKEYLOGFILE", None)
 
 
 def no_cookies() -> http.cookiejar.CookiePolicy:
-    """For a jar that takes none, so that nothing of a server's is sent back; nor reads them, which takes long."""
+    """A policy that accepts no cookies, so that none is sent back, and parses none, which would take long."""
     return http.cookiejar.DefaultCookiePolicy(netscape=False, rfc2965=False)
 
 
 def in_time(work: Callable[[], None], seconds: float) -> None:
-    """Do it within so many seconds. Raises what it raises, and ``socket.timeout`` when it takes longer.
+    """Run ``work`` for at most ``seconds``. Raises its exception, or ``socket.timeout`` if it takes longer.
 
-    A socket's own timeout covers neither name resolution nor a server that sends a byte now and then. Work that takes
-    longer is not ended, but left to itself: nothing that it uses may be used any more.
+    A socket timeout covers neither name resolution nor a server that sends single bytes slowly. Work that takes longer
+    is not stopped: the caller must no longer use any of its objects.
     """
     failures: List[BaseException] = []
 
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # handed over to the caller below
+        except BaseException as error:  # raised in the caller's thread below
             failures.append(error)
 
     thread = threading.Thread(target=run, daemon=True)

@@ -1,35 +1,35 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON that somebody else wrote, read in linear time by every version of Python. Pure."""
+"""Parse untrusted JSON, in linear time with every version of Python. Pure."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Dict, Optional, Union
 
-# The time of a conversion grows with their square. What Python refuses since 3.11, every version does here.
+# The conversion takes quadratic time. Python itself has this limit since 3.11.
 _MOST_DIGITS = 4300
 
 
 def whole_number(digits: str) -> int:
-    """The integer. Raises ValueError for too many digits."""
+    """Convert to an integer. Raises ValueError for too many digits."""
     return int(_bounded(digits))
 
 
 def fraction(digits: str) -> float:
-    """The number. Raises ValueError for too many digits."""
+    """Convert to a float. Raises ValueError for too many digits."""
     return float(_bounded(digits))
 
 
 def _bounded(digits: str) -> str:
     if len(digits) > _MOST_DIGITS:
-        raise ValueError("a number of too many digits")
+        raise ValueError("a number with too many digits")
     return digits
 
 
 def json_value(text: Union[str, bytes]) -> Any:
-    """The value. Raises ValueError for what is no JSON, not UTF-8, nested too deep, or has too long a number."""
+    """Parse JSON. Raises ValueError for invalid JSON, invalid UTF-8, too deep nesting, or a number that is too long."""
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8")
         return json.loads(decoded, parse_int=whole_number, parse_float=fraction)
@@ -38,7 +38,7 @@ def json_value(text: Union[str, bytes]) -> Any:
 
 
 def json_object(body: bytes) -> Optional[Dict[str, Any]]:
-    """The JSON object that a body is, or None."""
+    """Parse a body. Returns None unless it is a JSON object."""
     try:
         value = json_value(body)
     except ValueError:

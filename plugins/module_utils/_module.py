@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AnsibleModule whose answers repeat no option that may hold a secret, and no character that a terminal acts on."""
+"""AnsibleModule with results that contain no option that may hold a secret, and no terminal control characters."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import sa
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-# User names, in the place of which the secret may stand by mistake.
+# User names, which may be set to the secret by mistake.
 _USERS = ("public_key", "application_id")
-# Where people put "user:password@" before a host.
+# Options where users write "user:password@" before a host.
 _WITH_HOST = ("url", "_url", "repository", "host")
-# Of a revocation: words, in the place of which a pair or its private half may stand. For no_log such a word would be a
-# secret too, wherever it stands. And the answers of hosts: a private half may be in them, and Ansible's search for
-# passwords in what it logs takes quadratic time.
+# "key" and "replacement" of a revocation may be set to a pair or a private half by mistake; no_log would hide their
+# usual values everywhere in the result. "hosts" has the reports of the hosts: a private half may be in them, and
+# Ansible's search for passwords in its log messages takes quadratic time.
 _HIDDEN_NAMES = ("key", "replacement", "hosts")
 
 _MAGE_ID = re.compile(r"MAG[0-9]+\Z")
 
 
 def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Dict[str, Any]:
-    """What an answer may repeat of the options: those that ``spec`` knows, without secrets and unfit elements.
+    """The options that are safe to show in a result: those in ``spec``, without secrets and malformed elements.
 
-    An option that is not known may be a secret under a misspelt name.
+    An unknown option may be a secret with a misspelt name.
     """
     result: Dict[str, Any] = {}
     for name, value in values.items():
@@ -51,8 +51,8 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
     return result
 
 
-class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
-    """The module's side of Ansible."""
+class KeyfleetModule(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
+    """AnsibleModule that hides secrets in its results and in the system log."""
 
     params: Dict[str, Any]
 
@@ -60,7 +60,7 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
         return {"module_args": shown(self.argument_spec, self.params)}
 
     def _log_invocation(self) -> None:
-        """To the system log."""
+        """Write the invocation to the system log."""
         given, self.params = self.params, safe_result(shown(self.argument_spec, self.params))
         try:
             super()._log_invocation()
@@ -68,24 +68,24 @@ class Door(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
             self.params = given
 
     def exit_json(self, **kwargs: Any) -> None:
-        """End well."""
+        """Exit with a result that is safe to show."""
         super().exit_json(**safe_result(dict(kwargs, invocation=self._invocation())))
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
-        """End badly."""
+        """Exit with a failure that is safe to show."""
         validation = getattr(self, "validation_result", None)
         if validation and validation.error_messages and isinstance(validation.errors[0], NoLogError):
-            # Raised before it was known which values are secret, and it quotes them.
+            # Raised before Ansible knew which values are secret, and the message quotes them.
             names = [name for name, option in self.argument_spec.items() if "options" in option]
             prefix = self.params.get("option_prefix") or ""
             msg = f"{', '.join(prefix + name for name in names)}: every element must be a dictionary"
         super().fail_json(**safe_result(dict(kwargs, msg=msg, invocation=self._invocation())))
 
 
-class TokenDoor(Door):
-    """AnsibleModule that repeats a MAGEID only if it is one.
+class TokenModule(KeyfleetModule):
+    """AnsibleModule that shows ``mage_id`` only if it is a MAGEID.
 
-    ``no_log`` would be too much: it would take every MAGEID out of the result, too.
+    ``no_log`` would also remove every MAGEID from the result.
     """
 
     def _invocation(self) -> Dict[str, Any]:

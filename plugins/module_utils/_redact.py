@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of other people's text may be shown: no character that acts on a terminal, no part of a secret. Pure.
+"""Make untrusted text safe to show: no terminal control characters, no part of a secret. Pure.
 
-Nothing is cut out of a server's text: where a part of a secret stands in it in any usual form, none of it is shown. A
-gap in a known sentence tells what stood there, and whoever cuts must know where a secret ends.
+A server's text that contains a part of a secret, in any usual form, is not shown at all. Cutting the secret out is not
+enough: a gap in a known sentence tells what was there, and the end of a secret may be unknown.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from urllib.parse import unquote
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
-# Characters. More than any path has, and more than a person reads of one message or one line of a diff.
+# Characters. Longer than any path, and than any message or line of a diff that a person reads.
 LIMIT = 8192
 REPLACEMENT = "\ufffd"
-# Control, format (bidirectional and zero-width ones among them) and surrogate characters, separators of lines.
+# Control, format (including bidirectional and zero-width) and surrogate characters, line separators.
 _ACTING = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-# Texts of several lines: both sides of a diff, and the summary of a rotation.
+# Names of multi-line texts: both sides of a diff, and the summary of a rotation.
 _SEVERAL_LINES = ("before", "after", "prepared", "summary")
 
 # Characters.
 TEXT_LIMIT = 300
-# Characters of a secret that may not stand in a row in a text. Of fewer, too many stand there by chance.
+# Consecutive characters of a secret that hide a text. Fewer would often match by chance.
 _ROW = 8
 # The same for lists of names and checksums, which are much longer than a message.
 _ROW_IN_LISTS = 16
 _ROW_OF_NAMES = 64
-# Characters. Of a pair with a longer secret, no text is shown.
+# Characters. With a longer secret, no text is shown.
 _LONGEST_SECRET = 8192
-# Those of more than a thousand auth keys; they take some 25 MB.
+# Rows for more than a thousand auth keys; they take some 25 MB.
 _MOST_ROWS = 250_000
 
 _BACKSLASH = re.compile(
@@ -47,14 +47,14 @@ _BACKSLASH = re.compile(
 _OCTAL, _ITSELF = 5, 6
 _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
 _REFERENCE = re.compile(r"&#0*([0-9]+)(;?)")
-# Digits that no character has. Python does not read a number of thousands of them.
+# Digits. No code point has as many, and Python does not convert numbers with thousands of digits.
 _TOO_MANY = 8
 
 
 def safe(text: str, limit: int = LIMIT) -> str:
-    """The text on one line, every character that acts replaced by one that is seen, at most ``limit`` characters.
+    """The text with every terminal control character and line break replaced, at most ``limit`` characters long.
 
-    All else keeps its place, so that a path without such characters is still that path.
+    Other characters stay as they are, so that a path without such characters is unchanged.
     """
     if len(text) > limit:
         text = text[: limit - 3] + "..."
@@ -66,22 +66,22 @@ def safe(text: str, limit: int = LIMIT) -> str:
 
 
 def one_line(text: str, limit: Optional[int] = LIMIT) -> str:
-    """The text with every run of blanks and unprintable characters turned into one blank: for texts to be quoted.
+    """The text, for quoting, with every run of blanks and unprintable characters replaced by one blank.
 
-    ``limit`` None is for a caller that looks for a secret in the whole line before it cuts it.
+    ``limit`` None is for callers that search the whole line for a secret before they shorten it.
     """
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if limit is None else safe(line, limit)
 
 
 def safe_result(value: Any, name: Any = None) -> Any:
-    """A copy of a result with every text in it `safe`, names too; what a diff compares keeps line feeds and tabs."""
+    """A copy of a result with all texts and names made `safe`; multi-line texts keep line feeds and tabs."""
     if isinstance(value, str):
         if name in _SEVERAL_LINES:
             return "\n".join("\t".join(map(safe, line.split("\t"))) for line in value.split("\n"))
         return safe(value)
     if isinstance(value, int) and value.bit_length() > 64:
-        return "a number of too many digits"  # which Python refuses to write
+        return "a number with too many digits"  # Python would refuse to convert it to text
     if isinstance(value, dict):
         return {safe_result(key): safe_result(item, key) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -93,10 +93,11 @@ Quote = Callable[[str], str]
 
 
 class Secrets:
-    """The secrets in pairs of user and secret, to be found in texts by any 8 characters of any form of them.
+    """Secrets to search texts for: any 8 consecutive characters of any form of a secret match.
 
-    A user name that is not shown is one, too. ``in_lists``: by 16 characters, and user names only as a whole (up to
-    64), since the names there may have much in common. Those of less than ``shortest`` characters are not looked for.
+    The secrets are those of ``pairs`` (user, secret), and the user names that `shown_user` hides. ``in_lists``: 16
+    characters, and user names only as a whole (up to 64), since names in lists may have much in common. Secrets
+    shorter than ``shortest`` are not searched for.
     """
 
     def __init__(self, pairs: Iterable[Tuple[str, str]], *, in_lists: bool = False, shortest: int = _ROW) -> None:
@@ -105,10 +106,10 @@ class Secrets:
         self._shortest = shortest
         self._rows: Optional[Dict[int, Set[str]]] = None
 
-    def stand_in(self, text: str) -> bool:
-        """Whether a part of one stands in a text, as it is or escaped. True where they are too many to look for."""
+    def occur_in(self, text: str) -> bool:
+        """Whether a text contains a part of a secret, plain or escaped. True if they are too many to search for."""
         if self._rows is None:
-            # Only now: most pairs of a report meet no text.
+            # Built on first use: most pairs of a report are never compared with a text.
             self._rows = self._all_rows()
         views = {one.casefold() for view in {text, *unescaped(text)} for one in (view, one_line(view, None))}
         return any(
@@ -118,7 +119,7 @@ class Secrets:
         )
 
     def _all_rows(self) -> Dict[int, Set[str]]:
-        """By their length."""
+        """The rows of characters to search for, by length."""
         rows: Dict[int, Set[str]] = {}
         for user, secret in self._pairs:
             name = user if shown_user(user) != user else ""
@@ -127,31 +128,31 @@ class Secrets:
                 if len(one) < self._shortest:
                     continue
                 if len(one) > _LONGEST_SECRET or sum(map(len, rows.values())) > _MOST_ROWS:
-                    return {0: {""}}  # which stands in every text
+                    return {0: {""}}  # matches every text
                 for form in _forms(one):
                     size = min(len(form), row)
-                    # What is left of a secret that consists of escapes could be one letter.
+                    # A secret of escapes may unescape to a single letter, which would match everywhere.
                     if size >= min(len(one), row // 2):
                         rows.setdefault(size, set()).update(form[at : at + size] for at in range(len(form) - size + 1))
         return rows
 
 
 def quoting(public_key: str, private_key: str, *others: Secrets) -> Quote:
-    """A function that makes a server's text fit to be shown: one printable line of limited length.
+    """A function that makes a server's text safe to show: one printable line of limited length.
 
-    It is empty where a part of the pair's own secrets or of ``others`` stands in it.
+    It returns "" for a text with a part of the pair's secrets or of ``others``.
     """
     hidden = (Secrets([(public_key, private_key)], shortest=1), *others)
 
     def quote(text: str) -> str:
         shown = one_line(text, TEXT_LIMIT)
-        return "" if not shown or any(secrets.stand_in(shown) for secrets in hidden) else shown
+        return "" if not shown or any(secrets.occur_in(shown) for secrets in hidden) else shown
 
     return quote
 
 
 def _as_bytes(secret: str) -> bytes:
-    """A secret as it is sent: in a netrc it may have bytes that are no UTF-8."""
+    """The secret as it is sent. A secret from a netrc may have bytes that are not UTF-8."""
     try:
         return secret.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -159,11 +160,11 @@ def _as_bytes(secret: str) -> bytes:
 
 
 def _forms(secret: str) -> Set[str]:
-    """The casefolded forms that `unescaped` does not lead back to the secret."""
+    """The casefolded forms of a secret that `unescaped` does not resolve to the secret."""
     data = _as_bytes(secret)
     forms = {secret, *unescaped(secret), *_in_base64(data), binascii.hexlify(data).decode("ascii")}
     forms.add(data.decode("utf-8", "replace"))
-    # UTF-8 that was taken for Latin-1 or its like, as in headers, and the other way round.
+    # UTF-8 decoded as Latin-1 or CP1252, as in headers, and the other way round.
     for encoding in ("latin-1", "cp1252"):
         forms.add(data.decode(encoding, "replace"))
         forms.add(secret.encode(encoding, "replace").decode("utf-8", "replace"))
@@ -171,19 +172,19 @@ def _forms(secret: str) -> Set[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """What ``data`` becomes in base64 behind 0 to 2 other bytes, less the characters that neighbours take part in."""
+    """Base64 of ``data`` after 0 to 2 other bytes, without the characters that also encode neighbouring bytes."""
     for ahead in range(3):
         text = base64.b64encode(b"\0" * ahead + data).decode("ascii")
-        # A character holds 6 bits, and only those that lie within ``data`` as a whole are sure.
+        # A character encodes 6 bits. Only characters whose bits are all from ``data`` are certain.
         inner = text[-(-8 * ahead // 6) : 8 * (ahead + len(data)) // 6]
         yield inner
         yield inner.replace("+", "-").replace("/", "_")
 
 
 def unescaped(text: str) -> Tuple[str, ...]:
-    """What a text says once the escapes of addresses, of HTML, and of JSON and programs are resolved, each for itself.
+    """The text with the escapes of URLs, of HTML, and of JSON and programming languages resolved, each separately.
 
-    Every language leaves other characters as they are.
+    Each leaves other characters unchanged.
     """
     address = _resolved(_PERCENT_U, text)
     return unquote(address), unquote(address.replace("+", " ")), from_html(text), _resolved(_BACKSLASH, text)
@@ -199,12 +200,12 @@ def _short_reference(found: Match[str]) -> str:
 
 
 def _resolved(escapes: Pattern[str], text: str) -> str:
-    # Characters beyond the first 65,536 are written as two.
+    # Characters above U+FFFF are escaped as surrogate pairs.
     return escapes.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _character(found: Match[str]) -> str:
-    """The character of an escape; the last two kinds of `_BACKSLASH` are octal, and the character itself."""
+    """The character of an escape. The last two groups of `_BACKSLASH` are octal digits and the character itself."""
     kind = found.lastindex or 0
     if kind == _ITSELF:
         return found[kind]
@@ -213,7 +214,7 @@ def _character(found: Match[str]) -> str:
 
 
 def server_text(body: bytes, content_type: str) -> str:
-    """The server's own words in an answer: ``warning`` and its like of JSON, the title of a page, or plain text."""
+    """The message in a server's response: ``warning`` and similar fields of JSON, an HTML title, or plain text."""
     text = body.decode("utf-8", "replace")
     value = json_object(body)
     if value is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may be said of a secret, and which values cannot be auth keys. Pure."""
+"""Show secrets safely, and find values that cannot be auth keys. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 MAGENTO_REPOSITORY = "repo.magento.com"
 
-# Auth keys have 32 digits, download tokens 40. Machines make both, so a digest of one cannot be guessed back.
+# Auth keys have 32 digits, download tokens 40. Both are machine-made, so digests cannot be reversed by guessing.
 _MACHINE_MADE = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40})\Z")
 _AUTH_KEY = re.compile(r"[0-9a-f]{32}\Z")
 _MAGE_ID = re.compile(r"MAG[0-9]{6,}\Z", re.IGNORECASE)
-# The look ahead keeps it from trying every dot when what follows is no address.
+# The lookahead avoids trying every dot when the text is no address.
 _EMAIL = re.compile(r"[^@\s]+@(?=[^@\s]+\Z)[^@\s]+\.[^@\s]+\Z")
 _LONGEST_EMAIL = 254  # characters; RFC 5321
-_LONGEST_USER = 20  # characters; every token known to stand for a user name is longer
+_LONGEST_USER = 20  # characters; every known token that is used as a user name is longer
 _PLACEHOLDER = re.compile(
     r"<.*>\Z"
     r"|your(?:\Z|[^a-z]|.*(?:key|user|name|pass|token|secret|public|private|login|here))"
@@ -32,7 +32,7 @@ _REPOSITORY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A
 def fingerprint(secret: str) -> Optional[str]:
     """``sha256:`` and 12 hex digits for a machine-made secret (32 or 40 lower-case hex); None for any other.
 
-    A secret that a person may have chosen could be found again by trying words, so it gets no digest at all.
+    A secret that a person may have chosen could be found by guessing, so it gets no digest.
     """
     if _MACHINE_MADE.match(secret):
         return "sha256:" + hashlib.sha256(secret.encode("ascii")).hexdigest()[:12]
@@ -47,9 +47,9 @@ def describe(secret: str) -> str:
 
 
 def shown_user(name: str) -> str:
-    """A user name as results, diffs and messages show it: as it is, or ``set`` where it may be a secret.
+    """A user name as shown in results, diffs and messages: unchanged, or ``set`` if it may be a secret.
 
-    Some services keep the token there, as GitHub does with ``x-oauth-basic`` for its password.
+    Some services use the token as the user name, as GitHub does with the password ``x-oauth-basic``.
     """
     if len(name) <= _LONGEST_USER or _AUTH_KEY.match(name):
         return name
@@ -57,18 +57,18 @@ def shown_user(name: str) -> str:
 
 
 def shown_host(name: str) -> str:
-    """A host of somebody's, or another name in a file, as it may be shown: some write user and password before it."""
+    """A host or another name from a file, safe to show: without a user and password before it."""
     _user, at, host = name.rpartition("@")
     return f"***@{host}" if at else name
 
 
 def host_as_shown(value: object) -> str:
-    """A host or address as a message may quote it: without what stands before an @, which may be a password."""
+    """A host or address, safe to quote: without the part before an @, which may be a password."""
     return repr(value if not isinstance(value, str) else value.rpartition("@")[2])
 
 
 def repository_fault(repository: object) -> Optional[str]:
-    """Why ``repository`` cannot be the key of an entry in auth.json, or None."""
+    """The reason why ``repository`` cannot be the key of an entry in auth.json, or None."""
     if not isinstance(repository, str):
         return "it must be text, host or host:port"
     if not _REPOSITORY.match(repository):
@@ -79,7 +79,7 @@ def repository_fault(repository: object) -> Optional[str]:
         usable = urlsplit(f"https://{repository}/").port != 0
     except ValueError:
         usable = False
-    return None if usable else "it has a port or an address that there cannot be"
+    return None if usable else "it has an invalid port or address"
 
 
 def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:
@@ -88,7 +88,7 @@ def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:
     if not value:
         return f"{name} is empty"
     if value != value.strip() or any(ord(c) < 32 or ord(c) == 127 for c in value):
-        return f"{name} has blanks or line breaks around it or control characters in it"
+        return f"{name} has surrounding blanks or line breaks, or control characters"
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -98,20 +98,20 @@ def _half_fault(name: str, value: object, magento: bool) -> Optional[str]:
     if not magento:
         return None
     if _EMAIL.match(value):
-        return f"{name} is an e-mail address; {MAGENTO_REPOSITORY} takes access keys, not the account's sign-in"
+        return f"{name} is an e-mail address; {MAGENTO_REPOSITORY} accepts access keys, not the sign-in of the account"
     if _MAGE_ID.match(value):
         return f"{name} is a MAGEID; that belongs to release downloads, not to {MAGENTO_REPOSITORY}"
     if _AUTH_KEY.match(value):
         return None
     if len(value) == 40 and _MACHINE_MADE.match(value):
-        return f"{name} has 40 hex digits as a download token has; an auth key has 32"
+        return f"{name} has 40 hex digits like a download token; an auth key has 32"
     if _AUTH_KEY.match(value.lower()):
         return f"{name} has upper-case letters; auth keys are 32 lower-case hex digits"
     return f"{name} is not 32 lower-case hex digits (it has {len(value)} characters)"
 
 
 def key_title(option: str, *, repository: str, public_key: object, private_key: object) -> str:
-    """How a message names a key: the option that it was given by, its public half where that is one, its repository."""
+    """The name of a key in messages: its option, its public half if that is valid, its repository."""
     is_one = isinstance(public_key, str) and ":" not in public_key and public_key != private_key
     fault = _half_fault(option, public_key, repository == MAGENTO_REPOSITORY)
     shown = shown_user(str(public_key)) if is_one and not fault else "set"
@@ -121,11 +121,11 @@ def key_title(option: str, *, repository: str, public_key: object, private_key: 
 def key_faults(
     *, repository: str, public_key: object, private_key: object, names: Tuple[str, str] = ("public_key", "private_key")
 ) -> List[str]:
-    """Why the pair cannot work at ``repository``, in words that quote no value; empty if nothing speaks against it.
+    """The reasons why the pair cannot work at ``repository``, without quoting a value; empty if there are none.
 
-    ``names`` are those of the options that the two halves were given by.
-    Source of the form: Adobe's installation guide, "Get your authentication keys" (32 characters each). Other hosts
-    hand out what they like, so only what is never a credential is refused there.
+    ``names`` are the options of the two halves.
+    Source of the format: Adobe's installation guide, "Get your authentication keys" (32 characters each). The formats
+    of other hosts are unknown, so only values that are never credentials are refused there.
     """
     magento = repository == MAGENTO_REPOSITORY
     faults = [

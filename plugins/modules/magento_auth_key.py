@@ -13,20 +13,20 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Puts auth keys for C(repo.magento.com), or for any other Composer repository with HTTP Basic authentication, into
-    the C(auth.json) files that Composer reads on the host, for users, for projects and in files named one by one.
-  - Asks the repository from the host whether a new key works before it replaces the old one. A key that does not work
-    leaves every file as it is.
-  - Everything else in a file keeps its content and order. When nothing changes, nothing is written and nothing is
+  - Manages auth keys for C(repo.magento.com), or for any other Composer repository with HTTP Basic authentication, in
+    the C(auth.json) files that Composer reads on the host, for users, for projects and in files given by path.
+  - Verifies a new key at the repository, from the host, before it replaces the old one. If the key does not work, no
+    file is changed.
+  - All other content of a file and its order are kept. If nothing changes, nothing is written and no repository is
     asked.
-  - Any number of keys, users and projects is one execution of the module; see O(keys).
-  - Needs neither PHP nor Composer on the host.
+  - One execution of the module can handle any number of keys, users and projects; see O(keys).
+  - Requires neither PHP nor Composer on the host.
 options:
   keys:
     description:
-      - Several keys at once, each with the options that stand flat for one key.
-      - A key that names neither users nor projects nor paths takes those that stand beside O(keys).
-      - With O(public_key) and O(private_key) beside it, the key that they make is added to the list.
+      - List of keys. The options of each are those that the module has for a single key.
+      - A key without users, projects and paths uses O(users), O(projects) and O(paths).
+      - If O(public_key) and O(private_key) are also set, their key is added to the list.
       - An empty list is an error.
     type: list
     elements: dict
@@ -57,7 +57,7 @@ options:
         type: list
         elements: path
       state:
-        description: See O(state). Without it the key takes the state that stands beside O(keys).
+        description: See O(state), whose value is the default.
         type: str
         choices: [present, absent]
       url:
@@ -69,120 +69,119 @@ options:
         elements: str
   repository:
     description:
-      - Composer repository that the key is for, as C(host) or C(host:port), exactly as it stands in the repository's
-        address.
-      - Without it C(repo.magento.com), or with O(search) every repository.
+      - Composer repository of the key, as C(host) or C(host:port), exactly as in the URL of the repository.
+      - If not set, C(repo.magento.com), or every repository with O(search).
     type: str
   public_key:
     description:
       - Public half of the auth key, which is the user name. Required for O(state=present).
-      - For C(repo.magento.com) it must be 32 lower-case hexadecimal digits. Other repositories may take any text.
+      - For C(repo.magento.com) it must be 32 lower-case hexadecimal digits. For other repositories it may be any text.
       - With O(state=absent), only an entry with this public key is removed.
-      - It must be text. A value that YAML takes for a number is refused, since digits may have been lost already.
+      - It must be a string. A value that YAML parses as a number is refused, since it may have lost digits.
     type: raw
   private_key:
     description:
       - Private half of the auth key, which is the password. Required for O(state=present).
-      - It is written to the files and sent to the repository. Results and diffs show its fingerprint only.
+      - It is written to the files and sent to the repository. Results and diffs show only its fingerprint.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a task that fails.
+        prints the literal arguments of a failed task.
     type: raw
   users:
     description:
-      - Users whose global C(auth.json) gets the key, in the home or homes that a Composer of theirs reads.
-      - Where a user has two Composer homes, the one that is read first gets the key, and the other one if it has an
-        entry for the repository already, so that no old key lives on there.
-      - A home that is missing is made as C(~/.composer) with mode 0700, which every version of Composer reads.
-      - When neither users nor projects nor paths are given, the user that the module runs as. That is an error for
-        root.
+      - Users whose global C(auth.json) gets the key, in the Composer home or homes of the user.
+      - If a user has two Composer homes, the key is installed in the one that is read first. The other one gets it if
+        it already has an entry for the repository, so that no old key remains there.
+      - A missing home is created as C(~/.composer), which every version of Composer reads, with mode 0700.
+      - If none of O(users), O(projects) and O(paths) is set, the current user, which is an error for root.
     type: list
     elements: str
   projects:
     description:
-      - Root directories of Composer projects. The key goes into C(auth.json) there, and into
-        C(var/composer_home/auth.json) where that directory exists.
+      - Root directories of Composer projects. The key is installed in C(auth.json), and in
+        C(var/composer_home/auth.json) if that directory exists.
     type: list
     elements: path
   paths:
     description:
-      - Explicit C(auth.json) files. Their directories must exist.
+      - Paths of C(auth.json) files. Their directories must exist.
     type: list
     elements: path
   search:
     description:
-      - With O(state=absent), removes the key of O(public_key) wherever it is found, in the homes of all users and below
-        these directories, whatever repository it is for unless O(repository) names one. An empty list means the homes
-        alone.
-      - Files that another key of the same run is meant for are left to that key. Files that cannot be read or that
-        Composer could not use are left as they are and named in RV(problems).
-      - Cannot be combined with O(users), O(projects) and O(paths).
+      - Directories to search. With O(state=absent), the key with O(public_key) is removed from all files below them and
+        from the homes of all users, for every repository unless O(repository) is set. With an empty list only the homes
+        are searched.
+      - Entries that another key of the same run manages are skipped. Files that cannot be read or that Composer could
+        not use are not changed and are reported in RV(problems).
+      - Mutually exclusive with O(users), O(projects) and O(paths).
     type: list
     elements: path
   state:
     description:
-      - Whether the key shall be in the files or not.
+      - Whether the key should be in the files or not.
     type: str
     choices: [present, absent]
     default: present
   url:
     description:
-      - Address of the repository, which is asked for C(packages.json). Without it C(https://<repository>/).
-      - Many vendors serve their packages below a path, and then this option is needed for O(verify). Without it, an
-        answer from such a host that does not settle the matter gives the status V(not_checked).
+      - URL of the repository, from which C(packages.json) is requested. If not set, C(https://<repository>/).
+      - Many vendors serve their packages below a path; O(verify) then requires this option. If it is not set and the
+        answer of the host is not conclusive, the status is V(not_checked).
     type: str
   packages:
     description:
-      - Packages that the key must be entitled to, by name. Those that the repository does not list for the key give the
-        status V(not_entitled).
-      - The lists of C(repo.magento.com) have several megabytes, so look packages up from one host rather than from
-        each.
+      - Names of packages that the key must be entitled to. If the repository does not list one of them for the key, the
+        status is V(not_entitled).
+      - The package lists of C(repo.magento.com) have several megabytes, so use this option on one host, not on all.
     type: list
     elements: str
   owner:
     description:
-      - Owner of the files in O(projects) and O(paths). A file of one of the O(users) always belongs to that user.
-      - Without it, the owner of the directory. In a directory of root's, a file that exists keeps its owner.
+      - Owner of the files in O(projects) and O(paths). The files of O(users) always belong to these users.
+      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
     type: str
   group:
     description:
-      - Group of the files. Without it an existing file keeps its group unless its owner changes, or the directory is
-        somebody else's.
+      - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
+        belongs to another user.
     type: str
   mode:
     description:
-      - Mode of the files, in octal and in quotes. It is enforced on files that exist, too.
-      - Others never get any access; a mode that would give them some is an error.
-      - What is new takes no ACL from its directory.
+      - Mode of the files, as a quoted octal number. It is also set on existing files.
+      - A mode that gives others any access is an error.
+      - New files and directories do not inherit ACLs.
     type: raw
     default: "0600"
   malformed:
     description:
-      - What to do with a file that Composer could not use (empty, not JSON, an entry without password, and so on).
-      - With V(fail) nothing at all is written, and every such file is named with the reason.
-      - With V(replace) it is overwritten, and whatever was in it is lost.
+      - What to do with a file that Composer could not use, for example one that is empty, is not JSON, or has an entry
+        without password.
+      - With V(fail) no file is changed, and the failure names every such file and the reason.
+      - With V(replace) the file is overwritten, and its content is lost.
     type: str
     choices: [fail, replace]
     default: fail
   verify:
     description:
-      - When to ask the repository whether a key works.
-      - With V(changed), when the key is about to be written; V(always) asks at every run, and V(never) not at all.
-      - Check mode asks as well, so that it can tell that a run would fail.
+      - When to verify a key at the repository.
+      - With V(changed), only before the key is written. With V(always), at every run. With V(never), not at all.
+      - Check mode verifies keys, too, and so shows whether a run would fail.
     type: str
     choices: [never, changed, always]
     default: changed
   fail_on:
     description:
-      - Verdicts that make the module fail and leave every file as it is.
-      - For a host without a way out to the repository, leave V(unknown) out. With an empty list no verdict stops a key.
+      - Verdicts that make the module fail before it changes any file.
+      - On a host that cannot reach the repository, omit V(unknown). With an empty list no verdict makes the module
+        fail.
     type: list
     elements: str
     choices: [invalid, refused, not_entitled, unknown]
     default: [invalid, refused, not_entitled, unknown]
   option_prefix:
     description:
-      - What messages put before the names of the options.
-      - The role P(keyfleet.magento.magento_auth#role) sets it, so that a message names the variable of the role.
+      - Prefix for the names of options in messages.
+      - The role P(keyfleet.magento.magento_auth#role) sets it so that messages name the variables of the role.
         Playbooks do not need it.
     type: str
     default: ""
@@ -190,20 +189,20 @@ extends_documentation_fragment:
   - keyfleet.magento.connection
   - keyfleet.magento.attributes
 notes:
-  - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's all
-    the way up. A link has the rights of its maker, and a Composer home that C(config.json) of a user names those of the
-    user.
-  - In directories of root that their group or everybody may write to, a file or link that exists is used only if root
-    or O(owner) made it. Where O(owner) is given, the directories below must be root's or that owner's.
-  - C(var/composer_home) of a project gets the key if it belongs to the project's owner or to O(owner). Otherwise it is
-    left alone and named in RV(problems).
-  - Composer takes no lock on C(auth.json). Runs of this module never lose each other's entries, and an entry that a
-    Composer run overwrote at the same moment is written again.
-  - Failures carry a stable RV(code). The codes are listed in the documentation of the collection.
+  - When run as root, the module accesses each directory with the rights of its owner, and as root only if root also
+    owns all parent directories. A link is followed with the rights of its owner, and a Composer home that
+    C(config.json) of a user names is accessed with the rights of that user.
+  - In directories of root that the group or everybody may write to, an existing file or link is used only if root or
+    O(owner) owns it. If O(owner) is set, the directories below must be owned by root or by O(owner).
+  - C(var/composer_home) of a project gets the key only if it belongs to the owner of the project or to O(owner).
+    Otherwise it is skipped and reported in RV(problems).
+  - Composer does not lock C(auth.json). Concurrent runs of this module never lose each other's entries, and an entry
+    that Composer overwrites at the same time is written again.
+  - Failures have a stable RV(code). The documentation of the collection lists the codes.
 seealso:
   - module: keyfleet.magento.magento_auth_key_info
   - name: Get your authentication keys
-    description: Where Adobe lets you make the keys by hand.
+    description: How to create keys in the account.
     link:
       https://experienceleague.adobe.com/en/docs/commerce-operations/installation-guide/prerequisites/authentication-keys
 """
@@ -216,11 +215,11 @@ EXAMPLES = r"""
     users: [deploy]
   become: true
 
-# Ad hoc, with both halves in a vault file:
+# As an ad hoc command, with both halves in a vault file:
 # ansible web -b -m keyfleet.magento.magento_auth_key -e @vault.yml \
 #   -a 'public_key={{ vault_magento_public_key }} private_key={{ vault_magento_private_key }} users=deploy,www-data'
 
-- name: Keys of several customers and vendors on one host, in one go
+- name: Install keys of several customers and vendors on one host
   keyfleet.magento.magento_auth_key:
     keys:
       - public_key: "{{ vault_shop_one.public_key }}"
@@ -237,7 +236,7 @@ EXAMPLES = r"""
         users: [deploy]
   become: true
 
-- name: Ask the repository again at every run
+- name: Verify the key at every run
   keyfleet.magento.magento_auth_key:
     public_key: "{{ vault_magento_public_key }}"
     private_key: "{{ vault_magento_private_key }}"
@@ -253,20 +252,20 @@ EXAMPLES = r"""
     fail_on: [invalid, refused, not_entitled]
   become: true
 
-- name: Remove the key before an image is made of the host
+- name: Remove the key before creating an image of the host
   keyfleet.magento.magento_auth_key:
     users: [deploy]
     state: absent
   become: true
 
-- name: Remove the key of somebody who left, wherever it is
+- name: Remove a key from all homes and the given directories
   keyfleet.magento.magento_auth_key:
     public_key: 0123456789abcdef0123456789abcdef
     search: [/var/www, /srv]
     state: absent
   become: true
 
-- name: Remove one particular key, and no other that may have taken its place
+- name: Remove a key only if it has the given public half
   keyfleet.magento.magento_auth_key:
     public_key: 0123456789abcdef0123456789abcdef
     users: [deploy]
@@ -276,21 +275,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: Every file and repository that was asked for. Returned by a failing run as far as it came.
+  description: The files of all keys, one element for each file and repository. May be incomplete after a failure.
   returned: always
   type: list
   elements: dict
   contains:
     path:
-      description: The file as it was named or found.
+      description: Path of the file as given or found.
       type: str
       sample: /home/deploy/.composer/auth.json
     real_path:
-      description: The file that is written, links resolved.
+      description: Path of the file with links resolved.
       type: str
       sample: /home/deploy/.composer/auth.json
     repository:
-      description: The repository of the entry.
+      description: Repository of the entry.
       type: str
       sample: repo.magento.com
     owner:
@@ -299,27 +298,27 @@ files:
       sample: deploy
     action:
       description:
-        - What was done, or would be in check mode.
-        - V(created) makes the file, V(updated) sets the entry in it, V(removed) takes the entry away, V(repaired)
-          changes owner, group or mode alone.
+        - What was done, or would be done in check mode.
+        - V(created) if the file was created, V(updated) if the entry was set, V(removed) if the entry was removed,
+          V(repaired) if only owner, group or mode were changed, and V(unchanged) otherwise.
       type: str
       sample: created
     before:
-      description: The entry before, or none if there was no file. Its public key and fingerprint are none where it had
-        no entry.
+      description: The entry before the change, or null if the file was missing. Public key and fingerprint are null if
+        the file had no entry.
       type: dict
       contains: &entry
         public_key:
           description:
             - Public half of the key.
             - A user name is shown if it has 32 hexadecimal digits, is an e-mail address or has at most 20 characters.
-              Any other one is V(set), since some services keep a token there.
+              Any other value is shown as V(set), since it may be a token.
           type: str
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
           description: >-
             V(sha256:) and 12 digits for a private key of 32 or 40 hexadecimal digits. A password that a person may have
-            chosen is V(set).
+            chosen is shown as V(set).
           type: str
           sample: sha256:8a83665f3798
         owner:
@@ -335,21 +334,21 @@ files:
           type: str
           sample: "0600"
     after:
-      description: The entry afterwards, in the same form.
+      description: The entry after the change, in the same form.
       type: dict
       contains: *entry
 verdicts:
-  description: What the repository says of each key. Returned by a failing run as far as it came.
+  description: Verdicts of the repositories on the keys. May be incomplete after a failure.
   returned: always
   type: list
   elements: dict
   contains:
     repository:
-      description: The repository.
+      description: Repository of the key.
       type: str
       sample: repo.magento.com
     url:
-      description: The address that was asked.
+      description: URL that was requested.
       type: str
       sample: https://repo.magento.com/
     public_key:
@@ -365,33 +364,33 @@ verdicts:
       type: str
       sample: keys_valid
     http_status:
-      description: Status of the answer, if there was one.
+      description: HTTP status of the answer, or null without an answer.
       type: int
       sample: 200
     message:
-      description: The reason in words, with the server's own text and what to look at next.
+      description: The reason, with the text of the server and advice.
       type: str
-      sample: repo.magento.com accepts the key.
+      sample: https://repo.magento.com/packages.json accepts this pair.
     packages:
       description: For each name in O(packages), V(listed), V(absent) or V(unknown).
       type: dict
       sample: {magento/product-community-edition: listed}
 problems:
-  description: Standing states that deserve attention, such as another source that wins over the key that was written.
+  description: Problems on the host that need attention, such as another source that takes precedence over the key.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: Stable code.
+      description: Stable code of the problem.
       type: str
       sample: two_homes
     path:
-      description: The file, if it is about one.
+      description: Path of the file, or null.
       type: str
       sample: /home/deploy/.composer
     message:
-      description: The problem in words.
+      description: Description of the problem.
       type: str
       sample: deploy has two Composer homes
 code:
@@ -409,9 +408,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     PAIR_SPEC,
     TARGET_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.install import install
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.install import install_keys
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
 
 _STATES = ["present", "absent"]
 _SEARCH = {"type": "list", "elements": "path"}
@@ -443,17 +442,17 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Install or remove the keys in ``params``; returns the result as documented, or raises `KeyfleetError`."""
-    return install(params, check_mode=check_mode)
+    """Install or remove the keys in ``params`` and return the documented result. Raises `KeyfleetError`."""
+    return install_keys(params, check_mode=check_mode)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error)
+        answer: Dict[str, Any] = failure_result(error)
         module.fail_json(**answer)
     if result["changed"]:
         for problem in result["problems"]:

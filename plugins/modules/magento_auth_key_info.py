@@ -2,93 +2,92 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell which Composer auth keys a host holds, and whether they work from there."""
+"""Report which Composer auth keys a host holds, and whether they work from there."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: magento_auth_key_info
-short_description: Tell which Composer auth keys a host holds, and whether they work from there
+short_description: Report which Composer auth keys a host holds, and whether they work from there
 version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - With O(public_key) and O(private_key), asks the repository from the host whether that pair works. Nothing is
-    written.
-  - Otherwise reads the C(auth.json) files of users and projects and shows each entry with its public key and
-    fingerprint, never with its private key, and which entry Composer would use.
+  - With O(public_key) and O(private_key), verifies that pair at the repository, from the host. Nothing is written.
+  - Otherwise reads the C(auth.json) files of users and projects and returns each entry with its public key and
+    fingerprint, never with its private key, and the entry that Composer would use.
   - The module changes nothing in any mode.
 options:
   public_key:
     description:
-      - Public half of a pair to check. O(private_key) is then needed, too.
+      - Public half of a pair to verify. Requires O(private_key).
     type: raw
   private_key:
     description:
-      - Private half of a pair to check. It is sent to the repository and to nobody else, and is not part of the answer.
+      - Private half of a pair to verify. It is sent to the repository only and is not returned.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a task that fails.
+        prints the literal arguments of a failed task.
     type: raw
   repository:
     description:
-      - Composer repository that the pair, O(url) and O(packages) are about, as C(host) or C(host:port).
+      - Composer repository of the pair, O(url) and O(packages), as C(host) or C(host:port).
     type: str
     default: repo.magento.com
   url:
     description:
-      - Address of O(repository), which is asked for C(packages.json). Without it C(https://<repository>/).
+      - URL of O(repository), from which C(packages.json) is requested. If not set, C(https://<repository>/).
     type: str
   packages:
     description:
-      - Packages that a key for O(repository) must be entitled to.
-      - The lists of C(repo.magento.com) have several megabytes, so look packages up from one host rather than from
-        each.
+      - Names of packages that a key for O(repository) must be entitled to. If the repository does not list one of them
+        for the key, the status is V(not_entitled).
+      - The package lists of C(repo.magento.com) have several megabytes, so use this option on one host, not on all.
     type: list
     elements: str
   users:
     description:
       - Users whose Composer homes are read.
-      - When nothing at all is given, the user that the module runs as.
+      - If no option selects any file or pair, the current user.
     type: list
     elements: str
   projects:
     description:
-      - Root directories of Composer projects whose C(auth.json) and C(var/composer_home/auth.json) are read.
+      - Root directories of Composer projects. Their C(auth.json) and C(var/composer_home/auth.json) are read.
     type: list
     elements: path
   paths:
     description:
-      - Explicit C(auth.json) files.
+      - Paths of C(auth.json) files.
     type: list
     elements: path
   all_users:
     description:
-      - Also read the Composer homes of every user of the host that has a home directory.
-      - Users without a file are left out.
+      - Whether to also read the Composer homes of all users of the host that have a home directory.
+      - Users without an C(auth.json) are omitted.
     type: bool
     default: false
   search:
     description:
-      - Directories below which every file called C(auth.json) is read, linked files too.
-        Links to directories are not followed, and directories called C(vendor), C(node_modules) and C(.git) are passed
-        over. A directory that cannot be searched is a problem in the answer.
-      - It goes 100 levels down and through 500,000 directories at most. What is left out is a problem, too.
+      - Directories to search. Every file named C(auth.json) below them is read, also if it is a link. Links to
+        directories are not followed, and directories named C(vendor), C(node_modules) and C(.git) are skipped.
+        Directories that cannot be searched are reported in RV(problems).
+      - At most 100 levels and 500,000 directories are searched. Skipped directories are reported in RV(problems).
     type: list
     elements: path
   verify:
     description:
-      - Whether the repositories are asked about the entries that were found. A pair given in the options is always
-        checked.
-      - Of the entries that were found, 100 different pairs are asked about at most, and none once ten times O(timeout)
-        has passed, since anybody can write any number of them. The first entry of each file comes first. The others get
-        the status V(not_checked), and a row in RV(problems).
+      - Whether to verify the entries in the files at their repositories. A pair given in the options is always
+        verified.
+      - At most 100 different pairs from files are verified, and no further one after ten times O(timeout), since users
+        can write any number of entries. The first entry of each file is verified first. The remaining pairs get the
+        status V(not_checked) and are reported in RV(problems).
     type: str
     choices: [never, always]
     default: never
   fail_on:
     description:
-      - Verdicts that make the module fail. Without it, the answer is the verdict and the module succeeds.
-      - For the entries that are found, it needs O(verify=always).
+      - Verdicts that make the module fail. With an empty list no verdict makes the module fail.
+      - For the entries in files it requires O(verify=always).
     type: list
     elements: str
     choices: [invalid, refused, not_entitled, unknown]
@@ -101,29 +100,29 @@ seealso:
 """
 
 EXAMPLES = r"""
-# Ad hoc: does this pair work from these hosts? Both halves come from a vault file. Where it does not, the host fails.
+# As an ad hoc command, with both halves in a vault file. Hosts from which the pair does not work fail.
 # ansible web -m keyfleet.magento.magento_auth_key_info -e @vault.yml -a 'public_key={{ vault_magento_public_key }}
 #   private_key={{ vault_magento_private_key }} fail_on=invalid,refused,not_entitled,unknown'
 
-- name: Check a pair from the host, without writing anything
+- name: Verify a pair from the host without installing it
   keyfleet.magento.magento_auth_key_info:
     public_key: "{{ vault_magento_public_key }}"
     private_key: "{{ vault_magento_private_key }}"
     packages: [magento/product-enterprise-edition]
   register: pair
 
-- name: Stop unless the pair is valid
+- name: Fail unless the pair is valid
   ansible.builtin.assert:
     that: pair.verdicts[0].status == 'valid'
 
-- name: Which keys do these users have, and which one is used in the project?
+- name: List the keys of users and the one that Composer uses in a project
   keyfleet.magento.magento_auth_key_info:
     users: [deploy, www-data]
     projects: [/var/www/shop/current]
   become: true
   register: installed
 
-- name: Every key on the host, each tried at its repository
+- name: Find all keys on the host and verify them at their repositories
   keyfleet.magento.magento_auth_key_info:
     all_users: true
     search: [/var/www, /srv]
@@ -133,21 +132,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The files that were looked at.
+  description: The files that were read.
   returned: always
   type: list
   elements: dict
   contains:
     path:
-      description: The file as it was named or found.
+      description: Path of the file as given or found.
       type: str
       sample: /home/deploy/.composer/auth.json
     real_path:
-      description: The file itself, links resolved.
+      description: Path of the file with links resolved.
       type: str
       sample: /home/deploy/.composer/auth.json
     exists:
-      description: Whether there is such a file.
+      description: Whether the file exists.
       type: bool
       sample: true
     owner:
@@ -163,52 +162,53 @@ files:
       type: str
       sample: "0600"
     entries:
-      description: Its entries.
+      description: Entries of the file.
       type: list
       elements: dict
       contains:
         repository:
-          description: The host that the entry is for.
+          description: Repository of the entry.
           type: str
           sample: repo.magento.com
         section:
-          description: The section of the file.
+          description: Section of the file with the entry.
           type: str
           sample: http-basic
         public_key:
           description:
-            - Public half of the key, or the user name. None in sections without one.
+            - Public half of the key, or the user name. Null in sections without user names.
             - A user name is shown if it has 32 hexadecimal digits, is an e-mail address or has at most 20 characters.
-              Any other one is V(set), since some services keep a token there.
+              Any other value is shown as V(set), since it may be a token.
           type: str
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
           description: >-
-            V(sha256:) and 12 digits for a secret of 32 or 40 hexadecimal digits. Any other secret is V(set).
+            V(sha256:) and 12 digits for a secret of 32 or 40 hexadecimal digits. Any other secret is shown as V(set).
           type: str
           sample: sha256:8a83665f3798
 effective:
   description:
-    - For every user, alone and in each of O(projects), the entry that Composer would use for each repository.
-    - An environment variable C(COMPOSER_AUTH) belongs to a process and is not seen.
+    - The entry that Composer would use for each repository, for every user outside of any project and in each of
+      O(projects).
+    - The environment variable E(COMPOSER_AUTH) is not considered, since it belongs to a process.
   returned: success
   type: list
   elements: dict
   contains:
     user:
-      description: The user, or none where projects were given without users.
+      description: The user, or null if projects are given without users.
       type: str
       sample: deploy
     project:
-      description: The project, or none for the user outside of any.
+      description: The project, or null for the user outside of any project.
       type: str
       sample: /var/www/shop/current
     repository:
-      description: The host that the entry is for.
+      description: Repository of the entry.
       type: str
       sample: repo.magento.com
     section:
-      description: The section of the file.
+      description: Section of the file with the entry.
       type: str
       sample: http-basic
     public_key:
@@ -220,25 +220,25 @@ effective:
       type: str
       sample: sha256:8a83665f3798
     path:
-      description: The file it stands in.
+      description: Path of the file with the entry.
       type: str
       sample: /var/www/shop/current/auth.json
     reason:
-      description: Why this one.
+      description: Why Composer uses this entry.
       type: str
       sample: the project's auth.json beats the user's auth.json
 verdicts:
-  description: What the repositories say. One for each different pair.
+  description: Verdicts of the repositories, one for each different pair.
   returned: always
   type: list
   elements: dict
   contains:
     repository:
-      description: The repository.
+      description: Repository of the key.
       type: str
       sample: repo.magento.com
     url:
-      description: The address that was asked.
+      description: URL that was requested.
       type: str
       sample: https://repo.magento.com/
     public_key:
@@ -254,34 +254,34 @@ verdicts:
       type: str
       sample: keys_valid
     http_status:
-      description: Status of the answer, if there was one.
+      description: HTTP status of the answer, or null without an answer.
       type: int
       sample: 200
     message:
-      description: The reason in words, with the server's own text and what to look at next.
+      description: The reason, with the text of the server and advice.
       type: str
-      sample: repo.magento.com accepts the key.
+      sample: https://repo.magento.com/packages.json accepts this pair.
     packages:
       description: For each name in O(packages), V(listed), V(absent) or V(unknown).
       type: dict
       sample: {magento/product-community-edition: listed}
 problems:
-  description: What deserves attention, such as files that Composer cannot use, that others can read or that belong to
-    somebody else.
+  description: Problems on the host that need attention, such as files that Composer cannot use, that others can read or
+    that belong to another user.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: Stable code.
+      description: Stable code of the problem.
       type: str
       sample: readable_by_others
     path:
-      description: The file, if it is about one.
+      description: Path of the file, or null.
       type: str
       sample: /home/deploy/.composer/auth.json
     message:
-      description: The problem in words.
+      description: Description of the problem.
       type: str
       sample: everybody on the host can use it
 code:
@@ -299,9 +299,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     PAIR_SPEC,
     TARGET_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.report import report
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.report import report_keys
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
 
 ARGUMENT_SPEC = dict(
     repository=dict(type="str", default="repo.magento.com"),
@@ -316,17 +316,17 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """Read and ask as ``params`` say; returns the result as documented, or raises `KeyfleetError`."""
-    return report(params)
+    """Read and verify the keys in ``params`` and return the documented result. Raises `KeyfleetError`."""
+    return report_keys(params)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error)
+        answer: Dict[str, Any] = failure_result(error)
         module.fail_json(**answer)
     module.exit_json(**result)
 

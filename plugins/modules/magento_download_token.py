@@ -13,85 +13,85 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Puts a MAGEID and its download token into the C(~/.netrc) of users, or into files named one by one. From then on
-    C(curl --netrc https://www.magentocommerce.com/products/downloads/...) works with no secret in sight.
-  - Has the host's own curl ask whether the token works before it replaces the old one, and once more through every
-    file that was written. A token that does not work leaves every file as it is.
-  - Everything else in a file is kept byte for byte, but for comments and blank lines within and right behind an entry
-    that is removed, and curl finds for every other machine what it found before. A file that versions of curl read
+  - Manages the entry with a MAGEID and its download token in the C(~/.netrc) of users, or in files given by path, for
+    use as C(curl --netrc https://www.magentocommerce.com/products/downloads/...), without a secret on the command line.
+  - Verifies the token with the host's curl before it replaces the old one, and then every file that was written. If the
+    token does not work, no file is changed.
+  - All other content of a file is kept byte for byte, except comments and blank lines within and directly after an
+    entry that is removed, and curl finds the same entries for all other machines. A file that versions of curl read
     differently is not edited but reported with line and reason.
-  - B(A token has no overlap.) Making a new one on the account page ends the old one at once, on every host, so bring
-    it to the whole fleet right away.
-  - Any number of users and files is one execution of the module.
+  - B(Tokens have no overlap.) Creating a token on the account page invalidates the old one at once, on every host, so
+    install the new one on all hosts right away.
+  - One execution of the module can handle any number of users and files.
 options:
   mage_id:
     description:
       - The MAGEID, C(MAG) followed by digits, which is the user name. Required for O(state=present).
-      - With O(state=absent), only the entry of this MAGEID is removed. Without it, every entry for O(host) is.
-      - It must be text. A value that YAML takes for a number is refused.
+      - With O(state=absent), only the entry with this MAGEID is removed, or every entry for O(host) if it is not set.
+      - It must be a string. A value that YAML parses as a number is refused.
     type: raw
   token:
     description:
       - The downloads access token, 40 lower-case hexadecimal digits, which is the password. Required for
         O(state=present).
-      - It is written to the files and sent to the server. Results and diffs show its fingerprint only.
+      - It is written to the files and sent to the server. Results and diffs show only its fingerprint.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a task that fails.
+        prints the literal arguments of a failed task.
     type: raw
   state:
     description:
-      - Whether the token shall be in the files or not. A file has one entry for O(host); another MAGEID there is
-        replaced.
+      - Whether the token should be in the files or not. A file has one entry for O(host); an entry with another MAGEID
+        is replaced.
     type: str
     choices: [present, absent]
     default: present
   users:
     description:
-      - Users whose C(~/.netrc) gets the token, in the home that the user database names.
-      - When neither users nor paths are given, the user that the module runs as. That is an error for root.
+      - Users whose C(~/.netrc) gets the token, in the home directory of the user database.
+      - If neither O(users) nor O(paths) is set, the current user, which is an error for root.
     type: list
     elements: str
   paths:
     description:
-      - Explicit netrc files, for C(curl --netrc-file). Their directories must exist.
+      - Paths of netrc files, for C(curl --netrc-file). Their directories must exist.
     type: list
     elements: path
   owner:
     description:
-      - Owner of the files in O(paths). The file of one of the O(users) always belongs to that user.
-      - Without it, the owner of the directory. In a directory of root's, a file that exists keeps its owner.
+      - Owner of the files in O(paths). The files of O(users) always belong to these users.
+      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
     type: str
   group:
     description:
-      - Group of the files. Without it an existing file keeps its group unless its owner changes, or the directory is
-        somebody else's.
+      - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
+        belongs to another user.
     type: str
   mode:
     description:
-      - Mode of the files, in octal and in quotes. It is enforced on files that exist, too.
-      - Others never get any access; a mode that would give them some is an error.
-      - What is new takes no ACL from its directory.
+      - Mode of the files, as a quoted octal number. It is also set on existing files.
+      - A mode that gives others any access is an error.
+      - New files and directories do not inherit ACLs.
     type: raw
     default: "0600"
   host:
     description:
-      - Machine that the entry is for, without port. MAGEID and token of another machine may have any form.
+      - Machine of the entry, without port. For any other machine than the default, MAGEID and token may have any form.
     type: str
     default: www.magentocommerce.com
   verify:
     description:
-      - When to ask whether the token works.
-      - With V(changed), when the token is about to be written; V(always) asks at every run, and V(never) not at all.
-        Without it no curl is needed on the host.
-      - Check mode asks as well, so that it can tell that a run would fail.
-      - Installed files are asked through only where O(downloads_url) is an address of O(host).
+      - When to verify the token at the server.
+      - With V(changed), only before the token is written. With V(always), at every run. With V(never), not at all, and
+        the host does not need curl.
+      - Check mode verifies the token, too, and so shows whether a run would fail.
+      - Installed files are verified only if O(downloads_url) is a URL of O(host).
     type: str
     choices: [never, changed, always]
     default: changed
   fail_on:
     description:
-      - Verdicts that make the module fail and leave every file as it is.
-      - For a host without a way out to the server, leave V(unknown) out. With an empty list no verdict stops a token.
+      - Verdicts that make the module fail before it changes any file.
+      - On a host that cannot reach the server, omit V(unknown). With an empty list no verdict makes the module fail.
     type: list
     elements: str
     choices: [invalid, refused, unknown]
@@ -100,28 +100,28 @@ extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.attributes
 notes:
-  - Run as root, the module acts as the owner of each directory, and as root only below directories that are root's all
-    the way up. A link has the rights of its maker.
-  - In directories of root that their group or everybody may write to, a file or link that exists is used only if root
-    or O(owner) made it. Where O(owner) is given, the directories below must be root's or that owner's.
+  - When run as root, the module accesses each directory with the rights of its owner, and as root only if root also
+    owns all parent directories. A link is followed with the rights of its owner.
+  - In directories of root that the group or everybody may write to, an existing file or link is used only if root or
+    O(owner) owns it. If O(owner) is set, the directories below must be owned by root or by O(owner).
 seealso:
   - module: keyfleet.magento.magento_download_token_info
   - module: keyfleet.magento.magento_release
 """
 
 EXAMPLES = r"""
-- name: Install the token for the user who downloads
+- name: Install the token for the user who downloads releases
   keyfleet.magento.magento_download_token:
     mage_id: "{{ vault_magento_mage_id }}"
     token: "{{ vault_magento_download_token }}"
     users: [deploy]
   become: true
 
-# Ad hoc, with both in a vault file:
+# As an ad hoc command, with both halves in a vault file:
 # ansible web -b -m keyfleet.magento.magento_download_token -e @vault.yml \
 #   -a 'mage_id={{ vault_magento_mage_id }} token={{ vault_magento_download_token }} users=deploy'
 
-- name: Ask again at every run, through the installed files
+- name: Verify the token and the installed files at every run
   keyfleet.magento.magento_download_token:
     mage_id: "{{ vault_magento_mage_id }}"
     token: "{{ vault_magento_download_token }}"
@@ -137,7 +137,7 @@ EXAMPLES = r"""
     fail_on: [invalid, refused]
   become: true
 
-- name: Remove the token before an image is made of the host
+- name: Remove the token before creating an image of the host
   keyfleet.magento.magento_download_token:
     users: [deploy]
     state: absent
@@ -146,21 +146,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: Every file that was asked for. Returned by a failing run as far as it came.
+  description: The files of the token. May be incomplete after a failure.
   returned: always
   type: list
   elements: dict
   contains:
     path:
-      description: The file as it was named or found.
+      description: Path of the file as given or found.
       type: str
       sample: /home/deploy/.netrc
     real_path:
-      description: The file that is written, links resolved.
+      description: Path of the file with links resolved.
       type: str
       sample: /home/deploy/.netrc
     host:
-      description: The machine of the entry.
+      description: Machine of the entry.
       type: str
       sample: www.magentocommerce.com
     owner:
@@ -169,22 +169,24 @@ files:
       sample: deploy
     action:
       description:
-        - What was done, or would be in check mode.
-        - V(created) makes the file, V(updated) sets the entry in it, V(removed) takes the entry away, V(repaired)
-          changes owner, group or mode alone.
+        - What was done, or would be done in check mode.
+        - V(created) if the file was created, V(updated) if the entry was set, V(removed) if the entry was removed,
+          V(repaired) if only owner, group or mode were changed, and V(unchanged) otherwise.
       type: str
       sample: created
     before:
       description: >-
-        The entry before, or none if there was no file. Its MAGEID and fingerprint are none where it had no entry.
+        The entry before the change, or null if the file was missing. MAGEID and fingerprint are null if the file had no
+        entry.
       type: dict
       contains: &entry
         mage_id:
-          description: The MAGEID. A login that is none is V(set), since some people keep secrets there.
+          description: The MAGEID. Any other login is shown as V(set), since it may be a secret.
           type: str
           sample: MAG123456789
         fingerprint:
-          description: V(sha256:) and 12 digits for a token of 40 hexadecimal digits. Any other password is V(set).
+          description: >-
+            V(sha256:) and 12 digits for a token of 40 hexadecimal digits. Any other password is shown as V(set).
           type: str
           sample: sha256:f830125c0db7
         owner:
@@ -200,23 +202,23 @@ files:
           type: str
           sample: "0600"
     after:
-      description: The entry afterwards, in the same form.
+      description: The entry after the change, in the same form.
       type: dict
       contains: *entry
 verdicts:
   description:
-    - What the server says of the token, and after a change what it says through every file that was written.
-    - Returned by a failing run as far as it came.
+    - Verdict of the server on the token, and after a change also through every file that was written.
+    - May be incomplete after a failure.
   returned: always
   type: list
   elements: dict
   contains:
     host:
-      description: The machine of the entry.
+      description: Machine of the entry.
       type: str
       sample: www.magentocommerce.com
     url:
-      description: The address that was asked.
+      description: URL that was requested.
       type: str
       sample: https://www.magentocommerce.com/products/downloads/info/help
     mage_id:
@@ -224,7 +226,7 @@ verdicts:
       type: str
       sample: MAG123456789
     path:
-      description: The file through which curl asked. None for the pair that was given.
+      description: Path of the file that curl read, or null for the pair in the options.
       type: str
       sample: /home/deploy/.netrc
     status:
@@ -236,45 +238,45 @@ verdicts:
       type: str
       sample: token_valid
     http_status:
-      description: Status of the answer, if there was one.
+      description: HTTP status of the answer, or null without an answer.
       type: int
       sample: 200
     message:
-      description: The reason in words, with what curl and the server said and what to look at next.
+      description: The reason, with the text of curl and the server, and advice.
       type: str
       sample: https://www.magentocommerce.com/products/downloads/info/help accepts this MAGEID and token.
     curl:
-      description: What curl itself said, or none where it was not asked.
+      description: Result of curl, or null if curl was not run.
       type: dict
       contains:
         exit_code:
-          description: Its exit code, 0 where an answer came.
+          description: Exit code of curl, 0 if it received an answer.
           type: int
           sample: 0
         error:
-          description: Its error text, if there was one.
+          description: Error text of curl, or null.
           type: str
           sample: "curl: (60) SSL certificate problem: self-signed certificate"
         version:
-          description: Its version.
+          description: Version of curl.
           type: str
           sample: 7.88.1
 problems:
-  description: Standing states that deserve attention, such as a file that everybody could read.
+  description: Problems on the host that need attention, such as a file that everybody could read.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: Stable code.
+      description: Stable code of the problem.
       type: str
       sample: readable_by_others
     path:
-      description: The file, if it is about one.
+      description: Path of the file, or null.
       type: str
       sample: /home/deploy/.netrc
     message:
-      description: The problem in words.
+      description: Description of the problem.
       type: str
       sample: everybody on the host could read it
 code:
@@ -293,9 +295,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     FILES_SPEC,
     TOKEN_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_install import install
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_install import install_token
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
 
 ARGUMENT_SPEC = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
@@ -312,17 +314,17 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Install or remove the token in ``params``; returns the result as documented, or raises `KeyfleetError`."""
-    return install(params, check_mode=check_mode)
+    """Install or remove the token in ``params`` and return the documented result. Raises `KeyfleetError`."""
+    return install_token(params, check_mode=check_mode)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = TokenDoor(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error)
+        answer: Dict[str, Any] = failure_result(error)
         module.fail_json(**answer)
     if result["changed"]:
         for problem in result["problems"]:

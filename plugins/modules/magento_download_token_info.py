@@ -2,52 +2,51 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell whether a token for release downloads works from a host, and what its account sees."""
+"""Report whether a token for release downloads works from a host, and whether it has access to Adobe Commerce."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: magento_download_token_info
-short_description: Tell whether a token for release downloads works from a host
+short_description: Report whether a token for release downloads works from a host
 version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - With O(mage_id) and O(token), has the host's own curl ask whether that pair works. Nothing is written.
-  - Otherwise asks through the netrc files of users, and shows which MAGEID curl finds there, never the
-    token.
-  - Tells whether the account is shown files of Adobe Commerce.
+  - With O(mage_id) and O(token), verifies that pair with the host's curl. Nothing is written.
+  - Otherwise verifies the netrc files of users and returns the MAGEID that curl finds there, never the token.
+  - Reports whether the account has access to files of Adobe Commerce.
   - The module changes nothing in any mode.
 options:
   mage_id:
     description:
-      - MAGEID of a pair to check. O(token) is then needed, too.
+      - MAGEID of a pair to verify. Requires O(token).
     type: raw
   token:
     description:
-      - Download token of a pair to check. It is sent to the server and to nobody else, and is not part of the answer.
+      - Download token of a pair to verify. It is sent to the server only and is not returned.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a task that fails.
+        prints the literal arguments of a failed task.
     type: raw
   users:
     description:
-      - Users whose C(~/.netrc) is looked at.
-      - When nothing at all is given, the user that the module runs as.
+      - Users whose C(~/.netrc) is read.
+      - If no option selects any file or pair, the current user.
     type: list
     elements: str
   paths:
     description:
-      - Explicit netrc files, each asked through.
+      - Paths of netrc files to verify.
     type: list
     elements: path
   host:
     description:
-      - Machine whose entry is looked at. Files are asked through only where O(downloads_url) is an address of it.
+      - Machine of the entry, without port. Files are verified only if O(downloads_url) is a URL of this machine.
     type: str
     default: www.magentocommerce.com
   fail_on:
     description:
-      - Verdicts that make the module fail. Without it, the answer is the verdict and the module succeeds.
+      - Verdicts that make the module fail. With an empty list no verdict makes the module fail.
     type: list
     elements: str
     choices: [invalid, refused, unknown]
@@ -60,20 +59,20 @@ seealso:
 """
 
 EXAMPLES = r"""
-# Ad hoc: does this token work from these hosts? Both come from a vault file. Where it does not, the host fails.
+# As an ad hoc command, with both halves in a vault file. Hosts from which the token does not work fail.
 # ansible web -m keyfleet.magento.magento_download_token_info -e @vault.yml -a 'mage_id={{ vault_magento_mage_id }}
 #   token={{ vault_magento_download_token }} fail_on=invalid,refused,unknown'
 
-# Ad hoc: does the installed one?
+# The same for the installed token.
 # ansible web -b -m keyfleet.magento.magento_download_token_info -a 'users=deploy fail_on=invalid,refused,unknown'
 
-- name: Check a token from the host, without writing anything
+- name: Verify a token from the host without installing it
   keyfleet.magento.magento_download_token_info:
     mage_id: "{{ vault_magento_mage_id }}"
     token: "{{ vault_magento_download_token }}"
   register: pair
 
-- name: Stop unless it is valid and sees Adobe Commerce
+- name: Fail unless it is valid and has access to Adobe Commerce
   ansible.builtin.assert:
     that:
       - pair.verdicts[0].status == 'valid'
@@ -82,35 +81,35 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The files that were looked at.
+  description: The files that were read.
   returned: always
   type: list
   elements: dict
   contains:
     path:
-      description: The file as it was named or found.
+      description: Path of the file as given or found.
       type: str
       sample: /home/deploy/.netrc
     real_path:
-      description: The file itself, links resolved.
+      description: Path of the file with links resolved.
       type: str
       sample: /home/deploy/.netrc
     exists:
-      description: Whether there is such a file.
+      description: Whether the file exists.
       type: bool
       sample: true
     host:
-      description: The machine that was looked up.
+      description: Machine of the entry.
       type: str
       sample: www.magentocommerce.com
     mage_id:
       description: >-
-        The MAGEID that curl finds for it, or none. A login that is no MAGEID is V(set), since some people keep secrets
-        there.
+        The MAGEID that curl finds for the machine, or null. Any other login is shown as V(set), since it may be a
+        secret.
       type: str
       sample: MAG123456789
     fingerprint:
-      description: V(sha256:) and 12 digits for a token of 40 hexadecimal digits. Any other password is V(set).
+      description: V(sha256:) and 12 digits for a token of 40 hexadecimal digits. Any other password is shown as V(set).
       type: str
       sample: sha256:f830125c0db7
     owner:
@@ -126,17 +125,17 @@ files:
       type: str
       sample: "0600"
 verdicts:
-  description: What the server says of the pair that was given, and through each file that has one.
+  description: Verdicts of the server on the pair in the options, and on the pair in each file that has one.
   returned: always
   type: list
   elements: dict
   contains:
     host:
-      description: The machine of the entry.
+      description: Machine of the entry.
       type: str
       sample: www.magentocommerce.com
     url:
-      description: The address that was asked.
+      description: URL that was requested.
       type: str
       sample: https://www.magentocommerce.com/products/downloads/info/help
     mage_id:
@@ -144,7 +143,7 @@ verdicts:
       type: str
       sample: MAG123456789
     path:
-      description: The file through which curl asked. None for the pair that was given.
+      description: Path of the file that curl read, or null for the pair in the options.
       type: str
       sample: /home/deploy/.netrc
     status:
@@ -156,49 +155,49 @@ verdicts:
       type: str
       sample: token_valid
     http_status:
-      description: Status of the answer, if there was one.
+      description: HTTP status of the answer, or null without an answer.
       type: int
       sample: 200
     message:
-      description: The reason in words, with what curl and the server said and what to look at next.
+      description: The reason, with the text of curl and the server, and advice.
       type: str
       sample: https://www.magentocommerce.com/products/downloads/info/help accepts this MAGEID and token.
     commerce:
-      description: Whether the account is shown files of Adobe Commerce (C(ee-*)). None where that is not known.
+      description: Whether the account has access to files of Adobe Commerce (C(ee-*)), or null if that is not known.
       type: bool
       sample: false
     curl:
-      description: What curl itself said, or none where it was not asked.
+      description: Result of curl, or null if curl was not run.
       type: dict
       contains:
         exit_code:
-          description: Its exit code, 0 where an answer came.
+          description: Exit code of curl, 0 if it received an answer.
           type: int
           sample: 0
         error:
-          description: Its error text, if there was one.
+          description: Error text of curl, or null.
           type: str
           sample: "curl: (60) SSL certificate problem: self-signed certificate"
         version:
-          description: Its version.
+          description: Version of curl.
           type: str
           sample: 7.88.1
 problems:
-  description: What deserves attention, such as files that curl cannot read or that others can.
+  description: Problems on the host that need attention, such as files that curl cannot read or that others can read.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: Stable code.
+      description: Stable code of the problem.
       type: str
       sample: readable_by_others
     path:
-      description: The file, if it is about one.
+      description: Path of the file, or null.
       type: str
       sample: /home/deploy/.netrc
     message:
-      description: The problem in words.
+      description: Description of the problem.
       type: str
       sample: everybody can use it
 code:
@@ -217,9 +216,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     FILES_SPEC,
     TOKEN_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_report import report
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_report import report_tokens
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
 
 ARGUMENT_SPEC = dict(
     host=dict(type="str", default=DOWNLOADS_HOST),
@@ -231,17 +230,17 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """Look and ask as ``params`` say; returns the result as documented, or raises `KeyfleetError`."""
-    return report(params)
+    """Read and verify the tokens in ``params`` and return the documented result. Raises `KeyfleetError`."""
+    return report_tokens(params)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = TokenDoor(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error)
+        answer: Dict[str, Any] = failure_result(error)
         module.fail_json(**answer)
     module.exit_json(**result)
 

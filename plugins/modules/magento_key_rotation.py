@@ -14,153 +14,159 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - Carries out one phase of a rotation at the Marketplace account. The playbooks of the collection, such as
-    C(keyfleet.magento.rotate), run it between what they do on the hosts.
-  - The keys of a series share a prefix. A generation's label is C(<prefix>-<YYYYMMDD>) in UTC, with C(-2), C(-3) and
-    so on for a further one of the same day. Since the account keeps no dates, the label is the only record of a key's
-    age, and everything else is derived from the list of keys, the clock and O(series) at every run. A run that was
-    killed is continued by the next one.
-  - A generation named in O(series.rejected) is rejected. The newest enabled one that is not is current, where none is
-    enabled the newest one. Other enabled ones are superseded, and disabled ones are retired.
-  - Only labels of the prefix and this form are touched, those of O(series.adopt), and only those of O(series.uid).
-  - It never returns a private key. An error of the API never leads to a key being disabled or deleted.
-  - Runs on the controller, in a play of C(localhost).
+    C(keyfleet.magento.rotate), run it between their work on the hosts.
+  - The keys of a series share a prefix. The label of a generation is C(<prefix>-<YYYYMMDD>) in UTC, with C(-2), C(-3)
+    and so on for further ones of the same day. Since the account stores no dates, the label is the only record of a
+    key's age. Every run derives all other data from the list of keys, the clock and O(series), so that an interrupted
+    run is resumed by the next one.
+  - A generation in O(series.rejected) is rejected. The newest enabled generation that is not rejected is current, or
+    the newest one if none is enabled. Other enabled ones are superseded, and disabled ones are retired.
+  - Only keys of O(series.uid) with labels of this prefix and form, or with labels in O(series.adopt), are changed.
+  - Private keys are never returned. No key is disabled or deleted because of an error of the API.
+  - Runs on the controller, in a play with C(localhost).
 options:
   phase:
     description:
-      - With V(issue), creates the next generation if one is due, or enables the one to go on with, and asks the
-        repository until it accepts it.
+      - Phase to carry out.
+      - With V(issue), creates the next generation if one is due, or enables the one to use, and asks the repository
+        until it accepts that generation.
       - With V(retire), disables superseded and rejected generations if every expected host and external holder is
         confirmed, and otherwise changes nothing and fails with the code V(blocked). A run that disables nothing deletes
-        what was retired long ago; the newest retired generation that is not rejected is always kept.
-      - With V(status), changes nothing. With O(hosts), fails with the code V(blocked) unless each of them took the key.
+        generations after O(series.delete_after), except the newest retired one that is not rejected.
+      - With V(status), changes nothing. With O(hosts), fails with the code V(blocked) unless every host has the new
+        key.
     type: str
     choices: [issue, retire, status]
     required: true
   series:
     description:
-      - The settings of the series. Secrets in it are references to a vault, never literals.
+      - Settings of the series. Pass secrets through variables from a vault, never as literal text.
     type: dict
     required: true
     suboptions:
       prefix:
         description:
-          - Prefix of the series, with at most 20 characters.
+          - Prefix of the series, at most 20 characters.
         type: str
         required: true
       uid:
         description:
-          - Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it the account itself.
+          - Owner of the keys, a MAGEID or the ID of an Adobe organisation. If not set, the account of the API access
+            key.
         type: str
       application_id:
         description:
-          - As O(keyfleet.magento.magento_marketplace_key#module:application_id). Not with O(series.pair).
+          - See O(keyfleet.magento.magento_marketplace_key#module:application_id). Mutually exclusive with
+            O(series.pair).
         type: raw
       application_secret:
         description:
-          - As O(keyfleet.magento.magento_marketplace_key#module:application_secret). Not with O(series.pair).
+          - See O(keyfleet.magento.magento_marketplace_key#module:application_secret). Mutually exclusive with
+            O(series.pair).
         type: raw
       environment:
         description:
-          - As O(keyfleet.magento.magento_marketplace_key#module:environment).
+          - See O(keyfleet.magento.magento_marketplace_key#module:environment).
         type: str
         choices: [production, sandbox]
         default: production
       api_url:
         description:
-          - As O(keyfleet.magento.magento_marketplace_key#module:api_url).
+          - See O(keyfleet.magento.magento_marketplace_key#module:api_url).
         type: str
       ca_path:
         description:
-          - File with the authorities that may vouch for the API and the repository. Without it the controller's trust
-            store.
+          - Path of a PEM file on the controller with the CA certificates to trust for the API and the repository.
+          - If not set, the controller's trust store is used.
         type: path
       validate_certs:
         description:
-          - Whether TLS certificates are verified. Leave this on.
+          - Whether to verify TLS certificates. Keep this enabled.
         type: bool
         default: true
       timeout:
         description:
-          - Seconds to wait for each answer.
+          - Time in seconds to wait for each answer.
         type: float
         default: 30.0
       url:
         description:
-          - Address of the repository. Without it C(https://repo.magento.com/).
+          - URL of the repository. If not set, C(https://repo.magento.com/).
         type: str
       packages:
         description:
-          - Packages that a new generation must be entitled to.
+          - Names of packages that a new generation must be entitled to.
         type: list
         elements: str
       propagation_timeout:
         description:
-          - Seconds for which the repository is asked whether it accepts the generation. When it does not, all keys stay
-            as they are and the module fails; the next run goes on with the same generation.
+          - Time in seconds to wait until the repository accepts the generation. If it does not, the module fails and no
+            key is disabled or deleted; the next run continues with the same generation.
         type: float
         default: 300.0
       max_age:
         description:
-          - Days that the newest generation may be old before the next one is due.
+          - Age in days of the newest generation after which the next one is due.
         type: int
         default: 90
       overlap:
         description:
-          - Days for which superseded generations stay enabled after the date of the newest one. Rejected ones do not.
+          - Number of days for which superseded generations stay enabled after the date of the newest one. It does not
+            apply to rejected ones.
         type: int
         default: 0
       delete_after:
         description:
-          - Days after which a retired generation is deleted, counted from the date of its successor.
+          - Number of days after which a retired generation is deleted, counted from the date of its successor.
         type: int
         default: 30
       rotate_now:
         description:
-          - Make a new generation although none is due, unless one is still superseded.
+          - Whether to create a new generation although none is due. Ignored while a generation is superseded.
         type: bool
         default: false
       rejected:
         description:
-          - Labels of generations that are not used any more, whether the account has them or not, and of keys in
-            O(series.adopt). The newest generation that is not among them takes their place.
+          - Labels of generations, or of keys in O(series.adopt), that must not be used any more, whether the account
+            has them or not. The newest generation that is not in this list replaces them.
         type: list
         elements: str
       adopt:
         description:
-          - Labels of keys that were made by hand, oldest first, which count as the oldest generations. They are never
-            deleted.
+          - Labels of manually created keys, oldest first, that count as the oldest generations. They are never deleted.
         type: list
         elements: str
       expected_hosts:
         description:
-          - Hosts that have to confirm a key before an older one is disabled, beside those of O(hosts).
+          - Hosts that must confirm a key before an older one is disabled, in addition to those in O(hosts).
         type: list
         elements: str
       expected_count:
         description:
-          - Number of expected hosts. A run with more or fewer disables nothing.
+          - Number of expected hosts. With any other number, no key is disabled.
         type: int
       excluded_hosts:
         description:
-          - Hosts that do not have to confirm. They may be left with a key that does not work any more.
+          - Hosts that need not confirm a key. They may keep a key that no longer works.
         type: list
         elements: str
       search:
         description:
-          - Directories below which hosts look for keys, beside all homes.
+          - Directories to search for keys on the hosts, in addition to the homes of all users.
         type: list
         elements: path
       unmanaged_keys:
         description:
-          - What an older key in a file that the host's variables do not name means. With V(block) it blocks V(retire),
-            with V(remove) the role P(keyfleet.magento.magento_auth#role) removes it, and with V(ignore) it is left.
-          - The new key never goes there.
+          - What to do about an older key in a file that the variables of the host do not name. With V(block) it blocks
+            V(retire), with V(remove) the role P(keyfleet.magento.magento_auth#role) removes it, and with V(ignore) it
+            is kept.
+          - The new key is never installed there.
         type: str
         choices: [block, remove, ignore]
         default: block
       external_holders:
         description:
-          - Who else has to take a new key, such as a vault or the variables of a CI. The playbooks include the task
+          - Other systems that need a new key, such as a vault or the variables of a CI. The playbooks include the task
             file or role of each on the controller.
         type: list
         elements: dict
@@ -180,43 +186,43 @@ options:
             type: str
           tasks:
             description:
-              - Absolute path of a task file, in place of a role.
+              - Absolute path of a task file, instead of a role.
             type: str
       external_holders_acknowledged:
         description:
-          - Confirms that nobody outside of the inventory needs the older keys. V(retire) disables nothing without it
-            where there are no O(series.external_holders).
+          - Confirms that nothing outside of the inventory needs the older keys. Without O(series.external_holders), it
+            is required before V(retire) disables any key.
         type: bool
         default: false
       batches:
         description:
-          - Batches of the deployment, as C(serial) of a play. Read by the playbooks.
+          - Batches of the deployment, as C(serial) of a play. Used by the playbooks.
         type: list
         elements: raw
         default: [1, "20%"]
       max_failed:
         description:
-          - Number of hosts that may fail before no further batch is begun. Read by the playbooks.
+          - Number of hosts that may fail. With more, no further batch is started. Used by the playbooks.
         type: int
         default: 0
       pair:
         description:
-          - The current key, made by hand on the account page, for accounts without rights at the API.
+          - The current key, created on the account page, for accounts without access to the API.
         type: dict
         suboptions:
           label:
             description:
-              - The name that it has on the page.
+              - Label of the key on the account page.
             type: str
             required: true
           public_key:
             description:
-              - Its public half.
+              - Public half of the key.
             type: raw
             required: true
           private_key:
             description:
-              - Its private half, from a vault.
+              - Private half of the key, from a vault.
             type: raw
             required: true
       previous:
@@ -227,71 +233,71 @@ options:
         suboptions:
           label:
             description:
-              - The name that it has on the page.
+              - Label of the key on the account page.
             type: str
             required: true
           public_key:
             description:
-              - Its public half.
+              - Public half of the key.
             type: str
             required: true
       disabled_by_hand:
         description:
-          - Labels among O(series.previous) that were disabled on the page.
+          - Labels in O(series.previous) that were disabled on the account page.
         type: list
         elements: str
   hosts:
     description:
-      - What the hosts of the target reported. By the name of the host, a dictionary with the results that the playbooks
-        register, C(magento_rotation_collected), C(magento_auth_result), C(magento_auth_confirmed) and
+      - Reports of the targeted hosts by host name. Each is a dictionary with the results that the playbooks register,
+        C(magento_rotation_collected), C(magento_auth_result), C(magento_auth_confirmed) and
         C(magento_rotation_confirmed), and with C(forged_facts), a list of names.
-      - A host whose answer is missing, failed, or tells of files that could not be read is not confirmed.
+      - A host is not confirmed if its report is missing, failed, or names files that could not be read.
     type: dict
   holders:
     description:
-      - Whether an external holder has confirmed the key, by its name.
+      - Whether each external holder has confirmed the key, by its name.
     type: dict
   revoke:
     description:
-      - A key that has to go. With it, the phases are those of a revocation and not of a rotation. No generation is
-        made, no other key is disabled, and external holders are not asked.
-      - With O(phase=issue), finds the key and verifies what takes its place. With O(phase=retire), disables the key if
-        no expected host has it any more, and otherwise fails with the code V(blocked).
+      - Key to revoke. If set, the module carries out the phases of a revocation instead of a rotation. No generation is
+        created, no other key is disabled, and external holders are not asked.
+      - With O(phase=issue), finds the key and verifies its replacement. With O(phase=retire), disables the key if no
+        expected host has it any more, and otherwise fails with the code V(blocked).
     type: dict
     suboptions:
       key:
         description:
-          - Its label, public key or fingerprint. A label counts for the owner of the series alone; the others, for all
-            owners in the account.
-          - Without it the module fails with the code V(bad_options).
+          - Label, public key or fingerprint of the key. A label is looked up only for the owner of the series, the
+            others for all owners in the account.
+          - If not set, the module fails with the code V(bad_options).
         type: raw
       replacement:
         description:
           - Either V(current), the current generation of the series, or a pair of C(public_key) and C(private_key).
-          - Without it the key is only removed, which is refused for an enabled generation of the series. The current
-            one cannot replace itself.
+          - If not set, the key is only removed, which is refused for an enabled generation of the series. The current
+            generation cannot replace itself.
         type: raw
       leak:
         description:
-          - Whether the key is disabled in the phase V(issue), before any host is reached. This accepts an outage.
+          - Whether to disable the key in the phase V(issue), before any host is changed. This accepts an outage.
         type: bool
         default: false
       delete:
         description:
-          - Whether it is deleted after it was disabled.
+          - Whether to delete the key after it was disabled.
         type: bool
         default: false
 extends_documentation_fragment:
   - keyfleet.magento.attributes.controller
 requirements:
-  - requests, unless the series has a O(series.pair)
+  - requests, unless O(series.pair) is set
 seealso:
   - module: keyfleet.magento.magento_marketplace_key
   - module: keyfleet.magento.magento_auth_key_info
 """
 
 EXAMPLES = r"""
-- name: Make the next generation if the newest one is older than 60 days
+- name: Create the next generation if the newest one is older than 60 days
   hosts: localhost
   gather_facts: false
   tasks:
@@ -304,7 +310,7 @@ EXAMPLES = r"""
           application_id: "{{ vault_application_id }}"
           application_secret: "{{ vault_application_secret }}"
 
-# Ad hoc, with the settings of the series in a file:
+# As an ad hoc command, with the settings of the series in a file:
 # ansible localhost -m keyfleet.magento.magento_key_rotation -e @web-series.yml -e @vault.yml \
 #   -a '{"phase": "status", "series": "{{ magento_series }}"}'
 """
@@ -316,22 +322,22 @@ series:
   type: str
   sample: web
 label:
-  description: Label of the generation to go on with.
+  description: Label of the generation to use.
   returned: always
   type: str
   sample: web-20260101
 public_key:
-  description: Its public key. None for one that check mode only foresees.
+  description: Public key of the generation. Null for one that check mode would create.
   returned: always
   type: str
   sample: 0123456789abcdef0123456789abcdef
 fingerprint:
-  description: Fingerprint of its private key.
+  description: Fingerprint of the private key of the generation.
   returned: always
   type: str
   sample: sha256:8a83665f3798
 uid:
-  description: Owner of the series. None with O(series.pair).
+  description: Owner of the series. Null with O(series.pair).
   returned: always
   type: str
   sample: MAG123456789
@@ -341,26 +347,26 @@ due:
   type: bool
   sample: true
 reason:
-  description: Why it was done or left.
+  description: Why a new generation was due or not.
   returned: always
   type: str
   sample: the newest generation is 92 days old and may be 90
 generations:
-  description: The series, oldest first, as it is afterwards.
+  description: Generations of the series after the run, oldest first.
   returned: always
   type: list
   elements: dict
   contains:
     label:
-      description: The label.
+      description: Label of the generation.
       type: str
       sample: web-20260101
     public_key:
-      description: The public key.
+      description: Public key of the generation.
       type: str
       sample: 0123456789abcdef0123456789abcdef
     enabled:
-      description: Whether it is enabled.
+      description: Whether the generation is enabled.
       type: bool
       sample: true
     state:
@@ -368,54 +374,54 @@ generations:
       type: str
       sample: current
 disabled:
-  description: Labels that were disabled.
+  description: Labels of the keys that were disabled.
   returned: always
   type: list
   elements: str
   sample: [web-20251001]
 deleted:
-  description: Labels that were deleted.
+  description: Labels of the keys that were deleted.
   returned: always
   type: list
   elements: str
   sample: [web-20250701]
 revoked:
-  description: The key that O(revoke) names, or none.
+  description: The key that O(revoke) names, or null.
   returned: always
   type: dict
   contains:
     label:
-      description: Its label.
+      description: Label of the key.
       type: str
       sample: laptop of J. Doe
     public_key:
-      description: Its public key.
+      description: Public half of the key.
       type: str
       sample: 0123456789abcdef0123456789abcdef
     uid:
-      description: Its owner. None with O(series.pair).
+      description: Owner of the key. Null with O(series.pair).
       type: str
       sample: MAG123456789
     replacement:
-      description: Public key of the pair that takes its place, or none.
+      description: Public key of the replacement, or null.
       type: str
       sample: fedcba9876543210fedcba9876543210
 blocked:
-  description: What keeps keys from being disabled.
+  description: Reasons that prevent keys from being disabled.
   returned: always
   type: list
   elements: dict
   contains:
     host:
-      description: The host, or none.
+      description: Name of the host, or null.
       type: str
       sample: web3
     holder:
-      description: The external holder, or none.
+      description: Name of the external holder, or null.
       type: str
       sample: vault
     path:
-      description: The file on the host, or none.
+      description: Path of the file on the host, or null.
       type: str
       sample: /home/eve/.composer/auth.json
     owner:
@@ -423,23 +429,23 @@ blocked:
       type: str
       sample: eve
     reason:
-      description: The reason.
+      description: Description of the reason.
       type: str
       sample: it holds web-20251001, and no variable of the host names this file
 left:
-  description: What is left to do.
+  description: Remaining steps.
   returned: always
   type: list
   elements: str
   sample: [disable web-20251001]
 summary:
-  description: All of it for a person, in lines.
+  description: Summary of the result, as lines of text.
   returned: always
   type: str
   sample: "Retirement of the series web: none is due"
 verdicts:
   description:
-    - What the repository said of a pair that it did not accept, as
+    - Verdict of the repository on a pair that it did not accept, as in
       RV(keyfleet.magento.magento_auth_key_info#module:verdicts).
   returned: failure
   type: list
@@ -457,10 +463,10 @@ from typing import Any, Callable, Dict, Iterable, Mapping
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
@@ -474,8 +480,8 @@ ARGUMENT_SPEC = dict(
 )
 
 
-# What a failure tells where it came to nothing.
-_NOTHING: Dict[str, object] = dict(
+# Result keys of a failure without a result.
+_EMPTY_RESULT: Dict[str, object] = dict(
     series=None,
     label=None,
     public_key=None,
@@ -498,7 +504,7 @@ _NOTHING: Dict[str, object] = dict(
 def run(
     params: Mapping[str, Any], *, check_mode: bool, hide: Callable[[Iterable[str]], object] = list
 ) -> Dict[str, Any]:
-    """Carry the phase out; returns the result as documented, or raises `KeyfleetError`. ``hide`` gets private keys."""
+    """Carry out the phase and return the documented result. Raises `KeyfleetError`. ``hide`` receives private keys."""
     settings = params["series"]
     check_settings(settings)
     if params["revoke"] is not None and params["phase"] == "status":
@@ -510,15 +516,15 @@ def run(
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    # With a pair made by hand nothing is asked of the API.
+    """Run the module."""
+    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    # With a manually created pair the API is not used.
     if REQUESTS_IMPORT_ERROR and module.params["series"]["pair"] is None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
     try:
         result = run(module.params, check_mode=module.check_mode, hide=module.no_log_values.update)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, **_NOTHING)
+        answer: Dict[str, Any] = failure_result(error, **_EMPTY_RESULT)
         answer["summary"] = answer["summary"] or error.message
         module.fail_json(**answer)
     module.exit_json(**result)

@@ -13,44 +13,43 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Does at the Marketplace, through its REST API, what the buttons on the page I(Access keys) of an account do.
-  - Any number of labels costs one list request and at most one create request. Requests that create are never repeated;
-    when the answer to one is lost, the keys are listed to see what became of it.
-  - Runs on the controller; delegate it to C(localhost) in a play of hosts.
-  - It never returns a private key. M(keyfleet.magento.magento_marketplace_key_info) does when asked to.
+  - Manages the keys on the page I(Access keys) of a Marketplace account through the REST API.
+  - Any number of labels requires one list request and at most one create request. Create requests are never repeated;
+    if the answer to one is lost, the keys are listed to find out what was created.
+  - Runs on the controller; delegate it to C(localhost) in a play with other hosts.
+  - Private keys are never returned. To get them, use M(keyfleet.magento.magento_marketplace_key_info).
 options:
   labels:
     description:
-      - Labels of the keys. A label has at most 32 characters, any that can be printed, and is unique for its O(uid).
-      - Write a label that has a comma in it as an element of a list, since Ansible takes text for a list that commas
-        divide.
+      - Labels of the keys. A label consists of at most 32 printable characters and is unique for its O(uid).
+      - Write a label that contains a comma as an element of a list, since Ansible splits a string at commas.
     type: list
     elements: str
     required: true
     aliases: [label]
   uid:
     description:
-      - Owner of the keys, a MAGEID or the id of an Adobe organisation. The same label of another owner is another key.
-      - Without it, the account that the API access key belongs to.
+      - Owner of the keys, a MAGEID or the ID of an Adobe organisation. The same label of another owner is another key.
+      - If not set, the account of the API access key.
     type: str
   state:
     description:
-      - Whether the keys shall exist. A key that exists is never made anew.
+      - Whether the keys should exist. An existing key is never created again.
     type: str
     choices: [present, absent]
     default: present
   enabled:
     description:
-      - Whether the keys shall be enabled. Without it, existing keys are left as they are, and new ones are enabled.
-      - With V(false), a label that O(uid) does not have is an error, and no key is created or changed. A mistyped label
-        would leave the key that was meant enabled. The message names similar labels.
-      - It has no meaning with O(state=absent).
+      - Whether the keys should be enabled. If not set, existing keys are not changed, and new keys are enabled.
+      - With V(false), a label that O(uid) does not have is an error, and no key is created or changed, since with a
+        mistyped label the intended key would stay enabled. The message names similar labels.
+      - Ignored with O(state=absent).
     type: bool
   delete_enabled:
     description:
-      - Let O(state=absent) delete keys that are enabled.
-      - Without it, one enabled key among O(labels) makes the module fail before anything is done. Deleting is final;
-        disable first, and see whether anybody misses the key.
+      - Whether O(state=absent) may delete enabled keys.
+      - With V(false), an enabled key in O(labels) makes the module fail before it changes any key. Deletion is final;
+        disable the key first, and check whether anything still needs it.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -62,7 +61,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Make a key for the web servers and one for CI
+- name: Create a key for the web servers and one for CI
   keyfleet.magento.magento_marketplace_key:
     labels: [web-20260101, ci]
     application_id: "{{ vault_application_id }}"
@@ -70,7 +69,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Disable the key of somebody who left
+- name: Disable a key that is no longer needed
   keyfleet.magento.magento_marketplace_key:
     label: laptop of J. Doe
     enabled: false
@@ -79,7 +78,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Delete it for good
+- name: Delete a disabled key
   keyfleet.magento.magento_marketplace_key:
     label: laptop of J. Doe
     state: absent
@@ -88,14 +87,14 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Give the API options once for all Marketplace modules of a play
+- name: Set the API options for all Marketplace modules of a play
   hosts: localhost
   module_defaults:
     group/keyfleet.magento.marketplace:
       application_id: "{{ vault_application_id }}"
       application_secret: "{{ vault_application_secret }}"
   tasks:
-    - name: Make a key for an organisation
+    - name: Create a key for an organisation
       keyfleet.magento.magento_marketplace_key:
         label: shop
         uid: 000CBA111DCB222@AdobeOrg
@@ -103,29 +102,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 marketplace_keys:
-  description: The keys, in the order of O(labels). A failing run returns those that it had changed.
+  description: The keys, in the order of O(labels). After a failure, only those that were changed.
   returned: always
   type: list
   elements: dict
   contains:
     label:
-      description: The label.
+      description: Label of the key.
       type: str
       sample: ci
     uid:
-      description: The owner.
+      description: Owner of the key.
       type: str
       sample: MAG123456789
     public_key:
-      description: Public half of the key. None where there is no key, and in check mode for one that is to be created.
+      description: Public half of the key. Null without a key, and in check mode for a key that would be created.
       type: str
       sample: 0123456789abcdef0123456789abcdef
     fingerprint:
-      description: Fingerprint of the private half. None where RV(marketplace_keys[].public_key) is.
+      description: Fingerprint of the private half. Null if RV(marketplace_keys[].public_key) is null.
       type: str
       sample: sha256:8a83665f3798
     enabled:
-      description: Whether the key is enabled now. None where there is no key any more.
+      description: Whether the key is enabled after the run. Null without a key.
       type: bool
       sample: true
     action:
@@ -134,8 +133,8 @@ marketplace_keys:
       sample: created
 refusals:
   description:
-    - What the API did not create, label by label, with its own code and message.
-    - A message has asterisks for what may be a key, and is empty where a part of a secret stands in it.
+    - The keys that the API refused to create, by label, with its code and message.
+    - In a message, text that may be a key is replaced by asterisks. A message with a part of a secret is empty.
   returned: failure
   type: list
   elements: dict
@@ -151,14 +150,14 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
     ensure_keys,
     marketplace_spec,
     open_marketplace,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", required=True, aliases=["label"]),
@@ -171,20 +170,20 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the keys to the state in ``params``; returns the result as documented, or raises `KeyfleetError`."""
+    """Change the keys to the state in ``params`` and return the documented result. Raises `KeyfleetError`."""
     with open_marketplace(params) as client:
         return ensure_keys(client, params, check_mode=check_mode)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     if REQUESTS_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, marketplace_keys=[], refusals=[])
+        answer: Dict[str, Any] = failure_result(error, marketplace_keys=[], refusals=[])
         module.fail_json(**answer)
     module.exit_json(**result)
 

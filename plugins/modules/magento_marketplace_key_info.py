@@ -13,41 +13,41 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Lists the keys that meet every filter given, all keys without one. It costs one list request, whatever the number of
-    keys.
-  - Runs on the controller; delegate it to C(localhost) in a play of hosts.
+  - Lists the keys that match all given filters, or all keys without a filter. One list request is made, regardless of
+    the number of keys.
+  - Runs on the controller; delegate it to C(localhost) in a play with other hosts.
 options:
   labels:
     description:
-      - Labels of the keys.
+      - Only keys with these labels.
     type: list
     elements: str
     aliases: [label]
   prefix:
     description:
-      - Beginning of the labels, as the keys of a rotating series share one.
+      - Only keys whose labels begin with this text, such as the keys of a series.
     type: str
   uid:
     description:
-      - Owner of the keys, a MAGEID or the id of an Adobe organisation. Without it, the keys of all owners.
+      - Only keys of this owner, a MAGEID or the ID of an Adobe organisation. If not set, the keys of all owners.
     type: str
   enabled:
     description:
-      - Only keys that are enabled, or with V(false) only those that are not.
+      - With V(true) only enabled keys, with V(false) only disabled keys.
     type: bool
   public_key:
     description:
-      - The key with this public half.
+      - Only the key with this public half.
     type: str
   fingerprint:
     description:
-      - The key whose private half has this fingerprint, as other modules of the collection show it.
+      - Only the key whose private half has this fingerprint, as returned by other modules of the collection.
     type: str
   include_private_keys:
     description:
-      - Return the private halves, too. The API hands them out at every listing.
-      - Set C(no_log) and C(run_once) on the task, and keep the answer out of cacheable facts. Whoever sees the
-        registered variable has the keys.
+      - Whether to return the private halves, too. The API includes them in every list.
+      - Set C(no_log) and C(run_once) on the task, and do not store the result in cacheable facts. The registered
+        variable contains the keys.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -60,7 +60,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Which keys does the account have, and which are enabled?
+- name: List all keys of the account
   keyfleet.magento.magento_marketplace_key_info:
     application_id: "{{ vault_application_id }}"
     application_secret: "{{ vault_application_secret }}"
@@ -68,7 +68,7 @@ EXAMPLES = r"""
   run_once: true
   register: account
 
-- name: Whose key is this one that a host reports?
+- name: Find a key by the fingerprint that a host reports
   keyfleet.magento.magento_marketplace_key_info:
     fingerprint: sha256:8a83665f3798
     application_id: "{{ vault_application_id }}"
@@ -76,7 +76,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Fetch a pair once for the whole fleet
+- name: Fetch a pair once for all hosts
   keyfleet.magento.magento_marketplace_key_info:
     label: web-20260101
     include_private_keys: true
@@ -87,7 +87,7 @@ EXAMPLES = r"""
   no_log: true
   register: web_key
 
-- name: Install it everywhere
+- name: Install it on all hosts
   ansible.builtin.include_role:
     name: keyfleet.magento.magento_auth
   vars:
@@ -109,11 +109,11 @@ marketplace_keys:
   elements: dict
   contains:
     label:
-      description: The label.
+      description: Label of the key.
       type: str
       sample: ci
     uid:
-      description: The owner.
+      description: Owner of the key.
       type: str
       sample: MAG123456789
     public_key:
@@ -143,14 +143,14 @@ from typing import Any, Dict, Mapping
 
 from ansible.module_utils.basic import env_fallback, missing_required_lib
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
     list_keys,
     marketplace_spec,
     open_marketplace,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", aliases=["label"]),
@@ -165,20 +165,20 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """List as ``params`` say; returns the result as documented, or raises `KeyfleetError`."""
+    """List the keys that match ``params`` and return the documented result. Raises `KeyfleetError`."""
     with open_marketplace(params) as client:
         return list_keys(client, params)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = Door(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     if REQUESTS_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
     try:
         result = run(module.params)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, marketplace_keys=[])
+        answer: Dict[str, Any] = failure_result(error, marketplace_keys=[])
         module.fail_json(**answer)
     module.exit_json(**result)
 

@@ -13,62 +13,60 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Has the host's own curl download a release file with a MAGEID and its download token.
-  - The file is written beside O(dest) and takes its place only when it is complete and its checksums are right. What
-    was at O(dest) before stays until then.
-  - A download that broke off is gone on with, in the same run and in the next one.
-  - A page or a short text in place of the archive is an error that quotes it.
-  - A file that is there and right already is not downloaded again.
+  - Downloads a release file with the host's curl, using a MAGEID and its download token.
+  - The file is written next to O(dest) and replaces it only when the download is complete and its checksums match.
+  - An interrupted download is resumed, in the same run or in the next one.
+  - If the server sends a web page or a short text instead of the archive, the module fails and quotes it.
+  - An existing file that is correct is not downloaded again.
 options:
   file_name:
     description:
-      - Name of the file, as M(keyfleet.magento.magento_release_info) lists it.
+      - Name of the file, as listed by M(keyfleet.magento.magento_release_info).
     type: str
     required: true
   dest:
     description:
-      - Where the file goes, with an absolute path. A directory, or a path that ends with a slash, gets the file
-        under its own name.
+      - Absolute path of the file. If it is a directory or ends with a slash, the file is stored there as O(file_name).
       - The directory must exist.
     type: path
     required: true
   checksum:
     description:
-      - Checksum that the file must have, as C(algorithm:digits), with any algorithm that the host's Python has, such as
+      - Checksum of the file, as C(algorithm:digits), with any algorithm that Python on the host supports, such as
         C(sha256:...).
-      - The MD5 of the server's feed is checked in any case when the feed has one.
-      - When the file is there and has this checksum, nobody is asked.
+      - The MD5 of the server's feed, if any, is always verified, too.
+      - If the file exists with this checksum, no request is made.
     type: str
   force:
     description:
-      - Whether to download the file again although it is there and right.
+      - Whether to download the file even if it exists and is correct.
     type: bool
     default: false
   retries:
     description:
-      - How many times to try again after a fault that may pass, such as a lost connection, a transfer that is too slow
-        for O(timeout) seconds, a server that fails, or too many requests. Each time it goes on where it broke off.
+      - Number of retries after a temporary fault, such as a lost connection, a transfer that is too slow for O(timeout)
+        seconds, a server error, or too many requests. Each retry resumes the download.
     type: int
     default: 5
   retry_delay:
     description:
-      - Seconds before the first of these tries, twice as long before each further one, and a minute at most. When
-        the server says how long to wait, that counts, up to five minutes.
+      - Time in seconds before the first retry. It is doubled for each further one, up to one minute. If the server
+        specifies a delay, that is used instead, up to five minutes.
     type: float
     default: 1.0
   owner:
     description:
-      - Owner of the file. Without it, the owner of the directory. In a directory of root's, a file that exists keeps
-        its owner.
+      - Owner of the file.
+      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
     type: str
   group:
     description:
-      - Group of the file. Without it an existing file keeps its group unless its owner changes.
+      - Group of the file. If not set, an existing file keeps its group unless its owner changes.
     type: str
   mode:
     description:
-      - Mode of the file, in octal and in quotes. It is enforced on a file that exists, too.
-      - A new file takes no ACL from its directory.
+      - Mode of the file, as a quoted octal number. It is also set on an existing file.
+      - A new file does not inherit ACLs.
     type: raw
     default: "0644"
 extends_documentation_fragment:
@@ -76,28 +74,28 @@ extends_documentation_fragment:
   - keyfleet.magento.downloads.credentials
   - keyfleet.magento.attributes
 notes:
-  - The part that has come is kept as C(.NAME.keyfleet-part) beside O(dest). A later run goes on with it where an MD5 or
-    O(checksum) can tell whether the whole is right, and begins anew where there is none. As root it begins anew in
-    directories of root that others may write to, and where O(owner) is not the owner of the directory.
-  - Without MD5 and O(checksum), a file that exists is compared by its size alone, and a problem in the answer says so.
-    If others may have put it there, its owner, group and mode must be right, too; otherwise it is downloaded anew.
-  - A file may have 16 GiB at most, and no more than the server announced. It is refused before it comes when the disk
-    has no room for it; a part for which there is no room any more is removed.
-  - Where the server keeps files elsewhere and redirects to there, that address is asked without credentials.
-  - A release is always a new file. One that somebody else made is downloaded anew, since whoever made it may still
-    write to it; in a directory of root that others may write to it is a failure.
+  - An incomplete download is kept as C(.NAME.keyfleet-part) next to O(dest). A later run resumes it if an MD5 or
+    O(checksum) can verify the whole file, and otherwise starts again. When run as root, it also starts again in
+    directories of root that others may write to, and if O(owner) is not the owner of the directory.
+  - Without MD5 and O(checksum), an existing file is compared only by its size, which is reported in RV(problems). If
+    others may have created it, its owner, group and mode must be correct, too; otherwise it is downloaded again.
+  - A file may have at most 16 GiB, and no more than the size that the server announced. If the disk has too little
+    space, the module fails before the download; an incomplete download that fills the disk is removed.
+  - If the server redirects to another host for the file, that host is asked without credentials.
+  - A release is always a new file. An existing file that belongs to another user is downloaded again, since that user
+    may still write to it; in a directory of root that others may write to, the module fails instead.
 seealso:
   - module: keyfleet.magento.magento_release_info
   - module: keyfleet.magento.magento_download_token
 """
 
 EXAMPLES = r"""
-- name: Download a release with the token that is installed for the user
+- name: Download a release with the installed token
   keyfleet.magento.magento_release:
     file_name: Magento-CE-2.4.8.zip
     dest: /srv/releases/
 
-- name: The same with a token from the vault, and with a checksum of one's own
+- name: Download a release with a token from a vault and verify its checksum
   keyfleet.magento.magento_release:
     mage_id: "{{ vault_magento_mage_id }}"
     token: "{{ vault_magento_download_token }}"
@@ -110,21 +108,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The file, in a list of one.
+  description: The file, as the only element.
   returned: success
   type: list
   elements: dict
   contains:
     path:
-      description: The file as it was named.
+      description: Path of the file as given.
       type: str
       sample: /srv/releases/Magento-CE-2.4.8.zip
     real_path:
-      description: The file that is written, links resolved.
+      description: Path of the file with links resolved.
       type: str
       sample: /srv/releases/Magento-CE-2.4.8.zip
     file_name:
-      description: The release file.
+      description: Name of the release file.
       type: str
       sample: Magento-CE-2.4.8.zip
     owner:
@@ -133,17 +131,17 @@ files:
       sample: deploy
     action:
       description:
-        - What was done, or would be in check mode.
-        - V(created) makes the file, V(updated) downloads another one into its place, V(repaired) changes owner,
-          group or mode alone.
+        - What was done, or would be done in check mode.
+        - V(created) if the file was created, V(updated) if it was replaced, V(repaired) if only owner, group or mode
+          were changed, and V(unchanged) otherwise.
       type: str
       sample: created
     before:
-      description: The file before, or none if there was none.
+      description: The file before the run, or null if it was missing.
       type: dict
       contains: &facts
         size:
-          description: Size in bytes, or none where the server does not tell.
+          description: Size in bytes, or null if the server does not announce it.
           type: int
           sample: 67108864
         owner:
@@ -159,51 +157,51 @@ files:
           type: str
           sample: "0644"
     after:
-      description: The file afterwards, in the same form.
+      description: The file after the run, in the same form.
       type: dict
       contains: *facts
 release:
   description:
-    - What the feed says of the file, as in M(keyfleet.magento.magento_release_info). None where it was not asked or
-      does not list it.
+    - Entry of the file in the feed, as in M(keyfleet.magento.magento_release_info). Null if the feed was not requested
+      or does not list the file.
   returned: always
   type: dict
 checksums:
-  description: The checksums that the file has, or would have to have in check mode, by algorithm.
+  description: The checksums of the file, or in check mode the required ones, by algorithm.
   returned: success
   type: dict
   sample: {md5: 9e107d9d372bb6826bd81d3542a419d6}
 transfer:
-  description: How the file came.
+  description: Details of the download.
   returned: always
   type: dict
   contains:
     requests:
-      description: Number of requests for the file; 0 when it was not downloaded.
+      description: Number of requests for the file, 0 if it was not downloaded.
       type: int
       sample: 3
     resumed_from:
-      description: The byte from which the last request went on, or 0.
+      description: Offset in bytes at which the last request resumed the download, or 0.
       type: int
       sample: 41943040
 problems:
-  description: What deserves attention, such as a file that could be compared by its size alone.
+  description: Problems that need attention, such as a file that could be compared only by its size.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: Stable code.
+      description: Stable code of the problem.
       type: str
       sample: size_only
     path:
-      description: The file, if it is about one.
+      description: Path of the file, or null.
       type: str
       sample: /srv/releases/made-up-notes.zip
     message:
-      description: The problem in words.
+      description: Description of the problem.
       type: str
-      sample: No checksum is known for made-up-notes.zip; its size was compared, and nothing else
+      sample: No checksum is known for made-up-notes.zip; only its size was compared
 code:
   description: Stable code of the failure.
   returned: failure
@@ -217,9 +215,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     CREDENTIALS_SPEC,
     DOWNLOADS_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import install
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenDoor
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import install_release
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
 
 ARGUMENT_SPEC = dict(
     file_name=dict(type="str", required=True),
@@ -237,17 +235,17 @@ ARGUMENT_SPEC = dict(
 
 
 def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the file to its place; returns the result as documented, or raises `KeyfleetError`."""
-    return install(params, check_mode=check_mode)
+    """Download the file to ``dest`` if needed and return the documented result. Raises `KeyfleetError`."""
+    return install_release(params, check_mode=check_mode)
 
 
 def main() -> None:
-    """The door that Ansible knocks at."""
-    module = TokenDoor(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    """Run the module."""
+    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = run(module.params, check_mode=module.check_mode)
     except KeyfleetError as error:
-        answer: Dict[str, Any] = failure(error, release=None, transfer=None)
+        answer: Dict[str, Any] = failure_result(error, release=None, transfer=None)
         module.fail_json(**answer)
     module.exit_json(**result)
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the variables of the roles come to: the keys that a host gets, and COMPOSER_AUTH. Pure.
+"""Resolve the variables of the roles into the keys of a host and into COMPOSER_AUTH. Pure.
 
-Entries of a series take its pair, all others pass unchanged.
+Entries with a series get its pair, all others are unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES
 
-# Facts that Ansible would take for options of the connection, where it has cut off their ansible_.
+# Facts that Ansible would use as connection options, once it has removed the prefix ansible_.
 _CONNECTION = ("control_path", "control_path_dir", "scp_executable", "sftp_executable")
 _CONNECTIONS = ("docker_", "kubectl_", "paramiko_", "podman_")
 _READ = ("magento_", "holder_", "inventory_hostname")
@@ -30,15 +30,15 @@ PREFIX = "magento_auth_"
 
 
 def forged_names(facts: Mapping[Any, Any]) -> List[str]:
-    """The names among a host's facts that would take the place of what the collection or Ansible itself sets."""
-    # A dictionary is no option, but a network interface whose name begins like one.
+    """The names of a host's facts that would override variables of the collection or of Ansible itself."""
+    # A dictionary is not an option: it is a network interface with a similar name.
     options = (str(name) for name, value in facts.items() if not isinstance(value, Mapping))
     found = {name for name in options if name.startswith(_CONNECTIONS)}
     return sorted(found.union(name for name in map(str, facts) if name.startswith(_READ) or name in _MAGIC))
 
 
 def _plan(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the first play registered, empty if it speaks of another series."""
+    """The plan that the first play registered; empty if it is for another series."""
     plan = rotation.get("magento_rotation_plan")
     return plan if isinstance(plan, Mapping) and plan.get("series") == settings.get("prefix") else {}
 
@@ -46,8 +46,8 @@ def _plan(settings: Mapping[str, Any], rotation: Mapping[str, Any]) -> Mapping[s
 def pair_of(
     settings: Mapping[str, Any], rotation: Mapping[str, Any], replacement: Any = None
 ) -> Optional[Dict[str, Any]]:
-    """The pair of the series' current key, from the settings or from what the first play registered. For a revocation,
-    the one that takes the place of the key, if any."""
+    """The pair of the current key of the series, from the settings or from the results of the first play. For a
+    revocation, the pair of the replacement, if any."""
     plan = _plan(settings, rotation)
     wanted = [g["public_key"] for g in plan.get("generations") or () if g["state"] == "current"]
     known = [settings.get("pair") or _first(rotation.get("magento_rotation_pair"))]
@@ -66,14 +66,14 @@ def _first(result: Any) -> Any:
 
 
 def _removals(settings: Mapping[str, Any], plan: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """The keys that are to go from wherever they are: a revoked one alone, or the older ones of the series."""
+    """The keys to remove from all files: only a revoked key, or the older keys of the series."""
     if plan.get("revoked"):
-        gone = [plan["revoked"]["public_key"]]
+        unwanted = [plan["revoked"]["public_key"]]
     elif settings.get("unmanaged_keys") == "remove":
-        gone = [g["public_key"] for g in plan.get("generations") or () if g["state"] != "current"]
+        unwanted = [g["public_key"] for g in plan.get("generations") or () if g["state"] != "current"]
     else:
-        gone = []
-    return [{"public_key": key, "state": "absent", "search": settings.get("search") or []} for key in gone]
+        unwanted = []
+    return [{"public_key": key, "state": "absent", "search": settings.get("search") or []} for key in unwanted]
 
 
 def resolve(
@@ -88,9 +88,8 @@ def resolve(
 ) -> Dict[str, Any]:
     """The options of M(magento_auth_key) for one host: ``entries``, the list of keys, and those of ``flat``.
 
-    What is not set is left out.
-    ``given`` is whether the host's variables name a key at all, and ``idle`` whether none of them is due in this run.
-    Raises `KeyfleetError` ``bad_options``.
+    Options without a value are omitted. ``given``: whether the host's variables name any key. ``idle``: whether none of
+    these keys is due in this run. Raises `KeyfleetError` ``bad_options``.
     """
     series = flat.get("series")
     one = {name: value for name, value in flat.items() if name != "series"}
@@ -100,21 +99,21 @@ def resolve(
     plan = {} if settings is None else _plan(settings, rotation)
     pair = None if settings is None else pair_of(settings, rotation, replacement)
     revoked = plan.get("revoked")
-    # Without a replacement a revocation only takes away, and check mode has no pair of a key that is not made yet.
+    # A revocation without a replacement only removes keys; in check mode a new key has no pair yet.
     needless = check_mode or bool(revoked and not revoked["replacement"])
 
     def paired(item: Mapping[str, Any], name: str, option: str) -> Optional[Dict[str, Any]]:
-        """The entry with its pair, None if it is none of this run's."""
+        """The entry with its pair, None if it is not due in this run."""
         rest = {key: value for key, value in item.items() if key != "series"}
         if any(rest.get(half) is not None for half in HALVES):
-            raise bad_options(f"{option}: series stands beside a pair; the series brings its own")
+            raise bad_options(f"{option}: series cannot be combined with a pair; the pair comes from the series")
         if not isinstance(name, str) or not name:
-            raise bad_options(f"{option}: series is the prefix of a series")
+            raise bad_options(f"{option}: series must be the prefix of a series")
         if (rest.get("state") or state) == "absent":
             return rest
         if settings is None:
             raise bad_options(
-                f"{option}: the pair of the series {name} comes from magento_series, which is not set; give it to "
+                f"{option}: the pair of the series {name} comes from magento_series, which is not set; pass it to "
                 "keyfleet.magento.provision or keyfleet.magento.rotate as extra variables"
             )
         if name != settings.get("prefix") or (not pair and needless):
@@ -131,7 +130,7 @@ def resolve(
     if series is not None:
         resolved = paired(one, series, "magento_auth_series")
         one = {} if resolved is None else resolved
-    # An empty list that was given stays one: it is an error of its own.
+    # An empty list is passed on: the module reports it as an error.
     empty = keys is not None and not keys
     removals = [] if empty or settings is None else _removals(settings, plan)
     idle = bool(given and not entries and not any(one.get(name) is not None for name in HALVES) and not removals)
@@ -146,8 +145,8 @@ def resolve(
 def composer_auth_text(variables: Mapping[str, Any]) -> str:
     """One line of JSON with the keys that the role would install for a user, checked by the same rules.
 
-    ``variables`` has the role's names without their prefix. Keys that name projects or files only are left out: in the
-    environment they would beat the user's own key everywhere. Raises `KeyfleetError`.
+    ``variables`` are the role's variables without their prefix. Keys for projects or files only are omitted: in the
+    environment they would take precedence over the user's own key everywhere. Raises `KeyfleetError`.
     """
     given = {name: value for name, value in variables.items() if value is not None}
     listed = given.get("keys", ())
@@ -155,23 +154,23 @@ def composer_auth_text(variables: Mapping[str, Any]) -> str:
         raise bad_options(f"{PREFIX}keys must be a list of dictionaries")
     for state in [given.get("state", "present"), *(key.get("state") or "present" for key in listed)]:
         if state not in ("present", "absent"):
-            raise bad_options(f"{PREFIX}state is either present or absent")
+            raise bad_options(f"{PREFIX}state must be present or absent")
     document: Document = {}
     titles: Dict[str, str] = {}
     for key in keys_from({"state": "present", **given}, prefix=PREFIX):
         if not key.present or ((key.projects or key.paths) and not key.users):
             continue
-        there = document.get(HTTP_BASIC, {}).get(key.repository)
+        existing = document.get(HTTP_BASIC, {}).get(key.repository)
         changed = with_entry(
             document, repository=key.repository, username=key.public_key or "", password=key.private_key
         )
-        if there is not None and changed != document:
+        if existing is not None and changed != document:
             raise bad_options(
-                f"two different keys for {key.repository} cannot stand in one environment: "
+                f"two different keys for {key.repository} are meant for COMPOSER_AUTH: "
                 f"{titles[key.repository]} and {key.title}"
             )
         titles.setdefault(key.repository, key.title)
         document = changed
     text = json.dumps(document, ensure_ascii=True)
-    parse(text.encode("ascii"))  # what Composer could not read must not leave here
+    parse(text.encode("ascii"))  # fails if Composer could not read it
     return text

@@ -64,7 +64,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         (directory / name).write_text(json.dumps(content))
         params = dict(defaults)
         params[option] = [str(directory)]
-        return lambda: composer_report.report(params)
+        return lambda: composer_report.report_keys(params)
 
     def nested(count: int) -> Callable[[], object]:
         directory = base / f"search-{time.monotonic_ns()}"
@@ -72,16 +72,16 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
             (directory / f"{number % 10}" / str(number)).mkdir(parents=True)
         params = dict(defaults)
         params["search"] = [str(directory)]
-        return lambda: composer_report.report(params)
+        return lambda: composer_report.report_keys(params)
 
     def edited(count: int) -> Callable[[], object]:
         data = json.dumps(entries(count)).encode()
-        edits = [edit.Edit(HOST, True, "a" * 32, "b" * 32)]
+        edits = [edit.KeyEdit(HOST, True, "a" * 32, "b" * 32)]
         return lambda: edit.text_for_diff(edit.edited(data, edits), was=data)
 
     def netrc_file(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
-        return lambda: netrc.edited(data, netrc.Edit("www.magentocommerce.com", True, "MAG1", "c" * 40))
+        return lambda: netrc.edited(data, netrc.NetrcEdit("www.magentocommerce.com", True, "MAG1", "c" * 40))
 
     secrets = _redact.Secrets([("user", "a" * 15 + "b" * 1000)], in_lists=True)
 
@@ -89,18 +89,18 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         versions = {f"2.4.{n}": [{"file_name": f"{n}.zip", "ce_versions": "2.4, " * 5}] for n in range(count)}
         body = json.dumps({"ce-full": versions}).encode()
         return lambda: feed.chosen(
-            feed.parse(body, secrets.stand_in),
+            feed.parse(body, secrets.occur_in),
             version="*2*4*9*",
             name="*.zip",
         )
 
     def name(count: int) -> Callable[[], object]:
         body = json.dumps({"c": {"1": [{"file_name": "a.zip", "name": "a" * count * 10}]}}).encode()
-        return lambda: feed.parse(body, secrets.stand_in)
+        return lambda: feed.parse(body, secrets.occur_in)
 
     def names(count: int) -> Callable[[], object]:
         body = json.dumps({"c" * count: [{"file_name": "a.zip"}] * (count // 10)}).encode()
-        return lambda: feed.parse(body, secrets.stand_in)
+        return lambda: feed.parse(body, secrets.occur_in)
 
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
@@ -109,7 +109,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
     def answer(text: str, kind: str) -> Callable[[], object]:
         quote = _redact.quoting("a" * 32, "b" * 32)
-        return lambda: verdict.judge(verdict.Answer(401, text.encode(), kind), HOST, quote)
+        return lambda: verdict.judge_answer(verdict.RepositoryAnswer(401, text.encode(), kind), HOST, quote)
 
     def headers(count: int) -> Callable[[], object]:
         pieces = [b"a: b\n"[n % 5 : n % 5 + 1] for n in range(count)]

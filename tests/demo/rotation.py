@@ -18,54 +18,57 @@ SETTINGS = ("-e", f"@{SERIES}-series.yml", "-e", "@api.yml")
 
 def rotate(world: World) -> None:
     world.screen.say(
-        f"The key of {SERIES} was made by hand on the account page. {SERIES}-series.yml adopts it as the oldest "
-        "generation of a series, and its hosts name that series in place of the pair. Check mode first."
+        f"The key of {SERIES} was created by hand on the account page. {SERIES}-series.yml adopts it as the oldest "
+        "generation of a series, and the inventory of its hosts names the series instead of the key. The first run "
+        "is in check mode."
     )
     world.make_api_vault("api.yml", SERIES)
     world.make_series(SERIES, adopt=[HAND])
     world.make_inventory(series=SERIES)
     before = world.bytes_of_files()
     answer = world.shell.run(*ROTATE, *SETTINGS, "--check")
-    world.screen.claim("it tells which files would change", answer.text.count(f"Would get {TODAY}: web") == 2)
+    world.screen.check("it lists the files that would change", answer.text.count(f"Would get {TODAY}: web") == 2)
     unchanged = (world.bytes_of_files(), world.states(SERIES)) == (before, {HAND: True})
-    world.screen.claim("nothing was changed, on the hosts and at the account", unchanged)
+    world.screen.check("nothing has changed, neither on the hosts nor at the account", unchanged)
     answer = world.shell.run(*ROTATE, *SETTINGS)
-    world.screen.claim(f"{TODAY} was made, and {HAND} is disabled", world.states(SERIES) == {HAND: False, TODAY: True})
+    world.screen.check(
+        f"{TODAY} was created, and {HAND} is disabled", world.states(SERIES) == {HAND: False, TODAY: True}
+    )
     _hosts_have(world, answer, TODAY)
 
 
 def reject(world: World) -> None:
     world.screen.say(
         f"Suppose that {TODAY} is bad. One line in {SERIES}-series.yml rejects it, and the same command goes back to "
-        "the key before. The line stays there: it is the record."
+        "the previous key. Keep that line, as it records the rejection."
     )
     world.make_series(SERIES, adopt=[HAND], rejected=[TODAY])
     answer = world.shell.run(*ROTATE, *SETTINGS)
-    world.screen.claim(
+    world.screen.check(
         f"{HAND} is enabled again, and {TODAY} is disabled", world.states(SERIES) == {HAND: True, TODAY: False}
     )
     _hosts_have(world, answer, HAND)
     stamps = world.stamps()
     world.shell.run(*ROTATE, *SETTINGS, show=False)
     same = world.states(SERIES) == {HAND: True, TODAY: False} and world.stamps() == stamps
-    world.screen.claim("a second time nothing changes", same)
+    world.screen.check("a second run changes nothing", same)
 
 
 def rotate_again(world: World) -> None:
     label = f"{TODAY}-2"
-    world.screen.say("Without waiting until the next one is due (rotate_now), a third key takes its place.")
+    world.screen.say("With rotate_now, a third key replaces it at once, before the next rotation is due.")
     world.make_series(SERIES, adopt=[HAND], rejected=[TODAY], rotate_now=True)
     answer = world.shell.run(*ROTATE, *SETTINGS)
     states = {HAND: False, TODAY: False, label: True}
-    world.screen.claim(f"only {label} is enabled", world.states(SERIES) == states)
+    world.screen.check(f"only {label} is enabled", world.states(SERIES) == states)
     _hosts_have(world, answer, label)
-    world.screen.claim("the private keys are in auth.json and in no other file", not world.leaks())
+    world.screen.check("the private keys are only in the auth.json files", not world.leaks())
 
 
 def _hosts_have(world: World, answer: Answer, label: str) -> None:
     pair = world.pair(SERIES, label)
     hosts = [host for host in world.hosts if host.account == SERIES]
     right = all(host.entries()[MAGENTO] == pair.in_auth_json() for host in hosts)
-    world.screen.claim(
+    world.screen.check(
         f"the hosts of {SERIES} have {label}, and nothing is left to do", right and "Left to do: nothing" in answer.text
     )

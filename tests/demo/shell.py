@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the commands of the demo as a person would type them, in an environment that does not know their home."""
+"""Runs the commands of the demo as a user would type them, in an environment without the user's home directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WARNING = re.compile(r"^\[(?:DEPRECATION )?WARNING\]", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Recap:
-    """The line that ansible-playbook ends with for one host."""
+    """The line of one host in the recap of ansible-playbook."""
 
     changed: int = 0
     unreachable: int = 0
@@ -36,33 +36,33 @@ class Recap:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command printed."""
+    """The output of a command."""
 
     text: str
 
     @property
     def recap(self) -> dict[str, Recap]:
-        """Host to its line in the recap."""
+        """The line of the recap, by host."""
         return {name: Recap(*map(int, numbers)) for name, *numbers in _RECAP.findall(self.text)}
 
     @property
     def refusals(self) -> dict[str, dict[str, Any]]:
-        """Host to what the module says of its failure."""
+        """The result of the failed module, by host."""
         return {name: json.loads(text) for name, text in _REFUSAL.findall(self.text)}
 
     @property
     def results(self) -> dict[str, dict[str, Any]]:
-        """Host to what the module of an ad-hoc command answered."""
+        """The module result of an ad-hoc command, by host."""
         return {name: json.loads(text) for name, text in _ADHOC.findall(self.text)}
 
     @property
     def warned(self) -> bool:
-        """Whether Ansible warned of anything."""
+        """Whether Ansible printed a warning."""
         return bool(_WARNING.search(self.text))
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """What every command gets: a home below ``directory``, no settings from elsewhere, no proxy for loopback."""
+    """The environment of every command: a home below ``directory``, no foreign settings, no proxy for loopback."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     no_proxy = ",".join(filter(None, [kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1", "localhost"]))
     own = {
@@ -87,7 +87,7 @@ def environment(directory: Path) -> dict[str, str]:
 
 
 class Shell:
-    """A place to run commands in, whose output is shown as it comes."""
+    """Runs commands in a directory and prints their output at once."""
 
     def __init__(self, screen: Screen, directory: Path, env: Mapping[str, str]) -> None:
         self._screen = screen
@@ -95,7 +95,7 @@ class Shell:
         self._env = dict(env)
 
     def run(self, *command: str, status: int = 0, stdin: str = "", show: bool = True) -> Answer:
-        """Run a command; Failed when it ends with another status than expected, or warns of something."""
+        """Runs a command; Failed if it exits with an unexpected status or prints a warning."""
         self._screen.command(shlex.join(command))
         lines = []
         with subprocess.Popen(
@@ -121,12 +121,12 @@ class Shell:
                 raise
         answer = Answer("".join(lines))
         if process.returncode != status:
-            raise Failed(f"{command[0]} ended with {process.returncode}, expected was {status}")
+            raise Failed(f"{command[0]} exited with status {process.returncode}, expected was {status}")
         if answer.warned:
-            raise Failed(f"{command[0]} warned of something")
+            raise Failed(f"{command[0]} printed a warning")
         return answer
 
     def use_vault_password(self, name: str) -> None:
-        """From now on vaults are opened with the password in this file."""
+        """Uses the password in this file for all vaults from now on."""
         self._env["ANSIBLE_VAULT_PASSWORD_FILE"] = name
         self._screen.command(f"export ANSIBLE_VAULT_PASSWORD_FILE={name}")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small world of the demo: a temporary directory, three hosts in it, and a simulator."""
+"""The environment of the demo: a temporary directory, three hosts in it, and a simulator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Pair:
     private_key: str
 
     def in_auth_json(self) -> dict[str, str]:
-        """As Composer reads it."""
+        """The entry of auth.json."""
         return {"username": self.public_key, "password": self.private_key}
 
 
@@ -46,16 +46,16 @@ class Host:
 
     @property
     def auth_file(self) -> Path:
-        """Where Composer looks for the project's credentials."""
+        """The file with the project's credentials for Composer."""
         return self.project / "auth.json"
 
     @property
     def netrc(self) -> Path:
-        """Where curl is told to look for the download token."""
+        """The file with the download token for curl."""
         return self.project.with_name("netrc")
 
     def entries(self) -> dict[str, dict[str, str]]:
-        """The http-basic section of the file."""
+        """The http-basic section of the auth file."""
         return dict(json.loads(self.auth_file.read_bytes())["http-basic"])
 
 
@@ -64,7 +64,7 @@ def _write_json(path: Path, content: object) -> None:
 
 
 class World:
-    """Everything that the steps work on. What is in it lies below ``directory`` and goes with it."""
+    """The state that the steps share. All its files are below ``directory`` and are removed with it."""
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
@@ -80,13 +80,13 @@ class World:
         self._simulator_pid: int | None = None
 
     def start_simulator(self) -> None:
-        """Starts it, and remembers which process it is."""
+        """Starts the simulator and records its process id."""
         self.simulator.start()
         self._simulator_pid = self.simulator.pid
 
     @property
     def simulator_ended(self) -> bool:
-        """Whether no process of the simulator is left."""
+        """Whether the simulator's process has ended."""
         try:
             os.kill(self._simulator_pid or self.simulator.pid, 0)
         except (ProcessLookupError, RuntimeError):
@@ -94,40 +94,40 @@ class World:
         return False
 
     def close(self) -> None:
-        """Ends the simulator and removes the directory. Not to be interrupted: it does not take long."""
+        """Stops the simulator and removes the directory. Cannot be interrupted, as it takes only a moment."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         self.simulator.stop()
-        # A process of an interrupted command may still be writing; whether all is gone is checked afterwards.
+        # A process of an interrupted command may still be writing; the caller checks that the directory is removed.
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
     def vendor(self) -> str:
-        """The repository of another vendor: the simulator under another name."""
+        """The name of another vendor's repository: the simulator under another host name."""
         return f"localhost:{self.simulator.port}"
 
     def pair(self, account: str, label: str = "web") -> Pair:
-        """A key of an account of the simulator; from now on its private half must not be printed."""
+        """A key of a simulator account; registers its private half as a secret."""
         pair = Pair(*self.simulator.key(account, label))
         self.screen.keep_secret(pair.public_key, pair.private_key)
         return pair
 
     def token(self, account: str) -> tuple[str, str]:
-        """MAGEID and download token of an account of the simulator; the token must not be printed from now on."""
+        """MAGEID and download token of a simulator account; registers the token as a secret."""
         mage_id, token = self.simulator.token(account)
         self.screen.keep_secret(mage_id, token)
         return mage_id, token
 
     def make_vendor(self) -> Pair:
-        """A vendor with a customer of its own."""
-        # Not to be found in the sources either, which are among the files that are searched for secrets.
+        """Creates an account at the vendor's repository and returns its key."""
+        # Random, because the sources are among the files that are searched for secrets.
         password = f"made-up password {token_hex(6)}"
         keys = [{"label": "web", "public": "token", "private": password}]
         self.simulator.set_account("gift-shop", hosts=["localhost"], entitlements=["exampleworks/*"], keys=keys)
         return self.pair("gift-shop")
 
     def make_hosts(self, vendor: Pair) -> None:
-        """Projects, the last one with the vendor's entry in its auth.json; and the inventory."""
+        """Creates the projects, the last one with the vendor's entry in its auth.json, and the inventory."""
         for host in self.hosts:
             host.project.mkdir(parents=True)
         last = self.hosts[-1].auth_file
@@ -142,8 +142,8 @@ class World:
         shutil.copy(Path(__file__).with_name("report.yml"), self.directory)
 
     def make_inventory(self, *, series: str | None = None) -> None:
-        """The hosts by customer. The keys are those of the vault, or for this customer's hosts the current one of the
-        series of that name."""
+        """Writes the hosts by customer. Their keys are those of the vault; the hosts of the customer ``series`` get the
+        current key of the series of that name."""
         pair = {
             "magento_auth_public_key": "{{ vault_keys[customer].public_key }}",
             "magento_auth_private_key": "{{ vault_keys[customer].private_key }}",
@@ -162,7 +162,7 @@ class World:
             }
             for account in sorted({host.account for host in self.hosts})
         }
-        of_all = {
+        shared = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "magento_auth_packages": ["magento/product-community-edition"],
@@ -171,11 +171,11 @@ class World:
             "magento_auth_token_host": self.simulator.host,
             "magento_auth_token_downloads_url": self.simulator.downloads_url,
         }
-        # A file of JSON is a file of YAML.
-        _write_json(self.directory / "inventory.yml", {"web": {"children": customers, "vars": of_all}})
+        # JSON is valid YAML.
+        _write_json(self.directory / "inventory.yml", {"web": {"children": customers, "vars": shared}})
 
     def make_vault(self, name: str, label: str) -> None:
-        """A vault file with the keys of this label and the tokens; they reach ansible-vault on its standard input."""
+        """Writes a vault with the keys of this label and the tokens, which ansible-vault reads from standard input."""
         accounts = sorted({host.account for host in self.hosts})
         keys = {account: vars(self.pair(account, label)) for account in accounts}
         tokens = {account: dict(zip(("mage_id", "token"), self.token(account), strict=True)) for account in accounts}
@@ -183,50 +183,50 @@ class World:
         self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=content)
 
     def make_series(self, account: str, **settings: Any) -> None:
-        """The settings of a series of this customer's keys, in NAME-series.yml; its name is the customer's."""
+        """Writes the settings of a series of this customer's keys, with the customer's name, to NAME-series.yml."""
         api = {name: f"{{{{ vault_{name} }}}}" for name in ("application_id", "application_secret")}
         repository = {"url": self.simulator.url, "ca_path": self.simulator.ca_path}
-        of_all = {
+        defaults = {
             "prefix": account,
             **api,
             "api_url": self.simulator.marketplace_url,
             **repository,
             "expected_hosts": [host.name for host in self.hosts if host.account == account],
             "external_holders_acknowledged": True,
-            # Homes of this machine, of which the hosts are directories.
+            # The hosts are directories of this machine and share its home directories.
             "unmanaged_keys": "ignore",
         }
-        _write_json(self.directory / f"{account}-series.yml", {"magento_series": {**of_all, **settings}})
+        _write_json(self.directory / f"{account}-series.yml", {"magento_series": {**defaults, **settings}})
 
     def make_api_vault(self, name: str, account: str) -> None:
-        """A vault file with the customer's access to the key API."""
+        """Writes a vault with the customer's credentials for the key API."""
         application_id, secret = self.simulator.application(account)
         self.screen.keep_secret(application_id, secret)
         content = json.dumps({"vault_application_id": application_id, "vault_application_secret": secret})
         self.shell.run("ansible-vault", "encrypt", "--output", name, "-", stdin=content)
 
     def states(self, account: str) -> dict[str, bool]:
-        """The keys at the account that are in use, or were since the beginning: label, and whether it is enabled."""
+        """Whether the key is enabled, by label, for the keys of the account that the demo uses or has used."""
         keys = self.simulator.account(account)["keys"]
         return {key["label"]: key["enabled"] for key in keys if key["label"] not in ("ci", "old")}
 
     def bytes_of_files(self) -> dict[str, bytes | None]:
-        """What the file of each host holds."""
+        """The content of the auth file, by host; None for a missing file."""
         return {h.name: h.auth_file.read_bytes() if h.auth_file.exists() else None for h in self.hosts}
 
     def stamps(self) -> list[tuple[int, int, int]]:
-        """What a write would change: inode and times of each file."""
-        found = [host.auth_file.stat() for host in self.hosts]
-        return [(info.st_ino, info.st_mtime_ns, info.st_ctime_ns) for info in found]
+        """Inode and times of each auth file, which a write would change."""
+        files = [host.auth_file.stat() for host in self.hosts]
+        return [(info.st_ino, info.st_mtime_ns, info.st_ctime_ns) for info in files]
 
     def answers(self) -> dict[str, dict[str, Any]]:
-        """What the report wrote down for each host."""
+        """The result that report.yml saved, by host."""
         return {
             host.name: json.loads((self.directory / "answers" / f"{host.name}.json").read_text()) for host in self.hosts
         }
 
     def leaks(self) -> list[str]:
-        """Places of secrets, in any shape, outside the auth.json and netrc files and the simulator's own memory."""
+        """Secrets found, in any form, outside the auth.json and netrc files and the simulator's state."""
         own = [path for host in self.hosts for path in (host.auth_file, host.netrc)]
         allowed = [self.simulator.state / "state.json", *own]
         return [

@@ -1,4 +1,4 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds planted secrets in what leaves a run: `scanner` for bytes, `watched` for commands, `cli` for other suites."""
+"""Finds planted secrets in the output of a run: `scanner` for bytes, `watched` for commands, `cli` for other suites."""

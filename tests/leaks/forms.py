@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shapes in which a secret can leave: plain, escaped, quoted, in base64 or hex, whole or in part."""
+"""The forms in which a secret can leak: plain, escaped, quoted, in base64 or hex, in full or in part."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 8
-"""Characters. Anything shorter turns up by accident."""
+"""Minimum number of characters. Shorter texts occur by accident."""
 PART = 16
-"""So many consecutive characters of a long secret count as the secret."""
+"""Number of consecutive characters of a long secret that count as the secret."""
 _LONG = 32
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A planted value. ``user`` goes before it in HTTP Basic. A ``canary`` has to be found, all others must not be."""
+    """A planted value. ``user`` is its user name in HTTP Basic. A ``canary`` must be found, other secrets must not."""
 
     name: str
     value: str = field(repr=False)
@@ -34,7 +34,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Form:
-    """One shape of one secret. ``least`` is how many consecutive bytes of it make a find."""
+    """One form of one secret. ``least`` is the number of consecutive bytes that make a finding."""
 
     secret: str
     kind: str
@@ -42,7 +42,7 @@ class Form:
     least: int
 
     def needles(self) -> Iterator[tuple[int, bytes]]:
-        """Offsets and pieces to search for: whatever has ``least`` bytes of the form has one of them whole."""
+        """Offsets and pieces to search for: any ``least`` consecutive bytes of the form contain one of the pieces."""
         if self.least == len(self.text):
             yield 0, self.text
             return
@@ -61,7 +61,7 @@ def _escaped(value: str) -> Iterator[tuple[str, str]]:
         once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
         yield "JSON-escaped", once
         yield "JSON-escaped", once.replace("/", "\\/")
-        # JSON as text within JSON, as in a module's standard output within a result.
+        # JSON as text in JSON, like the standard output of a module in a result.
         yield "JSON-escaped twice", json.dumps(once, ensure_ascii=ascii_only)[1:-1]
     yield "Python literal", repr(value)[1:-1]
     yield "Python literal", ascii(value)[1:-1]
@@ -70,17 +70,17 @@ def _escaped(value: str) -> Iterator[tuple[str, str]]:
 
 
 def _base64(data: bytes) -> Iterator[bytes]:
-    """What base64 makes of ``data`` wherever it begins, without the characters that its neighbours change."""
+    """The base64 of ``data`` at each alignment, without the characters that depend on neighbouring bytes."""
     for before in range(3):
         text = base64.b64encode(bytes(before) + data)
-        # Leading bytes before ours take 8 bits each of characters with 6 bits; at the end whole characters count.
+        # A base64 character has 6 bits: skip those that contain preceding bytes, and keep only complete ones.
         begin, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
         yield text[begin:end]
         yield text[begin:end].translate(bytes.maketrans(b"+/", b"-_"))
 
 
 def forms(secret: Secret) -> tuple[Form, ...]:
-    """Every form of a secret, each text once, under the first name that fits it."""
+    """Every form of a secret; each text once, with the first kind that produces it."""
     partial = len(secret.value) >= _LONG and not any(c.isspace() for c in secret.value)
     found: dict[bytes, Form] = {}
 
@@ -90,9 +90,9 @@ def forms(secret: Secret) -> tuple[Form, ...]:
     for kind, text in _escaped(secret.value):
         add(kind, text.encode("utf-8", "surrogateescape"), PART)
     data = secret.value.encode("utf-8", "surrogateescape")
-    for shape in _base64(data):
-        # 16 bytes fill at least 16 characters of base64, at whatever place they begin.
-        add("base64", shape, PART)
+    for encoded in _base64(data):
+        # 16 bytes yield at least 16 characters of base64, at any alignment.
+        add("base64", encoded, PART)
     add("hex", data.hex().encode(), 2 * PART)
     add("hex", data.hex().upper().encode(), 2 * PART)
     if secret.user:

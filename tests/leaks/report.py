@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a search saw and found, channel by channel. It never holds a secret, only its name."""
+"""The result of a search by channel. It contains the names of secrets, never their values."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 
 class NotSearched(Exception):
-    """Something could not be searched, or was empty where it must not be: then a clean result says nothing."""
+    """Something could not be searched, or was unexpectedly empty, so that a clean result would mean nothing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One secret at one place. ``where`` is a path or a channel, with ``!`` before what is packed inside."""
+    """One secret at one location. ``where`` is a path or a channel, with ``!`` before the member of an archive."""
 
     secret: str
     form: str
@@ -28,7 +28,7 @@ class Finding:
 
 @dataclass
 class Channel:
-    """What was seen of one channel: how many pieces (files, datagrams, processes) and bytes."""
+    """The data of one channel that was searched: number of pieces (files, datagrams, processes) and of bytes."""
 
     pieces: int = 0
     size: int = 0
@@ -36,7 +36,7 @@ class Channel:
 
 @dataclass
 class Report:
-    """``lacks`` names channels that could not be watched here, with the reason."""
+    """The result of a search. ``lacks`` are the channels that could not be watched here, with the reason."""
 
     channels: dict[str, Channel] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Report:
         seen.size += size
 
     def merge(self, other: Report) -> None:
-        """Takes in what another search saw and found."""
+        """Adds the result of another search."""
         for name, channel in other.channels.items():
             mine = self.channels.setdefault(name, Channel())
             mine.pieces += channel.pieces
@@ -62,13 +62,13 @@ class Report:
         return {finding.channel for finding in self.findings if finding.secret == secret}
 
     def require(self, *channels: str) -> None:
-        """Raises `NotSearched` unless each of the channels had something in it."""
+        """Raises `NotSearched` unless each of the channels contained data."""
         empty = [name for name in channels if not self.channels.get(name, Channel()).size]
         if empty:
             raise NotSearched(f"nothing was seen of: {', '.join(empty)}; {self}")
 
     def require_clean(self, *channels: str) -> None:
-        """Raises AssertionError with the places when a secret was found; `NotSearched` as `require` does."""
+        """Raises AssertionError with the locations if a secret was found, and `NotSearched` like `require`."""
         if self.findings:
             raise AssertionError("\n".join(sorted({str(finding) for finding in self.findings})))
         self.require(*channels)

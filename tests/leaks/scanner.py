@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Searches bytes, files and directories for every form of given secrets, also inside what is packed."""
+"""Searches bytes, files and directories for every form of given secrets, also in archives."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from .forms import Form, Secret, forms
 from .report import Finding, NotSearched, Report
 
 LARGEST = 256 * 1024 * 1024
-"""Bytes of one piece, packed or not. More is an error, never a silent omission."""
+"""Maximum bytes of one piece, packed or not. A larger piece is an error, as it must not be omitted silently."""
 DEEPEST = 5
 _GZIP, _BZIP, _XZ = b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00"
 _PACKED = (_GZIP, _BZIP, _XZ)
-# What base64 makes of the first bytes of these.
+# The same signatures in base64.
 _PACKED_BASE64 = re.compile(rb"(?:H4sI|UEsDB|Qlpo|/Td6WFo)[A-Za-z0-9+/\r\n]{40,}={0,2}")
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
 class Scanner:
-    """Searches for ``secrets``. All methods return a `Report`; what cannot be read raises `NotSearched`."""
+    """Searches for ``secrets``. All methods return a `Report` and raise `NotSearched` for unreadable data."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self.secrets = tuple(secrets)
@@ -42,7 +42,7 @@ class Scanner:
         self._needles = [(needle, offset, form) for form in found.values() for offset, needle in form.needles()]
 
     def data(self, data: bytes, channel: str, where: str = "") -> Report:
-        """Searches bytes that came out of ``channel``."""
+        """Searches bytes from ``channel``."""
         report = Report()
         report.saw(channel, len(data))
         for inner, content in _unpacked(data, where or channel, 0):
@@ -51,7 +51,7 @@ class Scanner:
             for form, offset in hits:
                 report.findings.append(Finding(form.secret, form.kind, channel, inner, offset))
             if b"\n" in content:
-                # Once more without line ends, which base64 may have anywhere.
+                # Search again without line breaks, which base64 may contain anywhere.
                 for form, offset in self._hits(re.sub(rb"\r?\n", b"", content)):
                     if form not in found:
                         report.findings.append(
@@ -62,15 +62,15 @@ class Scanner:
     def paths(self, paths: Iterable[Path], channel: str, *, without: Iterable[Path] = ()) -> Report:
         """Searches files, and everything below directories: contents, names and the targets of links.
 
-        ``without`` are files and directories to leave out, because the secrets belong there. A path that does not
-        exist raises `NotSearched`.
+        ``without`` are files and directories to exclude, because they contain the secrets on purpose. A missing path
+        raises `NotSearched`.
         """
         report = Report()
-        left_out = {os.path.abspath(path) for path in without}
+        excluded = {os.path.abspath(path) for path in without}
         for top in paths:
             if not os.path.lexists(top):
                 raise NotSearched(f"{top} does not exist")
-            for path in _below(os.path.abspath(top), left_out):
+            for path in _below(os.path.abspath(top), excluded):
                 name = os.path.basename(path)
                 where = path if not any(self._hits(os.fsencode(path))) else f"a file below {top}"
                 kind = os.lstat(path).st_mode
@@ -80,7 +80,7 @@ class Scanner:
                     elif stat.S_ISREG(kind):
                         report.merge(self.data(_read(path), channel, where))
                 except FileNotFoundError:
-                    # It went away while we looked; its name still counts.
+                    # The file was removed in the meantime; its name is still searched.
                     pass
                 except OSError as error:
                     raise NotSearched(f"{where}: {error.strerror}") from error
@@ -89,7 +89,7 @@ class Scanner:
         return report
 
     def _hits(self, data: bytes) -> Iterator[tuple[Form, int]]:
-        """Each form at each place, found by a piece and then extended to both sides."""
+        """Each form with each offset, found by a piece and then extended in both directions."""
         seen: set[tuple[bytes, int]] = set()
         for needle, offset, form in self._needles:
             at = data.find(needle)
@@ -106,8 +106,8 @@ class Scanner:
                 at = data.find(needle, at + 1)
 
 
-def _below(top: str, left_out: set[str]) -> Iterator[str]:
-    if top in left_out:
+def _below(top: str, excluded: set[str]) -> Iterator[str]:
+    if top in excluded:
         return
     yield top
     if os.path.isdir(top) and not os.path.islink(top):
@@ -118,7 +118,7 @@ def _below(top: str, left_out: set[str]) -> Iterator[str]:
         except OSError as error:
             raise NotSearched(f"{top}: {error.strerror}") from error
         for name in names:
-            yield from _below(os.path.join(top, name), left_out)
+            yield from _below(os.path.join(top, name), excluded)
 
 
 def _read(path: str) -> bytes:
@@ -130,7 +130,7 @@ def _read(path: str) -> bytes:
 
 
 def _unpacked(data: bytes, where: str, depth: int) -> Iterator[tuple[str, bytes]]:
-    """The bytes themselves, then the contents of what is packed in them, then what is packed in those."""
+    """The bytes themselves, then the contents of archives in them, recursively."""
     yield where, data
     if depth == DEEPEST:
         raise NotSearched(f"{where} is packed more than {DEEPEST} times")
@@ -139,8 +139,8 @@ def _unpacked(data: bytes, where: str, depth: int) -> Iterator[tuple[str, bytes]
 
 
 def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
-    """Members of an archive. Damaged ones were searched as they are; nobody else can unpack them either."""
-    # A zip file may have anything before it, a first line for an interpreter say.
+    """The members of an archive. A damaged archive is searched only as it is, since others cannot unpack it either."""
+    # A zip file may have a prefix, such as the first line of a script.
     zipped = zipfile.is_zipfile(io.BytesIO(data))
     if not zipped and not data.startswith(_PACKED):
         return
@@ -160,7 +160,7 @@ def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
                     content += piece
                     _limited(content, where)
             finally:
-                # Of a file that was cut off, the beginning can be read.
+                # The beginning of a truncated file can be read.
                 yield f"{where}!content", bytes(content)
     except _BROKEN:
         return
@@ -173,7 +173,7 @@ def _limited(content: bytes | bytearray, where: str) -> bytes:
 
 
 def _base64_packed(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
-    """Archives in base64, which is how Ansible sends a module."""
+    """Archives in base64, as Ansible sends modules."""
     for match in _PACKED_BASE64.finditer(data):
         text = re.sub(rb"[\r\n=]", b"", match[0])
         if len(text) % 4 == 1:

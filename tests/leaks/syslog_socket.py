@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Listens where modules log: a private /dev whose /dev/log is ours, so that the machine's own log stays as it is."""
+"""Receives the syslog messages of modules on the /dev/log of a private /dev, so that they do not reach the real log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-# Builds the private /dev in $1, then runs the rest. Only this command and what it starts see it.
+# Builds the private /dev in $1, then runs the rest. Only this command and its children see it.
 _ENTER = """
 set -e
 n=0
@@ -47,13 +47,13 @@ def lacking() -> str | None:
         return "not root"
     if not shutil.which("unshare"):
         return "no unshare"
-    # Mounting is what containers without CAP_SYS_ADMIN refuse.
+    # Containers without CAP_SYS_ADMIN refuse mounts.
     trial = subprocess.run([*_UNSHARE, "mount", "--bind", "/dev", "/dev"], capture_output=True, check=False)
     return "no private mounts (CAP_SYS_ADMIN)" if trial.returncode else None
 
 
 class SyslogSocket:
-    """``with SyslogSocket() as log``: commands that ``log.command`` wraps send to us what they send to syslog."""
+    """``with SyslogSocket() as log`` receives the syslog messages of commands that ``log.command`` has wrapped."""
 
     def __init__(self) -> None:
         self._received: list[bytes] = []
@@ -62,7 +62,7 @@ class SyslogSocket:
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def command(self, command: Sequence[str]) -> list[str]:
-        """The command, in a mount namespace of its own."""
+        """Wraps the command to run in its own mount namespace."""
         return [*_UNSHARE, "sh", "-c", _ENTER, "leaks", str(self._dev), *command]
 
     def _listen(self) -> None:
@@ -84,10 +84,10 @@ class SyslogSocket:
         shutil.rmtree(self._dev, ignore_errors=True)
 
     def stop(self) -> list[bytes]:
-        """Everything that was sent until now, in order; nothing is received afterwards."""
+        """Stops receiving and returns all messages, in order."""
         if self._thread.is_alive():
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-                # An empty datagram, behind all the others.
+                # An empty datagram after all others ends the thread.
                 end.connect(str(self._dev / "log"))
                 end.send(b"")
             self._thread.join(10)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads arguments and environment of every program that a traced command started."""
+"""Reads the arguments and the environment of every program that a traced command has started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from .report import NotSearched, Report
 from .scanner import Scanner
 
-# Linux takes no single argument or variable that is longer.
+# The longest argument or variable that Linux supports.
 _LONGEST = 32 * 4096
 _TEXT = rb'"(?:\\x[0-9a-f]{2})*"'
 _LIST = rb"(NULL|\[(?:" + _TEXT + rb"(?:, )?)*\])"
@@ -33,10 +33,10 @@ class Program:
 def traced(command: Sequence[str], directory: Path) -> list[str]:
     """The command under strace, which writes one file for each process below ``directory``.
 
-    It runs with no_new_privs, which makes tracing cheap: programs cannot become root who are not.
+    It runs with no_new_privs, which makes tracing cheap: programs cannot gain root privileges.
     """
     if not shutil.which("strace"):
-        raise NotSearched("no strace, so nobody sees the arguments of programs")
+        raise NotSearched("strace is missing, so the arguments of programs cannot be searched")
     options = [
         "--seccomp-bpf",
         "-ff",
@@ -54,7 +54,7 @@ def traced(command: Sequence[str], directory: Path) -> list[str]:
 
 
 def programs(directory: Path) -> list[Program]:
-    """Every program that was started. A call that cannot be read whole raises `NotSearched`."""
+    """Every program that was started. A call that cannot be read completely raises `NotSearched`."""
     found = []
     for path in sorted(directory.glob("trace.*")):
         for line in path.read_bytes().splitlines():
@@ -68,12 +68,12 @@ def programs(directory: Path) -> list[Program]:
 
 
 def search(scanner: Scanner, started: Iterable[Program]) -> Report:
-    """Searches what programs were given: the channels ``argv`` and ``environment``."""
+    """Searches the arguments and environments of programs: the channels ``argv`` and ``environment``."""
     report = Report()
     for program in started:
         name = os.path.basename(os.fsdecode(program.argv[0]))[:40] if program.argv else "nothing"
         report.merge(scanner.data(b"\0".join(program.argv), "argv", f"arguments of {name}"))
-        report.merge(scanner.data(b"\0".join(program.environment), "environment", f"what {name} got"))
+        report.merge(scanner.data(b"\0".join(program.environment), "environment", f"environment of {name}"))
     return report
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a command and searches everything that leaves it."""
+"""Runs a command and searches all of its output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANNELS = ("output", "log", "syslog", "temporary", "facts", "retry", "results",
 
 @dataclass(frozen=True)
 class Watched:
-    """What a command did. ``output`` may hold secrets: it is there for what a test looks for, not for messages."""
+    """The result of a command. ``output`` may contain secrets: tests may search it but must not print it."""
 
     status: int
     output: str = field(repr=False)
@@ -44,12 +44,12 @@ def watched_run(
     files: Mapping[str, Iterable[Path]] | None = None,
     timeout: float = 120.0,
 ) -> Watched:
-    """Runs ``command`` with everything that it may write below ``scratch`` (made afresh), and searches it all.
+    """Runs ``command`` so that it writes only below ``scratch`` (created anew), and searches everything it wrote.
 
     Ansible's settings come from ``env`` and from here: verbosity 4, a log file, a fact cache, retry files, temporary
-    directories and a home of its own. ``RESULTS`` in the environment is a directory for results. Files are created as
-    open as can be (umask 0), so that one that is not closed on purpose can be read by everybody.
-    ``files`` are more channels: files and directories to search when the command has ended.
+    directories and a separate home. ``RESULTS`` in the environment is a directory for results. With umask 0, other
+    users can read every file that is not protected on purpose.
+    ``files`` are additional channels: files and directories to search when the command has ended.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     directories = {name: scratch / name for name in ("temporary", "facts", "retry", "results")}
@@ -58,15 +58,15 @@ def watched_run(
         path.mkdir(parents=True)
     scanner = Scanner(secrets)
     report = Report()
-    full = traced([str(word) for word in command], scratch / "trace")
+    wrapped = traced([str(word) for word in command], scratch / "trace")
     reason = syslog_socket.lacking()
     with contextlib.ExitStack() as stack:
         if reason:
             report.lacks["syslog"] = reason
         else:
             system_log = stack.enter_context(SyslogSocket())
-            full = system_log.command(full)
-        status, output = _run(full, cwd, {**os.environ, **_settings(scratch), **(env or {})}, timeout)
+            wrapped = system_log.command(wrapped)
+        status, output = _run(wrapped, cwd, {**os.environ, **_settings(scratch), **(env or {})}, timeout)
         if not reason:
             for number, datagram in enumerate(system_log.stop()):
                 report.merge(scanner.data(datagram, "syslog", f"message {number}"))
@@ -84,7 +84,7 @@ def watched_run(
 
 
 def _run(command: Sequence[str], cwd: Path | None, env: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
-    """Exit status and output; what runs too long is ended with everything that it started."""
+    """Exit status and output; after the timeout, the command is killed with everything that it started."""
     process = subprocess.Popen(
         command,
         cwd=cwd,
@@ -117,7 +117,7 @@ def _settings(scratch: Path) -> dict[str, str]:
         "ANSIBLE_REMOTE_TEMP": str(temporary / "remote"),
         "ANSIBLE_RETRY_FILES_ENABLED": "1",
         "ANSIBLE_RETRY_FILES_SAVE_PATH": str(scratch / "retry"),
-        # Where files lie that another user is to read, after `become`.
+        # Holds files that another user must read after `become`.
         "ANSIBLE_SYSTEM_TMPDIRS": str(temporary / "system"),
         "ANSIBLE_VERBOSITY": "4",
         "HOME": str(temporary / "home"),

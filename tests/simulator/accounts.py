@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Accounts, their keys and what they may download: pure data, read from and turned into JSON."""
+"""Accounts, their keys and their entitlements: pure data, read from and converted to JSON."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from . import fields
 from .problems import BadInput
 
 PRODUCTION, SANDBOX = "production", "sandbox"
-# Where several simulators serve one machine, each may have keys of its own.
+# If several simulators serve one machine, this gives each of them different keys.
 _SALT = os.environ.get("SIMULATOR_SALT", "")
 
 
 def fake_key(account: str, label: str, half: str) -> str:
-    """32 lower-case hex that anybody can derive: ``printf 'shop/web/public' | sha256sum | cut -c1-32``."""
+    """32 lower-case hex digits, derived as by ``printf 'shop/web/public' | sha256sum | cut -c1-32``."""
     return _fake(f"{account}/{label}/{half}", 32)
 
 
 def fake_token(account: str, number: int = 0) -> str:
-    """40 hex as a download token: of ``shop/downloads/token``, and of ``shop/downloads/token/1`` for the next one."""
+    """A download token of 40 hex digits, derived from ``shop/downloads/token``, and ``shop/downloads/token/1`` for the
+    next one."""
     return _fake(f"{account}/downloads/token" + (f"/{number}" if number else ""), 40)
 
 
@@ -36,8 +37,8 @@ def _fake(text: str, length: int) -> str:
 
 @dataclass(frozen=True)
 class Application:
-    """What opens a session of the key API. Left out, ``id`` is ``APP`` with 7 hex digits of ``shop/NAME/id`` in upper
-    case, and ``secret`` 40 hex digits of ``shop/NAME/secret``."""
+    """An application that can open a session of the key API. By default, ``id`` is ``APP`` with 7 hex digits of
+    ``shop/NAME/id`` in upper case, and ``secret`` is 40 hex digits of ``shop/NAME/secret``."""
 
     name: str
     id: str
@@ -45,7 +46,7 @@ class Application:
 
     @classmethod
     def parse(cls, value: object, where: str, account: str) -> Application:
-        """An application from JSON."""
+        """Reads an application from JSON."""
         data = fields.mapping(value, where)
         fields.only(data, {"name", "id", "secret"}, where)
         name = fields.text(data, "name", where, "application")
@@ -58,14 +59,14 @@ class Application:
 
 @dataclass(frozen=True)
 class OldProduct:
-    """A Magento 1 product key (``type=m1``): the key is an address with a secret in it."""
+    """A Magento 1 product key (``type=m1``): the key is a URL that contains a secret."""
 
     product_name: str
     product_key: str
 
     @classmethod
     def parse(cls, value: object, where: str) -> OldProduct:
-        """A product key from JSON."""
+        """Reads a product key from JSON."""
         data = fields.mapping(value, where)
         fields.only(data, {"product_name", "product_key"}, where)
         return cls(fields.text(data, "product_name", where), fields.text(data, "product_key", where))
@@ -73,9 +74,9 @@ class OldProduct:
 
 @dataclass(frozen=True)
 class Key:
-    """One pair. ``public`` is the user name and ``private`` the password; any text for hosts other than Magento's.
+    """A key pair. ``public`` is the user name and ``private`` the password; any text for hosts other than Magento's.
 
-    ``uid`` is the organisation that holds it, or empty for the account itself.
+    ``uid`` is the organisation that holds the pair, or empty for the account itself.
     """
 
     label: str
@@ -86,11 +87,11 @@ class Key:
 
     @classmethod
     def parse(cls, value: object, where: str, account: str) -> Key:
-        """A pair from JSON; halves that are left out are derived from account and label by ``fake_key``."""
+        """Reads a pair from JSON; missing halves are derived from account and label by ``fake_key``."""
         data = fields.mapping(value, where)
         fields.only(data, {"label", "public", "private", "enabled", "uid"}, where)
         label, uid = fields.text(data, "label", where), fields.text(data, "uid", where, "")
-        # The same label may exist for the account and for an organisation: two pairs.
+        # The account and an organisation may use the same label for different pairs.
         named = f"{uid}/{label}" if uid else label
         return cls(
             label=label,
@@ -101,7 +102,7 @@ class Key:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The same pair as ``parse`` reads it, private half included."""
+        """The pair in the form that ``parse`` reads, including the private half."""
         return {
             "label": self.label,
             "public": self.public,
@@ -113,11 +114,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Account:
-    """One customer. ``hosts`` empty means every host, and one with a path (``repo.example.com/shop``) that the packages
-    are served below it; ``entitlements`` are patterns such as ``magento/*``.
+    """A customer. Empty ``hosts`` means every host; with a path (``repo.example.com/shop``), the packages are served
+    below that path. ``entitlements`` are patterns such as ``magento/*``.
 
-    ``deleted`` remembers removed pairs, because a server may answer them otherwise than pairs it never saw.
-    ``organisations`` are the uids besides the MAGEID under which the key API keeps pairs, and ``environment`` says
+    ``deleted`` holds removed pairs, because a server may answer them differently from unknown pairs.
+    ``organisations`` are the uids besides the MAGEID under which the key API keeps pairs. ``environment`` selects
     which of the two key APIs knows the account.
     """
 
@@ -135,7 +136,7 @@ class Account:
 
     @classmethod
     def parse(cls, value: object) -> Account:
-        """An account from JSON; raises BadInput naming the account and the field."""
+        """Reads an account from JSON; raises BadInput that names the account and the field."""
         data = fields.mapping(value, "account")
         name = fields.text(data, "name", "account")
         where = f"account {name}"
@@ -166,7 +167,7 @@ class Account:
             raise BadInput(f"account {self.name}: environment must be {PRODUCTION} or {SANDBOX}")
 
     def as_json(self) -> dict[str, Any]:
-        """The account as ``parse`` reads it, private halves included."""
+        """The account in the form that ``parse`` reads, including private halves."""
         return {
             "name": self.name,
             "mage_id": self.mage_id,
@@ -182,7 +183,7 @@ class Account:
         }
 
     def secrets(self) -> Iterator[str]:
-        """Every text of the account that must never be written down."""
+        """All secrets of the account, which must never be logged."""
         yield from (key.private for key in (*self.keys, *self.deleted))
         yield from (application.secret for application in self.applications)
         yield from (product.product_key for product in self.m1)
@@ -194,39 +195,41 @@ class Account:
         return self.folder(host) is not None
 
     def folder(self, host: str) -> str | None:
-        """The path below which the account's packages are served at this ``Host``; None where it does not exist."""
+        """The path below which the account's packages are served at this ``Host``; None if it does not exist there."""
         if not self.hosts:
             return ""
-        asked = host.lower()
-        places = (place.partition("/") for place in self.hosts)
-        known = {name.lower(): f"{slash}{path}".rstrip("/") for name, slash, path in places}
-        return known.get(asked, known.get(asked.rsplit(":", 1)[0]))
+        wanted = host.lower()
+        parts = (entry.partition("/") for entry in self.hosts)
+        known = {name.lower(): f"{slash}{path}".rstrip("/") for name, slash, path in parts}
+        return known.get(wanted, known.get(wanted.rsplit(":", 1)[0]))
 
     def entitled(self, package: str) -> bool:
         """Whether the account may see and download the package."""
         return any(fnmatch.fnmatchcase(package, pattern) for pattern in self.entitlements)
 
     def with_key(self, key: Key) -> Account:
-        """The account with one more pair; a label that is taken (under the same uid) is refused."""
+        """The account with the pair added; BadInput if the label exists under the same uid."""
         changed = replace(self, keys=(*self.keys, key))
         changed._check()
         return changed
 
     def with_enabled(self, public: str, enabled: bool) -> Account:
-        """The account with one pair switched on or off."""
+        """The account with one pair enabled or disabled."""
         return replace(
             self, keys=tuple(replace(key, enabled=enabled) if key.public == public else key for key in self.keys)
         )
 
     def without_key(self, public: str) -> Account:
         """The account with one pair moved to ``deleted``."""
-        gone = tuple(key for key in self.keys if key.public == public)
-        return replace(self, keys=tuple(key for key in self.keys if key.public != public), deleted=self.deleted + gone)
+        removed = tuple(key for key in self.keys if key.public == public)
+        return replace(
+            self, keys=tuple(key for key in self.keys if key.public != public), deleted=self.deleted + removed
+        )
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """Whose pair was shown, and in which state it is: ``enabled``, ``disabled`` or ``deleted``."""
+    """The pair of a request, its account and its state: ``enabled``, ``disabled`` or ``deleted``."""
 
     account: Account
     key: Key
@@ -235,7 +238,7 @@ class Recognised:
 
 def recognise(accounts: Iterable[Account], *, host: str, user: str, password: str) -> Recognised | None:
     """Finds the pair among the accounts that exist at ``host``; None for an unknown user or a wrong password."""
-    gone: Recognised | None = None
+    deleted: Recognised | None = None
     for account in accounts:
         if not account.serves(host):
             continue
@@ -244,12 +247,12 @@ def recognise(accounts: Iterable[Account], *, host: str, user: str, password: st
                 return Recognised(account, key, "enabled" if key.enabled else "disabled")
         for key in account.deleted:
             if (key.public, key.private) == (user, password):
-                gone = Recognised(account, key, "deleted")
-    return gone
+                deleted = Recognised(account, key, "deleted")
+    return deleted
 
 
 def recognise_download(accounts: Iterable[Account], user: str, password: str) -> Account | None:
-    """The account with this MAGEID and download token; None when there is none, or when it has no token."""
+    """The account with this MAGEID and download token, or None; an account without a token never matches."""
     wanted = (user, password)
     return next(
         (item for item in accounts if item.download_token and (item.mage_id, item.download_token) == wanted), None
@@ -259,7 +262,7 @@ def recognise_download(accounts: Iterable[Account], user: str, password: str) ->
 def recognise_application(
     accounts: Iterable[Account], environment: str, user: str, password: str
 ) -> tuple[Account, Application] | None:
-    """The account of this environment with this application ID and secret, if there is one."""
+    """The account of this environment with this application ID and secret, or None."""
     for account in accounts:
         for application in account.applications:
             if (account.environment, application.id, application.secret) == (environment, user, password):
@@ -268,7 +271,7 @@ def recognise_application(
 
 
 def parse_accounts(values: Iterable[object]) -> dict[str, Account]:
-    """Accounts by name, in the order given; two of one name are refused."""
+    """Accounts by name, in the given order; BadInput for a duplicate name."""
     found: dict[str, Account] = {}
     for value in values:
         account = Account.parse(value)
@@ -279,7 +282,7 @@ def parse_accounts(values: Iterable[object]) -> dict[str, Account]:
 
 
 def owner_of(accounts: Mapping[str, Account], public: str) -> Account:
-    """The account that holds the pair with this public half; BadInput when none or several do."""
+    """The account that holds the pair with this public half; BadInput if no account or several hold it."""
     owners = [account for account in accounts.values() if any(key.public == public for key in account.keys)]
     if len(owners) != 1:
         raise BadInput("no account holds that key" if not owners else "several accounts hold that key")

@@ -30,9 +30,9 @@ NAMES = (
 
 
 def server_context(directory: Path, names: Sequence[str]) -> ssl.SSLContext:
-    """TLS settings with a certificate for all names, made anew when the names have changed.
+    """TLS settings with a certificate for all names, issued again when the names have changed.
 
-    The CA (``ca.pem``, and its key in ``ca-key.pem``) is made once and stays the same across restarts.
+    The CA (``ca.pem``, and its key in ``ca-key.pem``) is created once and stays the same across restarts.
     """
     certificate, key = directory / "ca.pem", directory / "ca-key.pem"
     wanted = list(dict.fromkeys((*NAMES, *names)))
@@ -52,7 +52,7 @@ def server_context(directory: Path, names: Sequence[str]) -> ssl.SSLContext:
 
 
 def self_signed_context() -> ssl.SSLContext:
-    """TLS settings with a certificate that nobody vouches for: the right names, signed by itself, new every time."""
+    """TLS settings with a self-signed certificate for the right names, new every time."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAMES[0])])
     now = datetime.now(UTC)
@@ -69,7 +69,7 @@ def self_signed_context() -> ssl.SSLContext:
     )
     encoding = serialization.Encoding.PEM
     private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    # The ssl module reads files only; mkstemp makes them 0600.
+    # The ssl module reads certificates only from files; mkstemp creates them with mode 0600.
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(private + certificate.public_bytes(encoding))
         file.flush()

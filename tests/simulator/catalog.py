@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be downloaded: releases of packages, their archive names and their archives."""
+"""The packages of the repository: releases, archive names and archives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BASE_MARK = "{base}"
 
 
 def normalised(version: str) -> str:
-    """Composer's long form, as archive names carry it: ``2.4.5-p12`` is ``2.4.5.0-patch12``."""
+    """Composer's normalised version, used in archive names: ``2.4.5-p12`` is ``2.4.5.0-patch12``."""
     match = _VERSION.fullmatch(version)
     if match is None:
         raise BadInput(f"version {version} is not of the form 1.2.3 or 1.2.3-p4")
@@ -38,9 +38,9 @@ def normalised(version: str) -> str:
 
 @dataclass(frozen=True)
 class Release:
-    """One version of one package. ``{base}`` in ``files`` and ``extra`` becomes the address that was asked.
+    """One version of one package. ``{base}`` in ``files`` and ``extra`` is replaced with the requested address.
 
-    ``group`` names the provider include that lists it; ``padding`` is a number of bytes added to the archive.
+    ``group`` names the provider include that lists the release; ``padding`` is a number of bytes added to the archive.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Release:
 
     @classmethod
     def parse(cls, value: object, name: str, defaults: dict[str, Any]) -> Release:
-        """A release from JSON; what it leaves out comes from its package."""
+        """Reads a release from JSON; missing fields come from its package."""
         data = {**defaults, **fields.mapping(value, f"package {name}: version")}
         version = fields.text(data, "version", f"package {name}")
         where = f"package {name} {version}"
@@ -75,12 +75,12 @@ class Release:
 
     @property
     def archive_path(self) -> str:
-        """The address of the archive below the host."""
+        """The path of the archive."""
         return f"/archives/{self.name}/{self.name.replace('/', '-')}-{normalised(self.version)}.zip"
 
     @property
     def uses_base(self) -> bool:
-        """Whether the archive names the address it was asked under, so that its bytes depend on it."""
+        """Whether the archive contains the requested address, so that its bytes depend on it."""
         return BASE_MARK in self.extra or any(BASE_MARK in content for _path, content in self.files)
 
     def composer_json(self, base: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _archive(release: Release, base: str) -> bytes:
         line = hashlib.sha256(release.name.encode()).hexdigest() + "\n"
         contents["padding.txt"] = (line * (release.padding // len(line) + 1))[: release.padding]
     buffer = io.BytesIO()
-    # Stored, not deflated: the bytes must not depend on the zlib of the machine.
+    # Stored, not deflated, because the bytes must not depend on the machine's zlib.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path, content in sorted(contents.items()):
             entry = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
@@ -116,19 +116,20 @@ def _archive(release: Release, base: str) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def archive_sha1(release: Release, base: str) -> str:
-    """The ``shasum`` of the archive, 40 hex."""
+    """The ``shasum`` of the archive, 40 hex digits."""
     return hashlib.sha1(release.archive(base), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """All releases there are, whoever may have them."""
+    """All releases, regardless of entitlements."""
 
     releases: tuple[Release, ...]
 
     @classmethod
     def parse(cls, values: Iterable[object]) -> Catalog:
-        """Packages from JSON: ``{"name", "versions": [{"version", …}], …}``, other fields as defaults of versions."""
+        """Reads packages from JSON: ``{"name", "versions": [{"version", …}], …}``; other fields are defaults of the
+        versions."""
         found: list[Release] = []
         for value in values:
             data = dict(fields.mapping(value, "package"))
@@ -146,5 +147,5 @@ class Catalog:
         return cls(tuple(found))
 
     def by_archive_path(self, path: str) -> Release | None:
-        """The release whose archive has this address."""
+        """The release whose archive has this path."""
         return next((release for release in self.releases if release.archive_path == path), None)

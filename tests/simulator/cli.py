@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line: ``serve``, and commands that steer a running simulator."""
+"""The command line: ``serve``, and commands that control a running simulator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .problems import BadInput
 
 
 def _value(word: str) -> Any:
-    """A value from the command line: JSON where it is JSON, text otherwise."""
+    """A value from the command line: JSON if it is valid JSON, text otherwise."""
     try:
         return json.loads(word)
     except ValueError:
@@ -26,7 +26,7 @@ def _value(word: str) -> Any:
 
 
 def _pairs(words: Sequence[str]) -> dict[str, Any]:
-    """``name=value`` words as an object; BadInput for anything else."""
+    """Converts ``name=value`` words to an object; BadInput for any other word."""
     found = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -41,7 +41,7 @@ def _show(content: object) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    # Only here: the other commands need neither aiohttp nor trustme.
+    # Imported here, because the other commands need neither aiohttp nor trustme.
     from .server import Settings, serve
 
     serve(
@@ -65,7 +65,7 @@ def _switch(options: argparse.Namespace, simulator: Simulator) -> None:
 def _fault(options: argparse.Namespace, simulator: Simulator) -> None:
     if options.action == "add":
         if not options.word:
-            raise BadInput(f"fault add wants a kind: {', '.join(KINDS)}")
+            raise BadInput(f"fault add requires a kind: {', '.join(KINDS)}")
         simulator.add_fault(options.word[0], **_pairs(options.word[1:]))
     elif options.action == "remove":
         for number in options.word:
@@ -96,7 +96,7 @@ def _account(options: argparse.Namespace, simulator: Simulator) -> None:
     wanted = {"list": 0, "add-key": 2, "enable": 2, "disable": 2, "delete": 2}
     if len(words) < wanted.get(options.action, 1):
         raise BadInput(
-            f"account {options.action} wants the name of an account" + " and a label" * (options.action in wanted)
+            f"account {options.action} requires the name of an account" + " and a label" * (options.action in wanted)
         )
     if options.action == "list":
         for account in simulator.accounts():
@@ -130,47 +130,47 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     serve = commands.add_parser("serve", help="serve in the foreground until SIGTERM")
-    serve.add_argument("--state", type=Path, required=True, metavar="DIR", help="where CA, state and log are kept")
+    serve.add_argument("--state", type=Path, required=True, metavar="DIR", help="directory for CA, state and log")
     serve.add_argument(
-        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: a free one, see DIR/address"
+        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: a free port, see DIR/address"
     )
-    serve.add_argument(
-        "--self-signed", metavar="HOST:PORT", help="listen there too, with a certificate that nobody vouches for"
-    )
-    serve.add_argument("--name", action="append", default=[], metavar="HOST", help="one more name in the certificate")
-    serve.add_argument("--data", type=Path, metavar="FILE", help="packages and accounts, YAML or JSON")
-    serve.add_argument("--parent-pid", type=int, metavar="PID", help="end when this process ends")
+    serve.add_argument("--self-signed", metavar="HOST:PORT", help="listen there too, with a self-signed certificate")
+    serve.add_argument("--name", action="append", default=[], metavar="HOST", help="additional name in the certificate")
+    serve.add_argument("--data", type=Path, metavar="FILE", help="packages, downloads and accounts, YAML or JSON")
+    serve.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
 
-    def steering(name: str, about: str, run: Any) -> argparse.ArgumentParser:
+    def steering_command(name: str, about: str, run: Any) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)
         command.add_argument("--state", type=Path, required=True, metavar="DIR", help="the server's state directory")
-        command.add_argument("--address", metavar="HOST:PORT", help="where DIR/address does not lead there")
+        command.add_argument(
+            "--address", metavar="HOST:PORT", help="the server's address, if DIR/address cannot be used"
+        )
         command.set_defaults(run=run)
         return command
 
-    switch = steering("switch", "show or set switches: NAME=VALUE …", _switch)
-    switch.add_argument("--reset", action="store_true", help="first put all back to their defaults")
+    switch = steering_command("switch", "show or set switches: NAME=VALUE …", _switch)
+    switch.add_argument("--reset", action="store_true", help="first reset all to their defaults")
     switch.add_argument("setting", nargs="*", metavar="NAME=VALUE")
-    fault = steering("fault", "list, add KIND FIELD=VALUE …, remove ID …, clear, kinds", _fault)
+    fault = steering_command("fault", "list, add KIND FIELD=VALUE …, remove ID …, clear, kinds", _fault)
     fault.add_argument("action", choices=("list", "add", "remove", "clear", "kinds"), nargs="?", default="list")
     fault.add_argument("word", nargs="*")
-    log = steering("log", "show or clear the request log", _log)
+    log = steering_command("log", "show or clear the request log", _log)
     log.add_argument("--json", action="store_true", help="as JSON lines")
-    log.add_argument("--clear", action="store_true", help="empty it instead")
-    account = steering("account", "list, show, set, remove accounts; their keys and tokens", _account)
-    of_keys = ("add-key", "enable", "disable", "delete")
-    actions = ("list", "show", "set", "remove", *of_keys, "replace-token", "remove-token")
+    log.add_argument("--clear", action="store_true", help="empty the log instead")
+    account = steering_command("account", "list, show, set or remove accounts; change their keys and tokens", _account)
+    key_actions = ("add-key", "enable", "disable", "delete")
+    actions = ("list", "show", "set", "remove", *key_actions, "replace-token", "remove-token")
     account.add_argument("action", choices=actions, nargs="?", default="list")
     account.add_argument("word", nargs="*", help="ACCOUNT [LABEL] [FIELD=VALUE …]")
-    steering("downloads", "what can be downloaded, with checksums", lambda _options, sim: _show(sim.downloads()))
-    steering("expire-sessions", "end every session of the key API", lambda _options, sim: sim.expire_sessions())
-    steering("settle", "changes at the key API take effect now", lambda _options, sim: sim.settle())
-    steering("reset", "put accounts, switches, faults, counters and log back", lambda _options, sim: sim.reset())
+    steering_command("downloads", "list the downloads, with checksums", lambda _options, sim: _show(sim.downloads()))
+    steering_command("expire-sessions", "end every session of the key API", lambda _options, sim: sim.expire_sessions())
+    steering_command("settle", "let changes at the key API take effect now", lambda _options, sim: sim.settle())
+    steering_command("reset", "reset accounts, switches, faults, counters and log", lambda _options, sim: sim.reset())
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 when it worked, 2 when its input is unusable, 1 when the server cannot be reached."""
+    """Runs one command; returns 0 on success, 2 for invalid input, 1 if the server cannot be reached."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "serve":

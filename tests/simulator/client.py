@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts, steers and stops a simulator from Python; standard library only."""
+"""Starts, controls and stops a simulator from Python; standard library only."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .steering import Steering
 
 
 class Simulator(Steering):
-    """One simulator: ``with Simulator() as sim`` starts a server of its own and stops it by its process id.
+    """A simulator: ``with Simulator() as sim`` starts a separate server and stops it by its process id.
 
-    ``state`` is the state directory (a temporary one that is removed again when left out); ``listen``, ``names``,
-    ``self_signed`` and ``data`` are those of ``serve``. ``attach`` steers one that runs already.
-    Every method that talks to the server raises BadInput when it refuses, OSError when it does not answer.
+    ``state`` is the state directory (by default a temporary one, removed at the end); ``listen``, ``names``,
+    ``self_signed`` and ``data`` are those of ``serve``. ``attach`` controls a running simulator.
+    Every method that calls the server raises BadInput if it refuses the call, OSError if it does not answer.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Simulator(Steering):
         self._temporary = state is None
         super().__init__(Path(tempfile.mkdtemp(prefix="simulator-")) if state is None else Path(state))
         if self._temporary:
-            # Other accounts of the machine must reach ca.pem; what is secret in there is 0600.
+            # Other users of the machine must be able to read ca.pem; secret files in this directory have mode 0600.
             self.state.chmod(0o755)
         self._options = ["--listen", listen, "--self-signed", self_signed]
         self._options += [*(part for name in names for part in ("--name", name))]
@@ -50,13 +50,14 @@ class Simulator(Steering):
 
     @classmethod
     def attach(cls, state: Path, address: str | None = None) -> Simulator:
-        """A simulator that somebody else started; ``address`` where DIR/address does not lead there."""
+        """Connects to a running simulator; ``address`` is needed if DIR/address cannot be used."""
         simulator = cls(state)
         simulator._address = address or simulator._read_address()
         return simulator
 
     def start(self) -> Simulator:
-        """Starts the server and waits until it is ready; RuntimeError with its own words when it ends instead."""
+        """Starts the server and waits until it is ready; RuntimeError with its output if it ends or is not ready in
+        time."""
         (self.state / "address").unlink(missing_ok=True)
         self.state.mkdir(parents=True, exist_ok=True)
         log = self.state / "server.log"
@@ -78,7 +79,7 @@ class Simulator(Steering):
         return self
 
     def stop(self, *, remove: bool = True) -> None:
-        """Ends the server (SIGTERM, after five seconds SIGKILL) and removes a temporary state directory."""
+        """Stops the server (SIGTERM, after five seconds SIGKILL) and removes a temporary state directory."""
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
@@ -94,8 +95,8 @@ class Simulator(Steering):
     def restart(self) -> None:
         """Stops the server and starts it again on the same state directory and port."""
         self.stop(remove=False)
-        place = self._options.index("--listen") + 1
-        self._options[place] = self._address
+        index = self._options.index("--listen") + 1
+        self._options[index] = self._address
         self.start()
 
     def __enter__(self) -> Simulator:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control interface below ``/_simulator/``: JSON in and out, for whoever holds the control token."""
+"""The control interface below ``/_simulator/``: JSON in and out, protected by the control token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from . import downloads, fields, sessions
 from .accounts import Account, Key, owner_of
-from .exchange import Answer, Asked, json_answer
+from .exchange import Answer, Request, json_answer
 from .journal import Journal
 from .problems import BadInput
 from .world import World
@@ -34,22 +34,22 @@ class Control:
         self._journal = journal
         self._token = token
 
-    def answer(self, asked: Asked) -> Answer:
-        """Carries one call out: 401 without the token, 400 for unusable input, 404 for unknown addresses."""
-        shown = asked.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(shown, f"Bearer {self._token}".encode()):
-            return json_answer(401, {"error": "the control token is missing or wrong; it stands in DIR/control-token"})
-        # Split before unquoting: a key or an account may hold a slash.
-        steps = [unquote(step) for step in asked.raw_path[len(PREFIX) :].strip("/").split("/")]
+    def answer(self, request: Request) -> Answer:
+        """Carries out one call: 401 without the token, 400 for invalid input, 404 for unknown addresses."""
+        authorization = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(authorization, f"Bearer {self._token}".encode()):
+            return json_answer(401, {"error": "the control token is missing or wrong; it is in DIR/control-token"})
+        # Split before unquoting, because the name of a key or an account may contain a slash.
+        steps = [unquote(step) for step in request.raw_path[len(PREFIX) :].strip("/").split("/")]
         try:
-            content = json.loads(asked.body) if asked.body else {}
-            return json_answer(200, self._call(asked.method, steps, fields.mapping(content, "the body")))
+            content = json.loads(request.body) if request.body else {}
+            return json_answer(200, self._call(request.method, steps, fields.mapping(content, "the body")))
         except BadInput as error:
             return json_answer(400, {"error": str(error)})
         except ValueError:
             return json_answer(400, {"error": "the body is not JSON"})
         except NoSuchCall:
-            return json_answer(404, {"error": f"no such call: {asked.method} {asked.path}"})
+            return json_answer(404, {"error": f"no such call: {request.method} {request.path}"})
 
     def _call(self, method: str, steps: list[str], content: Mapping[str, Any]) -> dict[str, Any]:
         name, rest = steps[0], steps[1:]
@@ -145,7 +145,7 @@ class Control:
                 raise BadInput("key: enabled must be true or false")
             changed = account.with_enabled(rest[0], fields.flag(content, "enabled", "key", True))
         self._world.put_account(changed)
-        # Whoever steers means it now, whatever was pending.
+        # Changes over the control interface take effect at once and replace a pending change.
         self._world.effects.settle(rest[0])
         return {"account": changed.as_json()}
 

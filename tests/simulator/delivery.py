@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sends an answer, whole or as a fault wants it."""
+"""Sends an answer, in full or changed by a fault."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from .exchange import PIECE, Answer, Asked, Stream, page_answer
+from .exchange import PIECE, Answer, Request, Stream, page_answer
 from .faults import Fault
 from .repository import other_host
 
 
 @dataclass
 class Sent:
-    """What has left so far: the status (None before the headers), bytes of the body, and whether all of it went."""
+    """What was sent so far: the status (None before the headers), bytes of the body, and whether it is complete."""
 
     status: int | None = None
     body: int = 0
     complete: bool = False
 
 
-def in_front(fault: Fault, asked: Asked, configured_host: str) -> Answer:
-    """The answer of a fault that stands in front of the server (see ``faults.INSTEAD``)."""
+def in_front(fault: Fault, request: Request, configured_host: str) -> Answer:
+    """The answer of a fault that replaces the server's answer (see ``faults.INSTEAD``)."""
     if fault.kind == "not_json":
         return replace(page_answer(200, "Welcome"), headers=fault.headers)
     if fault.kind == "redirect":
         target = fault.location
         if target == "other_host":
-            target = f"https://{other_host(asked, configured_host)}{asked.raw_path}"
-            target += f"?{asked.query}" if asked.query else ""
+            target = f"https://{other_host(request, configured_host)}{request.raw_path}"
+            target += f"?{request.query}" if request.query else ""
         return page_answer(fault.status, "Redirect", headers=(*fault.headers, ("Location", target)))
     headers = {name.lower(): value for name, value in fault.headers}
     content_type = headers.pop("content-type", None) or ("application/json" if _is_json(fault.body) else "text/html")
@@ -53,13 +53,13 @@ def _is_json(body: str) -> bool:
 
 
 async def deliver(request: web.BaseRequest, answer: Answer, fault: Fault | None, sent: Sent) -> web.StreamResponse:
-    """Sends the answer and keeps count in ``sent``, also when the client goes away in the middle."""
+    """Sends the answer and records it in ``sent``, even if the client disconnects in the middle."""
     kind = fault.kind if fault else ""
     if fault and fault.latency:
         await asyncio.sleep(fault.latency)
     body = answer.body if isinstance(answer.body, Stream) else Stream.of(answer.body)
     if fault and kind in {"wrong_hash", "corrupt"}:
-        body = _spoiled(body, fault)
+        body = _damaged(body, fault)
     if answer.gzip:
         body = Stream.of(gzip.compress(b"".join(body.pieces(0, len(body))), mtime=0))
     if fault and kind == "stall" and fault.after_bytes is None:
@@ -108,7 +108,7 @@ def _put_headers(response: web.StreamResponse, answer: Answer) -> None:
 
 
 async def _at_once(request: web.BaseRequest, answer: Answer, body: bytes, sent: Sent) -> web.StreamResponse:
-    """Headers and body in one go: most answers are small, and sending is what they cost."""
+    """Sends headers and body together, because most answers are small and sending dominates their cost."""
     response = web.Response(status=answer.status, body=body)
     _put_headers(response, answer)
     await response.prepare(request)
@@ -119,26 +119,26 @@ async def _at_once(request: web.BaseRequest, answer: Answer, body: bytes, sent: 
 
 
 async def _write(response: web.StreamResponse, pieces: Iterator[bytes], sent: Sent) -> None:
-    # Piece by piece, so that the count is near the truth when the client goes away.
+    # Piece by piece, so that the count is nearly exact if the client disconnects.
     for piece in pieces:
         await response.write(piece)
         sent.body += len(piece)
 
 
-def _spoiled(body: Stream, fault: Fault) -> Stream:
+def _damaged(body: Stream, fault: Fault) -> Stream:
     """The body with one byte changed (corrupt) or one more (wrong_hash)."""
     target = -1
     if fault.kind == "corrupt":
         target = len(body) // 2 if fault.after_bytes is None else fault.after_bytes
 
     def make(start: int, stop: int) -> Iterator[bytes]:
-        place = start
+        position = start
         for piece in body.pieces(start, min(stop, len(body))):
-            index = target - place
-            place += len(piece)
+            index = target - position
+            position += len(piece)
             yield piece if target < 0 or not 0 <= index < len(piece) else _changed(piece, index)
         if stop > len(body):
-            # White space keeps JSON readable; only the hash tells.
+            # White space keeps the JSON valid, so that only the hash shows the damage.
             yield b"\n"
 
     return Stream(make, 0, len(body) + (fault.kind == "wrong_hash"))
@@ -157,7 +157,7 @@ def _reset(request: web.BaseRequest, response: web.StreamResponse | None = None)
     transport = request.transport
     if transport is not None:
         handle = transport.get_extra_info("socket")
-        # Linger of zero seconds: closing sends RST instead of FIN.
+        # With a linger time of zero seconds, closing sends RST instead of FIN.
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
     return response or web.StreamResponse()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes in and out of a part of the simulator: a request that was read, and an answer not yet sent."""
+"""Requests and answers of the parts of the simulator."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ UNKNOWN_USER = "(unknown)"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request. ``path`` is decoded; ``raw_path`` and ``query`` are as they were sent, without the ``folder`` below
-    which a repository is served."""
+class Request:
+    """A request. ``path`` is decoded; ``raw_path`` and ``query`` are as sent, without the ``folder`` below which a
+    repository is served."""
 
     method: str
     host: str
@@ -37,12 +37,12 @@ class Asked:
 
     @property
     def path(self) -> str:
-        """The path with percent escapes resolved: ``$`` and ``%24`` are the same."""
+        """The path with percent escapes decoded: ``$`` and ``%24`` are the same."""
         return unquote(self.raw_path)
 
     @property
     def base(self) -> str:
-        """The address under which the client reached us, without a slash at the end."""
+        """The base URL that the client used, without a trailing slash."""
         return f"https://{self.host}{self.folder}"
 
     @property
@@ -56,7 +56,7 @@ class Asked:
 
     @property
     def basic(self) -> tuple[str, str] | None:
-        """User name and password of HTTP Basic; None when absent or unreadable."""
+        """User name and password of HTTP Basic; None if missing or malformed."""
         if self.scheme != "Basic":
             return None
         try:
@@ -73,7 +73,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Stream:
-    """A body that is made while it is sent: ``make(start, stop)`` gives those bytes of a file, in pieces."""
+    """A body that is generated while it is sent: ``make(start, stop)`` yields those bytes of a file, in pieces."""
 
     make: Callable[[int, int], Iterator[bytes]]
     start: int
@@ -81,10 +81,10 @@ class Stream:
 
     @classmethod
     def of(cls, body: bytes) -> Stream:
-        """Bytes that are there already."""
+        """A stream of existing bytes."""
 
         def make(start: int, stop: int) -> Iterator[bytes]:
-            return (body[place : min(place + PIECE, stop)] for place in range(start, stop, PIECE))
+            return (body[first : min(first + PIECE, stop)] for first in range(start, stop, PIECE))
 
         return cls(make, 0, len(body))
 
@@ -92,13 +92,13 @@ class Stream:
         return self.stop - self.start
 
     def pieces(self, first: int, last: int) -> Iterator[bytes]:
-        """The bytes from ``first`` to before ``last``, counted from the start of this body."""
+        """The bytes from ``first`` up to but not including ``last``, relative to the start of this body."""
         return self.make(self.start + first, self.start + last)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer before any fault. ``body`` is not yet encoded; ``gzip`` asks for it. ``chunked``: without a length."""
+    """An answer before any fault. ``gzip``: ``body`` is compressed when sent. ``chunked``: without a length."""
 
     status: int
     body: bytes | Stream = b""
@@ -110,9 +110,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Described:
-    """What the log tells of a request besides its address; nothing of it is secret.
+    """What the log says about a request besides its address, without secrets.
 
-    ``user`` is None without one, ``(unknown)`` when nobody has that name: it might be a secret in the wrong place.
+    ``user`` is None if missing and ``(unknown)`` if unknown, because it might be a secret in the wrong place.
     """
 
     user: str | None = None
@@ -122,33 +122,33 @@ class Described:
 
 
 def json_answer(status: int, content: object, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """JSON without a charset: Composer prints a ``warning`` only then."""
+    """A JSON answer without a charset, because Composer prints a ``warning`` only then."""
     return Answer(status, json.dumps(content).encode(), "application/json", headers)
 
 
 def page_answer(status: int, title: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """A small HTML page, as edges and web servers send it."""
+    """A small HTML page, like those of proxies and web servers."""
     page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Answer(status, page.encode(), "text/html; charset=UTF-8", headers)
 
 
 class Part(Protocol):
-    """One of the hosts that the simulator plays. Parts are asked in order; the first that owns a request answers it."""
+    """One of the simulated hosts. The first part, in order, that owns a request answers it."""
 
     name: str
     switches: tuple[Switch, ...]
 
-    def owns(self, asked: Asked) -> bool:
+    def owns(self, request: Request) -> bool:
         """Whether the request is meant for this part."""
 
-    def describe(self, asked: Asked, world: World) -> Described:
-        """What the log may tell of the request, whether it is carried out or not."""
+    def describe(self, request: Request, world: World) -> Described:
+        """What the log may say about the request, whether it is carried out or not."""
 
-    def answer(self, asked: Asked, world: World) -> Answer:
-        """Carries the request out."""
+    def answer(self, request: Request, world: World) -> Answer:
+        """Carries out the request."""
 
 
-def shown_user(asked: Asked, world: World) -> str | None:
-    """The user name of HTTP Basic as the log may show it."""
-    user = asked.basic[0] if asked.basic else None
+def logged_user(request: Request, world: World) -> str | None:
+    """The user name of HTTP Basic in the form that the log may contain."""
+    user = request.basic[0] if request.basic else None
     return user if user is None or world.known_user(user) else UNKNOWN_USER

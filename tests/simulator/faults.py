@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults on command: which request is hit, how often, and by what."""
+"""Faults on command: which requests they apply to, how often, and what they do."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from . import fields
 from .problems import BadInput
 
 KINDS = {
-    "latency": "answer as usual, `latency` seconds later",
+    "latency": "answer normally, `latency` seconds later",
     "status": "answer with `status`, `body` and `headers` instead",
     "not_json": "answer 200 with an HTML page instead",
     "redirect": "answer with `status` (302) and `location`; `other_host` (default): another name of this server",
-    "stall": "fall silent for `seconds` before the headers, or after `after_bytes` of the body, then go on",
-    "reset": "do the work, then reset the connection before the headers, or after `after_bytes` of the body",
-    "truncate": "do the work, promise the whole length and close after `after_bytes`; `chunked` cuts a chunked answer",
-    "wrong_hash": "answer with a body that is one byte longer than the one whose hash was announced",
+    "stall": "send nothing for `seconds` before the headers, or after `after_bytes` of the body, then continue",
+    "reset": "carry out the request, then reset the connection before the headers, or after `after_bytes` of the body",
+    "truncate": "carry out the request, announce the full length, close after `after_bytes`; `chunked`: no length",
+    "wrong_hash": "answer with one byte added to the body, so that the announced hash is wrong",
     "corrupt": "answer with one byte of the body changed: the one after `after_bytes`, or the middle one",
 }
-# These stand in front of the server, so the request is not carried out; with all others it is.
+# These answer instead of the server, so the request is not carried out; with all other kinds it is.
 INSTEAD = frozenset({"status", "not_json", "redirect"})
 FIELDS = {
     "kind": "one of the kinds",
-    "path": "shell pattern for the decoded path; all when left out, as with host, method and user",
-    "host": "shell pattern for the Host header, port included",
+    "path": "shell pattern for the decoded path; default: any, as for host, method and user",
+    "host": "shell pattern for the Host header, including the port",
     "method": "shell pattern for the method",
     "user": "shell pattern for the user name sent (public key, MAGEID, application ID; a session's application ID)",
-    "skip": "how many matching requests pass unharmed first",
-    "count": "how many are hit after that; all when left out",
-    "latency": "seconds before anything is sent; goes with every kind",
-    "status": "status code (status: 500, redirect: 302 when left out)",
+    "skip": "number of matching requests that are not affected first",
+    "count": "number of requests that are affected after that; default: all",
+    "latency": "seconds before anything is sent; possible with every kind",
+    "status": "status code (status: default 500, redirect: default 302)",
     "body": "text of the body (status)",
-    "headers": "object of headers, Retry-After or Content-Type say (status, not_json, redirect)",
-    "location": "where to: an address, a path, or other_host (redirect)",
-    "seconds": "how long the silence lasts; an hour when left out (stall)",
-    "after_bytes": "bytes of the body sent before it happens (stall, reset, truncate, corrupt)",
-    "chunked": "true: no length is promised, the last chunk never comes (truncate)",
+    "headers": "object of headers, such as Retry-After or Content-Type (status, not_json, redirect)",
+    "location": "target: an address, a path, or other_host (redirect)",
+    "seconds": "duration of the stall; default: one hour (stall)",
+    "after_bytes": "bytes of the body sent before the fault (stall, reset, truncate, corrupt)",
+    "chunked": "true: no length is announced, the last chunk is missing (truncate)",
 }
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. It hits requests that match ``path``, ``host``, ``method`` and ``user`` (shell patterns).
+    """A fault. It applies to requests that match ``path``, ``host``, ``method`` and ``user`` (shell patterns).
 
-    ``skip`` lets that many matching requests pass first; ``count`` is how many are hit then (None: all of them).
+    The first ``skip`` matching requests are not affected, the next ``count`` are (None: all of them).
     Durations are seconds. ``matched`` counts the matching requests so far.
     """
 
@@ -73,7 +73,7 @@ class Fault:
 
     @classmethod
     def parse(cls, value: object, number: int) -> Fault:
-        """A fault from JSON; raises BadInput for unknown kinds and fields, so that no typing mistake passes."""
+        """Reads a fault from JSON; raises BadInput for unknown kinds and fields, to catch typing errors."""
         data = fields.mapping(value, "fault")
         kind = fields.text(data, "kind", "fault")
         if kind not in KINDS:
@@ -104,12 +104,12 @@ class Fault:
 
     @property
     def hits(self) -> int:
-        """How many requests it has hit."""
+        """The number of requests that it has affected."""
         reached = max(0, self.matched - self.skip)
         return reached if self.count is None else min(reached, self.count)
 
     def matches(self, *, path: str, host: str, method: str, user: str) -> bool:
-        """Whether the request is of those it waits for, exhausted or not."""
+        """Whether the request matches, even if the fault is used up."""
         return (
             fnmatch.fnmatchcase(path, self.path)
             and fnmatch.fnmatchcase(host.lower(), self.host.lower())
@@ -125,21 +125,21 @@ class Fault:
 
 
 class Faults:
-    """The faults in force, in the order in which they were added."""
+    """The active faults, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._next = 1
 
     def add(self, value: object) -> Fault:
-        """Adds one; its ``id`` is never used again."""
+        """Adds a fault; its ``id`` is never used again."""
         fault = Fault.parse(value, self._next)
         self._next += 1
         self._faults.append(fault)
         return fault
 
     def remove(self, number: int) -> None:
-        """Removes one; BadInput when there is none of that id."""
+        """Removes a fault; BadInput for an unknown id."""
         if all(fault.id != number for fault in self._faults):
             raise BadInput(f"there is no fault {number}")
         self._faults = [fault for fault in self._faults if fault.id != number]
@@ -152,22 +152,22 @@ class Faults:
         return iter(list(self._faults))
 
     def take(self, *, path: str, host: str, method: str, user: str) -> Fault | None:
-        """The first fault that hits this request, with every matching fault counted up to that one."""
-        for place, fault in enumerate(self._faults):
+        """The first fault that affects this request; counts the request for every matching fault up to that one."""
+        for index, fault in enumerate(self._faults):
             if not fault.matches(path=path, host=host, method=method, user=user):
                 continue
             counted = replace(fault, matched=fault.matched + 1)
-            self._faults[place] = counted
+            self._faults[index] = counted
             if counted.hits > fault.hits:
                 return counted
         return None
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which they are kept on disk."""
+        """The form in which the faults are saved."""
         return {"next": self._next, "faults": [fault.as_json() for fault in self._faults]}
 
     def load(self, value: Mapping[str, Any]) -> None:
-        """Takes back what ``as_json`` gave."""
+        """Restores the result of ``as_json``."""
         self._faults = []
         for item in value.get("faults", []):
             known = {name: content for name, content in item.items() if name in FIELDS}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log of requests: one JSON object a line in ``requests.jsonl``, without a secret."""
+"""The log of requests: one JSON object for each line of ``requests.jsonl``, without secrets."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """One request. ``user`` is a known public half, MAGEID or application ID, ``(unknown)`` for any other user name,
+    """A request. ``user`` is a known public half, MAGEID or application ID, ``(unknown)`` for any other user name,
     or None without one.
 
-    ``status`` is None when nothing was sent; ``sent`` are bytes of the body; ``seconds`` is the time it took.
-    ``operation``, ``items`` and ``labels`` tell what the key API was asked to do.
+    ``status`` is None if nothing was sent; ``sent`` is the number of bytes of the body; ``seconds`` is the duration.
+    ``operation``, ``items`` and ``labels`` describe a request to the key API.
     """
 
     method: str
@@ -42,12 +42,12 @@ class Entry:
     labels: tuple[str, ...] | None = None
 
     def texts(self) -> str:
-        """Everything that a client may have put a secret into."""
+        """All texts in which a client may have sent a secret by mistake."""
         texts = (self.path, self.query, self.host, self.user_agent or "", self.range or "", *(self.labels or ()))
         return "\0".join(texts)
 
     def without(self, secret: str) -> Entry:
-        """The entry with a secret blotted out."""
+        """The entry with a secret masked."""
 
         def clean(text: str) -> str:
             return text.replace(secret, "(secret)")
@@ -64,7 +64,7 @@ class Entry:
 
 
 class Journal:
-    """Appends entries to the file and reads them back. Numbers (``n``) go on after a restart."""
+    """Appends entries to the file and reads them back. Numbers (``n``) continue after a restart."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -72,7 +72,7 @@ class Journal:
         self._handle = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, entry: Entry, secrets: Iterable[str]) -> None:
-        """Appends one entry; a known secret that the client put in the wrong place is blotted out."""
+        """Appends one entry; known secrets that the client sent in the wrong place are masked."""
         clean, texts = entry, entry.texts()
         for secret in secrets:
             if secret in texts:
@@ -82,7 +82,7 @@ class Journal:
         self._handle.write(json.dumps({"n": self._number, "time": now, **vars(clean)}) + "\n")
 
     def entries(self) -> list[dict[str, Any]]:
-        """All entries, oldest first; a line cut by a crash is left out."""
+        """All entries, oldest first; a line that was truncated by a crash is ignored."""
         found = []
         if self._path.exists():
             for line in self._path.read_text(encoding="utf-8").splitlines():
@@ -93,7 +93,7 @@ class Journal:
         return found
 
     def clear(self) -> None:
-        """Empties the log; numbers go on."""
+        """Empties the log; numbers continue."""
         self._handle.truncate(0)
 
     def close(self) -> None:

@@ -20,9 +20,9 @@ _PROVIDERS_URL = "/p/%package%$%hash%.json"
 
 @dataclass(frozen=True)
 class Layout:
-    """``root`` is packages.json; ``documents`` are all other JSON files by decoded path.
+    """``root`` is packages.json; ``documents`` are all other JSON files, by decoded path.
 
-    ``package_paths`` are those documents that describe one package each.
+    ``package_paths`` are the paths of the documents that describe one package each.
     """
 
     root: bytes
@@ -55,10 +55,10 @@ def _include_name(group: str, odd: bool) -> str:
 
 @functools.lru_cache(maxsize=64)
 def lay_out(releases: tuple[Release, ...], *, base: str, form: str, odd_names: bool) -> Layout:
-    """Lays the releases out for one address.
+    """Lays out the releases for one base URL.
 
-    ``form``: ``includes`` (as the real host does), ``providers`` (the listing stands in packages.json itself),
-    ``inline`` (all versions stand in packages.json), ``bare`` (neither, as if nothing were there).
+    ``form``: ``includes`` (like the real host), ``providers`` (the listing is in packages.json), ``inline`` (all
+    versions are in packages.json), ``bare`` (packages.json contains neither, as if it listed no package).
     """
     packages: dict[str, dict[str, Any]] = {}
     for uid, release in enumerate(releases, start=1):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that release downloads offer: what the feed says of them, and their bytes."""
+"""The release files that can be downloaded: their entries in the feed, and their bytes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ CATEGORIES = {
 
 @dataclass(frozen=True)
 class Offer:
-    """One file. ``plain``: its category is a list in the feed, not an object of versions. ``size`` (of zip files and
-    plain text): exactly so many bytes, 0 for as few as it takes. ``has_md5``: the feed knows its MD5."""
+    """A file. ``plain``: its category is a list in the feed, not an object of versions. ``size`` (of zip files and
+    plain text): the exact number of bytes, 0 for the minimum. ``has_md5``: the feed contains its MD5 sum."""
 
     file_name: str
     category: str
@@ -44,7 +44,7 @@ class Offer:
 
     @classmethod
     def parse(cls, value: object) -> Offer:
-        """A file from JSON."""
+        """Reads a file from JSON."""
         data = fields.mapping(value, "download")
         file_name = fields.text(data, "file_name", "download")
         where = f"download {file_name}"
@@ -59,30 +59,32 @@ class Offer:
             has_md5=fields.flag(data, "md5", where, True),
         )
         if "/" in file_name or any(blank in file_name for blank in " \t\n"):
-            raise BadInput(f"{where}: a file name has no slash and no blank")
+            raise BadInput(f"{where}: a file name must not contain a slash or a blank")
         if any("  " in cell for cell in (offer.name, offer.category, *offer.versions)):
-            raise BadInput(f"{where}: two blanks in a row would end a column of the table")
+            raise BadInput(
+                f"{where}: name, category and versions must not contain two blanks in a row, which separate columns"
+            )
         if not offer.plain and not offer.versions:
-            raise BadInput(f"{where}: versions must not be empty in a category that is ordered by them")
+            raise BadInput(f"{where}: versions must not be empty unless plain is true")
         if offer.size and offer.is_tar:
-            raise BadInput(f"{where}: size goes with zip files and plain text")
+            raise BadInput(f"{where}: size is supported only for zip files and plain text")
         if 0 < offer.size < len(_bare(offer)):
-            raise BadInput(f"{where}: it takes {len(_bare(offer))} bytes at least")
+            raise BadInput(f"{where}: size must be at least {len(_bare(offer))} bytes")
         return offer
 
     @property
     def is_tar(self) -> bool:
-        """Whether it is a compressed tar archive."""
+        """Whether the file is a compressed tar archive."""
         return self.file_name.endswith((".tar.gz", ".tgz", ".tar.bz2"))
 
     @property
     def is_zip(self) -> bool:
-        """Whether it is a zip archive."""
+        """Whether the file is a zip archive."""
         return self.file_name.endswith(".zip")
 
     @property
     def content_type(self) -> str:
-        """The usual type of such a file."""
+        """The usual content type of such a file."""
         types = {
             "zip": "application/zip",
             "gz": "application/gzip",
@@ -93,12 +95,12 @@ class Offer:
 
     @property
     def enterprise(self) -> bool:
-        """Whether only paying accounts see it."""
+        """Whether only accounts that are entitled to the commercial edition see the file."""
         return self.category.startswith("ee-")
 
     @property
     def entity_tag(self) -> str:
-        """The ETag; the bytes depend on nothing else."""
+        """The ETag, derived from the fields, which determine the bytes."""
         return f'"{hashlib.sha256(repr(self).encode()).hexdigest()[:16]}"'
 
     def body(self) -> Stream:
@@ -111,7 +113,7 @@ class Offer:
 
 
 def parse_offers(values: Iterable[object]) -> tuple[Offer, ...]:
-    """Files from JSON; two of the same name, and categories of two shapes, are refused."""
+    """Reads files from JSON; BadInput for a duplicate file name, or a category that is plain for some files only."""
     offers = tuple(Offer.parse(value) for value in values)
     names = [offer.file_name for offer in offers]
     if len(set(names)) != len(names):
@@ -150,7 +152,7 @@ def _folder(offer: Offer) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _bare(offer: Offer) -> bytes:
-    """The file without padding; of a padded zip, only its length counts."""
+    """The file without padding; for a padded zip, only the length is used."""
     note = f"{offer.name}: nothing of Magento is in here.\n".encode()
     if offer.is_tar:
         buffer = io.BytesIO()
@@ -169,7 +171,7 @@ def _bare(offer: Offer) -> bytes:
 
 
 def _zip_frame(name: str, content: Stream) -> tuple[bytes, bytes]:
-    """What stands before and behind the content in a zip that holds it, stored, under this name."""
+    """The bytes before and after the content in a zip archive that stores it, uncompressed, under this name."""
     check = 0
     for piece in content.pieces(0, len(content)):
         check = zlib.crc32(piece, check)
@@ -183,7 +185,7 @@ def _zip_frame(name: str, content: Stream) -> tuple[bytes, bytes]:
 
 
 def _made_up(seed: str, size: int) -> Stream:
-    """Bytes that no compression shrinks, never in memory as a whole: numbered blocks."""
+    """Incompressible bytes, generated as numbered blocks so that they are never in memory as a whole."""
     block = hashlib.shake_256(seed.encode()).digest(PIECE - 8)
 
     def make(start: int, stop: int) -> Iterator[bytes]:

@@ -1,20 +1,20 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Byte ranges of a file: 200, 206 and 416 as RFC 9110 has them, one range at a time."""
+"""Byte ranges of a file: 200, 206 and 416 according to RFC 9110, one range at a time."""
 
 from __future__ import annotations
 
 import re
 
-from .exchange import Answer, Asked, Stream
+from .exchange import Answer, Request, Stream
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)-(\d*)\s*", re.IGNORECASE)
 LAST_MODIFIED = "Mon, 01 Jan 2024 00:00:00 GMT"
 
 
 def wanted(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one behind the last; None: the header is to be ignored, ValueError: it cannot be met."""
+    """Start and exclusive end of the range; None if the header is to be ignored, ValueError if it is unsatisfiable."""
     match = _RANGE.fullmatch(header)
     if match is None or not any(match.groups()):
         return None
@@ -30,16 +30,18 @@ def wanted(header: str, size: int) -> tuple[int, int] | None:
     return start, stop
 
 
-def answer_file(asked: Asked, body: Stream, *, content_type: str, entity_tag: str, ranges: bool, tags: bool) -> Answer:
-    """The file or the part of it that was asked for. ``ranges``: they are supported; ``tags``: ETag, Last-Modified."""
+def answer_file(
+    request: Request, body: Stream, *, content_type: str, entity_tag: str, ranges: bool, tags: bool
+) -> Answer:
+    """The file or the requested range. ``ranges``: ranges are supported; ``tags``: send ETag and Last-Modified."""
     headers: tuple[tuple[str, str], ...] = (("ETag", entity_tag), ("Last-Modified", LAST_MODIFIED)) if tags else ()
     whole = Answer(200, body, content_type, headers)
     if not ranges:
         return whole
     headers += (("Accept-Ranges", "bytes"),)
     whole = Answer(200, body, content_type, headers)
-    header, condition = asked.headers.get("Range"), asked.headers.get("If-Range")
-    if header is None or asked.method != "GET":
+    header, condition = request.headers.get("Range"), request.headers.get("If-Range")
+    if header is None or request.method != "GET":
         return whole
     if condition is not None and not (tags and condition in {entity_tag, LAST_MODIFIED}):
         return whole

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server: reads requests, lets the parts answer, sends, logs."""
+"""The server: reads requests, passes them to the parts, sends and logs the answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .authority import self_signed_context, server_context
 from .control import PREFIX, Control
 from .delivery import Sent, deliver, in_front
 from .downloads import Downloads
-from .exchange import Asked, Part
+from .exchange import Part, Request
 from .faults import INSTEAD
 from .journal import Entry, Journal
 from .marketplace import Marketplace
@@ -32,14 +32,14 @@ from .repository import Repository
 from .start_data import read_start_data
 from .world import World, write_private
 
-# Asked in this order; Repository owns whatever is left and stays last.
+# Asked in this order; Repository owns all remaining requests, so it must be last.
 PARTS: tuple[Part, ...] = (Downloads(), Marketplace(), Repository())
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to serve. ``listen``: ``host:port`` (port 0: a free one); ``self_signed``: another such address, with a
-    certificate that is not to be trusted; ``parent_pid``: end when that process ends."""
+    """How to serve. ``listen``: ``host:port`` (port 0: a free port); ``self_signed``: an additional address, with a
+    self-signed certificate; ``parent_pid``: exit when that process ends."""
 
     state: Path
     listen: str = "127.0.0.1:0"
@@ -63,7 +63,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         settings.state.mkdir(parents=True, exist_ok=True)
-        self._lock = _only_one(settings.state)
+        self._lock = _lock(settings.state)
         start = read_start_data(settings.data)
         known = tuple(switch for part in PARTS for switch in part.switches)
         self._world = World(settings.state, start, known)
@@ -84,21 +84,21 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         web_server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         state, listeners = self._settings.state, []
-        # The main address last: when it is there, the server is ready.
-        doors = [("address", self._settings.listen, server_context(state, self._settings.names))]
+        # The main address last, because its file means that the server is ready.
+        endpoints = [("address", self._settings.listen, server_context(state, self._settings.names))]
         if self._settings.self_signed is not None:
-            doors.insert(0, ("self-signed-address", self._settings.self_signed, self_signed_context()))
+            endpoints.insert(0, ("self-signed-address", self._settings.self_signed, self_signed_context()))
         (state / "self-signed-address").unlink(missing_ok=True)
         try:
-            for file, wanted, context in doors:
-                host, port = split_address(wanted)
+            for file, address, context in endpoints:
+                host, port = split_address(address)
                 listener = await loop.create_server(web_server, host, port, ssl=context, backlog=512)
                 listeners.append(listener)
-                write_private(state / file, _shown_address(listener.sockets[0].getsockname()))
+                write_private(state / file, _format_address(listener.sockets[0].getsockname()))
                 (state / file).chmod(0o644)
             await self._until_stopped()
         finally:
-            for file, _wanted, _context in doors:
+            for file, _address, _context in endpoints:
                 (state / file).unlink(missing_ok=True)
             for listener in listeners:
                 listener.close()
@@ -117,39 +117,39 @@ class Server:
             if parent is not None and (os.getppid() != parent if own else not _alive(parent)):
                 self._stop.set()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        raw_path, _mark, query = request.raw_path.partition("?")
-        asked = Asked(request.method, request.headers.get("Host", ""), raw_path, query, request.headers)
-        asked = replace(asked, body=await request.read())
-        if asked.path.startswith(PREFIX):
-            return await deliver(request, self._control.answer(asked), None, Sent())
-        return await self._play(request, asked)
+    async def _handle(self, web_request: web.BaseRequest) -> web.StreamResponse:
+        raw_path, _mark, query = web_request.raw_path.partition("?")
+        request = Request(web_request.method, web_request.headers.get("Host", ""), raw_path, query, web_request.headers)
+        request = replace(request, body=await web_request.read())
+        if request.path.startswith(PREFIX):
+            return await deliver(web_request, self._control.answer(request), None, Sent())
+        return await self._answer(web_request, request)
 
-    async def _play(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, web_request: web.BaseRequest, request: Request) -> web.StreamResponse:
         world, began, sent = self._world, time.monotonic(), Sent()
-        part = next(part for part in PARTS if part.owns(asked))
-        described = part.describe(asked, world)
-        user = (asked.basic[0] if asked.basic else described.user) or ""
-        fault = world.faults.take(path=asked.path, host=asked.host, method=asked.method, user=user)
+        part = next(part for part in PARTS if part.owns(request))
+        described = part.describe(request, world)
+        user = (request.basic[0] if request.basic else described.user) or ""
+        fault = world.faults.take(path=request.path, host=request.host, method=request.method, user=user)
         world.count("requests")
         try:
             if fault is not None and fault.kind in INSTEAD:
-                answer = in_front(fault, asked, world.switches.word("other_host"))
+                answer = in_front(fault, request, world.switches.word("other_host"))
             else:
-                answer = part.answer(asked, world)
-            return await deliver(request, answer, fault, sent)
+                answer = part.answer(request, world)
+            return await deliver(web_request, answer, fault, sent)
         finally:
-            # Also when the client has gone away: a cancelled request was a request.
+            # Logged even if the client has disconnected and the request was cancelled.
             entry = Entry(
-                method=asked.method,
-                host=asked.host,
-                path=asked.raw_path,
-                query=asked.query,
+                method=request.method,
+                host=request.host,
+                path=request.raw_path,
+                query=request.query,
                 user=described.user,
-                authorization=asked.scheme is not None,
-                scheme=asked.scheme,
-                range=asked.headers.get("Range"),
-                user_agent=asked.headers.get("User-Agent"),
+                authorization=request.scheme is not None,
+                scheme=request.scheme,
+                range=request.headers.get("Range"),
+                user_agent=request.headers.get("User-Agent"),
                 part=part.name,
                 status=sent.status,
                 sent=sent.body,
@@ -163,12 +163,12 @@ class Server:
             self._journal.write(entry, world.secrets())
 
 
-def _shown_address(bound: tuple[Any, ...]) -> str:
+def _format_address(bound: tuple[Any, ...]) -> str:
     return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
 
 
-def _only_one(directory: Path) -> IO[str]:
-    """Holds the directory for this process; BadInput when another simulator serves it."""
+def _lock(directory: Path) -> IO[str]:
+    """Locks the directory for this process; BadInput if another simulator uses it."""
     handle = (directory / "lock").open("a", encoding="utf-8")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,11 +188,11 @@ def _alive(pid: int) -> bool:
 
 
 def serve(settings: Settings) -> None:
-    """Serves in the foreground; BadInput: settings or data are unusable, OSError: it cannot listen."""
+    """Serves in the foreground; BadInput for invalid settings or data, OSError if it cannot listen."""
 
     async def main() -> None:
         await Server(settings).run()
 
-    # A reset that was ordered is no news; what else asyncio has to say about lost connections is none either.
+    # asyncio would report every lost connection, including those that a fault resets.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     asyncio.run(main())

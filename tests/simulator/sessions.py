@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions of the key API: several may be alive at once, each with its own end."""
+"""Sessions of the key API: several may be active at once, each with its own lifetime."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _sessions(world: World) -> dict[str, dict[str, Any]]:
 
 
 def begin(world: World, account: Account, application: str, seconds: int) -> str:
-    """A new session token; made up, and the same in every run that asks the same."""
+    """Opens a session and returns its token: made up, and the same for the same calls."""
     kept = world.part(PART)
     kept["session"] = number = kept.get("session", 0) + 1
     token = f"made-up-session-{number}." + hashlib.sha256(f"session/{number}".encode()).hexdigest()[:20]
@@ -44,7 +44,7 @@ def application_of(world: World, token: str) -> str | None:
 
 
 def use(world: World, token: str, environment: str) -> Account | None:
-    """The account of a session of this environment that is alive, with this use counted; None otherwise."""
+    """Counts a use of the session and returns its account; None unless the session is active in this environment."""
     session = _sessions(world).get(token)
     if session is None or time.time() >= session["until"]:
         return None
@@ -58,9 +58,9 @@ def use(world: World, token: str, environment: str) -> Account | None:
 
 
 def expire_all(world: World) -> int:
-    """Ends every session now; how many there were."""
+    """Ends every session and returns the number of active ones."""
     sessions = _sessions(world)
-    alive = [session for session in sessions.values() if session["until"] > time.time()]
-    for session in alive:
+    active = [session for session in sessions.values() if session["until"] > time.time()]
+    for session in active:
         session["until"] = 0
-    return len(alive)
+    return len(active)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The data a fresh simulator holds, and the reading of a file that replaces it.
+"""The embedded data of a new simulator, and the data file that can replace it.
 
-Names and keys are plainly made up: every key is the hash of ``account/label/half`` (see ``fake_key``).
+Names and keys are obviously made up: every key is the hash of ``account/label/half`` (see ``fake_key``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COMMUNITY = [
 _ENTERPRISE = ["magento/project-enterprise-edition", "magento/product-enterprise-edition", "magento/module-made-up-b2b"]
 BIG_FILE = "Magento-CE-2.4.8.zip"
 _EXTENSION = "exampleworks/module-gift-note"
-# Of each line the release itself and a patch or two; of the last one all.
+# For each release line, the release and a few patches; for the last line, all of them.
 _SHOPS = (
     *("2.4.4", "2.4.4-p13", "2.4.5", "2.4.5-p12", "2.4.6", "2.4.6-p11", "2.4.7", "2.4.7-p1", "2.4.7-p6"),
     *("2.4.8", "2.4.8-p1", "2.4.8-p2", "2.4.8-p3", "2.4.8-p4"),
@@ -45,7 +45,7 @@ def _project(edition: str) -> dict[str, Any]:
         "description": "Made-up project template",
         "group": "ce" if edition == "community" else "ee",
         "composer": {
-            # Packagist is off, so that an installation asks this server and nobody else.
+            # Packagist is disabled, so that an installation uses only this server.
             "repositories": [{"type": "composer", "url": "{base}/"}, {"packagist.org": False}],
             "minimum-stability": "stable",
         },
@@ -56,7 +56,7 @@ def _project(edition: str) -> dict[str, Any]:
 
 
 def _downloads() -> list[dict[str, Any]]:
-    """Names as the real ones are built; a category of each shape that clients do not know; MD5 sums left out."""
+    """Files with names like the real ones, an unknown category of each shape, and missing MD5 sums."""
 
     def release(category: str, version: str, file_name: str, **more: Any) -> dict[str, Any]:
         return {
@@ -98,7 +98,7 @@ def _downloads() -> list[dict[str, Any]]:
 
 
 def embedded() -> dict[str, Any]:
-    """The embedded data, in the form that a data file has."""
+    """The embedded data, in the form of a data file."""
     return {
         "packages": [
             _project("community"),
@@ -110,7 +110,7 @@ def embedded() -> dict[str, Any]:
                 "versions": [
                     {
                         "version": shop,
-                        # Any PHP that runs a Composer 2 of today.
+                        # Any PHP that can run current versions of Composer 2.
                         "require": {"php": ">=7.2.5", "magento/magento2-base": shop, "magento/framework": framework},
                     }
                     for shop, framework in _LINES
@@ -192,7 +192,7 @@ def embedded() -> dict[str, Any]:
                 "keys": [{"label": "web"}],
             },
             {
-                # The same person as shop.
+                # The sandbox account of shop, with the same MAGEID.
                 "name": "sandbox",
                 "environment": SANDBOX,
                 "mage_id": "MAG000000001",
@@ -212,7 +212,7 @@ def embedded() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StartData:
-    """Packages and downloads (fixed while the server runs) and the accounts it begins with."""
+    """Packages and downloads (fixed while the server runs) and the initial accounts."""
 
     catalog: Catalog
     offers: tuple[Offer, ...]
@@ -220,7 +220,7 @@ class StartData:
 
 
 def parse_start_data(value: object) -> StartData:
-    """Data in the form of ``embedded``; a part that is left out is taken from there."""
+    """Data in the form of ``embedded``, which provides the missing parts."""
     data = fields.mapping(value, "data")
     fields.only(data, {"packages", "downloads", "accounts"}, "data")
     whole = {**embedded(), **data}
@@ -232,14 +232,14 @@ def parse_start_data(value: object) -> StartData:
 
 
 def read_start_data(path: Path | None) -> StartData:
-    """The data of a YAML or JSON file, or the embedded data; BadInput when the file cannot be read or is wrong."""
+    """The data of a YAML or JSON file, or the embedded data; BadInput if the file cannot be read or is invalid."""
     if path is None:
         return parse_start_data({})
     try:
         content = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             return parse_start_data(json.loads(content))
-        # Only here: a container that serves the embedded data or JSON needs no YAML library.
+        # Imported here, because a container that serves the embedded data or JSON needs no YAML library.
         import yaml
 
         return parse_start_data(yaml.safe_load(content))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steers a running simulator over its control interface; standard library only."""
+"""Controls a running simulator over its control interface; standard library only."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from .problems import BadInput
 
 
 class Steering:
-    """What can be asked of the simulator whose state directory is ``state``.
+    """Controls the simulator whose state directory is ``state``.
 
-    Every method that talks to the server raises BadInput when it refuses, OSError when it does not answer.
+    Every method that calls the server raises BadInput if it refuses the call, OSError if it does not answer.
     """
 
     def __init__(self, state: Path) -> None:
         self.state = state
         self._address = ""
-        self._kept = threading.local()
+        self._local = threading.local()
 
     def _read_address(self, file: str = "address") -> str:
         try:
             address = (self.state / file).read_text().strip()
         except FileNotFoundError:
             raise BadInput(f"no simulator is running with the state directory {self.state}") from None
-        # A server that listens everywhere is reached over loopback.
+        # A server that listens on all addresses is reached over loopback.
         return address.replace("0.0.0.0:", "127.0.0.1:", 1).replace("[::]:", "[::1]:", 1)
 
     @property
     def address(self) -> str:
-        """``host:port``: the repository's name as Composer and auth.json want it."""
+        """``host:port``: the name of the repository for Composer and auth.json."""
         return self._address
 
     @property
@@ -54,40 +54,40 @@ class Steering:
 
     @property
     def url(self) -> str:
-        """The repository's address, with a slash at the end."""
+        """The URL of the repository, with a trailing slash."""
         return f"https://{self._address}/"
 
     @property
     def downloads_url(self) -> str:
-        """The address of release downloads, without a slash at the end."""
+        """The URL of release downloads, without a trailing slash."""
         return f"https://{self._address}/products/downloads"
 
     @property
     def marketplace_url(self) -> str:
-        """The base address of the key API, as ``https://commercedeveloper-api.adobe.com`` is one."""
+        """The base URL of the key API, in place of ``https://commercedeveloper-api.adobe.com``."""
         return f"https://{self._address}"
 
     @property
     def self_signed_address(self) -> str:
-        """``host:port`` of the listener whose certificate nobody vouches for."""
+        """``host:port`` of the listener with a self-signed certificate."""
         return self._read_address("self-signed-address")
 
     @property
     def ca_path(self) -> str:
-        """The file with the CA to trust."""
+        """The path of the CA certificate to trust."""
         return str(self.state / "ca.pem")
 
     def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One call of the control interface; ``path`` is what follows ``/_simulator/``."""
+        """Calls the control interface; ``path`` is relative to ``/_simulator/``."""
         body = None if content is None else json.dumps(content)
-        kept = self._connected()
+        reused = self._connected()
         try:
             status, answer = self._send(method, path, body)
         except TimeoutError:
             raise
         except OSError:
-            # A kept connection may have lost its server, which was started anew since; a new one has no such excuse.
-            if not kept:
+            # A reused connection may belong to a server that was restarted since, so try once more with a new one.
+            if not reused:
                 raise
             status, answer = self._send(method, path, body)
         if status != 200:
@@ -95,35 +95,35 @@ class Steering:
         return answer
 
     def _send(self, method: str, path: str, body: str | None) -> tuple[int, dict[str, Any]]:
-        # One connection for each thread of each process: handshakes are what steering costs.
+        # One connection for each thread of each process, because handshakes are the main cost.
         if not self._connected():
             context = ssl.create_default_context(cafile=self.ca_path)
             token = (self.state / "control-token").read_text().strip()
-            self._kept.headers = {"Authorization": f"Bearer {token}"}
-            self._kept.connection = http.client.HTTPSConnection(self.host, self.port, timeout=30, context=context)
-            self._kept.owner = (os.getpid(), self._address)
-        connection: http.client.HTTPSConnection = self._kept.connection
+            self._local.headers = {"Authorization": f"Bearer {token}"}
+            self._local.connection = http.client.HTTPSConnection(self.host, self.port, timeout=30, context=context)
+            self._local.owner = (os.getpid(), self._address)
+        connection: http.client.HTTPSConnection = self._local.connection
         try:
-            connection.request(method, f"/_simulator/{path}", body, self._kept.headers)
+            connection.request(method, f"/_simulator/{path}", body, self._local.headers)
             response = connection.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
         except BaseException:
-            # Half an answer must not be taken for that of the next call.
-            self._kept.owner = None
+            # The rest of this answer must not be read as the answer of the next call.
+            self._local.owner = None
             connection.close()
             raise
         return response.status, answer
 
     def _connected(self) -> bool:
-        # A connection that a fork has brought along belongs to the parent.
-        return getattr(self._kept, "owner", None) == (os.getpid(), self._address)
+        # A connection that was inherited by a fork belongs to the parent.
+        return getattr(self._local, "owner", None) == (os.getpid(), self._address)
 
     def reset(self) -> None:
-        """Puts accounts, switches, faults, counters and the log back to the start."""
+        """Resets accounts, switches, faults, counters and the log."""
         self.call("POST", "reset")
 
     def set_switch(self, name: str, value: bool | int | str | None) -> None:
-        """Sets one switch; None puts it back to its default."""
+        """Sets one switch; None resets it to its default."""
         self.call("PATCH", "switches", {name: value})
 
     def switches(self) -> dict[str, dict[str, Any]]:
@@ -135,7 +135,7 @@ class Steering:
         return int(self.call("POST", "faults", {"kind": kind, **fields})["fault"]["id"])
 
     def faults(self) -> list[dict[str, Any]]:
-        """The faults in force, with ``matched`` and ``hits``."""
+        """The active faults, with ``matched`` and ``hits``."""
         return list(self.call("GET", "faults")["faults"])
 
     def remove_fault(self, number: int) -> None:
@@ -156,7 +156,7 @@ class Steering:
         self.call("DELETE", "requests")
 
     def accounts(self) -> list[dict[str, Any]]:
-        """All accounts, private halves included."""
+        """All accounts, including private halves."""
         return list(self.call("GET", "accounts")["accounts"])
 
     def account(self, name: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class Steering:
         return dict(self.call("PUT", f"accounts/{quote(name, safe='')}", fields)["account"])
 
     def change_account(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Changes some fields of an account, ``entitlements`` say."""
+        """Changes some fields of an account, such as ``entitlements``."""
         return self.set_account(**{**self.account(name), **fields})
 
     def remove_account(self, name: str) -> None:
@@ -176,14 +176,14 @@ class Steering:
         self.call("DELETE", f"accounts/{quote(name, safe='')}")
 
     def key(self, account: str, label: str, uid: str | None = None) -> tuple[str, str]:
-        """Public and private half of a pair; BadInput when there is none of that label (and organisation)."""
+        """Public and private half of a pair; BadInput if no pair has that label (and organisation)."""
         for key in self.account(account)["keys"]:
             if key["label"] == label and uid in {None, key["uid"]}:
                 return key["public"], key["private"]
         raise BadInput(f"account {account} has no key labelled {label}")
 
     def add_key(self, account: str, label: str, **fields: Any) -> tuple[str, str]:
-        """Adds a pair and returns its halves; ``public`` and ``private`` are derived when left out."""
+        """Adds a pair and returns its halves; ``public`` and ``private`` are derived by default."""
         key = self.call("POST", f"accounts/{quote(account, safe='')}/keys", {"label": label, **fields})["key"]
         return key["public"], key["private"]
 
@@ -200,19 +200,19 @@ class Steering:
         self.call("DELETE", f"keys/{quote(public, safe='')}")
 
     def token(self, account: str) -> tuple[str, str]:
-        """MAGEID and download token; BadInput when the account has none."""
+        """MAGEID and download token; BadInput if the account has no token."""
         found = self.account(account)
         if not found["download_token"]:
             raise BadInput(f"account {account} has no download token")
         return found["mage_id"], found["download_token"]
 
     def replace_token(self, account: str) -> tuple[str, str]:
-        """Makes another download token and returns it with the MAGEID; the old one is worth nothing at once."""
+        """Creates a new download token and returns MAGEID and token; the old token stops working at once."""
         self.call("POST", f"accounts/{quote(account, safe='')}/token")
         return self.token(account)
 
     def remove_token(self, account: str) -> None:
-        """Leaves the account without a download token."""
+        """Removes the download token of the account."""
         self.call("DELETE", f"accounts/{quote(account, safe='')}/token")
 
     def download(self, file_name: str) -> dict[str, Any]:
@@ -220,28 +220,28 @@ class Steering:
         return dict(self.call("GET", f"downloads/{quote(file_name, safe='')}")["downloads"][0])
 
     def downloads(self) -> list[dict[str, Any]]:
-        """The same of every file."""
+        """The result of ``download`` for every file."""
         return list(self.call("GET", "downloads")["downloads"])
 
     def application(self, account: str, name: str | None = None) -> tuple[str, str]:
-        """Application ID and secret for the key API: the first of the account, or the one of that name."""
+        """ID and secret of an application for the key API: the first of the account, or the one with that name."""
         for application in self.account(account)["applications"]:
             if name in {None, application["name"]}:
                 return application["id"], application["secret"]
         raise BadInput(f"account {account} has no such application")
 
     def expire_sessions(self) -> int:
-        """Ends every session of the key API; how many there were."""
+        """Ends every session of the key API and returns the number of active ones."""
         return int(self.call("DELETE", "sessions")["expired"])
 
     def settle(self) -> None:
-        """What was changed at the key API takes effect at the repository now."""
+        """Makes changes at the key API take effect at the repository now."""
         self.call("POST", "settle")
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything but the log: accounts, switches, faults, counters, sessions, what is pending."""
+        """Everything but the log: accounts, switches, faults, counters, sessions and pending changes."""
         return self.call("GET", "state")
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Back to a snapshot, with an empty log."""
+        """Restores a snapshot, with an empty log."""
         self.call("PUT", "state", snapshot)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The switches: how the simulator behaves where the real hosts are undocumented, or on a bad day."""
+"""The switches: the behaviour of the simulator where the real hosts are undocumented or may fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = bool | int | str
 
 @dataclass(frozen=True)
 class Switch:
-    """One switch: its start value, what it does, and the words it takes when it is not free."""
+    """A switch: its name, default and meaning, and its allowed words unless any value is allowed."""
 
     name: str
     default: Value
@@ -23,9 +23,9 @@ class Switch:
     choices: tuple[str, ...] = ()
 
     def accept(self, value: object) -> Value:
-        """The value in the switch's own type; BadInput that names what is allowed otherwise."""
+        """Converts the value to the type of the switch; BadInput that names the allowed values otherwise."""
         if self.choices:
-            # 403 and "403" mean the same thing to everybody who types one.
+            # Users may write 403 or "403".
             word = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
             if isinstance(word, str) and word in self.choices:
                 return word
@@ -44,7 +44,7 @@ class Switch:
 
 
 class Switches:
-    """Current values by name; only known names exist."""
+    """Current values by name; BadInput for unknown names."""
 
     def __init__(self, known: tuple[Switch, ...]) -> None:
         self._known = {switch.name: switch for switch in known}
@@ -63,15 +63,15 @@ class Switches:
         return self[name] is True
 
     def word(self, name: str) -> str:
-        """The value of a switch of words."""
+        """The value of a switch as a string."""
         return str(self[name])
 
     def number(self, name: str) -> int:
-        """The value of a switch of whole numbers."""
+        """The value of a numeric switch."""
         return int(self[name])
 
     def update(self, values: Mapping[str, object]) -> None:
-        """Sets several at once, all or none; None puts one back to its default."""
+        """Sets several switches, all or none; None resets a switch to its default."""
         accepted = {
             name: self._switch(name).default if value is None else self._switch(name).accept(value)
             for name, value in values.items()
@@ -79,7 +79,7 @@ class Switches:
         self._values.update(accepted)
 
     def reset(self) -> None:
-        """Puts every switch back to its default."""
+        """Resets every switch to its default."""
         self._values.clear()
 
     def values(self) -> dict[str, Value]:
@@ -87,11 +87,11 @@ class Switches:
         return {name: self[name] for name in self._known}
 
     def changed(self) -> dict[str, Value]:
-        """Only those that are not at their default."""
+        """Only the switches that are not at their default."""
         return {name: value for name, value in self.values().items() if value != self._known[name].default}
 
     def described(self) -> dict[str, dict[str, object]]:
-        """Name → value, default, choices and meaning, for people and for the control interface."""
+        """Value, default, choices and meaning by name, for the command line and the control interface."""
         return {
             name: {
                 "value": self[name],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pages below ``info/``: help, tables, versions and the feed; pure. Their wording is our own."""
+"""The pages below ``info/``: help, tables, versions and the feed, as pure functions. The wording is our own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from .offers import CATEGORIES, Offer
 
 NOTHING = "No results found.\n"
-# An empty cell would leave a client that splits at blanks a column short.
+# With an empty cell, a client that splits at blanks would see one column less.
 _NO_VERSION = "n/a"
 
 
 def help_page(base: str) -> str:
-    """What ``info/help`` says."""
+    """The page ``info/help``."""
     types = "".join(f"      {short:<10} {long}\n" for short, long in CATEGORIES.items())
     return (
         "Downloads Usage:\n"
@@ -28,17 +28,17 @@ def help_page(base: str) -> str:
         "Options:\n"
         "  help       this page\n"
         "  files      every file that you may download\n"
-        "  versions   every version there is\n"
+        "  versions   every version\n"
         "  filter     files of one version or type\n"
         "  json       everything, for programs\n\n"
         "Filter Params:\n"
-        "  version    a version; * stands for anything\n"
+        "  version    a version; * matches any text\n"
         "  type       one of\n" + types
     )
 
 
 def table(offers: Sequence[Offer]) -> str:
-    """What ``info/files`` and the filters say: one row for each file and version."""
+    """The page ``info/files`` and the filtered pages: one row for each file and version."""
     if not offers:
         return NOTHING
     rows = [("Name", "File Type", "Version", "File Name")]
@@ -49,13 +49,13 @@ def table(offers: Sequence[Offer]) -> str:
     lines = [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    # Not indented: a client that splits all before the dashes at two blanks would see a fifth column.
+    # Not indented: a client that splits the text before the dashes at two blanks would see a fifth column.
     lines.insert(1, "-" * (sum(widths) + 8))
     return "\n".join(lines) + "\n"
 
 
 def versions_page(offers: Iterable[Offer]) -> str:
-    """What ``info/versions`` says."""
+    """The page ``info/versions``."""
     known: dict[str, dict[str, None]] = {"CE": {}, "EE": {}}
     for offer in offers:
         if offer.category.endswith("-full"):
@@ -67,7 +67,7 @@ def versions_page(offers: Iterable[Offer]) -> str:
 
 
 def chosen(offers: Sequence[Offer], param: str, value: str) -> list[Offer]:
-    """What a filter leaves, each with the versions that match; nothing for an unknown filter."""
+    """The files that match a filter, each with the matching versions; empty for an unknown filter."""
     if param == "version":
         matching = [replace(offer, versions=tuple(fnmatch.filter(offer.versions, value))) for offer in offers]
         return [offer for offer in matching if offer.versions]
@@ -77,18 +77,18 @@ def chosen(offers: Sequence[Offer], param: str, value: str) -> list[Offer]:
 
 
 def feed(offers: Iterable[Offer], *, md5: str, as_text: bool) -> dict[str, Any]:
-    """What ``info/json`` says. ``md5``: ``right``, ``wrong`` or ``empty``; ``as_text``: versions as one string."""
+    """The feed ``info/json``. ``md5``: ``right``, ``wrong`` or ``empty``; ``as_text``: versions as one string."""
     found: dict[str, Any] = {}
     for offer in offers:
         versions = list(offer.versions)
-        shown = ", ".join(versions) if as_text else versions
+        listed = ", ".join(versions) if as_text else versions
         nothing = "" if as_text else []
         item = {
             "name": offer.name,
             "file_name": offer.file_name,
             "md5": _md5(offer, md5),
-            "ce_versions": nothing if offer.enterprise else shown,
-            "ee_versions": shown if offer.enterprise else nothing,
+            "ce_versions": nothing if offer.enterprise else listed,
+            "ee_versions": listed if offer.enterprise else nothing,
         }
         if offer.plain:
             found.setdefault(offer.category, []).append(item)

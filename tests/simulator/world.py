@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that outlives a request: accounts, switches, faults, counters; kept in ``state.json``."""
+"""The state that survives a request: accounts, switches, faults and counters; saved in ``state.json``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from .accounts import Account, Recognised, parse_accounts, recognise
 from .effects import Effects
-from .exchange import Asked
+from .exchange import Request
 from .faults import Faults
 from .problems import BadInput
 from .start_data import StartData
@@ -25,7 +25,7 @@ from .switches import Switch, Switches
 
 
 def write_private(path: Path, content: str) -> None:
-    """Replaces a file as a whole, 0600 from birth."""
+    """Replaces a file atomically; the new file is created with mode 0600."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
@@ -36,7 +36,7 @@ def write_private(path: Path, content: str) -> None:
 class World:
     """The state of one simulator. Only the event loop's thread touches it; ``save`` writes it to disk.
 
-    ``parts`` is a place for what a part wants to keep besides (sessions, say): JSON-like, by name of the part.
+    ``parts`` holds further state of the parts (such as sessions): JSON-like data by name of the part.
     """
 
     def __init__(self, directory: Path, start: StartData, known_switches: tuple[Switch, ...]) -> None:
@@ -48,7 +48,7 @@ class World:
         self.counters: dict[str, int] = {}
         self.parts: dict[str, dict[str, Any]] = {}
         self.effects = Effects()
-        # Secrets of the past: replaced tokens, sessions, pairs of removed accounts.
+        # Secrets that no account has: replaced tokens, sessions, pairs of removed accounts.
         self._hidden: list[str] = []
         self._secrets: tuple[tuple[Account, ...], tuple[str, ...]] | None = None
         self._start = start
@@ -67,15 +67,15 @@ class World:
         self.take(kept)
 
     def take(self, kept: Mapping[str, Any]) -> None:
-        """Becomes what ``as_json`` gave; BadInput, and no change, when that is unusable."""
+        """Restores the result of ``as_json``; BadInput, without any change, if it is invalid."""
         try:
             accounts = parse_accounts(kept["accounts"])
             switches, faults = kept["switches"], kept["faults"]
             counters, parts = dict(kept["counters"]), copy.deepcopy(dict(kept["parts"]))
             hidden, effects = list(kept.get("hidden", [])), dict(kept.get("effects", {}))
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"this is no state of a simulator: {error!r}") from error
-        # A switch that an older or newer version kept and this one lacks is no reason to refuse to start.
+            raise BadInput(f"the saved state of the simulator is invalid: {error!r}") from error
+        # Switches that another version saved and this version does not have are ignored.
         known = self.switches.values()
         self.switches.reset()
         self.switches.update({name: value for name, value in switches.items() if name in known})
@@ -85,7 +85,7 @@ class World:
         self._hidden, self._secrets = hidden, None
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, secrets included; ``take`` reads it."""
+        """The whole state, including secrets, in the form that ``take`` reads."""
         return {
             "accounts": [account.as_json() for account in self.accounts.values()],
             "switches": self.switches.changed(),
@@ -98,7 +98,7 @@ class World:
 
     def save(self) -> None:
         """Writes the state to disk now."""
-        # Without indentation: with it, Python leaves the fast encoder.
+        # Without indentation, because Python uses its fast encoder only then.
         write_private(self._file, json.dumps(self.as_json()) + "\n")
         self._changed = False
 
@@ -108,7 +108,7 @@ class World:
             self.save()
 
     def reset(self) -> None:
-        """Back to the start data: accounts, switches, faults and counters."""
+        """Resets accounts, switches, faults and counters to the start data."""
         self.accounts = dict(self._start.accounts)
         self.switches.reset()
         self.faults.clear()
@@ -119,11 +119,11 @@ class World:
         self.save()
 
     def touch(self) -> None:
-        """The state has changed; written to disk a moment later, since requests must stay cheap."""
+        """Marks the state as changed; it is written to disk a moment later, so that requests stay cheap."""
         self._changed = True
 
     def part(self, name: str) -> dict[str, Any]:
-        """What the part of that name keeps; whoever changes it calls ``touch`` or ``save``."""
+        """The state of the part with that name; after changing it, call ``touch`` or ``save``."""
         return self.parts.setdefault(name, {})
 
     def put_account(self, account: Account) -> None:
@@ -138,7 +138,7 @@ class World:
         self.hide(*self.accounts.pop(name).secrets())
 
     def hide(self, *secrets: str) -> None:
-        """Never writes these texts down, though no account has them (any more)."""
+        """Records secrets that no account has (any more), so that they are never logged."""
         self._hidden.extend(secrets)
         self._secrets = None
 
@@ -147,19 +147,19 @@ class World:
         self.counters[name] = self.counters.get(name, 0) + 1
         self.touch()
 
-    def recognise(self, asked: Asked) -> Recognised | None:
-        """Whose pair the request shows, if anybody's, as the repository sees it by now."""
-        shown = asked.basic
-        if shown is None:
+    def recognise(self, request: Request) -> Recognised | None:
+        """The pair that the request contains, in the state in which the repository sees it, or None."""
+        credentials = request.basic
+        if credentials is None:
             return None
-        known = recognise(self.accounts.values(), host=asked.host, user=shown[0], password=shown[1])
+        known = recognise(self.accounts.values(), host=request.host, user=credentials[0], password=credentials[1])
         if known is None:
             return None
         state = self.effects.seen(known.key.public, known.state)
         return None if state == "absent" else replace(known, state=state)
 
     def known_user(self, user: str) -> bool:
-        """Whether it is a public half, a MAGEID or an application ID: what else stands there might be a secret."""
+        """Whether it is a public half, a MAGEID or an application ID; any other user name might be a secret."""
         return any(
             user == account.mage_id
             or any(user == key.public for key in (*account.keys, *account.deleted))
@@ -168,7 +168,7 @@ class World:
         )
 
     def secrets(self) -> tuple[str, ...]:
-        """Every text that must never be written down, also as it looks in an address."""
+        """All secrets, which must never be logged, plain and percent-encoded."""
         accounts = tuple(self.accounts.values())
         if self._secrets is not None:
             known, found = self._secrets

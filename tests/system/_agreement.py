@@ -19,7 +19,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
     parse,
     serialise,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "40"))
 """Files of each class; a long run with many more is worth its time after a change."""
@@ -46,7 +46,7 @@ def profile(kind: Kind | None = None, *, examples: int = EXAMPLES) -> settings:
 
 # What Composer reads and the module refuses, by the words of the refusal.
 REFUSED_ALTHOUGH_READ = {
-    "a key stands twice": "Composer reads the last one and may edit the first; which of them was meant, nobody knows",
+    "duplicate key": "Composer reads the last one and may edit the first; which of them was meant, nobody knows",
     "a number is too large": "PHP reads it as infinite, which JSON cannot hold: nobody could write the file again",
     "a number is too long": "Python does not convert it; a number of thousands of digits is no setting of Composer",
     "is not text": "null as a secret: this Composer signs in with an empty one, which no repository takes",
@@ -55,7 +55,7 @@ REFUSED_ALTHOUGH_READ = {
     "the top level is not an object": "an empty list: Composer reads no entry from it and cannot write one into it",
 }
 ROW_OF = {
-    "duplicate keys": ("a key stands twice",),
+    "duplicate keys": ("duplicate key",),
     "number too large": ("a number is too large",),
     "number too long": ("a number is too long",),
     "null as a secret": ("is not text",),
@@ -101,11 +101,11 @@ def compared(harness: Harness, file: bytes, composer: Read) -> tuple[str, str]:
     """Fails unless the module reads from the file what Composer reads; the outcome, and the module's refusal."""
     try:
         document = parse(file)
-    except Unfit as unfit:
+    except MalformedFile as malformed:
         if composer.outcome != ACCEPTED:
-            return composer.outcome, unfit.reason
-        rows = [words for words in REFUSED_ALTHOUGH_READ if words in unfit.reason]
-        assert rows, f"Composer reads what the module refuses: {unfit}: {file!r}"
+            return composer.outcome, malformed.reason
+        rows = [words for words in REFUSED_ALTHOUGH_READ if words in malformed.reason]
+        assert rows, f"Composer reads what the module refuses: {malformed}: {file!r}"
         plain = as_composer_reads(file)
         assert harness.read(plain).sent == composer.sent, file
         assert credentials(parse(plain)) == composer.sent, file

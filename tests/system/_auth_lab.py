@@ -22,7 +22,7 @@ import pytest
 from _file_lab import Account, Accounts
 
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 
 def fake_key(word: str) -> str:
@@ -65,23 +65,23 @@ def put(account: Account, name: str, content: str | None = None, mode: int = 0o6
     return _file_lab.give(path, account, 0o755 if content is None else mode, content)
 
 
-def _clean(answer: Answer) -> Answer:
+def _clean(answer: ModuleResult) -> ModuleResult:
     for secret in SECRETS:
         assert secret not in answer.text, answer.text
     return answer
 
 
-def install(options: Mapping[str, Any], *, check_mode: bool = False) -> Answer:
+def install(options: Mapping[str, Any], *, check_mode: bool = False) -> ModuleResult:
     """magento_auth_key as root, asking nobody unless told otherwise."""
-    return _clean(knock(magento_auth_key.main, {"verify": "never", **options}, check_mode=check_mode))
+    return _clean(run_module(magento_auth_key.main, {"verify": "never", **options}, check_mode=check_mode))
 
 
-def info(options: Mapping[str, Any]) -> Answer:
+def info(options: Mapping[str, Any]) -> ModuleResult:
     """magento_auth_key_info as root."""
-    return _clean(knock(magento_auth_key_info.main, dict(options)))
+    return _clean(run_module(magento_auth_key_info.main, dict(options)))
 
 
-def as_account(account: Account, run: Callable[[], Answer], environ: Mapping[str, str]) -> Answer:
+def as_account(account: Account, run: Callable[[], ModuleResult], environ: Mapping[str, str]) -> ModuleResult:
     """``run`` in a child that is this account for good, with this environment and no other."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -106,7 +106,7 @@ def as_account(account: Account, run: Callable[[], Answer], environ: Mapping[str
     with os.fdopen(reading, "rb") as pipe:
         text = pipe.read()
     assert os.waitpid(child, 0)[1] == 0, f"as {account.name}: it failed without an answer"
-    return Answer(*json.loads(text))
+    return ModuleResult(*json.loads(text))
 
 
 def install_below(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,12 +143,12 @@ def state_of(path: Path) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-def essence(answer: Answer) -> dict[str, Any]:
+def essence(answer: ModuleResult) -> dict[str, Any]:
     """What check mode and the real run must agree on."""
     return {name: answer.result[name] for name in ("changed", "files", "diff", "problems", "verdicts")}
 
 
-def converges(options: Mapping[str, Any], where: Path) -> Answer:
+def converges(options: Mapping[str, Any], where: Path) -> ModuleResult:
     """Check, run, check again, run again: the first two agree, the last two find nothing to do."""
     before = state_of(where)
     predicted = install(options, check_mode=True)

@@ -114,12 +114,12 @@ def rests(fleet: Fleet, *, stray: bool = True) -> None:
     demand(len(enabled) == 1 and enabled[0] not in fleet.settings.get("rejected", []), "I5", f"it leaves {series}")
     public = fleet.simulator.key("shop", enabled[0], "")[0]
     held = {pair[0] for pair in fleet.pairs(NAMED).values()}
-    demand(held == {public}, "I5", f"a host has not gone over to {enabled[0]}")
+    demand(held == {public}, "I5", f"a host was not switched to {enabled[0]}")
     known = {key["public"] for key in fleet.account()} - {public}
     older = [where for where, pair in fleet.pairs().items() if pair[0] in known]
     demand(not (stray and older), "I5", f"an older key is left in {older}")
     if fleet.settings.get("external_holders"):
-        demand(json.loads(fleet.vault.read_text())["public"] == public, "I5", "the holder has not gone over")
+        demand(json.loads(fleet.vault.read_text())["public"] == public, "I5", "the holder was not switched")
 
 
 def kill_at(fleet: Fleet, kind: str, kill: Kill, seen: dict[str, str], counts: Counts) -> Ended:

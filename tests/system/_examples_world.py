@@ -23,7 +23,7 @@ from _control import PYTHON, Run
 from _examples import Example, examples_in
 from _examples_machine import HYVA, USERS, namespaces
 
-from place import ROOT, Place, linked_collections
+from place import ROOT, Workspace, linked_collections
 from simulator.accounts import fake_key, fake_token
 
 needs_world = pytest.mark.needs("root", "unshare", "nsenter", "ip", "sudo", "update-ca-certificates")
@@ -137,9 +137,9 @@ class World:
 
     def clone(self) -> str:
         """Where a copy of what git knows of the collection lies."""
-        place = Place()
-        shutil.copytree(place.collection, self.path("/srv/clone"))
-        place.close()
+        workspace = Workspace()
+        shutil.copytree(workspace.collection, self.path("/srv/clone"))
+        workspace.close()
         return "/srv/clone"
 
     def install(self, commands: Example | str, *, times: int = 1) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
 from ansible_collections.keyfleet.magento.plugins.modules import magento_marketplace_key, magento_marketplace_key_info
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 from simulator.client import Simulator
 
 SHOP = "MAG000000001"
@@ -103,19 +103,19 @@ def secrets_of(simulator: Simulator) -> list[str]:
     return found + [application["secret"] for account in accounts for application in account["applications"]]
 
 
-def manage(simulator: Simulator, options: dict[str, Any], *, check_mode: bool = False, **changes: Any) -> Answer:
+def manage(simulator: Simulator, options: dict[str, Any], *, check_mode: bool = False, **changes: Any) -> ModuleResult:
     """magento_marketplace_key, whose answer holds no secret."""
     return _run(magento_marketplace_key.main, simulator, {**options, **changes}, check_mode=check_mode)
 
 
-def told(simulator: Simulator, options: dict[str, Any]) -> Answer:
+def told(simulator: Simulator, options: dict[str, Any]) -> ModuleResult:
     """magento_marketplace_key_info, whose answer holds no secret unless private keys are asked for."""
     return _run(magento_marketplace_key_info.main, simulator, options)
 
 
-def _run(main: Any, simulator: Simulator, options: dict[str, Any], *, check_mode: bool = False) -> Answer:
+def _run(main: Any, simulator: Simulator, options: dict[str, Any], *, check_mode: bool = False) -> ModuleResult:
     before = secrets_of(simulator)
-    answer = knock(main, {**access(simulator), **options}, check_mode=check_mode)
+    answer = run_module(main, {**access(simulator), **options}, check_mode=check_mode)
     if not options.get("include_private_keys"):
         for secret in before + secrets_of(simulator):
             assert secret not in answer.text, answer.text.replace(secret, "(a secret)")

@@ -27,8 +27,8 @@ INFO = "keyfleet.magento.magento_auth_key_info"
 INSTALL = "keyfleet.magento.magento_auth_key"
 PHASE = "keyfleet.magento.magento_key_rotation"
 SUMMARY = "ansible.builtin.assert"
-DEPLOY = "Bring the auth keys to the host"
-CONFIRM = "See what the role would change"
+DEPLOY = "Install the auth keys"
+CONFIRM = "Check what the role would change"
 
 
 def today() -> str:

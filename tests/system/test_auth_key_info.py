@@ -260,12 +260,12 @@ def test_pairs_of_a_user_that_nobody_asks_about_take_no_memory(deploy: Account, 
     give(shop / "auth.json", deploy, 0o600, json.dumps({"http-basic": entries}))
     script = (
         "import json, resource; "
-        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import Question, prove; "
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository import verify; "
         f"pairs = json.load(open({str(shop / 'auth.json')!r}))['http-basic']; "
-        "questions = [Question(host, None, one['username'], one['password']) for host, one in pairs.items()]; "
+        "questions = [verify.Question(host, None, one['username'], one['password']) for host, one in pairs.items()]; "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; times = iter(range(0, 10**9, 1000)); "
-        "answers = prove(questions, {'validate_certs': True, 'ca_path': None, 'timeout': 1, 'use_proxy': False}, "
-        "bounded=True, clock=lambda: next(times)); "
+        "options = {'validate_certs': True, 'ca_path': None, 'timeout': 1, 'use_proxy': False}; "
+        "answers = verify.verify_pairs(questions, options, bounded=True, clock=lambda: next(times)); "
         "print(sum(one.left_out for one in answers), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}

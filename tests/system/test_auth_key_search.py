@@ -24,7 +24,7 @@ from _auth_lab import CLASSIC, HOST, OLD, PRIVATE, VENDOR, XDG, as_account, auth
 from _file_lab import Account, Accounts, give, owner_and_mode
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import holders
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult
 
 pytestmark = pytest.mark.needs("root", "useradd")
 accounts, lab, same_ids, deploy = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _auth_lab.deploy
@@ -58,17 +58,17 @@ def hosts_in(path: Path) -> list[str]:
     return sorted(json.loads(path.read_text()).get("http-basic", {}))
 
 
-def paths(answer: Answer) -> dict[str, str]:
+def paths(answer: ModuleResult) -> dict[str, str]:
     return {row["path"]: row["action"] for row in answer.result["files"]}
 
 
-def problems(answer: Answer, *below: Path) -> dict[str, str]:
+def problems(answer: ModuleResult, *below: Path) -> dict[str, str]:
     """Those of the test's own files: others may have left some of theirs in other homes."""
     found = {problem["path"]: problem["code"] for problem in answer.result["problems"]}
     return {path: code for path, code in found.items() if path and any(path.startswith(str(one)) for one in below)}
 
 
-def removes(options: dict[str, Any], *where: Path) -> Answer:
+def removes(options: dict[str, Any], *where: Path) -> ModuleResult:
     """Check mode, the run, and a second one, which finds nothing."""
     before = [state_of(one) for one in where]
     foreseen = install(options, check_mode=True)
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_written_keeps_none_from_being_written(
     accounts: Accounts, lab: Path, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever a directory belongs to may hold what a run has to wait for."""
-    monkeypatch.setattr(holders, "_PATIENCE", 0.1)
+    monkeypatch.setattr(holders, "_LOCK_SECONDS", 0.1)
     files = []
     for name in "abc":
         directory = give(lab / name, accounts.other, 0o755)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import runner
-from place import ROOT, Place
+from place import ROOT, Workspace
 from runner import Suite, programs
 
 
@@ -57,10 +57,10 @@ def test_reason_names_programs_and_packages(bare: Path, monkeypatch: pytest.Monk
     ("require_all", "result", "note"), [(False, "passed", "in part: one"), (True, "failed", "one")]
 )
 def test_a_suite_that_runs_in_part_says_so(require_all: bool, result: str, note: str) -> None:
-    place = Place()
-    suite = Suite("some", "", lambda place: place.run("true"), wants=(lambda: "one", lambda: None))
-    [outcome] = runner.run([suite], place, require_all=require_all)
-    place.close()
+    workspace = Workspace()
+    suite = Suite("some", "", lambda workspace: workspace.run("true"), wants=(lambda: "one", lambda: None))
+    [outcome] = runner.run([suite], workspace, require_all=require_all)
+    workspace.close()
     assert (outcome.result, outcome.note, runner.lacks(suite)) == (result, note, "runs in part: one")
 
 
@@ -68,7 +68,7 @@ def test_what_is_missing_is_said_before_the_start(bare: Path) -> None:
     status, lines = suites(bare, "integration", "changelog")
     assert status == 0, lines
     assert lines[:2] == [
-        "What cannot run on this machine:",
+        "Skipped or incomplete on this machine:",
         "integration      skipped: ssh-keygen not found (apt install openssh-client)",
     ]
     assert lines.index("=== changelog: changelog fragments") > 1
@@ -92,32 +92,32 @@ def test_what_the_marks_of_system_tests_name_is_listed(bare: Path) -> None:
 def test_demo_leaves_out_the_steps_that_use_curl(bare: Path) -> None:
     status, lines = run(bare, "tests/demo")
     assert status == 0, lines
-    assert lines[1] == "Steps 9, 10, 11 are left out: curl not found (apt install curl)."
-    assert lines.count("   [left out] curl not found (apt install curl)") == 3
-    claims = sum(line.startswith("   [checked] ") for line in lines)
-    assert lines[-1].startswith(f"Done: {claims} claims, ")
+    assert lines[1] == "Steps 9, 10, 11 are skipped: curl not found (apt install curl)."
+    assert lines.count("   [skipped] curl not found (apt install curl)") == 3
+    checks = sum(line.startswith("   [checked] ") for line in lines)
+    assert lines[-1].startswith(f"Done: {checks} checks passed in ")
     assert sum(line.startswith("== ") for line in lines) == 16
 
 
 def test_demo_fails_where_all_must_run(bare: Path) -> None:
     status, lines = run(bare, "tests/demo", require_all=True)
     assert status == 1
-    assert lines[-1] == "Steps 9, 10, 11 are left out: curl not found (apt install curl)."
+    assert lines[-1] == "Steps 9, 10, 11 are skipped: curl not found (apt install curl)."
 
 
 @pytest.mark.parametrize("require_all", [False, True])
 def test_integration_leaves_out_the_targets_that_use_curl(bare: Path, require_all: bool) -> None:
-    place = Place()
+    workspace = Workspace()
     try:
         # The alias is that of no other target: what is to run is known without running it.
         options = ("--list-targets", "needs/curl/")
-        status, lines = run(bare, "tests/integrate.py", place.collection, *options, require_all=require_all)
+        status, lines = run(bare, "tests/integrate.py", workspace.collection, *options, require_all=require_all)
     finally:
-        place.close()
+        workspace.close()
     if require_all:
         assert (status, lines) == (1, ["curl not found (apt install curl)"])
     else:
-        assert lines[0].endswith("these targets are left out: magento_download_token, magento_release")
+        assert lines[0].endswith("these targets are excluded: magento_download_token, magento_release")
         assert "magento_release" not in lines[1:] and "magento_download_token" not in lines[1:]
 
 

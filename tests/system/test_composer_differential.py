@@ -25,7 +25,7 @@ from _agreement import (
 from _aloud import Aloud
 from _auth_files import ACCEPTED, FATAL, FIT, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, Kind, documents, written
 from _composer import Command, Harness
-from _unfit_auth_files import RANDOM, STRICTER, UNFIT
+from _malformed_auth_files import MALFORMED, RANDOM, STRICTER
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +75,7 @@ def labels(kinds: tuple[Kind, ...]) -> list[str]:
     return [kind.label for kind in kinds]
 
 
-ALL = (*FIT, KEYS_WITH_NUL, *UNFIT, *STRICTER, *RANDOM)
+ALL = (*FIT, KEYS_WITH_NUL, *MALFORMED, *STRICTER, *RANDOM)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=labels(ALL))

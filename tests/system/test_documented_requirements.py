@@ -37,8 +37,8 @@ def test_requirements_are_those_of_the_module(module: str, documented: dict[str,
     doc = documented[module]
     platform, requirements = doc["attributes"]["platform"]["description"], doc.get("requirements", [])
     if "downloads_url" in doc["options"]:
-        assert "curl" in platform and "nothing else" not in platform and "curl" in requirements[0]
+        assert "curl" in platform and "only" not in platform and "curl" in requirements[0]
     elif "application_id" in doc["options"] or "series" in doc["options"]:
         assert "controller" in platform and [one.split(",")[0] for one in requirements] == ["requests"]
     else:
-        assert platform.endswith("It needs Python 3.7 or newer there, and nothing else.") and requirements == []
+        assert platform.endswith("It requires only Python 3.7 or newer there.") and requirements == []

@@ -206,7 +206,7 @@ def test_home_in_the_hands_of_another(accounts: Accounts, lab: Path) -> None:
     home = give(lab / "home", accounts.other, 0o755)
     error = refused(home / "auth.json", "unsafe_path", user=accounts.deploy.uid)
     assert accounts.other.name in error.message and accounts.deploy.name in error.message
-    with pytest.raises(KeyfleetError, match="in the hands of"):
+    with pytest.raises(KeyfleetError, match="controlled by"):
         one = wanted(home / "auth.json", user=accounts.deploy.uid)
         files.predict(files.observe(one.path, parse=auth_json.parse), one)
     assert os.listdir(home) == []

@@ -38,7 +38,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import identity_of
 from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 pytestmark = pytest.mark.needs("root", "setpriv")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
@@ -79,9 +79,9 @@ def move_home(account: Account, place: Path) -> None:
     put(account, ".composer/config.json", json.dumps({"config": {"home": str(place)}}))
 
 
-def netrc(options: Mapping[str, object]) -> Answer:
+def netrc(options: Mapping[str, object]) -> ModuleResult:
     base = {"mage_id": MAGE_ID, "token": TOKEN, "verify": "never"}
-    return knock(magento_download_token.main, {**base, **options})
+    return run_module(magento_download_token.main, {**base, **options})
 
 
 # A place that a user's own data names
@@ -707,7 +707,7 @@ def test_composer_home_that_changes_hands_before_the_write(accounts: Accounts, l
     give(project / "home", accounts.web, 0o755)
     owners = (accounts.deploy.uid,)
     refused(project / "home/auth.json", "foreign_owner", directory_owners=owners)
-    with pytest.raises(KeyfleetError, match="in the hands of"):
+    with pytest.raises(KeyfleetError, match="controlled by"):
         one = wanted(project / "home/auth.json", directory_owners=owners)
         files.predict(files.observe(one.path, parse=auth_json.parse), one)
     assert os.listdir(project / "home") == []

@@ -184,11 +184,11 @@ def test_writer_that_never_rests(accounts: Accounts, lab: Path, workers: Workers
     path = give(site / "auth.json", accounts.deploy, 0o600, entry_text("old.example"))
     give(site / "copy", accounts.deploy, 0o600, entry_text("old.example"))
     job = workers.start(path, settle=30.0)
-    with accounts.deploy.run(f"while :; do cat {site}/copy > {path}; sleep 0.01; done", wait=False) as restless:
+    with accounts.deploy.run(f"while :; do cat {site}/copy > {path}; sleep 0.01; done", wait=False) as writer:
         try:
             result = job.outcome()
         finally:
-            restless.kill()
+            writer.kill()
     assert result["code"] == "write_failed" and "again and again" in result["message"]
     assert ".auth.json.keyfleet" not in os.listdir(site)
 

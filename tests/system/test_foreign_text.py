@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import feed, netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import Voice, refused
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import Redactor, refused
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, key_row
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import Door
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
     CONFIRMED,
     DEPLOYED,
@@ -34,12 +34,12 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report 
     Outcome,
     Revoked,
     changes,
-    foreseen,
+    predicted_files,
     summary,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_auth_key_info
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import run_module
 
 HOST = "repo.magento.com"
 PUBLIC, PRIVATE = "0123456789abcdef" * 2, "fedcba9876543210" * 2
@@ -75,7 +75,7 @@ def harmless(value: Any) -> None:
 
 def leaves(**result: Any) -> dict[str, Any]:
     """The result as a module lets it out."""
-    answer = knock(lambda: Door(argument_spec={}).exit_json(**result), {}).result
+    answer = run_module(lambda: KeyfleetModule(argument_spec={}).exit_json(**result), {}).result
     harmless(answer)
     return answer
 
@@ -103,10 +103,10 @@ def test_auth_files_and_their_paths(content: dict[str, Any], name: str) -> None:
         path = Path(place, "auth.json")
         path.write_text(json.dumps(content))
         path.chmod(0o604)
-        harmless(knock(magento_auth_key_info.main, {"search": [directory], "verify": "always"}).result)
+        harmless(run_module(magento_auth_key_info.main, {"search": [directory], "verify": "always"}).result)
         pair = {"public_key": PUBLIC, "private_key": PRIVATE, "verify": "never"}
         for malformed in ("fail", "replace"):
-            harmless(knock(magento_auth_key.main, {**pair, "paths": [str(path)], "malformed": malformed}).result)
+            harmless(run_module(magento_auth_key.main, {**pair, "paths": [str(path)], "malformed": malformed}).result)
 
 
 @thorough
@@ -135,7 +135,7 @@ def test_answers_of_the_api(label: str, uid: str, message: str) -> None:
     row = leaves(marketplace_keys=[key_row(key, include_private_key=True)])["marketplace_keys"][0]
     assert (row["public_key"], row["private_key"]) == (PUBLIC, PRIVATE)
     body = json.dumps({"code": 1, "message": message}).encode()
-    harmless(failure(refused(f"enable {label}", 400, body, message, Voice("id", "made-up-secret"))))
+    harmless(failure_result(refused(f"enable {label}", 400, body, message, Redactor("id", "made-up-secret"))))
 
 
 @thorough
@@ -161,7 +161,7 @@ def test_reports_of_hosts(path: str, message: str, action: str, owner: str, fact
     rows = [row.as_result() for row in blocked]
     harmless(rows)
     done = Outcome(phase="retire", prefix="s", check_mode=True, blocked=blocked)
-    done.hosts = foreseen(reports, series, label="s-20260301")
+    done.hosts = predicted_files(reports, series, label="s-20260301")
     text = summary(done, series, label=None, public_key=None)
     harmless(text.split("\n"))
     assert len(text.split("\n")) == 3 + len(blocked) + len(done.hosts) - 1
@@ -169,4 +169,4 @@ def test_reports_of_hosts(path: str, message: str, action: str, owner: str, fact
     done.revoked = Revoked("s", PUBLIC, None, enabled=True)
     done.notes += changes(reports, check_mode=True)
     harmless(summary(done, series, label=None, public_key=None).split("\n"))
-    harmless(failure(KeyfleetError("read_failed", message)))
+    harmless(failure_result(KeyfleetError("read_failed", message)))

@@ -93,15 +93,17 @@ def test_what_is_refused_before_a_file_is_touched(lab: Lab) -> None:
     projects = {name: lab.project(name, content) for name, content in files.items()}
     latin = f'{{"bearer": {{"h.example": "{broken}\xff"}}}}'
     (lab.projects / "latin" / "auth.json").write_bytes(latin.encode("latin-1"))
-    unfit: list[Any] = [f"{{{{ vault_{name} }}}}" for name in ("download_token", "upper_case", "vendor", "sign_in")]
-    unfit += [["{{ vault_first }}"], "{{ {vault_first: 1} }}"]
+    bad_values: list[Any] = [
+        f"{{{{ vault_{name} }}}}" for name in ("download_token", "upper_case", "vendor", "sign_in")
+    ]
+    bad_values += [["{{ vault_first }}"], "{{ {vault_first: 1} }}"]
     common = {"projects": [lab.project("fine", OTHERS)], **lab.ask}
     wrong = {**FIRST, "private_key": "{{ vault_wrong }}"}
     steps = [
         task("malformed", **FIRST, **lab.ask, projects=list(projects.values())),
         task("listed", INFO, projects=[projects["cut_off"], projects["host_text"]]),
-        task("unfit", keys=[{**FIRST, "private_key": key} for key in unfit], projects=common["projects"]),
-        task("unfit_alone", **{**FIRST, "private_key": unfit[0]}, **common),
+        task("bad_values", keys=[{**FIRST, "private_key": key} for key in bad_values], projects=common["projects"]),
+        task("bad_value", **{**FIRST, "private_key": bad_values[0]}, **common),
         task("wrong_pair", **wrong, **common),
         task("wrong_pair_checked", INFO, **wrong, **lab.ask, fail_on=["invalid"]),
         task("no_directory", **FIRST, **lab.ask, projects=["/nonexistent/shop"]),
@@ -111,14 +113,14 @@ def test_what_is_refused_before_a_file_is_touched(lab: Lab) -> None:
     assert {name: result.get("code") for name, result in results.items()} == {
         "malformed": "malformed_file",
         "listed": None,
-        "unfit": "bad_key",
-        "unfit_alone": "bad_key",
+        "bad_values": "bad_key",
+        "bad_value": "bad_key",
         "wrong_pair": "keys_invalid",
         "wrong_pair_checked": "keys_invalid",
         "no_directory": "no_directory",
     }
     assert len(results["malformed"]["problems"]) == len(files)
-    assert len(results["unfit"]["problems"]) == len(unfit)
+    assert len(results["bad_values"]["problems"]) == len(bad_values)
     watched.report.require_clean(*SEEN, "results", *LOGGED)
     assert json.loads((lab.projects / "fine" / "auth.json").read_text()) == OTHERS
 

@@ -79,7 +79,7 @@ def test_codes_of_items_are_passed_on(simulator: Simulator) -> None:
         assert [key.label for key in made.keys] == ["good"]
         assert [(r.label, r.code, r.message) for r in made.refusals] == [
             ("bad 1", 1210, "Not today."),
-            ("web", 1208, "there is a pair of this label already"),
+            ("web", 1208, "a pair with this label exists already"),
         ]
         simulator.set_switch("api_fail_label", "good")
         error = failing(lambda: client.set_enabled("good", uid=SHOP, enabled=False))

@@ -158,7 +158,7 @@ def test_a_create_that_fails_is_not_repeated(simulator: Simulator, status: int) 
     assert operations(simulator).count("create") == 1
     assert not {("", "a"), ("", "b")} & set(pairs(simulator))
     if status >= 500:
-        assert "None of the keys is there" in error.message
+        assert "None of the keys exists" in error.message
 
 
 def test_a_create_that_breaks_down_in_its_work_tells_what_it_did(simulator: Simulator) -> None:
@@ -193,7 +193,7 @@ def test_where_nothing_can_be_found_out_that_is_said(simulator: Simulator) -> No
         simulator.add_fault("status", status=403, method="GET", path=KEYS)
         error = failing(lambda: client.create(["lost"], uid=SHOP))
     assert error.code == "api_answer_lost"
-    assert "not known" in error.message
+    assert "is unknown" in error.message
     assert ("", "lost") in pairs(simulator)
 
 

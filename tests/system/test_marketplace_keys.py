@@ -12,7 +12,7 @@ import pytest
 from _marketplace_lab import ODD_LABELS, ORGANISATION, SHOP, manage, operations, pairs, plain, told
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult
 from simulator.client import Simulator
 
 __all__ = ["plain"]
@@ -22,12 +22,12 @@ KEYS = "/rest/v1/users/*"
 ODD = [label for label in ODD_LABELS if "," not in label]
 
 
-def rows(answer: Answer) -> list[tuple[str, str, bool | None]]:
+def rows(answer: ModuleResult) -> list[tuple[str, str, bool | None]]:
     """Label, action and state of each key in an answer."""
     return [(row["label"], row["action"], row["enabled"]) for row in answer.result["marketplace_keys"]]
 
 
-def converges(simulator: Simulator, options: dict[str, Any], changes: int) -> Answer:
+def converges(simulator: Simulator, options: dict[str, Any], changes: int) -> ModuleResult:
     """Check, run, check again, run again: the first two agree, the last two find nothing to do."""
     before = pairs(simulator)
     predicted = manage(simulator, options, check_mode=True)

@@ -555,7 +555,7 @@ def test_a_create_that_somebody_in_between_gave_up_may_be_done(status: int) -> N
     with hostile("POST", lambda exchange: exchange.json("{}", status)) as (api, client):
         with pytest.raises(KeyfleetError) as caught:
             client.create(["a"], uid=ME)
-        assert "None of the keys is there" in caught.value.message
+        assert "None of the keys exists" in caught.value.message
 
 
 def test_cookies_are_not_sent_back() -> None:

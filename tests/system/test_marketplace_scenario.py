@@ -79,13 +79,13 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
     repository = {"repository": simulator.address, "url": simulator.url, "ca_path": simulator.ca_path}
     check = {
         "name": "Wait until the repository knows the key",
-        "register": "proved",
+        "register": "verified",
         "keyfleet.magento.magento_auth_key_info": {
             "public_key": "{{ pair.marketplace_keys[0].public_key }}",
             "private_key": "{{ pair.marketplace_keys[0].private_key }}",
             **repository,
         },
-        "until": "proved.verdicts[0].status == 'valid'",
+        "until": "verified.verdicts[0].status == 'valid'",
         "retries": 5,
         "delay": 0,
     }
@@ -104,7 +104,7 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
     played = run(host, simulator, once("made", KEY, label=LABEL), fetch, check, install)
     (made,) = played.results["made"]["marketplace_keys"]
     assert (made["action"], made["enabled"]) == ("created", True)
-    assert played.results["proved"]["attempts"] == 3
+    assert played.results["verified"]["attempts"] == 3
     pair = pairs(simulator)["", LABEL]
     entry = json.loads(auth_file.read_text())["http-basic"][simulator.address]
     assert entry == {"username": pair["public"], "password": pair["private"]}

@@ -12,7 +12,7 @@ from _netrc_lab import BROKEN, HOST, NOBODY, OTHERS, Asking, asking, odd_files, 
 from hypothesis import HealthCheck, assume, example, given, settings
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downloads.curl_netrc import (
     READERS,
     Answer,
@@ -24,8 +24,8 @@ __all__ = ["asking"]
 pytestmark = pytest.mark.needs("curl")
 
 MAGE_ID, TOKEN = "MAG123456789", "0123456789" * 4
-SET = netrc.Edit(HOST, True, MAGE_ID, TOKEN)
-GONE = netrc.Edit(HOST, False)
+SET = netrc.NetrcEdit(HOST, True, MAGE_ID, TOKEN)
+GONE = netrc.NetrcEdit(HOST, False)
 EVERYBODY = (*OTHERS, NOBODY)
 
 Test = Callable[..., None]
@@ -44,11 +44,11 @@ def unharmed(asking: Asking, before: bytes, after: bytes) -> None:
         assert asking.python(after, EVERYBODY) == known
 
 
-def edited(before: bytes, edit: netrc.Edit) -> bytes:
+def edited(before: bytes, edit: netrc.NetrcEdit) -> bytes:
     """The file afterwards; an example that is refused does not count."""
     try:
         after = netrc.edited(before, edit)
-    except Unfit:
+    except MalformedFile:
         after = None
     assume(after is not None)
     assert after is not None and netrc.edited(after, edit) == after

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.netrc_entries import entries
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downloads.curl_netrc import (
     READERS,
     Answer,
@@ -32,12 +32,12 @@ thorough = settings(
 )
 
 
-def edited(before: bytes, edit: netrc.Edit) -> bytes:
+def edited(before: bytes, edit: netrc.NetrcEdit) -> bytes:
     """The file afterwards; an example that is refused does not count."""
     try:
         after = netrc.edited(before, edit)
-    except Unfit as unfit:
-        event(unfit.reason)
+    except MalformedFile as malformed:
+        event(malformed.reason)
         after = None
     assume(after is not None)
     assert after is not None and netrc.edited(after, edit) == after
@@ -47,7 +47,7 @@ def edited(before: bytes, edit: netrc.Edit) -> bytes:
 @thorough
 @given(before=files, password=secrets)
 def test_an_entry_set(before: bytes, password: str) -> None:
-    after = edited(before, netrc.Edit(HOST, True, "MAG1", password))
+    after = edited(before, netrc.NetrcEdit(HOST, True, "MAG1", password))
     quotes = not password.isalnum()
     assert without_pair(before, after, HOST, "MAG1", password, quotes=quotes) == []
     assert changed_for_others(before, after, HOST, quotes=quotes) == []
@@ -57,7 +57,7 @@ def test_an_entry_set(before: bytes, password: str) -> None:
 @thorough
 @given(before=files)
 def test_an_entry_removed(before: bytes) -> None:
-    after = edited(before, netrc.Edit(HOST, False))
+    after = edited(before, netrc.NetrcEdit(HOST, False))
     assert still_with_entry(after, HOST) == []
     assert changed_for_others(before, after, HOST) == []
 
@@ -65,7 +65,7 @@ def test_an_entry_removed(before: bytes) -> None:
 @thorough
 @given(before=files)
 def test_the_entry_of_one_login_removed(before: bytes) -> None:
-    after = edited(before, netrc.Edit(HOST, False, "plain"))
+    after = edited(before, netrc.NetrcEdit(HOST, False, "plain"))
     assert all(entry.pair[0] != "plain" for entry in netrc.entries_for(after, HOST))
     assert changed_for_others(before, after, HOST) == []
 
@@ -75,7 +75,7 @@ def test_the_entry_of_one_login_removed(before: bytes) -> None:
 def test_the_pair_for_a_machine_is_what_curl_finds(data: bytes) -> None:
     try:
         known = entries(data)
-    except Unfit:
+    except MalformedFile:
         known = []
     own = [entry for entry in known if entry.host is None or entry.host.lower() == HOST.encode()]
     assume(own and all(entry.complete for entry in own))
@@ -99,5 +99,5 @@ def test_what_is_refused_is_the_exception() -> None:
         b'machine b.test login "d e" password "f"\r\nmachine c.test login g\nmachine d.test password h login i\n'
         b"\n# commented out: machine e.test login j password k\ndefault login d password e"
     )
-    after = netrc.edited(plain, netrc.Edit(HOST, True, "MAG1", "0123456789" * 4))
-    assert netrc.edited(after, netrc.Edit(HOST, False)) == plain
+    after = netrc.edited(plain, netrc.NetrcEdit(HOST, True, "MAG1", "0123456789" * 4))
+    assert netrc.edited(after, netrc.NetrcEdit(HOST, False)) == plain

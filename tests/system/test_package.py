@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from _simulator_fixture import ask
 
-from place import ROOT, Place
+from place import ROOT, Workspace
 from simulator.client import Simulator
 
 MADE_BY_GALAXY = {"MANIFEST.json", "FILES.json"}
@@ -47,10 +47,10 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sources() -> Iterator[set[str]]:
     """Every file that git knows or would add."""
-    place = Place()
-    files = {path for path in place.collection.rglob("*") if path.is_file() and ".git" not in path.parts}
-    yield {path.relative_to(place.collection).as_posix() for path in files}
-    place.close()
+    workspace = Workspace()
+    files = {path for path in workspace.collection.rglob("*") if path.is_file() and ".git" not in path.parts}
+    yield {path.relative_to(workspace.collection).as_posix() for path in files}
+    workspace.close()
 
 
 def test_tarball_holds_what_users_need_and_nothing_else(tarball: Path, sources: set[str]) -> None:

@@ -28,7 +28,7 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"batches": 3, "expected_hosts": {}}, "'expected_hosts' is of type dict"),
     ({"unmanaged_keys": "delete"}, "value of unmanaged_keys must be one of: block, remove, ignore"),
     ({"application_secret": None}, "application_secret is not set"),
-    ({"uid": "all"}, "uid 'all' is no owner"),
+    ({"uid": "all"}, "uid 'all' is not an owner"),
     ({"external_holders": [{"name": "ci", "tasks": "ci.yml"}]}, "tasks of ci is not an absolute path"),
 ]
 

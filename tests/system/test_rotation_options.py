@@ -24,11 +24,11 @@ from simulator.client import Simulator
 pytestmark = pytest.mark.needs("root", PYTHON)
 accounts, control, fleet = _file_lab.accounts, _options_lab.control, _rotation_lab.fleet
 
-ISSUE = "Make the next generation if one is due, and verify it"
-RETIRE = "Disable what is superseded or revoked, or delete what was retired long ago"
-DEPLOYED = "See which hosts took the key"
+ISSUE = "Create the next generation if one is due, and verify it"
+RETIRE = "Disable superseded or revoked keys, or delete keys retired long ago"
+DEPLOYED = "Check which hosts took the key"
 LOOK = "Look for keys"
-BRING, SEE = "Bring the auth keys to the host", "See what the role would change"
+BRING, SEE = "Install the auth keys", "Check what the role would change"
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_provisioning_leaves_out_a_host_whose_facts_are_forged(fleet: Fleet) -> 
     new = fleet.simulator.add_key("shop", today())
     record_of(fleet).facts["web1"] = {"magento_auth_state": "absent"}
     run = fleet.run("provision")
-    assert run.status == 2 and "Nothing was brought to web1, whose facts" in words(run), run.output
+    assert run.status == 2 and "Nothing was installed on web1, whose facts" in words(run), run.output
     assert (fleet.held("web1"), fleet.held("web2")) == (OLD, today()) and new[1] not in str(run.record)
     assert {r["host"] for r in run.record} == {"localhost", "web2"}
 

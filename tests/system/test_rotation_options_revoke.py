@@ -17,10 +17,10 @@ from _rotation_lab import OLD, PYTHON, Fleet
 pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _options_lab.control, _rotation_lab.fleet
 
-PLAN = "Make the next generation if one is due, and verify it"
+PLAN = "Create the next generation if one is due, and verify it"
 LEAK = "Disable a leaked key at once"
-RETIRE = "Disable what is superseded or revoked, or delete what was retired long ago"
-LOOK, BRING, SEE = "Look for keys", "Bring the auth keys to the host", "See what the role would change"
+RETIRE = "Disable superseded or revoked keys, or delete keys retired long ago"
+LOOK, BRING, SEE = "Look for keys", "Install the auth keys", "Check what the role would change"
 
 
 @pytest.mark.parametrize("leak", [False, True])

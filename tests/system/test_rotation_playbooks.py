@@ -183,7 +183,7 @@ def test_the_previous_generation_is_verified_before_it_comes_back(fleet: Fleet) 
     spent = fleet.run("rotate", settings={"rejected": [today(), OLD]})
     assert spent.status == 2 and "every generation of fleet is rejected" in headline(spent), spent.output
     wrong = fleet.run("rotate", settings={"rejected": ["web"]})
-    assert wrong.status == 2 and "rejected: 'web' is no label of the series fleet" in headline(wrong), wrong.output
+    assert wrong.status == 2 and "rejected: 'web' is not a label of the series fleet" in headline(wrong), wrong.output
     assert fleet.all_hold() == {today()} and fleet.series() == {OLD: True, today(): True}
 
 
@@ -254,7 +254,7 @@ def test_provisioning_brings_the_current_pair_and_makes_none(fleet: Fleet) -> No
     assert {host: result["changed"] for host, result in results(run, DEPLOY).items()} == dict.fromkeys(
         fleet.names, True
     )
-    assert plays(run) == ["Plan", "Bring the Magento credentials to the hosts", "Summary"]
+    assert plays(run) == ["Plan", "Install the Magento credentials", "Summary"]
     assert told(run) == [f"The current key of the series fleet is {days_ago(100)}."]
     assert fleet.series() == {OLD: True, days_ago(100): True} and not changes(fleet, "provision")
     for label in (OLD, days_ago(100)):

@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     blocked_by_hosts,
     not_deployed,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import foreseen
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import predicted_files
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
     Generation,
     Series,
@@ -132,4 +132,6 @@ def test_whatever_a_host_makes_up(report: Any, check_mode: bool, ignore: bool) -
     rows += not_deployed(Expected(("liar",), excluded=("honest",)), reports)
     assert {row.host for row in rows} <= {"liar"}
     assert all(str(row).isprintable() and len(str(row)) < 1000 for row in rows), rows
-    assert all(stale.host == "honest" or stale.path.isprintable() for stale in foreseen(reports, series, label="x"))
+    assert all(
+        stale.host == "honest" or stale.path.isprintable() for stale in predicted_files(reports, series, label="x")
+    )

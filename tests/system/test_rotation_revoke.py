@@ -264,7 +264,7 @@ def test_excluded_hosts_do_not_block_and_are_named(fleet: Fleet) -> None:
     run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current",
                     settings={"excluded_hosts": ["web3"]})  # fmt: skip
     assert run.status == 0 and at_account(fleet, OLD) == [("", False)], run.output
-    assert "Excluded, and may have it still: web3" in summary(run)
+    assert "Excluded, and may still have it: web3" in summary(run)
 
 
 def test_a_replacement_that_stops_working_meanwhile(fleet: Fleet) -> None:

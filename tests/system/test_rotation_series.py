@@ -142,7 +142,7 @@ def test_a_series_with_state_absent_in_the_list(fleet: Fleet) -> None:
 def test_a_series_beside_a_pair_fails_its_host_alone(fleet: Fleet) -> None:
     fleet.own["web2"] = {"magento_auth_keys": [entry(fleet, "shop", series="fleet", **pair(fleet, "ci"))]}
     run = fleet.run("rotate", settings={"max_failed": 1})
-    reason = "magento_auth_keys[0]: series stands beside a pair; the series brings its own"
+    reason = "magento_auth_keys[0]: series cannot be combined with a pair; the pair comes from the series"
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert [
         line.startswith("Blocked by web2: ") and line.endswith(reason) for line in told(run) if "Blocked" in line
@@ -153,7 +153,7 @@ def test_a_series_beside_a_pair_fails_its_host_alone(fleet: Fleet) -> None:
 def test_a_series_without_settings(fleet: Fleet) -> None:
     before = fleet.state()
     run = fleet.play("keyfleet.magento.provision", magento_target="web")
-    assert run.status == 2 and plays(run) == ["Plan", "Bring the Magento credentials to the hosts"], run.output
+    assert run.status == 2 and plays(run) == ["Plan", "Install the Magento credentials"], run.output
     assert "magento_auth_keys[0]: the pair of the series fleet comes from magento_series, which is not set" in headline(
         run
     )
@@ -219,7 +219,7 @@ def test_extra_variables_that_fix_the_pair(half: str, playbook: str, fleet: Flee
     given: dict[str, Any] = {half: key}
     run = fleet.run(playbook, **given)
     assert run.status == 2 and plays(run) == ["Plan"] and fleet.state() == before, run.output
-    assert "are set by extra variables, which beat the pair of a series on every host" in headline(run)
+    assert "are set by extra variables, which override the pair of a series on every host" in headline(run)
     assert fleet.asked() == 0 and key not in words(run) + json.dumps(run.record)
 
 
@@ -229,4 +229,4 @@ def test_the_same_pair_in_the_inventory_is_an_error_of_its_host(fleet: Fleet) ->
     fleet.own["web1"] = {f"magento_auth_{name}": half for name, half in pair(fleet, "ci").items()}
     run = fleet.run("rotate_deploy")
     assert run.status == 2 and run.of("localhost", PHASE)[-1]["blocked"][0]["host"] == "web1", run.output
-    assert "magento_auth_series: series stands beside a pair" in words(run) and fleet.held("web1") == OLD
+    assert "magento_auth_series: series cannot be combined with a pair" in words(run) and fleet.held("web1") == OLD

@@ -238,14 +238,14 @@ def test_a_range_of_another_file_is_not_given(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("downloads", "words"),
     [
-        ([{"file_name": "a b.zip"}], "no slash and no blank"),
+        ([{"file_name": "a b.zip"}], "must not contain a slash or a blank"),
         ([{"file_name": "a.zip"}, {"file_name": "a.zip"}], "same file name"),
         ([{"file_name": "a.zip", "category": "ce-full"}], "versions must not be empty"),
-        ([{"file_name": "a.zip", "name": "two  blanks"}], "end a column"),
-        ([{"file_name": "a.zip", "versions": ["1  2"]}], "end a column"),
-        ([{"file_name": "a.tar.gz", "size": 99999}], "size goes with zip files"),
-        ([{"file_name": "a.tar.bz2", "size": 99999}], "size goes with zip files"),
-        ([{"file_name": "a.zip", "size": 3}], "bytes at least"),
+        ([{"file_name": "a.zip", "name": "two  blanks"}], "two blanks in a row"),
+        ([{"file_name": "a.zip", "versions": ["1  2"]}], "two blanks in a row"),
+        ([{"file_name": "a.tar.gz", "size": 99999}], "size is supported only for zip files"),
+        ([{"file_name": "a.tar.bz2", "size": 99999}], "size is supported only for zip files"),
+        ([{"file_name": "a.zip", "size": 3}], "size must be at least"),
         ([{"file_name": "a.zip"}, {"file_name": "b.zip", "plain": False, "versions": ["1"]}], "for all of its files"),
     ],
 )

@@ -251,9 +251,9 @@ def test_the_command_line_steers(simulator: Simulator) -> None:
     [
         (("switch", "nonsense=1"), "no switch is named nonsense"),
         (("switch", "challenge"), "not of the form name=value"),
-        (("fault", "add"), "wants a kind"),
+        (("fault", "add"), "requires a kind"),
         (("fault", "remove", "99"), "there is no fault 99"),
-        (("account", "show"), "wants the name of an account"),
+        (("account", "show"), "requires the name of an account"),
         (("account", "disable", "shop"), "and a label"),
         (("account", "disable", "shop", "none"), "no key labelled none"),
     ],

@@ -17,35 +17,35 @@ import pytest
 
 import environments
 import runner
-from place import ROOT, Place, find_python, point
+from place import ROOT, Workspace, find_python, point
 from runner import Suite
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    made = Place()
+def workspace() -> Iterator[Workspace]:
+    made = Workspace()
     yield made
     made.close()
 
 
-def passes(place: Place) -> None:
-    place.run("true")
+def passes(workspace: Workspace) -> None:
+    workspace.run("true")
 
 
-def fails(place: Place) -> None:
-    place.run("sh", "-c", "exit 3")
+def fails(workspace: Workspace) -> None:
+    workspace.run("sh", "-c", "exit 3")
 
 
-def breaks(place: Place) -> None:
-    place.run("no-such-program-of-ours")
+def breaks(workspace: Workspace) -> None:
+    workspace.run("no-such-program-of-ours")
 
 
 def lacking() -> str:
     return "no such thing"
 
 
-def results(place: Place, *suites: Suite, require_all: bool = False) -> list[tuple[str, str, str]]:
-    outcomes = runner.run(suites, place, require_all=require_all)
+def results(workspace: Workspace, *suites: Suite, require_all: bool = False) -> list[tuple[str, str, str]]:
+    outcomes = runner.run(suites, workspace, require_all=require_all)
     return [(outcome.name, outcome.result, outcome.note) for outcome in outcomes]
 
 
@@ -53,38 +53,39 @@ def results(place: Place, *suites: Suite, require_all: bool = False) -> list[tup
     ("work", "result", "note"),
     [(passes, "passed", ""), (fails, "failed", "exit status 3 of sh"), (breaks, "failed", "No such file or directory")],
 )
-def test_result(place: Place, work: Callable[[Place], None], result: str, note: str) -> None:
-    [(name, seen, reason)] = results(place, Suite("one", "a suite", work))
+def test_result(workspace: Workspace, work: Callable[[Workspace], None], result: str, note: str) -> None:
+    [(name, seen, reason)] = results(workspace, Suite("one", "a suite", work))
     assert (name, seen) == ("one", result)
     assert note in reason
 
 
-def test_failure_stops_no_other_suite(place: Place) -> None:
-    seen = results(place, Suite("first", "", fails), Suite("second", "", passes))
+def test_failure_stops_no_other_suite(workspace: Workspace) -> None:
+    seen = results(workspace, Suite("first", "", fails), Suite("second", "", passes))
     assert [result for _name, result, _note in seen] == ["failed", "passed"]
 
 
 @pytest.mark.parametrize(("require_all", "result"), [(False, "skipped"), (True, "failed")])
-def test_unmet_need(place: Place, require_all: bool, result: str) -> None:
+def test_unmet_need(workspace: Workspace, require_all: bool, result: str) -> None:
     suite = Suite("one", "", breaks, (lacking, lambda: None))
-    assert results(place, suite, require_all=require_all) == [("one", result, "no such thing")]
+    assert results(workspace, suite, require_all=require_all) == [("one", result, "no such thing")]
 
 
-def test_last_line_counts_every_suite(place: Place) -> None:
+def test_last_line_counts_every_suite(workspace: Workspace) -> None:
     suites = [Suite("a", "", passes), Suite("b", "", fails), Suite("c", "", passes, (lacking,))]
     assert (
-        runner.summary(runner.run(suites, place, require_all=False)).splitlines()[-1] == "1 passed, 1 failed, 1 skipped"
+        runner.summary(runner.run(suites, workspace, require_all=False)).splitlines()[-1]
+        == "1 passed, 1 failed, 1 skipped"
     )
 
 
-def test_the_end_of_what_failed_is_told_once_more(capfd: pytest.CaptureFixture[str], place: Place) -> None:
-    def talks(place: Place) -> None:
-        place.run("sh", "-c", "seq 30; echo to the error output >&2; sleep 8 & exit 4")
+def test_the_end_of_what_failed_is_told_once_more(capfd: pytest.CaptureFixture[str], workspace: Workspace) -> None:
+    def talks(workspace: Workspace) -> None:
+        workspace.run("sh", "-c", "seq 30; echo to the error output >&2; sleep 8 & exit 4")
 
-    outcomes = runner.run([Suite("a", "", passes), Suite("b", "", talks)], place, require_all=False)
+    outcomes = runner.run([Suite("a", "", passes), Suite("b", "", talks)], workspace, require_all=False)
     assert "to the error output" in capfd.readouterr().out
     told = runner.summary(outcomes).splitlines()
-    assert told[0] == "--- the end of b:"
+    assert told[0] == "--- last lines of b:"
     assert told[1:13] == [*map(str, range(20, 31)), "to the error output"]
     assert told[-1] == "1 passed, 1 failed, 0 skipped"
 
@@ -92,12 +93,14 @@ def test_the_end_of_what_failed_is_told_once_more(capfd: pytest.CaptureFixture[s
 def test_two_suites_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Each of the first two waits for the other; those of the machine never meet."""
 
-    def meets(mine: str, other: str) -> Callable[[Place], None]:
+    def meets(mine: str, other: str) -> Callable[[Workspace], None]:
         wait = f"until [ -e {tmp_path}/{other} ]; do sleep 0.05; done"
-        return lambda place: place.run("sh", "-c", f"echo {mine}; touch {tmp_path}/{mine}; {wait}; echo end {mine}")
+        return lambda workspace: workspace.run(
+            "sh", "-c", f"echo {mine}; touch {tmp_path}/{mine}; {wait}; echo end {mine}"
+        )
 
-    def alone(place: Place) -> None:
-        place.run("sh", "-c", f"mkdir {tmp_path}/lock; sleep 0.2; rmdir {tmp_path}/lock")
+    def alone(workspace: Workspace) -> None:
+        workspace.run("sh", "-c", f"mkdir {tmp_path}/lock; sleep 0.2; rmdir {tmp_path}/lock")
 
     suites = [
         Suite("a", "", meets("one", "two"), machine=True),
@@ -124,7 +127,7 @@ def test_both_of_two_suites_end_with_the_run(tmp_path: Path) -> None:
         f"sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
         "import runner\n"
         "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
-        f"work = lambda name: lambda place: place.run('sh', '-c', f'echo $$ > {tmp_path}/{{name}}; exec sleep 300')\n"
+        f"work = lambda name: lambda w: w.run('sh', '-c', f'echo $$ > {tmp_path}/{{name}}; exec sleep 300')\n"
         "suites = [runner.Suite('a', '', work('a'), machine=True), runner.Suite('b', '', work('b')),\n"
         "          runner.Suite('never', '', work('never'))]\n"
         "runner.run_side_by_side(suites, require_all=True)\n"
@@ -180,24 +183,26 @@ def test_names_of_suites(words: list[str], status: int) -> None:
     assert "molecule" in done.stdout + done.stderr
 
 
-def test_a_command_that_hangs_fails_its_suite(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_command_that_hangs_fails_its_suite(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     told = tmp_path / "pid"
 
-    def hangs(place: Place) -> None:
-        place.run("sh", "-c", f"sleep 300 & echo $! > {told}; wait")
+    def hangs(workspace: Workspace) -> None:
+        workspace.run("sh", "-c", f"sleep 300 & echo $! > {told}; wait")
 
     monkeypatch.setattr("place.LIMIT", 1)
-    assert results(place, Suite("one", "", hangs)) == [("one", "failed", "sh was ended after 1 s")]
+    assert results(workspace, Suite("one", "", hangs)) == [("one", "failed", "sh was stopped after 1 s")]
     state = Path("/proc", told.read_text().strip(), "stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
-def test_suites_leave_the_home_alone(place: Place) -> None:
-    assert Path(place.env["HOME"]).is_relative_to(ROOT / ".work")
+def test_suites_leave_the_home_alone(workspace: Workspace) -> None:
+    assert Path(workspace.env["HOME"]).is_relative_to(ROOT / ".work")
 
 
-def test_every_listed_python_runs(place: Place) -> None:
-    found = sorted((ROOT / ".work" / "pythons").iterdir()) if place.env else []
+def test_every_listed_python_runs(workspace: Workspace) -> None:
+    found = sorted((ROOT / ".work" / "pythons").iterdir()) if workspace.env else []
     assert found
     for path in found:
         done = subprocess.run(

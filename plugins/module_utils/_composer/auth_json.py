@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Composer's auth.json: bytes in, documents and bytes out. Pure.
+"""Parse, edit and serialise Composer's auth.json. Pure.
 
-What is fit and what is not follows Composer's own reading (Composer 1.10 to 2.10: ``Json/JsonFile.php``,
-``IO/BaseIO.php::loadConfiguration``), not JSON alone: a file that makes Composer fail, or that it passes over without
-a word, is `Unfit`.
+Validity follows Composer's own parser (Composer 1.10 to 2.10: ``Json/JsonFile.php``,
+``IO/BaseIO.php::loadConfiguration``), not JSON alone: `MalformedFile` is raised for a file that makes Composer fail or
+that it silently ignores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple, Union
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import fraction, whole_number
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_host, shown_user
 
@@ -25,23 +25,23 @@ Document = Dict[str, Any]
 HTTP_BASIC = "http-basic"
 # Later sections win over earlier ones for the same host (BaseIO::loadConfiguration).
 SECTIONS = ("bitbucket-oauth", "github-oauth", "gitlab-oauth", "gitlab-token", HTTP_BASIC, "bearer")
-# Known to newer Composer versions only (2.9), and winning over all of the above.
+# Since Composer 2.9; they win over all of the above.
 NEWER_SECTIONS = ("custom-headers", "client-certificate")
 
-_MAX_DEPTH = 511  # PHP's json_decode stops at 512, and what stands in the innermost pair of brackets counts as one
+_MAX_DEPTH = 511  # PHP's json_decode stops at 512 and counts the content of the innermost brackets as a level
 _GITHUB_TOKEN = re.compile(r"[.A-Za-z0-9_-]+\n?\Z")
 _INTEGER_KEY = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z")
-_INTEGERS = range(-(2**63), 2**63)  # PHP's
+_INTEGERS = range(-(2**63), 2**63)  # of PHP
 _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _INDENT = re.compile(r'\n([ ]+|\t+)"')
-_WIDEST_INDENT = 16  # each of many lines gets it, and a multiple of it where it is nested
+_WIDEST_INDENT = 16  # repeated at every line, once for each level of nesting
 _LARGEST = 4 * 1024 * 1024  # bytes; a larger file is not read
 _MOST_SHOWN = 256 * 1024  # characters of a file in a diff
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Credentials for one host in one section. ``username`` is "" where the section has none."""
+class AuthEntry:
+    """Credentials for one host in one section. ``username`` is "" in sections without user names."""
 
     section: str
     repository: str
@@ -49,7 +49,7 @@ class Entry:
     secret: str = field(repr=False)
 
     def as_result(self) -> Dict[str, Optional[str]]:
-        """The entry as results show it: the secret by `describe` only."""
+        """Return the entry as results show it, with `describe` in place of the secret."""
         return {
             "repository": shown_host(self.repository),
             "section": self.section,
@@ -64,7 +64,7 @@ def _position(text: str, offset: int) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Unfit(f"{name} is not JSON", "a number")
+    raise MalformedFile(f"{name} is not JSON", "a number")
 
 
 def _number(kind: Callable[[str], Union[int, float]]) -> Callable[[str], Union[int, float]]:
@@ -72,9 +72,9 @@ def _number(kind: Callable[[str], Union[int, float]]) -> Callable[[str], Union[i
         try:
             value = kind(digits)
         except ValueError:
-            raise Unfit("a number is too long", f"{len(digits)} digits") from None
+            raise MalformedFile("a number is too long", f"{len(digits)} digits") from None
         if value in (float("inf"), float("-inf")):
-            raise Unfit("a number is too large", f"{len(digits)} digits")
+            raise MalformedFile("a number is too large", f"{len(digits)} digits")
         return value
 
     return convert
@@ -84,8 +84,8 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     result: Dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise Unfit(
-                "a key stands twice in one object; Composer reads the last and may edit the first",
+            raise MalformedFile(
+                "duplicate key in one object; Composer reads the last and may edit the first",
                 repr(shown_host(key)),
             )
         result[key] = value
@@ -93,11 +93,13 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 
 def _refuse_surrogates(text: str) -> None:
-    """``text`` is re-encoded JSON, so one pass finds a lone surrogate in any key or string."""
+    """Refuse a lone surrogate. ``text`` is re-encoded JSON, so that one pass covers all keys and strings."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise Unfit("half of a surrogate pair is escaped; Composer ignores the whole file", "a \\u escape") from None
+        raise MalformedFile(
+            "half of a surrogate pair is escaped; Composer ignores the whole file", "a \\u escape"
+        ) from None
 
 
 def _refuse_depth(text: str) -> None:
@@ -112,23 +114,23 @@ def _refuse_depth(text: str) -> None:
         elif token in "[{":
             depth += 1
             if depth > _MAX_DEPTH:
-                raise Unfit(f"nested more than {_MAX_DEPTH} levels deep", _position(text, match.start()))
+                raise MalformedFile(f"nested more than {_MAX_DEPTH} levels deep", _position(text, match.start()))
         else:
             depth -= 1
 
 
 def _load(data: bytes) -> Any:
     if data.startswith(b"\xef\xbb\xbf"):
-        raise Unfit("begins with a byte order mark", "line 1, column 1")
+        raise MalformedFile("begins with a byte order mark", "line 1, column 1")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data:
-        raise Unfit("not UTF-8 (it looks like UTF-16, or binary)", "line 1, column 1")
+        raise MalformedFile("not UTF-8 (it looks like UTF-16, or binary)", "line 1, column 1")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Unfit("not UTF-8", f"line {line}, byte {error.start}") from None
+        raise MalformedFile("not UTF-8", f"line {line}, byte {error.start}") from None
     if not text.strip(" \t\r\n"):
-        raise Unfit("empty; without credentials an auth.json holds an empty object", "line 1, column 1")
+        raise MalformedFile("empty; without credentials an auth.json holds an empty object", "line 1, column 1")
     _refuse_depth(text)
     try:
         document = json.loads(
@@ -139,83 +141,86 @@ def _load(data: bytes) -> Any:
             parse_float=_number(fraction),
         )
     except json.JSONDecodeError as error:
-        # error.msg is a phrase of the parser's own and quotes nothing of the file.
-        raise Unfit(f"not JSON: {error.msg}", _position(text, error.pos)) from None
+        # error.msg is a fixed text of the parser and quotes nothing of the file.
+        raise MalformedFile(f"not JSON: {error.msg}", _position(text, error.pos)) from None
     _refuse_surrogates(json.dumps(document, ensure_ascii=False))
     return document
 
 
-def _host_place(section: str, host: str) -> str:
+def _entry_place(section: str, host: str) -> str:
     return f"{section} → {shown_host(host)}"
 
 
-def _want_strings(section: str, host: str, value: Any, names: Tuple[str, ...]) -> None:
-    place = _host_place(section, host)
+def _require_strings(section: str, host: str, value: Any, names: Tuple[str, ...]) -> None:
+    place = _entry_place(section, host)
     if not isinstance(value, dict):
-        raise Unfit(f"must be an object with {' and '.join(names)}", place)
+        raise MalformedFile(f"must be an object with {' and '.join(names)}", place)
     for name in names:
         if name not in value:
-            raise Unfit(f"has no {name}", place)
+            raise MalformedFile(f"has no {name}", place)
         if not isinstance(value[name], str):
-            raise Unfit(f"{name} is not text (quotes are missing)", place)
+            raise MalformedFile(f"{name} is not text (quotes are missing)", place)
 
 
 def _is_integer_key(key: str) -> bool:
-    """PHP turns such a key into an integer, which Composer's typed functions refuse."""
+    """Whether PHP turns ``key`` into an integer, which Composer's typed functions refuse."""
     return bool(_INTEGER_KEY.match(key)) and int(key) in _INTEGERS
 
 
 def _check_options(document: Document) -> None:
-    """Any setting of Composer may stand in auth.json. In these a wrong type makes every command fail."""
+    """Check the settings whose wrong type makes every command fail; auth.json may hold any setting of Composer."""
     for key in document:
         if _is_integer_key(key):
-            raise Unfit("a key made of digits only", key)
+            raise MalformedFile("a key made of digits only", key)
     for option in ("github-domains", "gitlab-domains"):
         domains = document.get(option, [])
         if not isinstance(domains, list) or not all(isinstance(domain, str) for domain in domains):
-            raise Unfit("must be a list of text", option)
+            raise MalformedFile("must be a list of text", option)
     timeout = document.get("process-timeout", 0)
     if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout not in _INTEGERS:
-        raise Unfit("must be a whole number", "process-timeout")
+        raise MalformedFile("must be a whole number", "process-timeout")
 
 
 def _check_host(section: str, host: str, value: Any) -> None:
     if _is_integer_key(host):
-        raise Unfit("a host made of digits only", _host_place(section, host))
+        raise MalformedFile("a host made of digits only", _entry_place(section, host))
     if section == HTTP_BASIC:
-        _want_strings(section, host, value, ("username", "password"))
+        _require_strings(section, host, value, ("username", "password"))
     elif section == "bitbucket-oauth":
-        _want_strings(section, host, value, ("consumer-key", "consumer-secret"))
+        _require_strings(section, host, value, ("consumer-key", "consumer-secret"))
     elif isinstance(value, dict) and section == "gitlab-oauth":
-        _want_strings(section, host, value, ("token",))
+        _require_strings(section, host, value, ("token",))
     elif isinstance(value, dict) and section == "gitlab-token":
-        _want_strings(section, host, value, ("username", "token"))
+        _require_strings(section, host, value, ("username", "token"))
     elif not isinstance(value, str):
-        raise Unfit("must be text", _host_place(section, host))
+        raise MalformedFile("must be text", _entry_place(section, host))
     elif section == "github-oauth" and not _GITHUB_TOKEN.match(value):
-        raise Unfit("has characters that no GitHub token has", _host_place(section, host))
+        raise MalformedFile("has characters that no GitHub token has", _entry_place(section, host))
 
 
 def parse(data: bytes) -> Document:
-    """The document in ``data``, key order kept; nobody may change it. Raises `Unfit` with reason and place."""
+    """Return the document in ``data``, in the order of its keys. It is cached: callers must not change it.
+
+    Raises `MalformedFile` with reason and place.
+    """
     found = _parsed(data)
-    if isinstance(found, Unfit):
-        raise Unfit(found.reason, found.place)
+    if isinstance(found, MalformedFile):
+        raise MalformedFile(found.reason, found.place)
     return found
 
 
-# Plan, rows and diff of every key look at the same few files, which may be as large as their owner likes.
+# The plan, rows and diff of every key parse the same few files, which may be large.
 @lru_cache(maxsize=4)
-def _parsed(data: bytes) -> Union[Document, Unfit]:
+def _parsed(data: bytes) -> Union[Document, MalformedFile]:
     try:
         return _checked(_load(data))
-    except Unfit as unfit:
-        return unfit
+    except MalformedFile as malformed:
+        return malformed
 
 
 def _checked(document: Any) -> Document:
     if not isinstance(document, dict):
-        raise Unfit("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
+        raise MalformedFile("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
     _check_options(document)
     for section in SECTIONS:
         if section not in document or document[section] == []:
@@ -223,7 +228,7 @@ def _checked(document: Any) -> Document:
             continue
         hosts = document[section]
         if not isinstance(hosts, dict):
-            raise Unfit("must be an object, host by host", section)
+            raise MalformedFile("must be an object, host by host", section)
         for host, value in hosts.items():
             _check_host(section, host, value)
     return document
@@ -239,17 +244,17 @@ def _secret_of(section: str, value: Any) -> Tuple[str, str]:
     return value["username"] if section == "gitlab-token" else "", value["token"]
 
 
-def entries(document: Document) -> List[Entry]:
-    """Every entry of the known sections of a parsed document, in Composer's order: later ones win for their host."""
+def entries(document: Document) -> List[AuthEntry]:
+    """Return the entries of the known sections in Composer's order: later ones win for the same host."""
     found = []
     for section in SECTIONS:
         for host, value in dict(document.get(section) or {}).items():
-            found.append(Entry(section, host, *_secret_of(section, value)))
+            found.append(AuthEntry(section, host, *_secret_of(section, value)))
     return found
 
 
 def with_entry(document: Document, *, repository: str, username: str, password: str) -> Document:
-    """A copy with the http-basic entry set. Its extra keys and the order of everything else are kept.
+    """Return a copy with the http-basic entry set. Its extra keys and the order of everything else are kept.
 
     User name and password come first, in the order in which Composer writes them.
     """
@@ -261,7 +266,7 @@ def with_entry(document: Document, *, repository: str, username: str, password: 
 
 
 def without_entry(document: Document, *, repository: str, username: Optional[str] = None) -> Document:
-    """A copy without the http-basic entry of ``repository``; with ``username``, only if the entry is that user's."""
+    """Return a copy without the http-basic entry of ``repository``; with ``username``, only if the entry has it."""
     hosts = dict(document.get(HTTP_BASIC) or {})
     if repository not in hosts or (username is not None and hosts[repository]["username"] != username):
         return document
@@ -270,22 +275,22 @@ def without_entry(document: Document, *, repository: str, username: Optional[str
 
 
 def serialise(document: Document, *, like: Optional[bytes] = None) -> bytes:
-    """Several lines, the indent of ``like`` or 4 spaces, UTF-8, one line feed at the end.
+    """Return several lines in UTF-8 with the indent of ``like``, or 4 spaces, and one line feed at the end.
 
-    Every Composer version leaves this form alone; of a one-line file each would triple the inner indent at every write.
-    Raises `Unfit` for a document that would be a file too large to be read again: each line of it repeats the indent.
+    Every Composer version keeps this form, while each write of Composer triples the inner indent of a one-line file.
+    Raises `MalformedFile` if the result would be too large to be read again, since each line repeats the indent.
     """
     found = _INDENT.search(like.decode("utf-8", "replace")) if like else None
     indent: Union[int, str] = found.group(1) if found and len(found.group(1)) <= _WIDEST_INDENT else 4
     text, whole = _lines(document, indent, _LARGEST)
     data = (text + "\n").encode("utf-8")
     if not whole or len(data) > _LARGEST:
-        raise Unfit(f"in several lines it would have more than {_LARGEST} bytes", "the whole file")
+        raise MalformedFile(f"with one value per line it would have more than {_LARGEST} bytes", "the whole file")
     return data
 
 
 def _lines(document: Document, indent: Union[int, str], most: int) -> Tuple[str, bool]:
-    """The document in several lines, and whether that is all of it: it ends where it has ``most`` characters."""
+    """Return the document in several lines, cut after ``most`` characters, and whether it is complete."""
     parts: List[str] = []
     for part in json.JSONEncoder(indent=indent, ensure_ascii=False).iterencode(document):
         parts.append(part)
@@ -296,13 +301,13 @@ def _lines(document: Document, indent: Union[int, str], most: int) -> Tuple[str,
 
 
 _NOTHING = object()
-_SHOWN_DEPTH = 32  # nobody reads on, and Python's stack does not hold twice the levels that PHP reads
+_SHOWN_DEPTH = 32  # enough for a reader, and Python's stack does not hold twice the levels that PHP reads
 
 
 def _changed(shown: str, value: str, was: Any, describe_it: Callable[[str], str]) -> str:
-    """Two passwords look alike here, and a diff must still show that one took the other's place."""
+    """Mark a value that changed although its description did not, so that the diff shows the change."""
     other = isinstance(was, str) and was != value and describe_it(was) == shown
-    return shown + " (another)" if other else shown
+    return shown + " (changed)" if other else shown
 
 
 def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
@@ -322,15 +327,16 @@ def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
         return [_mask(item, old, shown, depth + 1) for item, old in zip(value, before)]
     if isinstance(value, str):
         return _changed(describe(value), value, was, describe)
-    # A number may be a secret whose quotes were forgotten.
+    # A number may be a secret with missing quotes.
     return value if value is None or isinstance(value, bool) else "set"
 
 
 def masked(document: Document, *, was: Optional[Document] = None) -> str:
-    """The document as a diff may show it: structure, user names as `shown_user`, every other text as `describe` says.
+    """Return the document for a diff: its structure, user names by `shown_user`, all other text by `describe`.
 
-    ``was`` is the document before, so that a secret that changed without changing its description is marked.
+    ``was`` is the document before. A secret that changed although its description did not is marked.
     """
+
     before = was or {}
     shown = {
         shown_host(section): _mask(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of an auth.json. Pure."""
+"""Plan the edits of an auth.json. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     HTTP_BASIC,
+    AuthEntry,
     Document,
-    Entry,
     masked,
     parse,
     serialise,
     with_entry,
     without_entry,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 
 @dataclass(frozen=True)
-class Edit:
-    """One entry as it shall be in one file.
+class KeyEdit:
+    """The desired state of one entry in one file.
 
-    ``present`` False takes the entry away; with a ``public_key`` only if the entry has that one. ``only_existing``
-    leaves a file alone that has no entry for the repository: a home that Composer does not read first gets no new key.
+    ``present`` False removes the entry; with a ``public_key``, only if the entry has it. ``only_existing`` replaces an
+    entry for the repository but adds none: a home that Composer does not read first gets no new key.
+
     """
 
     repository: str
@@ -36,10 +37,10 @@ class Edit:
     only_existing: bool = False
 
 
-def entry_for(document: Document, repository: str) -> Optional[Entry]:
-    """The http-basic entry of ``repository``, or None."""
+def entry_for(document: Document, repository: str) -> Optional[AuthEntry]:
+    """Return the http-basic entry of ``repository``, or None."""
     value = (document.get(HTTP_BASIC) or {}).get(repository)
-    return None if value is None else Entry(HTTP_BASIC, repository, value["username"], value["password"])
+    return None if value is None else AuthEntry(HTTP_BASIC, repository, value["username"], value["password"])
 
 
 def _read(data: Optional[bytes], *, broken: Optional[bytes]) -> Document:
@@ -48,22 +49,22 @@ def _read(data: Optional[bytes], *, broken: Optional[bytes]) -> Document:
     return parse(data)
 
 
-def _edited(document: Document, edit: Edit) -> Document:
+def _edited(document: Document, edit: KeyEdit) -> Document:
     if not edit.present:
         return without_entry(document, repository=edit.repository, username=edit.public_key)
-    there = entry_for(document, edit.repository)
-    if there is None and edit.only_existing:
+    existing = entry_for(document, edit.repository)
+    if existing is None and edit.only_existing:
         return document
-    if there and (there.username, there.secret) == (edit.public_key, edit.private_key):
+    if existing and (existing.username, existing.secret) == (edit.public_key, edit.private_key):
         return document
     return with_entry(document, repository=edit.repository, username=edit.public_key or "", password=edit.private_key)
 
 
-def edited(data: Optional[bytes], edits: Sequence[Edit], *, broken: Optional[bytes] = None) -> Optional[bytes]:
-    """The bytes of the file after ``edits``; the very same bytes when they mean it already; None stays None if so.
+def edited(data: Optional[bytes], edits: Sequence[KeyEdit], *, broken: Optional[bytes] = None) -> Optional[bytes]:
+    """Return the bytes of the file after ``edits``: ``data`` itself, also if None, when the edits change nothing.
 
-    Raises `Unfit` for a file that Composer would not read. ``broken`` names the unfit bytes that may be overwritten all
-    the same: those that were seen, not whatever a writer has left half done by the time of the write.
+    Raises `MalformedFile` for a file that Composer would not read. ``broken`` holds the malformed bytes that may be
+    overwritten: those that were read before, not what another writer has half written by the time of the write.
     """
     document = _read(data, broken=broken)
     wanted = document
@@ -76,22 +77,23 @@ def edited(data: Optional[bytes], edits: Sequence[Edit], *, broken: Optional[byt
     return data if wanted == document else serialise(wanted, like=data)
 
 
-def key_changes(data: Optional[bytes], edit: Edit, *, broken: Optional[bytes] = None) -> bool:
-    """Whether ``edit`` would put another pair into the file than it has now (owner and mode are not looked at)."""
+def key_changes(data: Optional[bytes], edit: KeyEdit, *, broken: Optional[bytes] = None) -> bool:
+    """Whether ``edit`` would change the pair in the file. Owner and mode are not compared."""
     document = _read(data, broken=broken)
     return _edited(document, edit) != document
 
 
 def text_for_diff(data: Optional[bytes], *, was: Optional[bytes] = None) -> str:
-    """What a diff may show of the file: no secret of any section. ``was`` is the file before a change."""
+    """Return the file for a diff, without the secrets of any section. ``was`` is the file before a change."""
+
     if data is None:
         return ""
     try:
         document = parse(data)
-    except Unfit as unfit:
-        return f"(not shown; Composer cannot read it: {unfit})\n"
+    except MalformedFile as malformed:
+        return f"(not shown; Composer cannot read it: {malformed})\n"
     try:
         before = None if was is None else parse(was)
-    except Unfit:
+    except MalformedFile:
         before = None
     return masked(document, was=before)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the files that hold keys which are to be removed wherever they are: in all homes, and below roots."""
+"""Find and clean the files that hold keys with ``search``: in all homes, and below the directories searched."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, file_mode
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC, entries, parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import Edit
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import KeyEdit
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import composer_homes
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import MOST_BYTES, not_looked_at
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read import read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Place, Which
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Target, TargetId
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import all_accounts
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import (
@@ -29,13 +29,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential
     predict,
 )
 
-# Seconds for which others may keep files locked: each, and after a failure all together.
-_PATIENCE = 10.0
-# Of one file and run: whoever writes it may have written any number.
+# Seconds to wait for locks of other processes: per file, and after a failure for all files together.
+_LOCK_SECONDS = 10.0
+# Per file and run, since the writer of a file may put any number into it.
 _MOST_ENTRIES = 20
 
 
-def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Place]:
+def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Target]:
     for user in all_accounts():
         try:
             homes = composer_homes(user, environ=None)
@@ -44,52 +44,53 @@ def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Place]:
             continue
         for home in homes.homes:
             ownership = Ownership(uid=user.uid, gid=None, mode=mode)
-            yield Place(home.auth_file, ownership, user, home.config_file, home.walk_as)
+            yield Target(home.auth_file, ownership, user, home.config_file, home.walk_as)
 
 
 def holders_of(
     keys: Sequence[Key], params: Mapping[str, Any], *, taken: Set[Tuple[str, str]], problems: List[Problem]
-) -> Iterator[Tuple[Key, Place, FileState]]:
-    """Each key with ``search``, and each file that has it. What cannot be read, used or written becomes a problem.
+) -> Iterator[Tuple[Key, Target, FileState]]:
+    """Yield each key with ``search`` and each file that has it. Files that cannot be read or written become problems.
 
-    ``taken``: real path and repository of what other keys are meant for; it grows by what is found.
+    ``taken``: real path and repository of the entries of other keys; the entries found are added to it.
     """
     mode = file_mode(params["mode"])
     wanted = [key for key in keys if key.search is not None]
-    places: Dict[Which, Place] = {place.which: place for place in _in_homes(mode, problems)}
-    below: Dict[Which, Set[str]] = {which: set() for which in places}
-    homes = frozenset(places)
+    targets: Dict[TargetId, Target] = {target.which: target for target in _in_homes(mode, problems)}
+    below: Dict[TargetId, Set[str]] = {which: set() for which in targets}
+    homes = frozenset(targets)
     for root in dict.fromkeys(root for key in wanted for root in key.search or ()):
         for path in search(root, problems):
-            place = Place(path, Ownership(uid=None, gid=None, mode=mode))
-            places.setdefault(place.which, place)
-            below.setdefault(place.which, set()).add(root)
-    files = {which: (place.path, place.access) for which, place in places.items()}
+            target = Target(path, Ownership(uid=None, gid=None, mode=mode))
+            targets.setdefault(target.which, target)
+            below.setdefault(target.which, set()).add(root)
+    files = {which: (target.path, target.access) for which, target in targets.items()}
     left = set(files)
     for which, seen in read_each(files, most=4 * MOST_BYTES):
         left.discard(which)
-        place, state = places[which], seen.state
+        target, state = targets[which], seen.state
         if seen.error:
-            problems.append(Problem(seen.error.code, seen.error.message, place.path))
-        elif seen.unfit:
-            text = f"{place.path} is not a file that Composer can use: {seen.unfit}"
-            problems.append(Problem("malformed_file", text, place.path))
+            problems.append(Problem(seen.error.code, seen.error.message, target.path))
+        elif seen.malformed:
+            text = f"{target.path} is not a file that Composer can use: {seen.malformed}"
+            problems.append(Problem("malformed_file", text, target.path))
         elif state is not None and state.data is not None:
             here = [key for key in wanted if which in homes or not below[which].isdisjoint(key.search or ())]
             found = list(itertools.islice(_of_keys(here, state), _MOST_ENTRIES + 1))
             if len(found) > _MOST_ENTRIES:
-                text = f"{place.path} has such keys for more than {_MOST_ENTRIES} repositories; run again"
-                problems.append(Problem("read_failed", text, place.path))
+                text = f"{target.path} has keys to remove for more than {_MOST_ENTRIES} repositories; run again"
+
+                problems.append(Problem("read_failed", text, target.path))
             for key in found[:_MOST_ENTRIES]:
-                if (state.real_path, key.repository) not in taken and _may_be_written(key, place, state, problems):
+                if (state.real_path, key.repository) not in taken and _may_be_written(key, target, state, problems):
                     taken.add((state.real_path, key.repository))
-                    yield key, place, state
+                    yield key, target, state
     if left:
-        problems.append(not_looked_at(places[min(left, key=str)].path, others=len(left) - 1))
+        problems.append(not_looked_at(targets[min(left, key=str)].path, others=len(left) - 1))
 
 
 def _of_keys(keys: Sequence[Key], state: FileState) -> Iterator[Key]:
-    """The keys that stand in the file, each for the repository that it stands there for."""
+    """Yield the keys in the file, each with the repository of its entry."""
     for entry in entries(parse(state.data or b"{}")):
         for key in keys:
             same = entry.section == HTTP_BASIC and entry.username == key.public_key
@@ -98,27 +99,29 @@ def _of_keys(keys: Sequence[Key], state: FileState) -> Iterator[Key]:
                 break
 
 
-def _may_be_written(key: Key, place: Place, state: FileState, problems: List[Problem]) -> bool:
-    """Whether the key may be taken out of the file. Whoever put it where it may not keeps nobody from their key."""
-    edit = Edit(key.repository, False, key.public_key)
+def _may_be_written(key: Key, target: Target, state: FileState, problems: List[Problem]) -> bool:
+    """Whether the key may be removed from the file. A file that may not be written becomes a problem, not a failure."""
+    edit = KeyEdit(key.repository, False, key.public_key)
     try:
-        predict(state, replace(place, edits=((key, edit),)).wanted(broken=None))
+        predict(state, replace(target, edits=((key, edit),)).wanted(broken=None))
     except KeyfleetError as error:
-        problems.append(Problem(error.code, error.message, place.path))
+        problems.append(Problem(error.code, error.message, target.path))
         return False
     return True
 
 
-def take_away(wanted: Sequence[Wanted], problems: List[Problem]) -> Dict[Which, Change]:
-    """Write what `holders_of` found. What cannot be written becomes a problem, and keeps nothing else from it."""
+def remove_keys(wanted: Sequence[Wanted], problems: List[Problem]) -> Dict[TargetId, Change]:
+    """Write the files that `holders_of` found. One that cannot be written becomes a problem; the others are written."""
     try:
-        return {(change.wanted.path, change.wanted.walk_as): change for change in apply(wanted, lock_timeout=_PATIENCE)}
+        return {
+            (change.wanted.path, change.wanted.walk_as): change for change in apply(wanted, lock_timeout=_LOCK_SECONDS)
+        }
     except KeyfleetError as error:
         first: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
         done = {(change.wanted.path, change.wanted.walk_as): change for change in first}
         if len(done) == len(wanted):
             problems.append(Problem(error.code, error.message))
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _LOCK_SECONDS
     for one in wanted:
         which = (one.path, one.walk_as)
         if which not in done:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where Composer looks for a user's auth.json: user database, environment, directories.
+"""Find the auth.json of a user as Composer does: by user database, environment and directories.
 
 Source: ``Factory::getHomeDir`` and ``Factory::createConfig`` of Composer 1.10 to 2.10.
 """
@@ -18,15 +18,15 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
 
 XDG_DIRECTORY = "/etc/xdg"
-_LONGEST_PATH = 4096  # bytes, to the kernel
+_LONGEST_PATH = 4096  # bytes, PATH_MAX of the kernel
 
 
 @dataclass(frozen=True)
 class Home:
-    """One auth.json of a user. ``read_first`` False: it exists, but a Composer 2 of this host reads another one.
+    """One auth.json of a user. ``read_first`` False: it exists, but Composer 2 on this host reads another one.
 
-    ``config_file`` is read before it and may hold credentials, too. ``walk_as``: the uid of the user where a file of
-    theirs named the place, see `Access`.
+    ``config_file`` is read before it and may hold credentials, too. ``walk_as``: the uid of the user if a file of the
+    user named the path, see `Access`.
     """
 
     auth_file: str
@@ -37,14 +37,14 @@ class Home:
 
 @dataclass(frozen=True)
 class Homes:
-    """Every auth.json that counts for one user, and what is odd about them."""
+    """Every auth.json that Composer may read for one user, and problems with them."""
 
     homes: Tuple[Home, ...]
     problems: Tuple[Problem, ...] = ()
 
 
 def _existing(directories: Sequence[str]) -> List[str]:
-    """Those that exist, each directory once: one home may be a link to the other."""
+    """Return the existing directories, each once: one home may be a link to the other."""
     found: Dict[str, str] = {}
     for directory in directories:
         state = observe(os.path.join(directory, "auth.json"), parse=bytes)
@@ -54,53 +54,53 @@ def _existing(directories: Sequence[str]) -> List[str]:
 
 
 def _moved_home(home: str, user: Account, user_home: str) -> Optional[str]:
-    """The directory that ``config.home`` in the home's config.json names instead, or None."""
+    """Return the directory that ``config.home`` in the home's config.json names instead, or None."""
     path = os.path.join(home, "config.json")
     state = observe(path, parse=bytes, access=Access(user.uid))
     try:
         moved = json_value(state.data or b"{}")["config"]["home"]
     except (ValueError, LookupError, TypeError):
-        # Whatever Composer says to such a config.json, it does not move the home.
+        # Composer may reject such a config.json, but does not move the home.
         return None
     if not isinstance(moved, str) or not moved or len(moved) > _LONGEST_PATH:
         return None
     if state.privileged and not {state.uid, state.acting.uid} <= {0, user.uid}:
         raise KeyfleetError(
             "unsafe_path",
-            f"{path} moves the Composer home of {user.name}, and is in the hands of somebody else. Remove it, or give "
-            f"it and its directory to {user.name} (chown).",
+            f"{path} moves the Composer home of {user.name}, but another user controls the file or its directory. "
+            f"Remove it, or make {user.name} the owner of both (chown).",
             path=path,
         )
     # As Composer's Platform::expandPath: "~" only before a slash, and no braces.
     if moved.startswith(("~/", "$HOME/")) or moved == "$HOME":
         moved = user_home + moved[len("~" if moved[0] == "~" else "$HOME") :]
-    # Composer resolves a relative path against the directory it is started in: no one place to write to.
+    # Composer resolves a relative path against its working directory, so there is no fixed path to write to.
     return moved.rstrip("/") if os.path.isabs(moved) else None
 
 
 def _candidates(user: Account, environ: Mapping[str, str]) -> Tuple[List[str], List[str]]:
-    """Directories that are read, and existing ones that are read by some other Composer only."""
+    """Return the directories that Composer reads, and existing ones that only other versions of Composer read."""
     named = environ.get("COMPOSER_HOME", "")
     if named not in ("", "0"):
         return [named], []
     home = environ.get("HOME") or user.home
     xdg = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "composer")
     classic = os.path.join(home, ".composer")
-    there = _existing((xdg, classic))
-    if not there:
-        # The one choice that every Composer version reads, with and without XDG variables.
+    existing = _existing((xdg, classic))
+    if not existing:
+        # The only directory that every Composer version reads, with and without XDG variables.
         return [classic], []
     if os.path.isdir(XDG_DIRECTORY):
-        return there[:1], there[1:]
-    # Without /etc/xdg a login session (XDG_RUNTIME_DIR) reads the first, cron and sudo read ~/.composer.
-    return list(dict.fromkeys([there[0], classic])), []
+        return existing[:1], existing[1:]
+    # Without /etc/xdg a login session (XDG_RUNTIME_DIR) reads the first one, while cron and sudo read ~/.composer.
+    return list(dict.fromkeys([existing[0], classic])), []
 
 
 def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None) -> Homes:
-    """Every auth.json that a Composer of ``user`` reads.
+    """Return every auth.json that Composer reads for ``user``.
 
-    ``environ`` is given only for the user that the module itself runs as; for anybody else nothing is known of the
-    environment, and the user database decides. Raises `KeyfleetError` where a directory cannot be looked at safely.
+    ``environ`` is given only for the current user; the environment of other users is unknown, and the user database
+    decides. Raises `KeyfleetError` if a directory cannot be inspected safely.
     """
     read, other = _candidates(user, environ or {})
     homes = []
@@ -132,7 +132,7 @@ def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None
             Problem(
                 "two_homes",
                 f"on this host Composer reads {read[0]} in a login session of {user.name} "
-                f"and {read[1]} elsewhere, in cron for one; both are kept up to date",
+                f"and {read[1]} elsewhere, for example in cron; both are kept up to date",
                 read[1],
             )
         )

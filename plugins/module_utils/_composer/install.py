@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From keys and places to files: which auth.json gets which entry, read, planned, proved and written."""
+"""Install and remove keys: read the auth.json files, plan their entries, verify the keys and write the files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, keys_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import Edit, key_changes
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import KeyEdit, key_changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import shadow_problems
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read import Seen, read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.rows import difference, rows
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import (
-    Place,
-    Survey,
-    Which,
-    imagined,
-    survey,
+    Target,
+    TargetId,
+    Targets,
+    find_targets,
+    predicted_state,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import (
     Change,
     FileState,
@@ -30,47 +30,47 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential
     predict,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import Question, prove, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import Question, stop_on, verify_pairs
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One file as it was found. ``broken`` holds its bytes if they are unfit and may be overwritten."""
+    """One file as it was read. ``broken`` holds its bytes if they are malformed and may be overwritten."""
 
     state: FileState
     broken: Optional[bytes] = field(default=None, repr=False)
 
 
-def _accepted(place: Place, seen: Seen, *, replace_malformed: bool, check_mode: bool) -> Reading:
+def _accepted(target: Target, seen: Seen, *, replace_malformed: bool, check_mode: bool) -> Reading:
     if seen.state is None:
-        raise seen.error or KeyfleetError("read_failed", f"{place.path} was not read", path=place.path)
-    if seen.unfit and not replace_malformed:
+        raise seen.error or KeyfleetError("read_failed", f"{target.path} was not read", path=target.path)
+    if seen.malformed and not replace_malformed:
         raise KeyfleetError(
             "malformed_file",
-            f"{place.path} is not a file that Composer can use: {seen.unfit}. It was left as it is; "
-            "mend it, or let malformed=replace overwrite it",
-            path=place.path,
+            f"{target.path} is not a file that Composer can use: {seen.malformed}. It was left as it is; "
+            "repair it, or overwrite it with malformed=replace",
+            path=target.path,
         )
-    creates = any(edit.present for _key, edit in place.edits)
-    if creates and not (seen.state.directory_exists or place.user or check_mode):
+    creates = any(edit.present for _key, edit in target.edits)
+    if creates and not (seen.state.directory_exists or target.user or check_mode):
         raise KeyfleetError(
             "no_directory",
-            f"{os.path.dirname(place.path)} does not exist, so {place.path} cannot be written",
-            path=place.path,
+            f"{os.path.dirname(target.path)} does not exist, so {target.path} cannot be written",
+            path=target.path,
         )
-    # Whoever was writing had its time; what is there now is what gets overwritten, if it is still there then.
-    return Reading(seen.state, seen.state.data if seen.unfit else None)
+    # Any other writer had time to finish. Only these bytes are overwritten: the write compares them again.
+    return Reading(seen.state, seen.state.data if seen.malformed else None)
 
 
-def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool) -> Dict[Which, Reading]:
-    """Every file, before any is written. All that is unfit is reported in one failure."""
-    seen = dict(read_each({place.which: (place.path, place.access) for place in places}))
-    readings: Dict[Which, Reading] = {}
+def _read(targets: Sequence[Target], *, replace_malformed: bool, check_mode: bool) -> Dict[TargetId, Reading]:
+    """Read every file before any is written. One failure reports all files that cannot be used."""
+    seen = dict(read_each({target.which: (target.path, target.access) for target in targets}))
+    readings: Dict[TargetId, Reading] = {}
     errors: List[KeyfleetError] = []
-    for place in places:
+    for target in targets:
         try:
-            readings[place.which] = _accepted(
-                place, seen[place.which], replace_malformed=replace_malformed, check_mode=check_mode
+            readings[target.which] = _accepted(
+                target, seen[target.which], replace_malformed=replace_malformed, check_mode=check_mode
             )
         except KeyfleetError as error:
             errors.append(error)
@@ -81,52 +81,56 @@ def _read(places: Sequence[Place], *, replace_malformed: bool, check_mode: bool)
     return readings
 
 
-def _refuse_conflicts(places: Iterable[Place], readings: Mapping[Which, Reading]) -> None:
-    """Links may make one file of two paths. Two keys for it would take turns for ever."""
-    asked: Dict[Tuple[str, str], Tuple[str, Key, Edit]] = {}
+def _refuse_conflicts(targets: Iterable[Target], readings: Mapping[TargetId, Reading]) -> None:
+    """Refuse two keys or two owners for one file that links give two paths: each run would replace one by the other."""
+    asked: Dict[Tuple[str, str], Tuple[str, Key, KeyEdit]] = {}
     acting: Dict[str, Tuple[str, Identity]] = {}
-    for place in places:
-        state = readings[place.which].state
-        path, who = acting.setdefault(state.real_path, (place.path, state.acting))
+    for target in targets:
+        state = readings[target.which].state
+        path, who = acting.setdefault(state.real_path, (target.path, state.acting))
         if who.uid != state.acting.uid:
-            # What one of them would write is not what the other was asked to.
+            # Each of them would write the file as a different user.
             raise KeyfleetError(
                 "unsafe_path",
-                f"{path} and {place.path} are one file, which {who} and {state.acting} would write in turn. Look at "
-                "config.home in the config.json of these users, and at links.",
-                path=place.path,
+                f"{path} and {target.path} are one file, which {who} and {state.acting} would write in turn. Check "
+                "config.home in the config.json of these users, and links.",
+                path=target.path,
             )
-        for key, edit in place.edits:
+        for key, edit in target.edits:
             one_file = (state.real_path, edit.repository)
-            path, other, there = asked.setdefault(one_file, (place.path, key, edit))
-            if replace(there, only_existing=False) != replace(edit, only_existing=False):
+            path, other, earlier = asked.setdefault(one_file, (target.path, key, edit))
+            if replace(earlier, only_existing=False) != replace(edit, only_existing=False):
                 raise bad_options(
-                    f"two different keys for {edit.repository} are meant for {path} and {place.path}, "
+                    f"two different keys for {edit.repository} are meant for {path} and {target.path}, "
                     f"which are one file: {other.title} and {key.title}"
                 )
 
 
-def _predicted(places: Sequence[Place], readings: Mapping[Which, Reading], wanted: Sequence[Wanted]) -> List[Change]:
-    """What ``apply`` would do, where one path may lead to the file that another one has changed before."""
+def _predicted(
+    targets: Sequence[Target], readings: Mapping[TargetId, Reading], wanted: Sequence[Wanted]
+) -> List[Change]:
+    """Return the changes that ``apply`` would make. Several paths may lead to one file and see each other's changes."""
     done: Dict[str, FileState] = {}
     changes = []
-    for place, request in zip(places, wanted):
-        state = readings[place.which].state
+    for target, request in zip(targets, wanted):
+        state = readings[target.which].state
         earlier = done.get(state.real_path)
         if earlier is not None:
             state = replace(state, data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
         try:
             change = predict(state, request)
-        except Unfit as unfit:
-            raise KeyfleetError("malformed_file", f"{place.path} cannot be written: {unfit}", path=place.path) from None
+        except MalformedFile as malformed:
+            raise KeyfleetError(
+                "malformed_file", f"{target.path} cannot be written: {malformed}", path=target.path
+            ) from None
         done[state.real_path] = change.after
         changes.append(change)
     return changes
 
 
 def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> List[Question]:
-    doubted = {"never": (), "changed": changing, "always": keys}[verify]
-    pairs = {(key.repository, key.public_key, key.private_key) for key in doubted}
+    verified = {"never": (), "changed": changing, "always": keys}[verify]
+    pairs = {(key.repository, key.public_key, key.private_key) for key in verified}
     return [
         Question(
             option=key.option,
@@ -142,58 +146,60 @@ def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> Lis
     ]
 
 
-def _exposed(place: Place, state: FileState) -> List[Problem]:
+def _exposed(target: Target, state: FileState) -> List[Problem]:
     if state.mode is None or not state.mode & 0o007:
         return []
     return [
         Problem(
             "readable_by_others",
-            f"{place.path} had mode {state.mode:04o}: everybody on the host could use it. "
-            "Its mode is repaired, but what was in it should be replaced",
-            place.path,
+            f"{target.path} had mode {state.mode:04o}: everybody on the host could use it. "
+            "Its mode is repaired, but the keys in it should be replaced",
+            target.path,
         )
     ]
 
 
-def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the keys in ``params`` to the files of this host. The result has the shape that the modules document.
+def install_keys(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+    """Install and remove the keys in ``params`` on this host and return the result that the module documents.
 
-    Raises `KeyfleetError`; its details carry ``files``, ``verdicts`` and ``problems`` as far as they were reached.
+    Raises `KeyfleetError`; its details carry ``files``, ``verdicts`` and ``problems`` as far as the run came.
     """
     keys = keys_from(params, prefix=params["option_prefix"])
-    found = survey(keys, params, check_mode=check_mode)
-    places = list(found.places.values())
-    readings = _read(places, replace_malformed=params["malformed"] == "replace", check_mode=check_mode)
-    _refuse_conflicts(places, readings)
-    own = len(places)
+    found = find_targets(keys, params, check_mode=check_mode)
+    targets = list(found.targets.values())
+    readings = _read(targets, replace_malformed=params["malformed"] == "replace", check_mode=check_mode)
+    _refuse_conflicts(targets, readings)
+    own = len(targets)
     if any(key.search is not None for key in keys):
         from ansible_collections.keyfleet.magento.plugins.module_utils._composer.holders import holders_of
 
         taken = {
-            (readings[place.which].state.real_path, key.repository) for place in places for key, _edit in place.edits
+            (readings[target.which].state.real_path, key.repository)
+            for target in targets
+            for key, _edit in target.edits
         }
-        for key, place, state in holders_of(keys, params, taken=taken, problems=found.problems):
-            found.add(key, place)
-            readings[place.which] = Reading(state)
-        places = list(found.places.values())
-    wanted = [place.wanted(broken=readings[place.which].broken) for place in places]
+        for key, target, state in holders_of(keys, params, taken=taken, problems=found.problems):
+            found.add(key, target)
+            readings[target.which] = Reading(state)
+        targets = list(found.targets.values())
+    wanted = [target.wanted(broken=readings[target.which].broken) for target in targets]
 
-    changing = [key for place in found.missing.values() for key, edit in place.edits if edit.present]
-    for place in places:
-        for key, edit in place.edits:
-            reading = readings[place.which]
+    changing = [key for target in found.missing.values() for key, edit in target.edits if edit.present]
+    for target in targets:
+        for key, edit in target.edits:
+            reading = readings[target.which]
             if key.present and key_changes(reading.state.data, edit, broken=reading.broken):
                 changing.append(key)
-    answers = prove(_questions(keys, changing, params["verify"]), params)
+    answers = verify_pairs(_questions(keys, changing, params["verify"]), params)
     reached = {"verdicts": [answer.as_result() for answer in answers]}
     stop = stop_on(answers, params["fail_on"], before="No file was touched. ")
     if stop:
-        unchanged = [(place, readings[place.which].state) for place in places]
-        untouched = [row for place, state in unchanged for row in rows(place, state, state)]
+        unchanged = [(target, readings[target.which].state) for target in targets]
+        untouched = [row for target, state in unchanged for row in rows(target, state, state)]
         raise KeyfleetError(stop.code, stop.message, problems=found.problems, files=untouched, **reached)
 
     if check_mode:
-        changes = _predicted(places, readings, wanted)
+        changes = _predicted(targets, readings, wanted)
     else:
         try:
             changes = apply(wanted[:own])
@@ -205,40 +211,41 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
                 error.message,
                 problems=(*found.problems, *error.problems),
                 changed=any(change.changed for change in done),
-                files=[r for p in places if p.which in changed for r in _rows_of(p, changed[p.which])],
+                files=[r for p in targets if p.which in changed for r in _rows_of(p, changed[p.which])],
                 **reached,
             ) from error
         if wanted[own:]:
-            from ansible_collections.keyfleet.magento.plugins.module_utils._composer.holders import take_away
+            from ansible_collections.keyfleet.magento.plugins.module_utils._composer.holders import remove_keys
 
-            taken_away = take_away(wanted[own:], found.problems)
-            places = [*places[:own], *(place for place in places[own:] if place.which in taken_away)]
-            changes += [taken_away[place.which] for place in places[own:]]
-    return {**_result(keys, found, places, changes), **reached}
+            removed = remove_keys(wanted[own:], found.problems)
+            targets = [*targets[:own], *(target for target in targets[own:] if target.which in removed)]
+            changes += [removed[target.which] for target in targets[own:]]
+
+    return {**_result(keys, found, targets, changes), **reached}
 
 
-def _rows_of(place: Place, change: Change) -> List[Dict[str, Any]]:
-    return rows(place, change.before, change.after)
+def _rows_of(target: Target, change: Change) -> List[Dict[str, Any]]:
+    return rows(target, change.before, change.after)
 
 
 def _result(
     keys: Sequence[Key],
-    found: Survey,
-    places: Sequence[Place],
+    found: Targets,
+    targets: Sequence[Target],
     changes: Sequence[Change],
 ) -> Dict[str, Any]:
-    files = [row for place, change in zip(places, changes) for row in _rows_of(place, change)]
+    files = [row for target, change in zip(targets, changes) for row in _rows_of(target, change)]
     problems = list(found.problems)
-    for place, change in zip(places, changes):
-        problems.extend(_exposed(place, change.before))
-    data = {place.path: change.after.data for place, change in zip(places, changes)}
-    problems.extend(shadow_problems(keys, places, data))
-    shown = [(place, change.before, change.after) for place, change in zip(places, changes) if change.changed]
-    for place in found.missing.values():
-        before, after = imagined(place)
-        files.extend(rows(place, before, after))
+    for target, change in zip(targets, changes):
+        problems.extend(_exposed(target, change.before))
+    data = {target.path: change.after.data for target, change in zip(targets, changes)}
+    problems.extend(shadow_problems(keys, targets, data))
+    shown = [(target, change.before, change.after) for target, change in zip(targets, changes) if change.changed]
+    for target in found.missing.values():
+        before, after = predicted_state(target)
+        files.extend(rows(target, before, after))
         if after.data is not None:
-            shown.append((place, before, after))
+            shown.append((target, before, after))
     return {
         "changed": bool(shown),
         "files": files,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sources of credentials that a Composer run of one user in one project would read, and which of them wins."""
+"""The credential sources that Composer reads for one user in one project, and the entry that wins."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
     HTTP_BASIC,
     NEWER_SECTIONS,
     SECTIONS,
+    AuthEntry,
     Document,
-    Entry,
     entries,
     parse,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import Home
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Place
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Target
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import ANYBODY, Access, observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
 
-# Of all files together: each entry takes a kilobyte until it is told of.
+# Of all files together: each entry takes a kilobyte until it is reported.
 MOST_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Source:
-    """One place from which Composer takes credentials. Later sources win over earlier ones, section by section.
+    """One file with credentials that Composer reads. Later sources win over earlier ones, section by section.
 
-    ``of`` holds its entries by repository: every repository is asked for, in every situation.
+    ``of`` holds its entries by repository, since every view looks up every repository.
     """
 
     name: str
     path: str
     document: Document
-    of: Dict[str, List[Entry]] = field(init=False, repr=False, compare=False)
+    of: Dict[str, List[AuthEntry]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Sort the entries."""
-        found: Dict[str, List[Entry]] = {}
+        """Group the entries by repository."""
+        found: Dict[str, List[AuthEntry]] = {}
         for entry in entries(self.document):
             found.setdefault(entry.repository, []).append(entry)
         object.__setattr__(self, "of", found)
@@ -54,13 +54,13 @@ class Source:
 class Winner:
     """The entry that Composer uses for a host, and why."""
 
-    entry: Entry
+    entry: AuthEntry
     source: Source
     reason: str
 
 
 def winner(sources: Sequence[Source], repository: str) -> Optional[Winner]:
-    """Which entry wins for ``repository`` when ``sources`` are given in Composer's order, weakest first.
+    """Return the entry that wins for ``repository``. ``sources`` are in Composer's order, weakest first.
 
     The last source that has the host in a section wins within the section, then the strongest section wins.
     """
@@ -85,14 +85,14 @@ def winner(sources: Sequence[Source], repository: str) -> Optional[Winner]:
 
 
 def repositories(sources: Sequence[Source]) -> List[str]:
-    """Every host that any source has credentials for, in order of appearance."""
+    """Return every host that any source has credentials for, in order of appearance."""
     return list(dict.fromkeys(repository for source in sources for repository in source.of))
 
 
 def shadows(
     sources: Sequence[Source], *, repository: str, public_key: str, private_key: str, where: str
 ) -> List[Problem]:
-    """Problems that keep the given pair from being used although a file holds it. ``where`` says for whom."""
+    """Return a problem for each entry that Composer uses instead of the installed pair. ``where`` begins its text."""
     problems = []
     won = winner(sources, repository)
     if won and (won.entry.section, won.entry.username, won.entry.secret) != (HTTP_BASIC, public_key, private_key):
@@ -119,21 +119,21 @@ def shadows(
     return problems
 
 
-# A path → its bytes as they are or would be.
+# The bytes of files by path, as they are or would be.
 Known = Mapping[str, Optional[bytes]]
 
 
 def not_looked_at(path: str, others: int = 0) -> Problem:
-    """For a file that is left out, and others after it, since the rest of the run would wait for it."""
+    """Return the problem for a file, and a number of others, that are skipped because of a limit."""
     more = f", nor were {others} others" if others else ""
-    text = f"{path} was not looked at{more}: so much was found before it that the limit of one run was reached"
+    text = f"{path} was not read{more}: the files before it reached the limit of one run"
     return Problem("read_failed", text, path)
 
 
 class Sources:
-    """Files that Composer reads, each read and parsed once. What is not ``known`` is read from the disk.
+    """Read and parse each file that Composer reads once. Files that are not ``known`` are read from the disk.
 
-    ``problems`` are those that were left out since the limit of one run was reached.
+    ``problems`` names the files that were skipped because the limit of one run was reached.
     """
 
     def __init__(self, known: Known) -> None:
@@ -143,9 +143,9 @@ class Sources:
         self._found: Dict[Tuple[str, str, Access], Optional[Source]] = {}
 
     def read_by(self, uid: Optional[int], homes: Sequence[Home], project: Optional[str]) -> List[Source]:
-        """The user's own files, then the project's, weakest first. COMPOSER_AUTH is not seen: it is a process's.
+        """Return the user's files, then those of the project, weakest first. COMPOSER_AUTH of a process is unknown.
 
-        ``uid`` is the user's, where one is meant: what others moved into their home is none of theirs.
+        ``uid`` is that of the user, or None without one: files that others moved into the home are not the user's.
         """
         found = []
         for home in homes:
@@ -164,7 +164,7 @@ class Sources:
         if which not in self._found:
             self._found[which] = None
             try:
-                # What is known was read on behalf of whoever asked for it, not of the user whose data name the place.
+                # Known files were not read with the rights of the user whose files name the path.
                 if path in self._known and access.walk_as is None:
                     data = self._known[path]
                 else:
@@ -175,20 +175,19 @@ class Sources:
                         data = None
                 if data is not None:
                     self._found[which] = Source(name, path, parse(part(data)))
-            except (KeyfleetError, Unfit):
-                # What this process may not read is somebody else's report, not a source that can be compared.
-                pass
+            except (KeyfleetError, MalformedFile):
+                pass  # A file that cannot be read is reported elsewhere and cannot be compared.
         return self._found[which]
 
 
 def _in_config(data: bytes) -> bytes:
-    """The credentials in the ``config`` of a composer.json or config.json."""
+    """Return the credentials in the ``config`` of a composer.json or config.json."""
     return json.dumps((json_object(data) or {}).get("config")).encode()
 
 
 @dataclass(frozen=True)
 class View:
-    """One situation in which a Composer would read credentials: for whom, with which home of the user, where."""
+    """One situation in which Composer reads credentials: the user with one home, the project, or both."""
 
     words: str
     uid: Optional[int]
@@ -196,44 +195,45 @@ class View:
     project: Optional[str]
 
 
-def _views(place: Place, key: Key, first_file: Mapping[str, str], projects: Sequence[str]) -> List[View]:
-    """Every situation in which the key in ``place`` is meant to be the one used."""
-    if place.user is not None:
-        name = place.user.name
-        home = (Home(place.path, config_file=place.config_file),)
-        uid = place.user.uid
+def _views(target: Target, key: Key, first_file: Mapping[str, str], projects: Sequence[str]) -> List[View]:
+    """Return the situations in which the key in ``target`` should be the one that Composer uses."""
+    if target.user is not None:
+        name = target.user.name
+        home = (Home(target.path, config_file=target.config_file),)
+        uid = target.user.uid
         views = [View(f"For {name}", uid, home, None)]
-        if first_file.get(name) == place.path:
+        if first_file.get(name) == target.path:
             views += [View(f"For {name} in {project}", uid, home, project) for project in projects]
         return views
-    project = os.path.dirname(place.path)
+    project = os.path.dirname(target.path)
     if project in key.projects:
         return [View(f"In {project}", None, (), project)]
-    return [View(f"Where {place.path} is read", None, (Home(place.path),), None)]
+    return [View(f"Where {target.path} is read", None, (Home(target.path),), None)]
 
 
-def shadow_problems(keys: Sequence[Key], places: Sequence[Place], known: Known) -> List[Problem]:
-    """Where a key was written and yet is not the one that Composer would use.
+def shadow_problems(keys: Sequence[Key], targets: Sequence[Target], known: Known) -> List[Problem]:
+    """Return a problem for each key that was written although Composer uses another one.
 
-    Every user is looked at alone and in every project of the call, unless the project is given a key of its own for
-    the same repository: then that one is meant to win there.
+    Every user is examined alone and in every project in ``keys``, except in projects with a key of their own for the
+    same repository: that key should win there.
     """
+
     first_file: Dict[str, str] = {}
-    for place in places:
-        if place.user is not None and any(not edit.only_existing for _key, edit in place.edits):
-            first_file.setdefault(place.user.name, place.path)
+    for target in targets:
+        if target.user is not None and any(not edit.only_existing for _key, edit in target.edits):
+            first_file.setdefault(target.user.name, target.path)
     own: Dict[str, Set[str]] = {}
     for key in keys:
         own.setdefault(key.repository, set()).update(key.projects)
     all_projects = list(dict.fromkeys(project for key in keys for project in key.projects))
     sources = Sources(known)
     problems: List[Problem] = []
-    for place in places:
-        for key, edit in place.edits:
+    for target in targets:
+        for key, edit in target.edits:
             if not key.present or edit.only_existing:
                 continue
             projects = [project for project in all_projects if project not in own[key.repository]]
-            for view in _views(place, key, first_file, projects):
+            for view in _views(target, key, first_file, projects):
                 problems.extend(
                     shadows(
                         sources.read_by(view.uid, view.homes, view.project),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read many auth.json files. Those that a writer may be busy with get their second all together, not one by one."""
+"""Read many auth.json files. Files that are malformed, perhaps half written, share one waiting time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Callable, Hashable, Iterator, Mapping, Optional, Tuple, TypeVar
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Access, FileState, observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import PATIENCE
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import REREAD_SECONDS
 
-# Bytes that a file counts for at least: it is looked for, whatever is in it, and for each character of its path: every
-# row tells it.
+# Bytes that a file counts for beside its size: for the look-up, and for each character of its path, which is repeated
+# in every row.
 _LEAST = 1024
 _CHARACTER = 4
 Key = TypeVar("Key", bound=Hashable)
@@ -23,30 +23,30 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Seen:
-    """A file as it was found, or the ``error`` that kept it from being read.
+    """A file as it was read, or the ``error`` that prevented it.
 
-    ``unfit`` says why Composer could not use the bytes in ``state``.
+    ``malformed`` says why Composer could not use the bytes in ``state``.
     """
 
     state: Optional[FileState]
-    unfit: Optional[Unfit] = None
+    malformed: Optional[MalformedFile] = None
     error: Optional[KeyfleetError] = None
 
 
-def _look(path: str, access: Access, patience: float) -> Seen:
+def _look(path: str, access: Access, reread_for: float) -> Seen:
     try:
         try:
-            return Seen(observe(path, parse=parse, access=access, patience=patience))
-        except Unfit:
+            return Seen(observe(path, parse=parse, access=access, reread_for=reread_for))
+        except MalformedFile:
             state = observe(path, parse=bytes, access=access)
     except KeyfleetError as error:
         return Seen(None, error=error)
     try:
-        # What was judged and what is shown, or overwritten, must be the same bytes.
+        # The bytes that are shown or overwritten must be those that were judged.
         if state.data is not None:
             parse(state.data)
-    except Unfit as unfit:
-        return Seen(state, unfit)
+    except MalformedFile as malformed:
+        return Seen(state, malformed)
     return Seen(state)
 
 
@@ -54,16 +54,17 @@ def read_each(
     files: Mapping[Key, Tuple[str, Access]],
     *,
     most: Optional[int] = None,
-    patience: float = PATIENCE,
+    reread_for: float = REREAD_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Tuple[Key, Seen]]:
-    """Every file with its key; the values of ``files`` are its path, and on whose behalf it is looked at.
+    """Yield every file with its key. The values of ``files`` are a path and the `Access` to use.
 
-    What is unfit comes last: it is read again until ``patience`` seconds have gone by since the first look at all of
-    them. Nothing is kept of a file, so that many large ones take no more memory than one. ``most`` is the number of
-    bytes after which the rest is left out, and so are those that are unfit.
+    Malformed files come last: they are read again until ``reread_for`` seconds after the first reading of all files.
+    No file is kept, so that many large ones take no more memory than one. After ``most`` bytes the remaining files and
+    the malformed ones are skipped.
     """
-    unfit = []
+
+    malformed = []
     left = most
     for key, (path, access) in files.items():
         seen = _look(path, access, 0.0)
@@ -71,11 +72,11 @@ def read_each(
             left -= _LEAST + _CHARACTER * len(path) + len(seen.state.data or b"" if seen.state else b"")
             if left < 0:
                 return
-        if seen.unfit:
-            unfit.append(key)
+        if seen.malformed:
+            malformed.append(key)
         else:
             yield key, seen
-    until = clock() + patience
-    for key in unfit:
+    until = clock() + reread_for
+    for key in malformed:
         path, access = files[key]
         yield key, _look(path, access, max(0.0, until - clock()))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is installed on a host: files, entries, the entry that wins, and what the repository says of them."""
+"""Report what is installed on a host: files, entries, the entries that win, and the verdicts of the repositories."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precede
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read import read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Which, setup_home
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import TargetId, setup_home
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     Account,
@@ -44,20 +44,20 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verif
     LIMIT_FACTOR,
     MOST_PAIRS,
     Question,
-    prove,
     stop_on,
+    verify_pairs,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import host_as_shown, repository_fault
 
-# Of all files, and of all rows of `effective`.
+# Limit for the entries of all files, and for the rows of `effective`.
 _MOST_ENTRIES = 50000
-# Bytes, those of files that are left out included: a small one behind them still counts.
+# Bytes, including those of files that are skipped, so that a small file after a large one is still reported.
 _MOST_READ = 4 * MOST_BYTES
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Why a file is looked at: ``only_existing`` leaves it out where it is not, ``user`` is who reads it."""
+    """Why a file is read. ``only_existing`` omits a missing file; Composer of ``user`` reads it."""
 
     only_existing: bool
     user: Optional[Account]
@@ -65,63 +65,68 @@ class Asked:
 
 
 @dataclass
-class Report:
-    """What has been found so far."""
+class KeyReport:
+    """The files to read, and the results so far."""
 
-    asked: Dict[Which, Asked] = field(default_factory=dict)
-    files: Dict[Which, Dict[str, Any]] = field(default_factory=dict)
-    found: Dict[Which, auth_json.Document] = field(default_factory=dict)
+    asked: Dict[TargetId, Asked] = field(default_factory=dict)
+    files: Dict[TargetId, Dict[str, Any]] = field(default_factory=dict)
+    found: Dict[TargetId, auth_json.Document] = field(default_factory=dict)
     bytes_of: Dict[str, Optional[bytes]] = field(default_factory=dict)
     problems: List[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class User:
-    """A user and the homes of theirs, the one that Composer reads first at the front."""
+    """A user and the user's Composer homes, the one that Composer reads first at the front."""
 
     account: Account
     homes: Tuple[Home, ...]
 
 
-def _ask(
-    report: Report, path: str, *, only_existing: bool, user: Optional[Account] = None, walk_as: Optional[int] = None
+def _add_file(
+    report: KeyReport,
+    path: str,
+    *,
+    only_existing: bool,
+    user: Optional[Account] = None,
+    walk_as: Optional[int] = None,
 ) -> None:
-    """Put the file on the list; ``user`` is the one whose Composer reads it, ``walk_as`` whose data named it."""
-    there = report.asked.get(
+    """Add a file to the list. Composer of ``user`` reads it; ``walk_as`` is the uid of the user whose data named it."""
+    asked = report.asked.get(
         (path, walk_as), Asked(only_existing, user, Access(None if user is None else user.uid, walk_as))
     )
-    report.asked[path, walk_as] = Asked(there.only_existing and only_existing, there.user or user, there.access)
+    report.asked[path, walk_as] = Asked(asked.only_existing and only_existing, asked.user or user, asked.access)
 
 
-def _look(report: Report) -> None:
-    """Read every file on the list, whatever state it is in."""
+def _read_files(report: KeyReport) -> None:
+    """Read every file on the list; faults become problems."""
     bytes_left, entries_left = MOST_BYTES, _MOST_ENTRIES
-    problems: Dict[Which, List[Problem]] = {}
+    problems: Dict[TargetId, List[Problem]] = {}
     files = {which: (which[0], asked.access) for which, asked in report.asked.items()}
     for which, seen in read_each(files, most=_MOST_READ):
         path, asked = which[0], report.asked[which]
-        told = problems[which] = []
+        file_problems = problems[which] = []
         if seen.error:
-            told.append(Problem(seen.error.code, seen.error.message, path))
-        if seen.unfit:
-            text = f"{path} is not a file that Composer can use: {seen.unfit}"
-            told.append(Problem("malformed_file", text, path))
+            file_problems.append(Problem(seen.error.code, seen.error.message, path))
+        if seen.malformed:
+            text = f"{path} is not a file that Composer can use: {seen.malformed}"
+            file_problems.append(Problem("malformed_file", text, path))
         if seen.state is None or (seen.state.data is None and asked.only_existing):
             continue
-        data = None if seen.unfit else seen.state.data
+        data = None if seen.malformed else seen.state.data
         if data is not None:
             document = auth_json.parse(data)
             bytes_left -= len(data)
             entries_left -= 1 + len(auth_json.entries(document))
             if bytes_left < 0 or entries_left < 0:
                 report.bytes_of[path] = None
-                told.append(not_looked_at(path))
+                file_problems.append(not_looked_at(path))
                 continue
             report.found[which] = document
         if which[1] is None:
             report.bytes_of[path] = data
         report.files[which] = _row(path, seen.state, report.found.get(which, {}))
-        told.extend(_owner_and_mode(path, seen.state, asked.user))
+        file_problems.extend(_owner_and_mode(path, seen.state, asked.user))
     left = [path for path, walk_as in files if (path, walk_as) not in problems]
     for path in left:
         report.bytes_of.setdefault(path, None)
@@ -144,17 +149,17 @@ def _row(path: str, state: FileState, document: auth_json.Document) -> Dict[str,
 
 
 def _owner_and_mode(path: str, state: FileState, user: Optional[Account]) -> Iterator[Problem]:
-    """What is wrong with them; ``user`` is the one whose Composer reads the file."""
+    """Yield the problems with owner and mode of a file that Composer of ``user`` reads."""
     if state.mode is not None and state.mode & 0o007:
         text = f"{path} has mode {state.mode:04o}: everybody on the host can use it"
         yield Problem("readable_by_others", text, path)
     if user and state.uid not in (None, user.uid):
-        text = f"{path} belongs to {owner_name(state.uid)}, so that Composer of {user.name} may fail on it"
+        text = f"{path} belongs to {owner_name(state.uid)}, so Composer of {user.name} may fail to use it"
         yield Problem("wrong_owner", text, path)
 
 
-def _ask_for_users(
-    report: Report,
+def _add_users(
+    report: KeyReport,
     users: Sequence[Account],
     *,
     only_existing: bool = False,
@@ -169,12 +174,12 @@ def _ask_for_users(
             continue
         report.problems.extend(homes.problems)
         for home in homes.homes:
-            _ask(report, home.auth_file, only_existing=only_existing, user=user, walk_as=home.walk_as)
+            _add_file(report, home.auth_file, only_existing=only_existing, user=user, walk_as=home.walk_as)
         result.append(User(user, homes.homes))
     return result
 
 
-def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
+def _named_users(report: KeyReport, names: Sequence[str]) -> List[Account]:
     result = []
     for name in names:
         user = account(name)
@@ -185,8 +190,8 @@ def _named_users(report: Report, names: Sequence[str]) -> List[Account]:
     return result
 
 
-def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -> List[Dict[str, Any]]:
-    """For every user alone and in every project: the entry that Composer takes, host by host, and why."""
+def _effective(report: KeyReport, users: Sequence[User], projects: Sequence[str]) -> List[Dict[str, Any]]:
+    """Return the entry that Composer uses for each host, and why, for every user alone and in every project."""
     result = []
     views: List[Tuple[Optional[User], Optional[str]]] = [(user, None) for user in users]
     views += [(user, project) for user in (users or [None]) for project in projects]  # type: ignore[list-item]
@@ -198,9 +203,7 @@ def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -
         named = repositories(sources)
         if len(named) > left:
             where = " in ".join(part for part in (user and user.account.name, project) if part)
-            text = (
-                f"effective, {where}: {len(named)} hosts were left out: {_MOST_ENTRIES} rows are the limit of one run"
-            )
+            text = f"effective, {where}: {len(named)} hosts were skipped: {_MOST_ENTRIES} rows are the limit of one run"
             report.problems.append(Problem("read_failed", text, project))
             continue
         left -= len(named)
@@ -220,8 +223,8 @@ def _effective(report: Report, users: Sequence[User], projects: Sequence[str]) -
     return result
 
 
-def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) -> List[Question]:
-    """The pair of the options, or every pair that was found."""
+def _questions(report: KeyReport, params: Mapping[str, Any], given: Optional[Key]) -> List[Question]:
+    """Return questions about the pair in the options, or else about every pair in the files."""
     repository, packages = params["repository"], package_names(params["packages"])
     if given:
         return [
@@ -245,9 +248,9 @@ def _questions(report: Report, params: Mapping[str, Any], given: Optional[Key]) 
             public_key=entry.username,
             private_key=entry.secret,
             packages=packages if entry.repository == repository else (),
-            # Composer reads such an entry, but there is no address or no user name to ask with.
+            # Composer reads entries without user name or valid host, but the repository cannot be asked about them.
             ask=bool(entry.username) and repository_fault(entry.repository) is None,
-            # The first of each file, then the second of each: a file full of entries keeps no other one waiting.
+            # The first entry of each file, then the second of each: a file with many entries does not delay the others.
             turn=turn,
         )
         for (path, _walk_as), document in report.found.items()
@@ -269,39 +272,40 @@ def _given_pair(params: Mapping[str, Any]) -> Optional[Key]:
     return keys_from({**params, "keys": None, "state": "present", "users": None, "projects": None, "paths": None})[0]
 
 
-def report(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """What the host holds for the users, projects, paths and roots in ``params``, and what the repository says.
+def report_keys(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the keys of the users, projects, paths and directories in ``params``, and the repositories' verdicts.
 
     Nothing is written. The result has the shape that the module documents. Raises `KeyfleetError` for bad options, and
     for a verdict in ``fail_on``.
     """
+
     given = _given_pair(params)
     names = listed("users", params["users"])
     projects = absolute("projects", params["projects"]) or ()
     paths = absolute("paths", params["paths"]) or ()
     roots = absolute("search", params["search"]) or ()
-    found = Report()
+    found = KeyReport()
     users: List[User] = []
     if names:
-        users += _ask_for_users(found, _named_users(found, names))
+        users += _add_users(found, _named_users(found, names))
     elif not (given or projects or paths or roots or params["all_users"]):
-        users += _ask_for_users(found, [own_account()], environ=os.environ)
+        users += _add_users(found, [own_account()], environ=os.environ)
     if params["all_users"]:
         known = {user.account.name for user in users}
-        users += _ask_for_users(found, [u for u in all_accounts() if u.name not in known], only_existing=True)
+        users += _add_users(found, [u for u in all_accounts() if u.name not in known], only_existing=True)
     for project in projects:
-        _ask(found, os.path.join(project, "auth.json"), only_existing=False)
-        _ask(found, setup_home(project), only_existing=True)
+        _add_file(found, os.path.join(project, "auth.json"), only_existing=False)
+        _add_file(found, setup_home(project), only_existing=True)
     for path in paths:
-        _ask(found, path, only_existing=False)
+        _add_file(found, path, only_existing=False)
     for root in roots:
         for path in search(root, found.problems):
-            _ask(found, path, only_existing=True)
-    _look(found)
-    answers = prove(_questions(found, params, given), params, bounded=given is None)
+            _add_file(found, path, only_existing=True)
+    _read_files(found)
+    answers = verify_pairs(_questions(found, params, given), params, bounded=given is None)
     left = sum(answer.left_out for answer in answers)
     if left:
-        text = f"{left} of {len(answers)} pairs were not asked about: {MOST_PAIRS} pairs and {LIMIT_FACTOR} times the "
+        text = f"{left} of {len(answers)} pairs were not verified: {MOST_PAIRS} pairs and {LIMIT_FACTOR} times the "
         found.problems.append(Problem("not_all_asked", text + "option timeout are the limits of one run"))
     result = {
         "changed": False,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How results and diffs show one file before and after: entry, owner, mode, never a secret."""
+"""Show one file before and after a change in results and diffs: entry, owner and mode, never a secret."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Dict, List, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import (
-    Edit,
+    KeyEdit,
     entry_for,
     key_changes,
     text_for_diff,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Place
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Target
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import group_name, owner_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host
@@ -23,26 +23,26 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import s
 Row = Dict[str, Any]
 
 
-def _owner(place: Place, state: FileState) -> Optional[str]:
-    if state.uid is None and state.data is not None and place.user is not None:
-        # A user that is still to be made has a name already.
-        return place.user.name
+def _owner(target: Target, state: FileState) -> Optional[str]:
+    if state.uid is None and state.data is not None and target.user is not None:
+        # In check mode the user may not exist yet, but has a name.
+        return target.user.name
     return owner_name(state.uid)
 
 
-def _view(place: Place, state: FileState, edit: Edit) -> Optional[Row]:
-    """One entry of one file, or None when there is no such file."""
+def _view(target: Target, state: FileState, edit: KeyEdit) -> Optional[Row]:
+    """Return one entry of one file, or None if the file is missing."""
     if state.data is None:
         return None
     try:
         entry = entry_for(auth_json.parse(state.data), edit.repository)
-    except Unfit:
+    except MalformedFile:
         entry = None
     shown = entry.as_result() if entry else {"public_key": None, "fingerprint": None}
     return {
         "public_key": shown["public_key"],
         "fingerprint": shown["fingerprint"],
-        "owner": _owner(place, state),
+        "owner": _owner(target, state),
         "group": group_name(state.gid),
         "mode": None if state.mode is None else f"{state.mode:04o}",
     }
@@ -59,26 +59,26 @@ def _action(before: Optional[Row], after: Optional[Row]) -> str:
     return "removed" if after["public_key"] is None else "updated"
 
 
-def _other_pair(data: bytes, edit: Edit) -> bool:
+def _other_pair(data: bytes, edit: KeyEdit) -> bool:
     try:
         return key_changes(data, edit)
-    except Unfit:
+    except MalformedFile:
         return True
 
 
-def rows(place: Place, before: FileState, after: FileState) -> List[Row]:
-    """The elements of ``files`` for one place: one for each key."""
+def rows(target: Target, before: FileState, after: FileState) -> List[Row]:
+    """Return the elements of ``files`` for one target, one for each key."""
     result = []
-    for _key, edit in place.edits:
-        old, new = _view(place, before, edit), _view(place, after, edit)
+    for _key, edit in target.edits:
+        old, new = _view(target, before, edit), _view(target, after, edit)
         action = _action(old, new)
         rewritten = before.data is not None and before.data != after.data
-        # A vendor's password has no fingerprint, so only the plan knows that it was another one.
+        # A vendor's password has no fingerprint, so only the edit tells that it changed.
         if rewritten and action in ("unchanged", "repaired") and _other_pair(before.data or b"", edit):
             action = "updated" if edit.present else "removed"
         result.append(
             {
-                "path": place.path,
+                "path": target.path,
                 "real_path": after.real_path,
                 "repository": shown_host(edit.repository),
                 "owner": (new or old or {}).get("owner"),
@@ -90,20 +90,20 @@ def rows(place: Place, before: FileState, after: FileState) -> List[Row]:
     return result
 
 
-def difference(place: Place, before: FileState, after: FileState) -> Dict[str, str]:
-    """Before and after as Ansible prints them: owner and mode in a first line, then the masked file."""
+def difference(target: Target, before: FileState, after: FileState) -> Dict[str, str]:
+    """Return the diff for Ansible: owner and mode in the first line, then the masked file."""
 
     def text(state: FileState, was: Optional[FileState]) -> str:
         if state.data is None:
             return ""
         group = group_name(state.gid) or "?"
-        owner = f"{_owner(place, state)}:{group} {state.mode or 0:04o}\n"
+        owner = f"{_owner(target, state)}:{group} {state.mode or 0:04o}\n"
         return owner + text_for_diff(state.data, was=was.data if was else None)
 
     absent = "" if before.data is not None else " (absent)"
     return {
-        "before_header": place.path + absent,
-        "after_header": place.path,
+        "before_header": target.path + absent,
+        "after_header": target.path,
         "before": text(before, None),
         "after": text(after, before),
     }

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find every auth.json below a directory. Whoever owns what is in it may exchange it in the meantime.
+"""Find every auth.json below a directory, safely although the owners of its content may replace it meanwhile.
 
-So each directory is opened by its name in the open one above it, never through a link, and each is looked through once,
-under whatever names it turns up.
+Each directory is opened by its name in its open parent, never through a link, and searched once, also if it has
+several paths.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity, acting_as, own_identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import locate
 
-# Directories that hold other people's code by the thousand, never a key that Composer reads.
+# Directories with many files of third-party code, and no auth.json that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))
 _MOST_DIRECTORIES = 500000
-# Levels below the root. As many directories are open at a time.
+# Levels below the root, and so the number of directories that are open at the same time.
 _MOST_LEVELS = 100
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _Level(NamedTuple):
-    """An open directory, and the names in it that are still to be looked through, the next one last."""
+    """An open directory, and the names of its subdirectories still to be searched, the next one last."""
 
     fd: int
     path: str
@@ -33,7 +33,7 @@ class _Level(NamedTuple):
 
 
 def search(root: str, problems: List[Problem]) -> Iterator[str]:
-    """The path of every auth.json below ``root``, in order. What cannot be looked through becomes a problem."""
+    """Yield the path of every auth.json below ``root``, in order. A directory that cannot be searched is a problem."""
     levels: List[_Level] = []
     try:
         fd, who = _opened(root)
@@ -49,22 +49,22 @@ def search(root: str, problems: List[Problem]) -> Iterator[str]:
 
 
 def _opened(root: str) -> Tuple[int, Identity]:
-    """The open root, and who looks through it: a link of a user's leads no further than that user could go."""
+    """Return the open root and the identity that searches it: a user's link leads only where that user may go."""
     if root == "/":
         return os.open(root, _FLAGS), own_identity()
-    with locate(root) as place:
-        who = place.acting if place.bound else place.own
-        if place.info is None:
+    with locate(root) as target:
+        who = target.acting if target.bound else target.own
+        if target.info is None:
             raise KeyfleetError("no_directory", f"{root} is not a directory")
         try:
             with acting_as(who):
-                return os.open(place.name, _FLAGS, dir_fd=place.directory), who
+                return os.open(target.name, _FLAGS, dir_fd=target.directory), who
         except NotADirectoryError:
             raise KeyfleetError("no_directory", f"{root} is not a directory") from None
 
 
 def _found(levels: List[_Level], who: Identity, problems: List[Problem]) -> Iterator[str]:
-    """``levels`` has the open root; what is opened is put on it, and stays there only as long as it is open."""
+    """Yield the paths. ``levels`` begins with the open root and always holds exactly the open directories."""
     seen: Set[Tuple[int, int]] = set()
     too_deep = False
     while levels:
@@ -98,11 +98,12 @@ def _found(levels: List[_Level], who: Identity, problems: List[Problem]) -> Iter
         except PermissionError as error:
             problems.append(_not_searched(path, error))
         except OSError:
-            pass  # It vanished, or became something else, while we looked.
+            pass  # It was removed or replaced meanwhile.
 
 
 def _list(level: _Level, who: Identity) -> bool:
-    """Note which directories are in it; whether an auth.json is. Of the rest, which may be much, nothing is kept."""
+    """Add the subdirectories to ``level`` and return whether it holds an auth.json. Other names are not kept."""
+
     has_one = False
     with acting_as(who), os.scandir(level.fd) as entries:
         for entry in entries:

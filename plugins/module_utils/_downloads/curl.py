@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the host's own curl.
+"""Run the curl of the managed host.
 
-Everything that curl is told goes through its standard input, so that no secret is in an argument or in the environment;
-``-q`` comes first, so that no curlrc has a say.
+All options go through standard input, so that no secret is in an argument or in the environment. ``-q`` comes first, so
+that curl ignores every curlrc.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdic
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import without_proxies
 
-# Older ones take comments in a netrc for entries, and show the headers of a proxy as if they were the server's.
+# Older versions read comments in a netrc as entries, and report the headers of a proxy as those of the server.
 NEEDED = (7, 55, 0)
-# What an info page may have; the feed of a decade of releases is far below.
+# Bytes of an info page; the feed of a decade of releases is far smaller.
 MOST = 4 * 1024 * 1024
-# What the headers of an answer may have, those of the answers before it (100 and the like) included.
+# Bytes of the headers of an answer, including interim answers (1xx).
 MOST_HEADERS = 256 * 1024
-# Seconds beyond curl's own limit, for a curl that does not keep it: it may wait for a file before it looks at a clock.
+# Seconds beyond curl's own limit, which curl may exceed: it can block on a file before it checks the time.
 _GRACE = 3.0
 _CHUNK = 65536
-# Held back, so that what curl writes behind the body is not taken for a part of it.
-_HELD = 16384
-# Of the variables of the task those that curl needs on its way to a server. SSLKEYLOGFILE is none of them, nor are
-# those of the proxy, which may have a password.
+# Bytes held back, so that the text that curl writes after the body is not taken for part of it.
+_TAIL = 16384
+# Environment variables of the task that are passed to curl. SSLKEYLOGFILE is not among them, and neither are the proxy
+# variables, which may contain a password.
 _PASSED_ON = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-# In the order of curl, which takes the first that is there.
+# In the order of curl, which uses the first that is set.
 _PROXY = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _NO_PROXY = ("no_proxy", "NO_PROXY")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
-# Their values may have any character: they become no part of a request as they are.
-_FREE = ("user", "netrc-file", "cacert", "proxy", "noproxy")
+# Their values may have any character, since they do not become part of a request unchanged.
+_ANY_CHARACTER = ("user", "netrc-file", "cacert", "proxy", "noproxy")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _VERSION = re.compile(r"curl ([0-9]+)\.([0-9]+)\.([0-9]+)")
 
-# As the option write-out has them: what ``_written`` asks for.
+# The output of the write-out option in ``_config_text``.
 _FACTS = re.compile(rb"([0-9]{1,3}) ([0-9]{1,3}) (.*)", re.S)
 
 Config = List[Tuple[str, Optional[str]]]
@@ -64,15 +64,15 @@ class Curl:
 
 
 def find_curl() -> Curl:
-    """Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+    """The curl on the PATH. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
     path = shutil.which("curl")
     if path is None:
         raise KeyfleetError(
             "no_curl",
-            "There is no curl on the PATH of this host. Release downloads need curl. Install it.",
+            "curl is not on the PATH of this host. Release downloads need it: install curl.",
         )
     try:
-        # The file layer knows no AnsibleModule, so there is no run_command here.
+        # There is no AnsibleModule here, hence no run_command.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             [path, "-q", "--version"],
             check=False,
@@ -87,36 +87,37 @@ def find_curl() -> Curl:
     found = _VERSION.match(text)
     needed = ".".join(map(str, NEEDED))
     if found is None or tuple(map(int, found.groups())) < NEEDED:
-        version = found.group(0) if found else f"{path}, which does not tell its version,"
+        version = found.group(0) if found else f"{path}, whose version is unknown,"
         raise KeyfleetError(
-            "old_curl", f"{version} is too old: {needed} or newer reads comments in a netrc and can be asked safely."
+            "old_curl",
+            f"{version} is too old: install {needed} or newer; older versions read comments in a netrc as entries.",
         )
     if not re.search(r"^Protocols:.*\bhttps\b", text, re.M):
-        raise KeyfleetError("old_curl", f"{path} was built without HTTPS. Install one that has it.")
+        raise KeyfleetError("old_curl", f"{path} was built without HTTPS. Install a curl with HTTPS.")
     return Curl(path, ".".join(found.groups()))
 
 
-def _written(config: Config, mark: str) -> bytes:
+def _config_text(config: Config, mark: str) -> bytes:
     lines = [name if value is None else f"{name} = {_quoted(name, value)}" for name, value in config]
-    # No line end before the mark: headers that broke off would seem to end there.
+    # No line end before the mark: truncated headers would seem to end there.
     lines.append(f'write-out = "{mark} %{{http_code}} %{{http_connect}} %{{redirect_url}}"')
     return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
 
 
 def as_seconds(value: float) -> str:
-    """A time as any curl reads it: without an exponent, and not 0, which would be no limit."""
+    """Seconds as text for any version of curl: no exponent, and never 0, which means no limit."""
     return f"{max(value, 0.001):.3f}"
 
 
 def _quoted(name: str, value: str) -> str:
-    if "\0" in value or not (name in _FREE or value.isprintable()):
-        # A line end in a header or an address would begin another header, or another request.
+    if "\0" in value or not (name in _ANY_CHARACTER or value.isprintable()):
+        # A line end in a header or URL would begin another header or request.
         raise ValueError(f"the value of {name} has characters that cannot be sent")
     return '"' + "".join(_ESCAPES.get(char, char) for char in value) + '"'
 
 
 class Body:
-    """Takes what follows the headers; this one keeps it in memory. ``add`` says whether more is wanted."""
+    """Receives the body of an answer and keeps it in memory. Subclasses may store it elsewhere."""
 
     def __init__(self) -> None:
         self.kept = b""
@@ -124,23 +125,23 @@ class Body:
         self._size = 0
 
     def begin(self, headers: Dict[str, str]) -> None:
-        """The headers of the answer have come."""
+        """Called once the headers are complete."""
 
     def add(self, piece: bytes) -> bool:
-        """Some more of it."""
+        """Add a piece. False when no more is wanted."""
         self._pieces.append(piece)
         self._size += len(piece)
         return self._size <= MOST
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """Called at the end of the body."""
         self.kept = b"".join(self._pieces)
 
 
 class HeaderLines:
-    """The headers of the last of the answers in a row (100 and the like come before), as far as they have come.
+    """The headers received so far of the final answer; those of interim answers (1xx) are dropped.
 
-    Lines end as curl has them: with a line feed, whether or not a carriage return stands before it.
+    As in curl, a line ends with a line feed, with or without a carriage return before it.
     """
 
     def __init__(self) -> None:
@@ -152,11 +153,11 @@ class HeaderLines:
 
     @property
     def too_long(self) -> bool:
-        """Whether this is more than headers may have."""
+        """Whether the headers exceed `MOST_HEADERS` bytes."""
         return not self.complete and self._size > MOST_HEADERS
 
     def feed(self, piece: bytes) -> bool:
-        """Some more. True once they are ``complete``; what stands behind them is in ``rest`` then."""
+        """Add a piece. True once the headers are ``complete``; ``rest`` then holds the bytes after them."""
         self.rest += piece
         self._size += len(piece)
         begin = 0
@@ -179,7 +180,7 @@ class HeaderLines:
         elif line[:1] not in b"\r\n":
             name, colon, value = line.decode("latin-1").partition(":")
             key = name.rstrip().lower()
-            # A line that begins with a blank belongs to the one before it; "Status" is what CGI programs send.
+            # A line that begins with a blank continues the previous one. CGI programs send a header "Status".
             if colon and key != "status" and not key[:1].isspace():
                 self.values[key] = value.strip()
         elif self.values["status"].startswith("1"):
@@ -189,7 +190,7 @@ class HeaderLines:
 
 
 class _Output:
-    """Takes apart what curl writes: headers, body, and behind the mark what it says of the answer."""
+    """Splits the output of curl into headers, body and, after the mark, the write-out text."""
 
     def __init__(self, sink: Body, mark: str) -> None:
         self.headers = HeaderLines()
@@ -199,19 +200,19 @@ class _Output:
         self._held = self.headers.rest
 
     def feed(self, piece: bytes) -> bool:
-        """Some more of it. False when nothing more is wanted."""
+        """Add a piece. False when no more is wanted."""
         if self.headers.complete:
             self._held += piece
         elif self.headers.feed(piece):
             self._sink.begin(self.headers.values)
         self.enough = self.headers.too_long
-        if self.headers.complete and len(self._held) >= _HELD + _CHUNK:
-            self.enough = not self._sink.add(bytes(self._held[:-_HELD]))
-            del self._held[:-_HELD]
+        if self.headers.complete and len(self._held) >= _TAIL + _CHUNK:
+            self.enough = not self._sink.add(bytes(self._held[:-_TAIL]))
+            del self._held[:-_TAIL]
         return not self.enough
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """Called at the end of the output."""
         before, mark, facts = bytes(self._held).rpartition(self._mark)
         self.facts = facts if mark else b""
         if self.headers.complete and not self.enough:
@@ -222,10 +223,10 @@ class _Output:
 def run(
     curl: Curl, config: Config, netrc: Optional[bytes] = None, *, limit: float, body: Optional[Body] = None
 ) -> CurlEnd:
-    """Run curl to its end, which is ``limit`` seconds away at most.
+    """Run curl, for at most ``limit`` seconds, and return how it ended.
 
-    ``netrc`` is what curl finds in its netrc. It never opens one that somebody could exchange meanwhile, and runs as
-    nobody who could trace it, since it is told the password of a proxy.
+    ``netrc`` is the content of the netrc for curl; curl never opens a file that could be replaced meanwhile. It
+    runs as the current user, so that no other account can trace it and read the proxy password.
     """
     mark = secrets.token_hex(16)
     sink = body or Body()
@@ -241,8 +242,8 @@ def run(
                 file.flush()
                 passed.append(file.fileno())
                 config.append(("netrc-file", f"/dev/fd/{file.fileno()}"))
-            text = _written(config, mark)
-            # run_command ends at no deadline and keeps all output in memory.
+            text = _config_text(config, mark)
+            # run_command has no deadline and keeps all output in memory.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 [curl.path, "-q", "-K", "-"],
                 bufsize=0,
@@ -256,7 +257,7 @@ def run(
     except OSError as exc:
         raise KeyfleetError("no_curl", f"{curl.path} cannot be run: {os.strerror(exc.errno or 0)}") from exc
     try:
-        error = _talk(process, text, output, until)
+        error = _communicate(process, text, output, until)
     finally:
         if process.poll() is None:
             process.kill()
@@ -267,7 +268,7 @@ def run(
     if headers.too_long:
         exit_code, error = 63, f"the headers have more than {MOST_HEADERS} bytes"
     elif output.enough:
-        # We ended it; whether that was right is for the body to know.
+        # The body wanted no more; a caller that passed one knows why.
         exit_code, error = (0, "") if body else (63, f"more than {MOST} bytes came")
     elif exit_code < 0:
         exit_code, error = 28, "curl did not end in time"
@@ -287,10 +288,10 @@ def run(
     )
 
 
-def _talk(process: subprocess.Popen[bytes], text: bytes, output: _Output, until: float) -> str:
-    """Give curl its text and take what it writes, until it ends, enough has come, or time is up.
+def _communicate(process: subprocess.Popen[bytes], text: bytes, output: _Output, until: float) -> str:
+    """Send ``text`` to curl and read its output until it ends, ``output`` wants no more, or time is up.
 
-    Returns its own words. What holds its pipes open, whoever that is, keeps nobody longer.
+    Returns its standard error. A process that keeps the pipes open does not extend the time.
     """
     stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
     if stdin is None or stdout is None or stderr is None:
@@ -323,7 +324,7 @@ def _talk(process: subprocess.Popen[bytes], text: bytes, output: _Output, until:
 
 
 def _facts(facts: bytes, headers: Dict[str, str]) -> Tuple[int, int, str]:
-    """HTTP status, status of a proxy, target of a redirect."""
+    """HTTP status, proxy status and redirect URL."""
     found = _FACTS.match(facts)
     if found is None:
         return int(headers.get("status", 0)), 0, ""
@@ -332,9 +333,9 @@ def _facts(facts: bytes, headers: Dict[str, str]) -> Tuple[int, int, str]:
 
 
 def _sendable(url: str) -> str:
-    """An address as it may be stored, shown and asked: curl puts the pair that it was given into a relative one.
+    """A URL without credentials: curl puts the given pair into the URL of a relative redirect.
 
-    "" for one that nobody can be asked at.
+    "" for an invalid URL.
     """
     try:
         parts = urlsplit(url)
@@ -346,7 +347,7 @@ def _sendable(url: str) -> str:
 
 
 def _proxies() -> Config:
-    """The proxy that the environment of the task names, and what is asked without it."""
+    """The proxy options from the environment of the task."""
     named = [
         (option, next((os.environ[name] for name in names if name in os.environ), ""))
         for option, names in (("proxy", _PROXY), ("noproxy", _NO_PROXY))
@@ -355,7 +356,7 @@ def _proxies() -> Config:
 
 
 def _environment() -> Dict[str, str]:
-    """Nothing of the task's own but what curl needs."""
+    """The environment for curl: of the task's variables only those that curl needs."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment.update(LC_ALL="C", PATH=_PATH)
     return environment

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The feed ``info/json`` of release downloads as a flat list. Pure.
 
-A category is an object of versions or a plain list, and new ones appear over time: none is left out because nobody has
-heard of it, and an item that lacks something is shown with what it has.
+A category is an object of versions or a plain list. New categories appear over time, so unknown ones are kept, and so
+are items that lack a field.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
 
-# Characters. A pattern with several asterisks takes more than linear time for a text, and a terminal shows no more.
+# Characters. Matching a pattern with several asterisks takes more than linear time.
 _LONGEST_FIELD = 255
-# Files. The releases of a decade are some hundreds.
+# Files; a decade of releases has some hundreds.
 _MOST = 20_000
-# A patch is for some dozens.
+# A patch applies to some dozens.
 _MOST_VERSIONS = 1_000
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -31,12 +31,12 @@ class NotAFeed(Exception):
 
 
 class Repeats(Exception):
-    """There is a secret in the feed."""
+    """The feed contains a secret."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One file on offer. ``version`` is None in categories that have none; ``md5`` where the feed has none."""
+    """One file on offer. ``version`` and ``md5`` are None if the feed has none for it."""
 
     category: str
     version: Optional[str]
@@ -60,7 +60,7 @@ class Release:
 
 
 def _versions(value: object) -> Tuple[str, ...]:
-    """A list of versions, or one text of them."""
+    """Versions from a list, or from a string that separates them by commas or blanks."""
     parts = re.split(r"[,\s]+", value) if isinstance(value, str) else value if isinstance(value, list) else []
     texts = [
         _text(part if isinstance(part, str) else str(part))
@@ -75,7 +75,7 @@ def _text(value: object) -> str:
 
 
 def _release(category: str, version: str, item: Any) -> Optional[Release]:
-    """``category`` and ``version`` as they are shown."""
+    """The release of an item, or None. ``category`` and ``version`` are already safe to show."""
     if not isinstance(item, dict) or not _text(item.get("file_name")):
         return None
     md5 = _text(item.get("md5")).lower()
@@ -104,7 +104,7 @@ def _items(content: object) -> Iterator[Tuple[str, Any]]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text and number in a JSON value, the names in it too."""
+    """Every string and number in a JSON value, names included."""
     rest = [value]
     while rest:
         one = rest.pop()
@@ -118,12 +118,12 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def parse(body: bytes, repeats: Callable[[str], bool]) -> List[Release]:
-    """Everything in the feed, in its order. Raises `NotAFeed`, and `Repeats` where it ``repeats`` a secret."""
+    """All releases, in the order of the feed. Raises `NotAFeed`, or `Repeats` if the feed ``repeats`` a secret."""
     try:
         feed = json_value(body)
     except ValueError:
         raise NotAFeed("it is not JSON") from None
-    # Before anything in it is cut.
+    # Before any text is shortened.
     if repeats("\n".join(_texts(feed))):
         raise Repeats()
     if not isinstance(feed, dict):
@@ -156,10 +156,10 @@ def chosen(
     category: Optional[str] = None,
     name: Optional[str] = None,
 ) -> List[Release]:
-    """Those that fit every pattern; ``*`` stands for anything, and case does not count.
+    """The releases that match every pattern. ``*`` matches anything; case is ignored.
 
-    ``version`` fits the version that the feed orders a file under, or where it has none, those that the file says it
-    is for. A file for several versions stands under each of them. ``name`` fits the name or the file name.
+    ``version`` is matched against the version under which the feed lists the file or, if there is none, the versions
+    that the file is for. ``name`` is matched against the name and the file name.
     """
     return [
         one
@@ -171,6 +171,6 @@ def chosen(
 
 
 def find(releases: Sequence[Release], file_name: str) -> Optional[Release]:
-    """The entry of one file; one with an MD5 where it is listed more than once."""
+    """The entry of a file, or None; of several, the first that has an MD5."""
     same = [release for release in releases if release.file_name == file_name]
     return next((release for release in same if release.md5), same[0] if same else None)

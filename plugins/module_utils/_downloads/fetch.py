@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks release downloads, by the host's own curl. Redirects are never followed with credentials."""
+"""Requests to release downloads with the host's curl. Credentials are never sent to a redirect target."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdic
 
 @dataclass(frozen=True)
 class Credentials:
-    """What curl shows to the server: a pair, or what it finds for the machine in the bytes of a netrc."""
+    """Credentials for curl: a pair, or the content of a netrc."""
 
     token: Optional[Token] = None
     netrc: Optional[bytes] = field(default=None, repr=False)
 
 
 def fetch(curl: Curl, service: Service, page: str, credentials: Credentials) -> CurlEnd:
-    """One page below ``downloads_url``, in memory."""
+    """Fetch a page below ``downloads_url`` into memory."""
     config = base_config(service, f"{service.url}/{page}", credentials)
     return run(curl, config, credentials.netrc, limit=service.timeout)
 
 
 def base_config(service: Service, url: str, credentials: Credentials) -> Config:
-    """What every request below ``downloads_url`` has in common."""
+    """The common options of every request below ``downloads_url``."""
     config = bare_config(service, url)
     if credentials.token is not None:
         config.append(("user", f"{credentials.token.mage_id}:{credentials.token.secret}"))
@@ -36,7 +36,7 @@ def base_config(service: Service, url: str, credentials: Credentials) -> Config:
 
 
 def bare_config(service: Service, url: str) -> Config:
-    """The same for any address, without credentials."""
+    """The same options for any URL, without credentials."""
     config: Config = [
         ("url", url),
         ("output", "-"),

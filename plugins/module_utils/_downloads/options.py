@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the modules about download tokens: argument specs as data, and their checks."""
+"""Argument specs and option checks of the download modules."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import h
 DOWNLOADS_HOST = "www.magentocommerce.com"
 DOWNLOADS_URL = f"https://{DOWNLOADS_HOST}/products/downloads"
 
-# A token opens everything that the account may have, so there is no "not entitled" as with keys.
+# A token is valid for all downloads of the account, so there is no "not entitled" as with auth keys.
 FAIL_ON = ("invalid", "refused", "unknown")
 
 TOKEN_SPEC: ArgumentSpec = {
-    # raw: a value that YAML took for a number must be refused, not turned into other text.
+    # raw: a value that YAML parsed as a number must be refused, not converted to text.
     "mage_id": {"type": "raw"},
     "token": {"type": "raw", "no_log": True},
 }
@@ -58,7 +58,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Service:
-    """Where downloads are, and how to get there. ``timeout``: seconds for an answer, or for a silence on the way."""
+    """Address of the downloads and connection settings. ``timeout``: seconds for an answer, or without data."""
 
     url: str
     validate_certs: bool
@@ -67,32 +67,32 @@ class Service:
 
     @property
     def host(self) -> str:
-        """The name under which curl looks in a netrc."""
+        """The machine that curl looks up in a netrc."""
         return (urlsplit(self.url).hostname or "").lower()
 
 
 def service_from(params: Mapping[str, Any]) -> Service:
-    """The options of `DOWNLOADS_SPEC`."""
+    """The service from the options of `DOWNLOADS_SPEC`. Raises ``bad_options``."""
     value = params["downloads_url"]
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise bad_options("downloads_url is not an address") from None
+        raise bad_options("downloads_url is not a URL") from None
     if "@" in parts.netloc:
         # The value is not repeated: it may hold a password.
         raise bad_options("downloads_url must not carry a user name or password; mage_id and token are for that")
-    odd = any(char in '"\\{}[]' or not 32 < ord(char) < 127 for char in value)
-    if parts.scheme != "https" or not host or parts.query or parts.fragment or odd:
-        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https address without query and fragment")
+    invalid = any(char in '"\\{}[]' or not 32 < ord(char) < 127 for char in value)
+    if parts.scheme != "https" or not host or parts.query or parts.fragment or invalid:
+        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https URL without query and fragment")
     ca_path = file_path("ca_path", params["ca_path"])
     return Service(value.rstrip("/"), params["validate_certs"], ca_path, seconds(params["timeout"]))
 
 
 def machine(value: str) -> str:
-    """The host of a netrc entry, which has no port there."""
+    """The host of a netrc entry in lower case, without port. Raises ``bad_options``."""
     if not _HOST.match(value):
-        raise bad_options(f"host {host_as_shown(value)} is not a host name; a netrc knows no scheme, port or path")
+        raise bad_options(f"host {host_as_shown(value)} is not a host name; a netrc entry has no scheme, port or path")
     return value.lower()
 
 
@@ -125,7 +125,7 @@ def _token_fault(value: str) -> Optional[str]:
 
 
 def token_faults(*, host: str, mage_id: object, token: object) -> List[str]:
-    """Why the pair cannot work at ``host``, in words that never quote a value. Empty when nothing speaks against it."""
+    """Reasons why the pair cannot work at ``host``, without quoting a value. Empty if none is known."""
     faults = key_faults(repository=host, public_key=mage_id, private_key=token, names=("mage_id", "token"))
     if host == DOWNLOADS_HOST and not faults:
         faults = [fault for fault in (_mage_id_fault(str(mage_id)), _token_fault(str(token))) if fault]
@@ -133,13 +133,13 @@ def token_faults(*, host: str, mage_id: object, token: object) -> List[str]:
 
 
 def token_from(params: Mapping[str, Any], *, host: str) -> Optional[Token]:
-    """The pair in the options, or None when there is none. Raises ``bad_options`` or ``bad_token``."""
+    """The pair in the options, or None if not set. Raises ``bad_options`` or ``bad_token``."""
     mage_id, token = params["mage_id"], params["token"]
     if mage_id is None and token is None:
         return None
     if mage_id is None or token is None:
         missing = "mage_id" if mage_id is None else "token"
-        raise bad_options(f"mage_id and token belong together; {missing} is missing")
+        raise bad_options(f"mage_id and token must be set together; {missing} is missing")
     faults = token_faults(host=host, mage_id=mage_id, token=token)
     if faults:
         raise KeyfleetError(

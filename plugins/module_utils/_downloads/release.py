@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One release brought to a file: looked at, asked about, fetched, checked, put into its place."""
+"""Install one release as a file: check the existing file, look up the release, download, verify, rename."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import a
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed import Release, find
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file import (
     Attributes,
+    Destination,
     Facts,
-    Part,
-    Target,
+    PartialFile,
     hasher,
-    target,
+    open_destination,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import Source, source_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transfer import Getter, Patience, Transfer
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transfer import Getter, RetryPolicy, Transfer
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     group_name,
@@ -33,8 +33,8 @@ _CHECKSUM = re.compile(r"([a-z0-9_-]+):([0-9a-fA-F]+)\Z")
 
 
 @dataclass
-class Work:
-    """What is asked for, and what has been found out about it."""
+class ReleaseRun:
+    """The requested release, and what is known about it so far."""
 
     source: Source
     file_name: str
@@ -42,25 +42,25 @@ class Work:
     checksum: Dict[str, str]
     attributes: Attributes
     force: bool
-    patience: Patience
+    retry_policy: RetryPolicy
     problems: List[Problem]
     release: Optional[Release] = None
     transfer: Transfer = field(default_factory=Transfer)
 
     @property
     def getter(self) -> Getter:
-        """Gets the file."""
-        return Getter(self.source, self.file_name, self.patience)
+        """The getter for the file."""
+        return Getter(self.source, self.file_name, self.retry_policy)
 
     def expected(self) -> Dict[str, str]:
-        """Algorithm → sum: the user's own, and the feed's MD5."""
+        """Expected checksums by algorithm: the one in the options, and the MD5 of the feed."""
         sums = dict(self.checksum)
         if self.release is not None and self.release.md5 is not None:
             sums.setdefault("md5", self.release.md5)
         return sums
 
     def look_up(self) -> None:
-        """Ask the feed for the file. What it does not list may be there all the same."""
+        """Look up the file in the feed. An unlisted file may exist nevertheless."""
         self.release = find(self.source.releases(), self.file_name)
         if self.release is None:
             text = f"{self.file_name} is not in the feed, so no MD5 is known for it"
@@ -74,8 +74,8 @@ class Work:
 
 
 def _file_name(value: str) -> str:
-    odd = any(ord(char) < 33 or ord(char) > 126 or char in '/\\"{}[]?#%' for char in value)
-    if not value or odd or value.startswith(".") or value.startswith("-"):
+    invalid = any(ord(char) < 33 or ord(char) > 126 or char in '/\\"{}[]?#%' for char in value)
+    if not value or invalid or value.startswith(".") or value.startswith("-"):
         raise bad_options(f"file_name {value!r} is not the name of a release file")
     return value
 
@@ -90,14 +90,14 @@ def _checksum(value: Optional[str]) -> Dict[str, str]:
         return {}
     found = _CHECKSUM.match(value.strip())
     if found is None:
-        raise bad_options(f"checksum {value!r} is not an algorithm and its hexadecimal sum, as in sha256:0123...")
+        raise bad_options(f"checksum {value!r} is not an algorithm with a hexadecimal checksum, as in sha256:0123...")
     algorithm, digits = found.group(1), found.group(2).lower()
     try:
         length = 2 * hasher(algorithm).digest_size
     except ValueError:
-        raise bad_options(f"checksum: this host knows no algorithm {algorithm!r}") from None
+        raise bad_options(f"checksum: this host does not support the algorithm {algorithm!r}") from None
     if length != len(digits) or not length:
-        raise bad_options(f"checksum: a sum of {algorithm} has {length} digits, this one {len(digits)}")
+        raise bad_options(f"checksum: {algorithm} has {length} digits, but this one has {len(digits)}")
     return {algorithm: digits}
 
 
@@ -114,50 +114,50 @@ def _mode(value: Any) -> int:
     return mode
 
 
-def _work(params: Mapping[str, Any]) -> Work:
+def _work(params: Mapping[str, Any]) -> ReleaseRun:
     file_name = _file_name(params["file_name"])
     if params["retries"] < 0 or not 0 <= params["retry_delay"] < float("inf"):
         raise bad_options("retries and retry_delay must not be negative")
     uid, gid = owner_and_group(params)
-    return Work(
+    return ReleaseRun(
         source=source_from(params),
         file_name=file_name,
         path=_destination(params["dest"], file_name),
         checksum=_checksum(params["checksum"]),
         attributes=Attributes(uid, gid, _mode(params["mode"])),
         force=params["force"],
-        patience=Patience(params["retries"], params["retry_delay"]),
+        retry_policy=RetryPolicy(params["retries"], params["retry_delay"]),
         problems=[],
     )
 
 
-def _is_there(work: Work, place: Target) -> bool:
-    """Whether the file is the one that is wanted, found out with as few questions as possible."""
-    if work.force or not place.counts(place.wanted(work.attributes, None)):
+def _is_current(work: ReleaseRun, destination: Destination) -> bool:
+    """Whether the existing file is the requested one, determined with as few requests as possible."""
+    if work.force or not destination.can_be_kept(destination.wanted(work.attributes, None)):
         return False
     if work.checksum:
-        # Who names a sum needs no server to tell whether the file is right.
-        return place.sums(list(work.checksum)) == work.checksum
+        # With a checksum no request is needed.
+        return destination.sums(list(work.checksum)) == work.checksum
     work.look_up()
     sums = work.expected()
     if sums:
-        return place.sums(list(sums)) == sums
+        return destination.sums(list(sums)) == sums
     size = work.getter.ask().size
-    wanted = place.wanted(work.attributes, size)
-    # What may be another file of that size is not given to an owner, nor opened to a group.
-    same = place.facts == wanted or (size == place.facts.size and place.is_chosen_by(wanted.uid))
+    wanted = destination.wanted(work.attributes, size)
+    # Another file of that size must not be given to a new owner or group.
+    same = destination.facts == wanted or (size == destination.facts.size and destination.is_chosen_by(wanted.uid))
     if same:
-        text = f"No checksum is known for {work.file_name}; its size was compared, and nothing else"
+        text = f"No checksum is known for {work.file_name}; only its size was compared"
         work.problems.append(Problem("size_only", text, work.path))
     return same
 
 
-def _fetch(work: Work, place: Target, wanted: Facts) -> Facts:
-    """The file in its place, or `KeyfleetError` and what was there before."""
-    with place.part(wanted.uid, patience=work.source.service.timeout) as part:
+def _fetch(work: ReleaseRun, destination: Destination, wanted: Facts) -> Facts:
+    """Download, verify and rename the file. On `KeyfleetError` the previous file is unchanged."""
+    with destination.part(wanted.uid, lock_timeout=work.source.service.timeout) as part:
         sums = work.expected()
         if part.size and not sums:
-            # Nothing could tell whether what an earlier run left belongs to the same file.
+            # Without a checksum, an earlier partial file cannot be verified.
             part.cut()
         for last in (False, True):
             started_with = part.size
@@ -175,7 +175,7 @@ def _fetch(work: Work, place: Target, wanted: Facts) -> Facts:
     return Facts(size, wanted.uid, wanted.gid, wanted.mode)
 
 
-def _transfer(work: Work, part: Part) -> None:
+def _transfer(work: ReleaseRun, part: PartialFile) -> None:
     try:
         work.getter.get(part, work.transfer)
     except KeyfleetError:
@@ -184,21 +184,21 @@ def _transfer(work: Work, part: Part) -> None:
         raise
 
 
-def _mismatch(work: Work, name: str, found: Mapping[str, str]) -> KeyfleetError:
-    source = "of the feed" if name not in work.checksum else "that was asked for"
+def _mismatch(work: ReleaseRun, name: str, found: Mapping[str, str]) -> KeyfleetError:
+    source = "the feed" if name not in work.checksum else "the option checksum"
     return KeyfleetError(
         "checksum_mismatch",
-        f"{work.file_name} came with the {name} {found[name]}, which is not the one {source}, "
-        f"{work.expected()[name]}. It was discarded; {work.path} is as it was.",
+        f"{work.file_name} has the {name} {found[name]}, but {source} has {work.expected()[name]}. "
+        f"The download was discarded; {work.path} was not changed.",
     )
 
 
-def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the release to its file. The result has the shape that the module documents. Raises `KeyfleetError`."""
+def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+    """Install the release. Returns the result that the module documents. Raises `KeyfleetError`."""
     work = _work(params)
     try:
-        with target(work.path, work.attributes.uid) as place:
-            return _brought(work, place, check_mode=check_mode)
+        with open_destination(work.path, work.attributes.uid) as destination:
+            return _install(work, destination, check_mode=check_mode)
     except KeyfleetError as error:
         raise KeyfleetError(
             error.code,
@@ -209,36 +209,38 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
         ) from error
 
 
-def _brought(work: Work, place: Target, *, check_mode: bool) -> Dict[str, Any]:
-    before = place.facts
-    if not place.directory_exists:
-        missing = Problem("no_directory", f"There is no directory {os.path.dirname(work.path)}", work.path)
+def _install(work: ReleaseRun, destination: Destination, *, check_mode: bool) -> Dict[str, Any]:
+    before = destination.facts
+    if not destination.directory_exists:
+        missing = Problem("no_directory", f"The directory {os.path.dirname(work.path)} does not exist", work.path)
         if not check_mode:
             raise KeyfleetError(missing.code, missing.message)
         work.problems.append(missing)
-    there = _is_there(work, place)
+    current = _is_current(work, destination)
     size = before.size
-    if not there and work.release is None and not any(p.code in ("not_listed", "no_md5") for p in work.problems):
+    if not current and work.release is None and not any(p.code in ("not_listed", "no_md5") for p in work.problems):
         work.look_up()
-    if not there:
+    if not current:
         size = work.getter.ask().size if check_mode else None
-    after = place.wanted(work.attributes, size)
-    if check_mode or there:
-        if there and before != after and not check_mode:
-            place.repair(after)
+    after = destination.wanted(work.attributes, size)
+    if check_mode or current:
+        if current and before != after and not check_mode:
+            destination.repair(after)
     else:
-        after = _fetch(work, place, after)
-    return _result(work, place, before, after, there=there)
+        after = _fetch(work, destination, after)
+    return _result(work, destination, before, after, current=current)
 
 
-def _result(work: Work, place: Target, before: Facts, after: Facts, *, there: bool) -> Dict[str, Any]:
+def _result(
+    work: ReleaseRun, destination: Destination, before: Facts, after: Facts, *, current: bool
+) -> Dict[str, Any]:
     action = "created"
     if before.exists:
-        action = "updated" if not there else "unchanged" if before == after else "repaired"
+        action = "updated" if not current else "unchanged" if before == after else "repaired"
     changed = action != "unchanged"
     row = {
         "path": work.path,
-        "real_path": place.place.real_path,
+        "real_path": destination.location.real_path,
         "file_name": work.file_name,
         "owner": owner_name(after.uid),
         "action": action,
@@ -260,7 +262,7 @@ def _result(work: Work, place: Target, before: Facts, after: Facts, *, there: bo
                 "before_header": work.path + ("" if before.exists else " (absent)"),
                 "after_header": work.path,
                 "before": _text(before) if before.exists else "",
-                "after": _text(after) + (f"{work.file_name}\n" if not there else ""),
+                "after": _text(after) + (f"{work.file_name}\n" if not current else ""),
             }
         ]
     return result

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Release downloads as one account sees them: with which credentials they are asked, and what they have on offer."""
+"""Release downloads of one account: credentials and available releases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import advice, excerpt, judge_page
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
@@ -35,7 +35,7 @@ FEED = "info/json"
 
 
 class Source:
-    """Where releases come from. curl is looked for when it is needed first."""
+    """A service with credentials. curl and the credentials are looked up on first use."""
 
     def __init__(self, service: Service, token: Callable[[], Token]) -> None:
         self.service = service
@@ -52,74 +52,72 @@ class Source:
 
     @property
     def token(self) -> Token:
-        """What is shown to the server. Raises `KeyfleetError` ``no_credentials``."""
+        """The pair for the server. Raises `KeyfleetError` ``no_credentials``."""
         if self._token is None:
             self._token = self._token_from()
         return self._token
 
     @property
     def credentials(self) -> Credentials:
-        """The same for curl: the pair itself, as a netrc might be another one when curl opens it."""
+        """The pair for curl. A netrc is not passed, since it could be replaced before curl opens it."""
         return Credentials(token=self.token)
 
     def quote(self, text: str) -> str:
-        """Foreign text, fit to be shown."""
+        """Text from outside, redacted so that it is safe to show."""
         return quoting(self.token.mage_id, self.token.secret)(text)
 
     def failure(self, finding: Finding) -> KeyfleetError:
-        """A finding as the failure of a module."""
+        """A finding as an error."""
         return KeyfleetError(finding.code, advice(finding))
 
     def releases(self) -> List[Release]:
-        """Everything that the account may have. Raises `KeyfleetError`."""
+        """All releases of the account. Raises `KeyfleetError`."""
         end = fetch(self.curl, self.service, FEED, self.credentials)
         where = f"{self.service.url}/{FEED}"
         finding = judge_page(end, where, self.quote)
         if finding is not None:
             raise self.failure(finding)
         try:
-            return parse(end.body, Secrets([(self.token.mage_id, self.token.secret)], in_lists=True).stand_in)
+            return parse(end.body, Secrets([(self.token.mage_id, self.token.secret)], in_lists=True).occur_in)
         except NotAFeed as reason:
             text = excerpt(end.body, self.quote)
             what = f'{where} answers 200, but not with the feed of releases ({reason}): "{text}".'
         except Repeats:
-            what = f"{where} answers 200, but not with the feed of releases: it repeats the token or the login."
+            what = f"{where} answers 200, but not with the feed of releases: it contains the token or the login."
         raise self.failure(Finding("not_the_downloads", what, http_status=200))
 
 
 def source_from(params: Mapping[str, Any]) -> Source:
-    """The source that the options name. Raises ``bad_options`` and ``bad_token``."""
+    """The source from the options. Raises ``bad_options`` and ``bad_token``."""
     service = service_from(params)
     token = token_from(params, host=service.host)
     path = None if params["netrc_path"] is None else (absolute("netrc_path", [params["netrc_path"]]) or ("",))[0]
     if token is not None and path is not None:
-        raise bad_options("mage_id and token are given, and netrc_path too; one of them is enough")
+        raise bad_options("mage_id and token cannot be combined with netrc_path; set one of them")
     return Source(service, lambda: token or _installed(service, path))
 
 
 def _installed(service: Service, path: Optional[str]) -> Token:
-    """What a netrc has for the machine; without a path, that of the user who asks."""
+    """The pair for the machine in the netrc at ``path``, by default that of the current user."""
     where = path or own_netrc()
     try:
         data = observe(where, parse=netrc.check).data
-    except Unfit as unfit:
+    except MalformedFile as malformed:
         raise KeyfleetError(
-            "malformed_file", f"{where} is not a netrc that every curl reads alike: {unfit}", path=where
+            "malformed_file", f"{where} is not a netrc that all versions of curl read alike: {malformed}", path=where
         ) from None
     used = None if data is None else netrc.pair_for(data, service.host)
     if used is None or not any(used):
-        what = "does not exist" if data is None else f"has nothing for {service.host}"
-        raise KeyfleetError(
-            "no_credentials", f"Neither mage_id and token nor a netrc that helps: {where} {what}.", path=where
-        )
+        what = "does not exist" if data is None else f"has no login and password for {service.host}"
+        raise KeyfleetError("no_credentials", f"mage_id and token are not set, and {where} {what}.", path=where)
     return Token(used[0] or "", used[1] or "")
 
 
 def list_releases(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """The result of the module that only looks."""
+    """The result of the info module: the releases that match the patterns. Raises `KeyfleetError`."""
     source = source_from(params)
     patterns = {name: params[name] for name in ("version", "type", "name")}
     if "" in patterns.values():
-        raise bad_options("an empty pattern fits nothing; leave it out to mean everything")
+        raise bad_options("an empty pattern matches nothing; omit it to match everything")
     found = chosen(source.releases(), version=patterns["version"], category=patterns["type"], name=patterns["name"])
     return {"changed": False, "releases": [release.as_result() for release in found], "problems": []}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have the host's curl ask about a download token: the pair itself, or whatever a netrc gives."""
+"""Verify a download token with the host's curl: a given pair, or the one in a netrc."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Curl, find_curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Credentials, fetch
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import Service, Token
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import Place
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import NetrcTarget
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import judge_help, judge_page, verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import FileState
@@ -24,8 +24,8 @@ HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
 
 
-class Proof:
-    """Asks one server; curl is looked for when it is needed first."""
+class TokenCheck:
+    """Verifies pairs at one server. curl is looked up on first use."""
 
     def __init__(self, service: Service, host: str) -> None:
         self.service = service
@@ -42,41 +42,41 @@ class Proof:
 
     @property
     def url(self) -> str:
-        """What is asked for."""
+        """The URL of the request."""
         return f"{self.service.url}/{HELP}"
 
     def will_ask(self, given: Optional[Token], states: Iterable[FileState]) -> None:
-        """From now on nothing is shown that the server says to one of these and that is a secret of another."""
+        """Redact the secrets of all these pairs in every answer from now on."""
         pairs = [*([given] if given else []), *(_pair_of(state, self.host) for state in states)]
         self._others = Secrets((one.mage_id, one.secret) for one in pairs)
 
     def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:
-        """The verdict on a pair that is not installed, or not yet."""
+        """The verdict on a given pair, which need not be installed."""
         if not ask:
             return self.not_asked(token.mage_id, None)
         return self._ask(Credentials(token=token), token, None)
 
     def not_asked(self, mage_id: Optional[str], path: Optional[str]) -> Dict[str, Any]:
-        """The verdict where there was nothing to ask."""
+        """The verdict for a pair that was not verified."""
         what = f"{self.host} was not asked."
         if path is not None:
-            what = f"{path} was not asked through: its entry is for {self.host}, the address for {self.service.host}."
+            what = f"{path} was not checked: its entry is for {self.host}, but downloads_url is on {self.service.host}."
         finding = Finding("not_asked", what)
         return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, curl=None, path=path)
 
-    def through(self, place: Place, state: FileState) -> Optional[Dict[str, Any]]:
-        """The verdict on what curl finds in an installed file, if the user whose it is can read it.
+    def through(self, target: NetrcTarget, state: FileState) -> Optional[Dict[str, Any]]:
+        """The verdict on the pair that curl finds in an installed file, if the user of the file can read it.
 
-        None where the address that is asked is another machine than the entry's: nothing would be found then.
+        None for a missing file, or if downloads_url is on another machine than the entry.
         """
         if self.service.host != self.host or state.data is None:
             return None
-        reader = identity_of((place.user.uid if place.user else state.uid) or 0)
+        reader = identity_of((target.user.uid if target.user else state.uid) or 0)
         if state.privileged and not _reads(reader, state.real_path):
-            finding = Finding("netrc_unreadable", f"{place.path} cannot be read by {reader}.")
-            return verdict(finding, host=self.host, url=self.url, mage_id=None, curl=None, path=place.path)
-        # What curl is given by the file is known here too, so that it can be kept out of what is shown.
-        return self._ask(Credentials(netrc=state.data), _pair_of(state, self.host), place.path)
+            finding = Finding("netrc_unreadable", f"{target.path} cannot be read by {reader}.")
+            return verdict(finding, host=self.host, url=self.url, mage_id=None, curl=None, path=target.path)
+        # The pair that curl reads from the file, so that it is redacted.
+        return self._ask(Credentials(netrc=state.data), _pair_of(state, self.host), target.path)
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
@@ -93,7 +93,7 @@ class Proof:
         )
 
     def sees_commerce(self, credentials: Credentials) -> Optional[bool]:
-        """Whether the account is shown files of the commercial edition; None when that cannot be told."""
+        """Whether files of the commercial edition are listed for the account; None if unknown."""
         end = fetch(self.curl, self.service, _COMMERCE, credentials)
         if judge_page(end, "", lambda text: text) is not None:
             return None
@@ -117,7 +117,7 @@ def _pair_of(state: FileState, host: str) -> Token:
 def stop_on(
     verdicts: Sequence[Mapping[str, Any]], fail_on: Sequence[str], *, before: str = ""
 ) -> Optional[KeyfleetError]:
-    """The failure for the verdicts whose status is in ``fail_on``, or None. ``before`` leads the text."""
+    """The failure for verdicts whose status is in ``fail_on``, or None. ``before`` is put before the message."""
     bad = [one for one in verdicts if one["status"] in fail_on]
     if not bad:
         return None

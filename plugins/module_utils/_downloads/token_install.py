@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A download token brought to netrc files or taken from them: read, planned, proved, written, proved again."""
+"""Install a download token in netrc files or remove it: read, plan, verify, write, verify again."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     service_from,
     token_from,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_check import Proof, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_check import TokenCheck, stop_on
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import (
-    Place,
-    Survey,
+    NetrcTarget,
+    NetrcTargets,
     difference,
-    imagined,
+    find_targets,
+    predicted_state,
     row,
-    survey,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import (
     Access,
     Change,
@@ -38,29 +38,31 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential
 )
 
 
-def _malformed(place: Place, unfit: Unfit) -> KeyfleetError:
+def _malformed(target: NetrcTarget, malformed: MalformedFile) -> KeyfleetError:
     return KeyfleetError(
         "malformed_file",
-        f"{place.path} cannot be edited safely: {unfit}. It was left as it is; mend it",
-        path=place.path,
+        f"{target.path} cannot be edited safely: {malformed}. The file was not changed; repair it",
+        path=target.path,
     )
 
 
-def _read(places: Sequence[Place], edit: netrc.Edit, *, check_mode: bool) -> Dict[str, FileState]:
-    """Every file, before any is written. All that is unfit is reported in one failure."""
+def _read(targets: Sequence[NetrcTarget], edit: netrc.NetrcEdit, *, check_mode: bool) -> Dict[str, FileState]:
+    """The state of every file, by path, before any is written. All unusable files are reported in one error."""
     states: Dict[str, FileState] = {}
     errors: List[KeyfleetError] = []
-    for place in places:
+    for target in targets:
         try:
-            state = observe(place.path, parse=lambda data: netrc.edited(data, edit), access=Access(place.ownership.uid))
+            state = observe(
+                target.path, parse=lambda data: netrc.edited(data, edit), access=Access(target.ownership.uid)
+            )
             if edit.present and not (state.directory_exists or check_mode):
-                parent = os.path.dirname(place.path)
-                raise KeyfleetError("no_directory", f"{parent} does not exist, so {place.path} cannot be written")
-            states[place.path] = state
-        except Unfit as unfit:
-            errors.append(_malformed(place, unfit))
+                parent = os.path.dirname(target.path)
+                raise KeyfleetError("no_directory", f"{parent} does not exist, so {target.path} cannot be written")
+            states[target.path] = state
+        except MalformedFile as malformed:
+            errors.append(_malformed(target, malformed))
         except KeyfleetError as error:
-            errors.append(KeyfleetError(error.code, error.message, path=place.path))
+            errors.append(KeyfleetError(error.code, error.message, path=target.path))
     if errors:
         problems = [Problem(error.code, error.message, str(error.details["path"])) for error in errors]
         text = ". ".join(error.message.rstrip(".") for error in errors)
@@ -68,32 +70,32 @@ def _read(places: Sequence[Place], edit: netrc.Edit, *, check_mode: bool) -> Dic
     return states
 
 
-def _edit(params: Mapping[str, Any]) -> netrc.Edit:
+def _edit(params: Mapping[str, Any]) -> netrc.NetrcEdit:
     host = machine(params["host"])
     if params["state"] == "present":
         token = token_from(params, host=host)
         if token is None:
             raise bad_options("mage_id and token are missing (state is present)")
-        return netrc.Edit(host, True, token.mage_id, token.secret)
+        return netrc.NetrcEdit(host, True, token.mage_id, token.secret)
     mage_id = params["mage_id"]
     if mage_id is not None and (not isinstance(mage_id, str) or not mage_id):
-        raise bad_options("mage_id must be text; leave it out to remove the entry whatever its MAGEID is")
-    return netrc.Edit(host, False, mage_id)
+        raise bad_options("mage_id must be text; omit it to remove the entry of any MAGEID")
+    return netrc.NetrcEdit(host, False, mage_id)
 
 
-def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the token in ``params`` to the files of this host. The result has the shape that the module documents.
+def install_token(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+    """Install or remove the token in ``params``. Returns the result that the module documents.
 
-    The pair is proved before a file is touched, so a bad one displaces nothing; and once more through each file that
-    was written, as its owner. Raises `KeyfleetError`; its details carry what had been reached.
+    The pair is verified before a file is changed, so that an invalid one replaces nothing, and again through each
+    written file, as its owner. Raises `KeyfleetError` with the changes made until then in its details.
     """
     edit = _edit(params)
-    proof = Proof(service_from(params), edit.host)
-    found = survey(params, present=edit.present, check_mode=check_mode)
-    states = _read(found.places, edit, check_mode=check_mode)
-    wanted = [place.wanted(edit) for place in found.places]
+    token_check = TokenCheck(service_from(params), edit.host)
+    found = find_targets(params, present=edit.present, check_mode=check_mode)
+    states = _read(found.targets, edit, check_mode=check_mode)
+    wanted = [target.wanted(edit) for target in found.targets]
 
-    changing = [place for place in found.places if netrc.changes_pair(states[place.path].data, edit)]
+    changing = [target for target in found.targets if netrc.changes_pair(states[target.path].data, edit)]
     ask = (
         edit.present
         and {
@@ -104,18 +106,18 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     )
     verdicts: List[Dict[str, Any]] = []
     if edit.present:
-        verdicts.append(proof.pair(Token(edit.login or "", edit.password), ask=ask))
+        verdicts.append(token_check.pair(Token(edit.login or "", edit.password), ask=ask))
     stop = stop_on(verdicts, params["fail_on"], before="No file was touched. ")
     if stop:
-        files = [row(place, states[place.path], states[place.path], edit) for place in found.places]
+        files = [row(target, states[target.path], states[target.path], edit) for target in found.targets]
         raise KeyfleetError(stop.code, stop.message, problems=found.problems, files=files, verdicts=verdicts)
 
-    changes = _predicted(found.places, states, wanted) if check_mode else _apply(found, wanted, edit, verdicts)
+    changes = _predicted(found.targets, states, wanted) if check_mode else _apply(found, wanted, edit, verdicts)
     result = _result(found, changes, edit, verdicts)
     if ask and not check_mode and verdicts[0]["status"] == "valid":
-        chosen = found.places if params["verify"] == "always" else changing
-        owners = {place.path: change.after for place, change in zip(found.places, changes)}
-        through = [proof.through(place, owners[place.path]) for place in chosen]
+        chosen = found.targets if params["verify"] == "always" else changing
+        owners = {target.path: change.after for target, change in zip(found.targets, changes)}
+        through = [token_check.through(target, owners[target.path]) for target in chosen]
         verdicts.extend(verdict for verdict in through if verdict is not None)
         stop = stop_on(verdicts[1:], params["fail_on"], before="The token works, but not through an installed file. ")
         if stop:
@@ -130,12 +132,14 @@ def install(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     return result
 
 
-def _predicted(places: Sequence[Place], states: Mapping[str, FileState], wanted: Sequence[Wanted]) -> List[Change]:
-    """What ``apply`` would do, where one path may lead to the file that another one has changed before."""
+def _predicted(
+    targets: Sequence[NetrcTarget], states: Mapping[str, FileState], wanted: Sequence[Wanted]
+) -> List[Change]:
+    """The changes that ``apply`` would make. Several paths may lead to the same file."""
     done: Dict[str, FileState] = {}
     changes = []
-    for place, request in zip(places, wanted):
-        state = states[place.path]
+    for target, request in zip(targets, wanted):
+        state = states[target.path]
         earlier = done.get(state.real_path)
         if earlier is not None:
             state = replace(state, data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
@@ -145,50 +149,52 @@ def _predicted(places: Sequence[Place], states: Mapping[str, FileState], wanted:
     return changes
 
 
-def _apply(found: Survey, wanted: Sequence[Wanted], edit: netrc.Edit, verdicts: Sequence[Any]) -> List[Change]:
+def _apply(
+    found: NetrcTargets, wanted: Sequence[Wanted], edit: netrc.NetrcEdit, verdicts: Sequence[Any]
+) -> List[Change]:
     try:
         return apply(wanted)
     except KeyfleetError as error:
         done: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
         by_path = {change.wanted.path: change for change in done}
-        reached: List[Tuple[Place, Change]] = [(p, by_path[p.path]) for p in found.places if p.path in by_path]
+        reached: List[Tuple[NetrcTarget, Change]] = [(p, by_path[p.path]) for p in found.targets if p.path in by_path]
         raise KeyfleetError(
             error.code,
             error.message,
             problems=(*found.problems, *error.problems),
             changed=any(change.changed for change in done),
-            files=[row(place, change.before, change.after, edit) for place, change in reached],
+            files=[row(target, change.before, change.after, edit) for target, change in reached],
             verdicts=list(verdicts),
         ) from error
 
 
-def _exposed(place: Place, state: FileState) -> List[Problem]:
+def _exposed(target: NetrcTarget, state: FileState) -> List[Problem]:
     if state.mode is None or not state.mode & 0o007:
         return []
     return [
         Problem(
             "readable_by_others",
-            f"{place.path} had mode {state.mode:04o}: everybody on the host could read it. "
-            "Its mode is repaired, but what was in it should be replaced",
-            place.path,
+            f"{target.path} had mode {state.mode:04o}: everybody on the host could read it. "
+            "Its mode is repaired, but the credentials in it should be replaced",
+            target.path,
         )
     ]
 
 
 def _result(
-    found: Survey, changes: Sequence[Change], edit: netrc.Edit, verdicts: List[Dict[str, Any]]
+    found: NetrcTargets, changes: Sequence[Change], edit: netrc.NetrcEdit, verdicts: List[Dict[str, Any]]
 ) -> Dict[str, Any]:
-    files = [row(place, change.before, change.after, edit) for place, change in zip(found.places, changes)]
+    files = [row(target, change.before, change.after, edit) for target, change in zip(found.targets, changes)]
     problems = list(found.problems)
-    for place, change in zip(found.places, changes):
-        problems.extend(_exposed(place, change.before))
-    shown = [(place, change.before, change.after) for place, change in zip(found.places, changes) if change.changed]
-    for place in found.missing:
-        before, after = imagined(place, edit)
-        after = replace(after, path=place.path)
-        files.append(row(place, before, after, edit))
+    for target, change in zip(found.targets, changes):
+        problems.extend(_exposed(target, change.before))
+    shown = [(target, change.before, change.after) for target, change in zip(found.targets, changes) if change.changed]
+    for target in found.missing:
+        before, after = predicted_state(target, edit)
+        after = replace(after, path=target.path)
+        files.append(row(target, before, after, edit))
         if after.data is not None:
-            shown.append((place, before, after))
+            shown.append((target, before, after))
     return {
         "changed": bool(shown),
         "files": files,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which download token a host holds, whether it works from there, and what its account sees. Nothing is changed."""
+"""Report the download tokens of a host, and whether they work from there. Read-only."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     service_from,
     token_from,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_check import Proof, stop_on
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_check import TokenCheck, stop_on
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import (
-    Place,
+    NetrcTarget,
     netrc_of,
     own_netrc,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     account,
     group_name,
@@ -34,39 +34,44 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import d
 
 
 @dataclass
-class Report:
-    """What has been found so far."""
+class TokenReport:
+    """The files and problems found so far."""
 
     host: str
     files: List[Dict[str, Any]] = field(default_factory=list)
-    found: List[Tuple[Place, FileState]] = field(default_factory=list)
+    found: List[Tuple[NetrcTarget, FileState]] = field(default_factory=list)
     problems: List[Problem] = field(default_factory=list)
 
     def problem(self, code: str, message: str, path: Optional[str] = None) -> None:
-        """One more thing that deserves attention."""
+        """Add a problem."""
         self.problems.append(Problem(code, message, path))
 
 
-def _look(report: Report, place: Place) -> None:
-    path = place.path
+def _report_file(report: TokenReport, target: NetrcTarget) -> None:
+    path = target.path
     try:
-        state = observe(path, parse=bytes, access=Access(place.user.uid if place.user else None))
+        state = observe(path, parse=bytes, access=Access(target.user.uid if target.user else None))
     except KeyfleetError as error:
         report.problem(error.code, error.message, path)
         return
     used, own = None, []
     if state.data is not None:
         try:
-            used, own = netrc.pair_for(state.data, report.host), netrc.entries_for(state.data, report.host)
-        except Unfit as unfit:
-            report.problem("malformed_file", f"{path} is not a netrc that every curl reads alike: {unfit}", path)
+            used, own = (
+                netrc.pair_for(state.data, report.host),
+                netrc.entries_for(state.data, report.host),
+            )
+        except MalformedFile as malformed:
+            report.problem(
+                "malformed_file", f"{path} is not a netrc that all versions of curl read alike: {malformed}", path
+            )
         if state.mode is not None and state.mode & 0o007:
             report.problem("readable_by_others", f"{path} has mode {state.mode:04o}: everybody can use it", path)
-        if place.user and state.uid != place.user.uid:
-            text = f"{path} belongs to {owner_name(state.uid)}, so that curl of {place.user.name} may fail on it"
+        if target.user and state.uid != target.user.uid:
+            text = f"{path} belongs to {owner_name(state.uid)}, so curl of {target.user.name} may be unable to read it"
             report.problem("wrong_owner", text, path)
     if used and own and used not in [entry.pair for entry in own]:
-        text = f"{path} has an entry for {report.host}, but curl takes a default entry that stands before it"
+        text = f"{path} has an entry for {report.host}, but curl uses a default entry before it"
         report.problem("default_wins", text, path)
     report.files.append(
         {
@@ -82,46 +87,46 @@ def _look(report: Report, place: Place) -> None:
         }
     )
     if used:
-        report.found.append((place, state))
+        report.found.append((target, state))
 
 
-def _places(report: Report, names: Sequence[str], paths: Sequence[str]) -> List[Place]:
-    places: List[Place] = []
+def _targets(report: TokenReport, names: Sequence[str], paths: Sequence[str]) -> List[NetrcTarget]:
+    targets: List[NetrcTarget] = []
     for name in names:
         user = account(name)
         if user is None:
             report.problem("unknown_user", f"users: this host has no user {name!r}")
         else:
-            places.append(Place(netrc_of(user.home), user=user))
+            targets.append(NetrcTarget(netrc_of(user.home), user=user))
     if not (names or paths):
-        places.append(Place(own_netrc(), user=own_account()))
-    return [*places, *(Place(path) for path in paths)]
+        targets.append(NetrcTarget(own_netrc(), user=own_account()))
+    return [*targets, *(NetrcTarget(path) for path in paths)]
 
 
-def report(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """The verdict on the pair in ``params``, or on what the netrc files of users and ``paths`` hold.
+def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """The verdicts on the pair in ``params`` and on the pairs in the netrc files of ``users`` and ``paths``.
 
-    Raises `KeyfleetError` for bad options, for a host without a fit curl, and for a verdict in ``fail_on``.
+    Raises `KeyfleetError` for bad options, for a missing or old curl, and for a verdict in ``fail_on``.
     """
     host = machine(params["host"])
     service = service_from(params)
     given = token_from(params, host=host)
     names = listed("users", params["users"]) or ()
     paths = absolute("paths", params["paths"]) or ()
-    found = Report(host)
-    proof = Proof(service, host)
+    found = TokenReport(host)
+    token_check = TokenCheck(service, host)
     verdicts: List[Dict[str, Any]] = []
     if given is None or names or paths:
-        for place in _places(found, names, paths):
-            _look(found, place)
-    proof.will_ask(given, (state for _place, state in found.found))
+        for target in _targets(found, names, paths):
+            _report_file(found, target)
+    token_check.will_ask(given, (state for _target, state in found.found))
     if given is not None:
-        verdicts.append(_with_commerce(proof, proof.pair(given), Credentials(token=given)))
-    for place, state in found.found:
-        verdict = proof.through(place, state)
+        verdicts.append(_with_commerce(token_check, token_check.pair(given), Credentials(token=given)))
+    for target, state in found.found:
+        verdict = token_check.through(target, state)
         if verdict is None:
-            verdict = proof.not_asked(_mage_id(state, host), place.path)
-        verdicts.append(_with_commerce(proof, verdict, Credentials(netrc=state.data)))
+            verdict = token_check.not_asked(_mage_id(state, host), target.path)
+        verdicts.append(_with_commerce(token_check, verdict, Credentials(netrc=state.data)))
     result = {
         "changed": False,
         "files": found.files,
@@ -140,6 +145,6 @@ def _mage_id(state: FileState, host: str) -> Optional[str]:
     return netrc.shown_login(used[0]) if used else None
 
 
-def _with_commerce(proof: Proof, verdict: Dict[str, Any], credentials: Credentials) -> Dict[str, Any]:
-    commerce = proof.sees_commerce(credentials) if verdict["status"] == "valid" else None
+def _with_commerce(token_check: TokenCheck, verdict: Dict[str, Any], credentials: Credentials) -> Dict[str, Any]:
+    commerce = token_check.sees_commerce(credentials) if verdict["status"] == "valid" else None
     return dict(verdict, commerce=commerce)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From users and paths to the netrc files that shall hold a download token, and how results show them."""
+"""Resolve users and paths to the netrc files that shall hold a download token, and format them for results."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import d
 
 
 @dataclass(frozen=True)
-class Place:
-    """One netrc and whose it is."""
+class NetrcTarget:
+    """A netrc with its ownership and user."""
 
     path: str
     ownership: Ownership = Ownership()
     user: Optional[Account] = None
 
-    def wanted(self, edit: netrc.Edit) -> Wanted:
-        """The request to the file layer; its transform is the plan."""
+    def wanted(self, edit: netrc.NetrcEdit) -> Wanted:
+        """The request to the file layer."""
 
         def transform(data: Optional[bytes]) -> Optional[bytes]:
             return netrc.edited(data, edit)
@@ -47,25 +47,25 @@ class Place:
 
 
 @dataclass
-class Survey:
-    """The files that are meant. ``missing``: their user or home does not exist yet (check mode and removal only)."""
+class NetrcTargets:
+    """The target files. ``missing``: their user or home does not exist (check mode and removal only)."""
 
-    places: List[Place] = field(default_factory=list)
-    missing: List[Place] = field(default_factory=list)
+    targets: List[NetrcTarget] = field(default_factory=list)
+    missing: List[NetrcTarget] = field(default_factory=list)
     problems: List[Problem] = field(default_factory=list)
 
 
 def netrc_of(home: str) -> str:
-    """Where curl looks, and everything else that knows the file."""
+    """The netrc in a home directory."""
     return os.path.join(home, ".netrc")
 
 
 def own_netrc() -> str:
-    """That of the user that the module runs as: like curl, HOME goes before the user database."""
+    """The netrc of the current user. As in curl, HOME has precedence over the user database."""
     return netrc_of(os.environ.get("HOME") or own_account().home)
 
 
-def _account_to_serve() -> Account:
+def _target_account() -> Account:
     if os.geteuid() == 0:
         raise KeyfleetError(
             "no_target",
@@ -75,53 +75,53 @@ def _account_to_serve() -> Account:
     return own_account()
 
 
-def survey(params: Mapping[str, Any], *, present: bool, check_mode: bool) -> Survey:
-    """Resolve users to files. What does not exist is a `KeyfleetError`, except in check mode and for a removal."""
+def find_targets(params: Mapping[str, Any], *, present: bool, check_mode: bool) -> NetrcTargets:
+    """Resolve users to files. A missing user or home raises `KeyfleetError`, except in check mode and for a removal."""
     names = listed("users", params["users"]) or ()
     paths = absolute("paths", params["paths"]) or ()
     mode = file_mode(params["mode"])
-    found = Survey()
+    found = NetrcTargets()
     uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
     if not (names or paths):
-        user = _account_to_serve()
-        found.places.append(Place(own_netrc(), Ownership(uid=user.uid, gid=gid, mode=mode), user))
+        user = _target_account()
+        found.targets.append(NetrcTarget(own_netrc(), Ownership(uid=user.uid, gid=gid, mode=mode), user))
     for name in names:
-        someone = account(name)
-        if someone is not None and os.path.isdir(someone.home):
-            ownership = Ownership(uid=someone.uid, gid=gid, mode=mode)
-            found.places.append(Place(netrc_of(someone.home), ownership, someone))
+        user_account = account(name)
+        if user_account is not None and os.path.isdir(user_account.home):
+            ownership = Ownership(uid=user_account.uid, gid=gid, mode=mode)
+            found.targets.append(NetrcTarget(netrc_of(user_account.home), ownership, user_account))
             continue
         problem = (
             Problem("unknown_user", f"users: this host has no user {name!r}")
-            if someone is None
-            else Problem("no_home", f"users: the home of {name}, {someone.home}, does not exist")
+            if user_account is None
+            else Problem("no_home", f"users: the home of {name}, {user_account.home}, does not exist")
         )
         if present and not check_mode:
             raise KeyfleetError(problem.code, problem.message)
-        # In check mode the user may be the work of an earlier task; and where nobody is, nothing is to be removed.
+        # In check mode an earlier task may create the user. For a removal there is nothing to do.
         found.problems.append(problem)
-        to_come = someone or Account(name, -1, -1, f"~{name}")
-        uid_to_come = None if someone is None else someone.uid
-        gid_to_come = gid if gid is not None or someone is None else someone.gid
-        ownership = Ownership(uid=uid_to_come, gid=gid_to_come, mode=mode)
-        found.missing.append(Place(netrc_of(to_come.home), ownership, to_come))
-    found.places += [Place(path, Ownership(uid=uid, gid=gid, mode=mode)) for path in paths]
-    found.places = list({place.path: place for place in reversed(found.places)}.values())[::-1]
+        future = user_account or Account(name, -1, -1, f"~{name}")
+        future_uid = None if user_account is None else user_account.uid
+        future_gid = gid if gid is not None or user_account is None else user_account.gid
+        ownership = Ownership(uid=future_uid, gid=future_gid, mode=mode)
+        found.missing.append(NetrcTarget(netrc_of(future.home), ownership, future))
+    found.targets += [NetrcTarget(path, Ownership(uid=uid, gid=gid, mode=mode)) for path in paths]
+    found.targets = list({target.path: target for target in reversed(found.targets)}.values())[::-1]
     return found
 
 
 Row = Dict[str, Any]
 
 
-def owner_of(place: Place, state: FileState) -> Optional[str]:
-    """The owner's name; a user that is still to be made has one already."""
-    if state.uid is None and state.data is not None and place.user is not None:
-        return place.user.name
+def owner_of(target: NetrcTarget, state: FileState) -> Optional[str]:
+    """The owner's name, also of a user that does not exist yet."""
+    if state.uid is None and state.data is not None and target.user is not None:
+        return target.user.name
     return owner_name(state.uid)
 
 
-def _view(place: Place, state: FileState, host: str) -> Optional[Row]:
-    """The entry of one file, or None when there is no such file."""
+def _view(target: NetrcTarget, state: FileState, host: str) -> Optional[Row]:
+    """The entry of one file, or None if the file is missing."""
     if state.data is None:
         return None
     own = netrc.entries_for(state.data, host)
@@ -129,7 +129,7 @@ def _view(place: Place, state: FileState, host: str) -> Optional[Row]:
     return {
         "mage_id": netrc.shown_login(login),
         "fingerprint": describe(password or "") if own else None,
-        "owner": owner_of(place, state),
+        "owner": owner_of(target, state),
         "group": group_name(state.gid),
         "mode": None if state.mode is None else f"{state.mode:04o}",
     }
@@ -146,11 +146,11 @@ def _action(before: FileState, after: FileState, present: bool) -> str:
     return "unchanged" if same else "repaired"
 
 
-def row(place: Place, before: FileState, after: FileState, edit: netrc.Edit) -> Row:
+def row(target: NetrcTarget, before: FileState, after: FileState, edit: netrc.NetrcEdit) -> Row:
     """One element of ``files``."""
-    old, new = _view(place, before, edit.host), _view(place, after, edit.host)
+    old, new = _view(target, before, edit.host), _view(target, after, edit.host)
     return {
-        "path": place.path,
+        "path": target.path,
         "real_path": after.real_path,
         "host": edit.host,
         "owner": (new or old or {}).get("owner"),
@@ -160,28 +160,28 @@ def row(place: Place, before: FileState, after: FileState, edit: netrc.Edit) -> 
     }
 
 
-def difference(place: Place, before: FileState, after: FileState) -> Dict[str, str]:
-    """Before and after as Ansible prints them: owner and mode in a first line, then the entries without secrets."""
+def difference(target: NetrcTarget, before: FileState, after: FileState) -> Dict[str, str]:
+    """The diff of a file: a line with owner and mode, then the entries without secrets."""
 
     def text(state: FileState) -> str:
         if state.data is None:
             return ""
-        owner = f"{owner_of(place, state)}:{group_name(state.gid) or '?'} {state.mode or 0:04o}\n"
+        owner = f"{owner_of(target, state)}:{group_name(state.gid) or '?'} {state.mode or 0:04o}\n"
         return owner + netrc.text_for_diff(state.data)
 
     return {
-        "before_header": place.path + ("" if before.data is not None else " (absent)"),
-        "after_header": place.path,
+        "before_header": target.path + ("" if before.data is not None else " (absent)"),
+        "after_header": target.path,
         "before": text(before),
         "after": text(after),
     }
 
 
-def imagined(place: Place, edit: netrc.Edit) -> List[FileState]:
-    """A file of a user or home that does not exist yet: before, and after the token has come there."""
-    before = FileState(place.path, place.path, None, None, None, None, directory_exists=False)
+def predicted_state(target: NetrcTarget, edit: netrc.NetrcEdit) -> List[FileState]:
+    """Before and after states of a file whose user or home does not exist yet."""
+    before = FileState(target.path, target.path, None, None, None, None, directory_exists=False)
     data = netrc.edited(None, edit)
     if data is None:
         return [before, before]
-    owner = place.ownership
+    owner = target.ownership
     return [before, replace(before, data=data, uid=owner.uid, gid=owner.gid, mode=owner.mode)]

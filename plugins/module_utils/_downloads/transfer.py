@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gets one release: goes on where it broke off, waits as long as the server says, and takes no page for an archive."""
+"""Download one release: resume an interrupted transfer, honour Retry-After, and reject pages instead of archives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Body, Config, run
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import bare_config, base_config
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file import LARGEST, Part
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file import LARGEST, PartialFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import Source
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import (
     CurlEnd,
@@ -26,20 +26,20 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdic
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
 
-_WORTH_ANOTHER_TRY = ("timed_out", "connection_lost", "connection_failed", "server_error", "rate_limited")
+_RETRIED = ("timed_out", "connection_lost", "connection_failed", "server_error", "rate_limited")
 _LONGEST_WAIT = 300.0
-# Seconds for a whole file, with all that it takes: a day brings 350 MB at the slowest pace that is waited for.
+# Seconds for a whole file, retries included: a day is enough for 350 MB at the slowest accepted rate.
 _LONGEST_TRANSFER = 86400.0
-# Bytes in a second, below which curl gives up after ``timeout`` seconds in a row.
+# Bytes per second; below this rate curl gives up after ``timeout`` seconds.
 _SLOWEST = 4096
-# Bytes that must be free each time so many have come of a file whose size nobody told.
+# Bytes. For a file of unknown size, this much must be free each time that this much was received.
 _ROOM = 64 * 1024**2
 _MOST_HOPS = 3
-_SEEN = 4096
-# Of what a server says of a size, no more digits than any file needs.
+_BEGINNING = 4096
+# A size in a header; no file needs more digits.
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})\Z")
-# A strong tag (RFC 9110), less what is not ASCII.
+# A strong entity tag (RFC 9110), ASCII only.
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
 _MAGIC = {
     ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
@@ -51,16 +51,16 @@ _MAGIC = {
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often to try again, and how long to wait before: ``delay`` seconds, twice as long each time."""
+class RetryPolicy:
+    """Number of retries, and seconds before the first; the delay doubles each time."""
 
     retries: int
     delay: float
     sleep: Callable[[float], None] = time.sleep
 
     def before(self, attempt: int, retry_after: str) -> float:
-        """Seconds before the next try."""
-        # 2 to the power of 16 makes any delay that matters longer than a minute.
+        """Seconds before the next attempt."""
+        # The exponent is limited against overflow; 2 ** 16 is enough for any delay.
         wait = min(60.0, self.delay * 2.0 ** min(attempt - 1, 16))
         if retry_after.isdecimal():
             wait = max(wait, float(retry_after))
@@ -69,7 +69,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Offered:
-    """What the server says of a file before it sends it."""
+    """Size and type of a file, as announced by the server."""
 
     size: Optional[int]
     content_type: str
@@ -77,7 +77,7 @@ class Offered:
 
 @dataclass
 class Transfer:
-    """How a file came: with how many requests, and from which bytes it was gone on with."""
+    """Number of requests of a download, and the byte at which it was last resumed."""
 
     requests: int = 0
     resumed_from: int = 0
@@ -88,17 +88,17 @@ class Transfer:
 
 
 def _page(name: str) -> str:
-    # A plus is a plus in a path, and names have some.
+    # A plus sign needs no encoding in a path, and occurs in names.
     return f"file/{percent_encode(name, safe='+')}"
 
 
 def is_page(content_type: str) -> bool:
-    """Whether a server calls what it sends a text that people read."""
+    """Whether a content type is that of a web page or JSON."""
     return content_type.split(";")[0].strip().lower() in ("text/html", "application/xhtml+xml", "application/json")
 
 
 def looks_like(name: str, beginning: bytes) -> bool:
-    """False where the first bytes cannot be those of an archive of that name."""
+    """False if the first bytes cannot belong to an archive of that name."""
     for suffix, signs in _MAGIC.items():
         if name.lower().endswith(suffix):
             return beginning.startswith(signs)
@@ -106,9 +106,9 @@ def looks_like(name: str, beginning: bytes) -> bool:
 
 
 class _FileBody(Body):
-    """Puts what comes into the part, unless it is something else than the file."""
+    """Writes the body to the partial file, unless it is something other than the file."""
 
-    def __init__(self, part: Part, name: str) -> None:
+    def __init__(self, part: PartialFile, name: str) -> None:
         super().__init__()
         self.part, self.name = part, name
         self.total: Optional[int] = None
@@ -117,7 +117,7 @@ class _FileBody(Body):
         self._into_file = False
 
     def begin(self, headers: Dict[str, str]) -> None:
-        """200 begins anew, 206 goes on where the part ends, and everything else is read as a text."""
+        """Start over at 200, resume at 206, and keep any other answer as text."""
         status = headers["status"]
         self.kept = b""
         found = _RANGE.match(headers.get("content-range", ""))
@@ -140,8 +140,8 @@ class _FileBody(Body):
     def add(self, piece: bytes) -> bool:
         """Some more of it."""
         if not self._into_file:
-            self.kept = (self.kept + piece)[:_SEEN]
-            return len(self.kept) < _SEEN
+            self.kept = (self.kept + piece)[:_BEGINNING]
+            return len(self.kept) < _BEGINNING
         first = self.part.size == 0
         if first and piece and not looks_like(self.name, piece):
             self.other, self._into_file = True, False
@@ -156,7 +156,7 @@ class _FileBody(Body):
         return True
 
     def _leave_room(self) -> None:
-        """An answer without length must not fill the disk before it is known to be too long."""
+        """Raises `KeyfleetError` before an answer without length fills the disk."""
         try:
             self.part.room_for(_ROOM)
         except KeyfleetError:
@@ -164,7 +164,7 @@ class _FileBody(Body):
             raise
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """Called at the end of the body."""
 
 
 def _without_query(url: str) -> str:
@@ -177,16 +177,16 @@ def _length(headers: Mapping[str, str]) -> Optional[int]:
 
 
 class Getter:
-    """Gets one file of a source."""
+    """Downloads one file of a source."""
 
-    def __init__(self, source: Source, file_name: str, patience: Patience) -> None:
-        self.source, self.file_name, self.patience = source, file_name, patience
+    def __init__(self, source: Source, file_name: str, retry_policy: RetryPolicy) -> None:
+        self.source, self.file_name, self.retry_policy = source, file_name, retry_policy
         self.where = f"{source.service.url}/{_page(file_name)}"
-        # The address without its query (where signatures are, new ones each time) → the tag that came from there.
+        # URL without query (which has a new signature each time) → entity tag.
         self._tags: Dict[str, str] = {}
 
     def ask(self) -> Offered:
-        """What would come, without it. Raises `KeyfleetError`."""
+        """Size and type of the file, by a HEAD request. Raises `KeyfleetError`."""
         head: Config = [("head", None)]
         end = self._follow(lambda _url: head, Body(), time.monotonic() + self.source.service.timeout)
         finding = judge_failure(end, self.where, self.source.quote) or self._judge(end)
@@ -194,12 +194,12 @@ class Getter:
             raise self.source.failure(finding)
         if is_page(end.content_type):
             kind = self.source.quote(end.content_type)
-            what = f"{self.where} would send something else than the file: it calls it {kind}."
+            what = f"{self.where} would send {kind} instead of the file."
             raise self.source.failure(Finding("text_instead", what, http_status=end.http_status))
         return Offered(_length(end.headers), end.content_type)
 
-    def get(self, part: Part, transfer: Transfer) -> None:
-        """All of it, in as many requests as it takes. Raises `KeyfleetError`; what has come stays in the part."""
+    def get(self, part: PartialFile, transfer: Transfer) -> None:
+        """Download the file, with retries. Raises `KeyfleetError`; received bytes stay in ``part``."""
         attempt, until = 0, time.monotonic() + _LONGEST_TRANSFER
         while True:
             attempt += 1
@@ -208,29 +208,29 @@ class Getter:
             body = _FileBody(part, self.file_name)
             end = self._follow(lambda url: self._transfer_config(part, url), body, until)
             transfer.requests += 1
-            finding = self._found(end, body, part)
+            finding = self._finding(end, body, part)
             if finding is None:
                 return
-            wait = self.patience.before(attempt, end.retry_after)
+            wait = self.retry_policy.before(attempt, end.retry_after)
             late = time.monotonic() + wait >= until
-            if finding.code not in _WORTH_ANOTHER_TRY or attempt > self.patience.retries or late:
+            if finding.code not in _RETRIED or attempt > self.retry_policy.retries or late:
                 tries = f" It was tried {attempt} times." if attempt > 1 else ""
                 raise KeyfleetError(finding.code, self.source.failure(finding).message + tries)
-            self.patience.sleep(wait)
+            self.retry_policy.sleep(wait)
 
-    def _transfer_config(self, part: Part, url: str) -> Config:
+    def _transfer_config(self, part: PartialFile, url: str) -> Config:
         silence = max(1, math.ceil(self.source.service.timeout))
         config: Config = [("speed-limit", str(_SLOWEST)), ("speed-time", str(silence))]
         if part.size:
             config.append(("range", f"{part.size}-"))
             tag = self._tags.get(_without_query(url))
             if tag:
-                # Another file under the same name comes whole, not as the end of the one that has begun.
+                # If the file has changed, the server sends all of it rather than the rest.
                 config.append(("header", f"If-Range: {tag}"))
         return config
 
     def _follow(self, extra: Callable[[str], Config], body: Body, until: float) -> CurlEnd:
-        """One request; where a file is kept elsewhere, that is asked without credentials. All of it ends ``until``."""
+        """Send a request, and follow redirects without credentials; ``until`` is the deadline for all of it."""
         source, url = self.source, self.where
         config = base_config(source.service, url, source.credentials)
         for _hop in range(1 + _MOST_HOPS):
@@ -252,8 +252,8 @@ class Getter:
             return Finding("not_offered", what, http_status=404)
         return finding
 
-    def _found(self, end: CurlEnd, body: _FileBody, part: Part) -> Optional[Finding]:
-        """What is wrong after a request; None when the file is there as a whole."""
+    def _finding(self, end: CurlEnd, body: _FileBody, part: PartialFile) -> Optional[Finding]:
+        """The finding after a request; None if the file is complete."""
         quote = self.source.quote
         if body.too_large:
             part.cut()
@@ -261,14 +261,14 @@ class Getter:
             what = f"{self.where} sends more than {most} bytes."
             return Finding("too_large", what, http_status=end.http_status)
         if body.other:
-            what = f'{self.where} sends something else than the file: "{excerpt(body.kept, quote)}".'
+            what = f'{self.where} sends something other than the file: "{excerpt(body.kept, quote)}".'
             return Finding("text_instead", what, http_status=end.http_status)
         if end.http_status == 416 and part.size:
             total = end.headers.get("content-range", "").rpartition("/")[2]
             if total == str(part.size):
                 return None
             part.cut()
-            return Finding("connection_lost", f"What was left of {self.file_name} is no part of it; it was discarded.")
+            return Finding("connection_lost", f"The partial file does not match {self.file_name}; it was discarded.")
         finding = judge_failure(end, self.where, quote) or self._judge(end)
         if finding is None and body.total is not None and part.size != body.total:
             what = f"{self.where} sent {part.size} of {body.total} bytes."

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the end of a curl run says about a download token. Pure: what curl reported in, verdicts out.
+"""Turn the end of a curl run into a verdict on a download token. Pure.
 
-As with auth keys, only a clear yes or no counts: a redirect to a login page is likely a no, but not one that was said.
+As with auth keys, only a clear answer counts: a redirect to a login page does not say that the token is invalid.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, server_text
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
 
-# The one thing that clients rely on in info/help.
+# The text that clients look for in info/help.
 HELP_HEADING = b"Downloads Usage:"
 
 STATUS = {"token_valid": "valid", "token_invalid": "invalid", "access_refused": "refused", "not_asked": "not_checked"}
@@ -28,9 +28,9 @@ _CODE_OF_HTTP = {
     407: "proxy_failed",
     429: "rate_limited",
 }
-# Control characters that no text has, unlike those for blanks, lines, pages and colours.
+# Control characters that do not occur in text; those for white space, pages and colours do.
 _BINARY = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
-# From libcurl's list of errors; what is not here is curl_failed.
+# From libcurl's list of errors; all others are curl_failed.
 _CODE_OF_EXIT = {
     **dict.fromkeys((5, 97), "proxy_failed"),
     **dict.fromkeys((6, 7), "connection_failed"),
@@ -40,30 +40,30 @@ _CODE_OF_EXIT = {
     26: "netrc_unreadable",
 }
 _NEXT = {
-    "token_invalid": "Compare MAGEID and token with the account page. A token that was made there since has ended this "
-    "one at once; an outage may answer like this too.",
-    "access_refused": "Look at the account and its contract, then at what stands in between (proxy, filter).",
-    "login_page": "That is what a site does with credentials that it does not take, and also when it has changed.",
-    "redirected": "Nothing was sent there. If downloads have moved, give the address in the option downloads_url.",
-    "wrong_address": "Look at the option downloads_url.",
-    "not_the_downloads": "Look at the option downloads_url, and for a sign-in or maintenance page or a filter.",
-    "rate_limited": "Ask again later, or from fewer hosts at once.",
-    "server_error": "The fault is on the server's side: ask again later.",
-    "proxy_failed": "Look at the proxy's address, its rights and the variables https_proxy and no_proxy of this task.",
-    "connection_failed": "Look at name resolution, firewall and outgoing access of this host.",
-    "timed_out": "Look at firewall and proxy between this host and the server; the option timeout gives it longer.",
-    "connection_lost": "Ask again; if it stays so, look at what stands in between (proxy, filter, load balancer).",
-    "tls_failed": "If the server's CA is to be trusted, name its file in the option ca_path; a proxy that opens TLS "
-    "brings its own CA.",
-    "netrc_unreadable": "Look at the rights of the file, and what is in it.",
-    "unexpected_status": "Look at the option downloads_url and at what stands in between (proxy, filter).",
-    "curl_failed": "The number is explained in curl's manual, under EXIT CODES.",
+    "token_invalid": "Compare MAGEID and token with the account page. Generating a new token there revokes this one at "
+    "once; an outage can look like this, too.",
+    "access_refused": "Check the account and its contract, then any proxy or filter in between.",
+    "login_page": "A site does this when it rejects the credentials, but also when it has changed.",
+    "redirected": "Nothing was sent there. If downloads have moved, set downloads_url to the new address.",
+    "wrong_address": "Check the option downloads_url.",
+    "not_the_downloads": "Check the option downloads_url, and look for a sign-in page, a maintenance page or a filter.",
+    "rate_limited": "Try again later, or from fewer hosts at once.",
+    "server_error": "The fault is on the server: try again later.",
+    "proxy_failed": "Check address and permissions of the proxy, and the task's variables https_proxy and no_proxy.",
+    "connection_failed": "Check name resolution, firewall and outgoing access of this host.",
+    "timed_out": "Check firewall and proxy between this host and the server, or increase the option timeout.",
+    "connection_lost": "Try again; if it persists, check any proxy, filter or load balancer in between.",
+    "tls_failed": "To trust the server's CA, set the option ca_path to its file; a proxy that intercepts TLS uses its "
+    "own CA.",
+    "netrc_unreadable": "Check the permissions and content of the file.",
+    "unexpected_status": "Check the option downloads_url and any proxy or filter in between.",
+    "curl_failed": "The exit code is explained in curl's manual, under EXIT CODES.",
 }
 
 
 @dataclass(frozen=True)
 class CurlEnd:
-    """How a run of curl ended. ``error`` is its own text; ``proxy_status`` the status of a proxy that was asked."""
+    """How a run of curl ended. ``error``: its own text. ``proxy_status``: HTTP status of the proxy, or 0."""
 
     exit_code: int
     error: str = ""
@@ -77,26 +77,24 @@ class CurlEnd:
     version: str = ""
 
     def as_result(self, quote: Quote) -> Dict[str, Any]:
-        """What curl itself said."""
+        """The value of ``curl`` in a verdict."""
         return {"exit_code": self.exit_code, "error": quote(self.error) or None, "version": self.version or None}
 
 
 def judge_failure(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
-    """What kept an answer from coming; None when one came whole."""
+    """The finding for an answer that did not arrive in full, or None."""
     if end.exit_code == 0:
         return None
     code = _CODE_OF_EXIT.get(end.exit_code, "curl_failed")
     said = quote(re.sub(r"\Acurl: \([0-9]+\) *", "", end.error.strip()))
     if end.proxy_status >= 400 or (end.exit_code in (7, 56) and re.search(r"proxy|CONNECT tunnel", end.error)):
         code = "proxy_failed"
-    what = (
-        f"curl did not get an answer from {where}: {said or 'it says nothing more'} (curl exit code {end.exit_code})."
-    )
+    what = f"curl did not get an answer from {where}: {said or 'no message'} (curl exit code {end.exit_code})."
     return Finding(code, what, http_status=end.http_status or None)
 
 
 def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
-    """What a status other than 200 and 206 says."""
+    """The finding for a status other than 200 and 206, or None."""
     status = end.http_status
     if status in (200, 206):
         return None
@@ -104,7 +102,7 @@ def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
     suffix = f' The server says: "{said}".' if said else ""
     if 300 <= status <= 399:
         parts = urlsplit(end.redirect_url)
-        target = quote(f"{parts.netloc}{parts.path}") or "which is not shown"
+        target = quote(f"{parts.netloc}{parts.path}") or "not shown"
         code = "login_page" if re.search(r"log-?in|sign-?in|account", parts.path, re.I) else "redirected"
         page = "a login page" if code == "login_page" else "another address"
         return Finding(code, f"{where} leads to {page}, {target} (HTTP {status}).", http_status=status)
@@ -113,17 +111,17 @@ def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
     wait = f", Retry-After: {pause}" if pause else ""
     what = {
         "token_invalid": f"{where} does not accept this MAGEID and token (HTTP 401).",
-        "access_refused": f"{where} refuses access (HTTP {status}); this is no proof of a wrong token.",
+        "access_refused": f"{where} refuses access (HTTP {status}); this does not mean that the token is wrong.",
         "wrong_address": f"There is nothing at {where} (HTTP 404).",
-        "proxy_failed": "The proxy wants a user name and password (HTTP 407).",
-        "rate_limited": f"{where} has been asked too often (HTTP 429{wait}).",
-        "server_error": f"{where} fails at the moment (HTTP {status}{wait}).",
+        "proxy_failed": "The proxy requires a user name and password (HTTP 407).",
+        "rate_limited": f"{where} received too many requests (HTTP 429{wait}).",
+        "server_error": f"{where} is failing (HTTP {status}{wait}).",
     }.get(code, f"{where} answers HTTP {status}.")
     return Finding(code, what + suffix, http_status=status)
 
 
 def judge_help(end: CurlEnd, where: str, quote: Quote) -> Finding:
-    """The finding in an answer for ``info/help``."""
+    """The finding for an answer to ``info/help``."""
     finding = judge_failure(end, where, quote) or judge_status(end, where, quote)
     if finding is not None:
         return finding
@@ -135,21 +133,21 @@ def judge_help(end: CurlEnd, where: str, quote: Quote) -> Finding:
 
 
 def judge_page(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
-    """What is wrong with the answer for another page; None when it is there."""
+    """The finding for a failed answer to any other page, or None."""
     return judge_failure(end, where, quote) or judge_status(end, where, quote)
 
 
 def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
-    """The beginning of a text in one printable line; of what is no text nothing is shown."""
+    """The beginning of a text as one printable line; ``binary data`` for anything else."""
     if _BINARY.search(body, 0, 4 * limit):
         return "binary data"
-    # Much more than is shown, since blanks become fewer.
+    # More than is shown, since blanks are collapsed.
     line = quote(body[: 40 * limit].decode("utf-8", "replace"))
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def advice(finding: Finding) -> str:
-    """The sentence with what to look at next."""
+    """The message of a finding, followed by a hint what to check."""
     return f"{finding.what} {finding.hint or _NEXT.get(finding.code, '')}".rstrip()
 
 
@@ -162,7 +160,7 @@ def verdict(
     curl: Optional[Mapping[str, Any]],
     path: Optional[str],
 ) -> Dict[str, Any]:
-    """One element of ``verdicts``. ``path``: the netrc through which curl asked, or None for the pair itself."""
+    """One element of ``verdicts``. ``path``: the netrc that curl used, or None for a given pair."""
     return {
         "host": host,
         "url": url,

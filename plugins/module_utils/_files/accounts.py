@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names and numbers of the host's accounts and groups."""
+"""Look up the accounts and groups of the managed host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 
 _NUMBER = re.compile(r"[0-9]{1,10}\Z")
-_LARGEST = 2**32 - 2  # the last one means "no change" to the kernel
+_LARGEST = 2**32 - 2  # 2**32 - 1 means "no change" to the kernel
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def account(name: str) -> Optional[Account]:
     try:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
-        # A NUL or half of a surrogate pair is in the name of no account.
+        # ValueError: the name has a NUL or a lone surrogate, which no account name can have.
         return None
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
@@ -48,12 +48,12 @@ def account_of(uid: int) -> Account:
 
 
 def own_account() -> Account:
-    """The user that the module runs as."""
+    """The account of the current user."""
     return account_of(os.geteuid())
 
 
 def owner_name(uid: Optional[int]) -> Optional[str]:
-    """The name of an account, or its number where it has none."""
+    """The name of an account, or the uid as text if it has none."""
     if uid is None:
         return None
     try:
@@ -63,7 +63,7 @@ def owner_name(uid: Optional[int]) -> Optional[str]:
 
 
 def group_name(gid: Optional[int]) -> Optional[str]:
-    """The name of a group, or its number where it has none."""
+    """The name of a group, or the gid as text if it has none."""
     if gid is None:
         return None
     try:
@@ -87,10 +87,10 @@ def _gid(name: str) -> Optional[int]:
 def owner_and_group(
     params: Mapping[str, Any], *, problems: Optional[List[Problem]] = None
 ) -> Tuple[Optional[int], Optional[int]]:
-    """The uid and gid for the options ``owner`` and ``group``, by name or number; None for what is left out.
+    """The uid and gid for the options ``owner`` and ``group`` (names or numbers); None for an omitted option.
 
-    Raises `KeyfleetError` for an unknown name. With ``problems``, for check mode, where an earlier task may be about to
-    make the account, that becomes one of them and None.
+    Raises `KeyfleetError` for an unknown name. With ``problems``, for check mode, the name becomes a problem and None,
+    since an earlier task may be about to create the account.
     """
     numbers: List[Optional[int]] = []
     for option, look_up, code in (("owner", _uid, "unknown_user"), ("group", _gid, "unknown_group")):
@@ -108,7 +108,7 @@ def owner_and_group(
 
 
 def all_accounts() -> List[Account]:
-    """Every account that has a home directory, each home once."""
+    """All accounts with an existing home directory; of several with the same home, the first."""
     found: Dict[str, Account] = {}
     for entry in pwd.getpwall():
         if entry.pw_dir not in ("", "/") and os.path.isdir(entry.pw_dir):

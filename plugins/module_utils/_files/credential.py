@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credential files of a managed host: look at them, say what would change, change them.
+"""Credential files of a managed host: read them, predict changes, apply changes.
 
-Readers and writers here promise what Composer does not: nothing half-written, nobody's entry lost, nobody else's file
-reached. The rules of ownership are in `state`, the way to a file in `path`, the single write in `replace`.
+Unlike Composer, this package never leaves a half-written file, loses an entry of another program, or is led to a file
+of another user. `state` has the ownership rules, `path` opens the directory of a file, `replace` writes one file.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Sequence
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import PATIENCE, observe, predict
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import Pace
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import REREAD_SECONDS, observe, predict
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import Timing
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import (
     Change,
     FileState,
@@ -25,7 +25,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.state impo
     check_directory,
     check_directory_owner,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import Writer, malformed, problem_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import Writer, malformed_files, problem_of
 
 __all__ = [
     "ANYBODY",
@@ -47,16 +47,16 @@ def apply(
     *,
     lock_timeout: float = 30.0,
     settle: float = 0.25,
-    patience: float = PATIENCE,
+    reread_for: float = REREAD_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> List[Change]:
-    """Bring all files to what is wanted. All are read and judged before the first is written."""
-    pace = Pace(clock, sleep)
-    writer = Writer(lock_timeout, patience, pace)
+    """Write all files as wanted. All files are read and checked before the first one is written."""
+    timing = Timing(clock, sleep)
+    writer = Writer(lock_timeout, reread_for, timing)
     done: List[Change] = []
     try:
-        _examine(wanted, patience, pace)
+        _examine(wanted, reread_for, timing)
         for one in wanted:
             done.append(writer.write(one))
         writer.settle(done, settle)
@@ -66,25 +66,25 @@ def apply(
     return done
 
 
-def _examine(wanted: Sequence[Wanted], patience: float, pace: Pace) -> None:
-    """Everything that can be known to be wrong before anything is written; all unfit files at once."""
+def _examine(wanted: Sequence[Wanted], reread_for: float, timing: Timing) -> None:
+    """Raise the errors that can be found before the first write; all malformed files in one error."""
     problems = []
     for one in wanted:
         try:
             state = observe(
                 one.path,
                 parse=one.transform,
-                patience=patience,
+                reread_for=reread_for,
                 access=one.access,
-                clock=pace.clock,
-                sleep=pace.sleep,
+                clock=timing.clock,
+                sleep=timing.sleep,
             )
             change = predict(state, one)
-        except Unfit as exc:
-            if one.when_unfit is None:
+        except MalformedFile as exc:
+            if one.when_malformed is None:
                 problems.append(problem_of(one, exc))
             continue
         if change.after.data is not None:
             check_directory(state, one)
     if problems:
-        raise malformed(problems)
+        raise malformed_files(problems)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Acting as another account for a moment, by the effective ids of this process.
+"""Temporarily act as another account, by changing the effective ids of this process.
 
-The real user id stays root's: so the account that root acts as can neither trace nor signal this process.
+The real user id stays root's, so the other account can neither trace nor signal this process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Ids = Tuple[int, int, Tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who acts: user, group and supplementary groups, as the kernel will judge them."""
+    """User, group and supplementary groups that the kernel checks permissions against."""
 
     uid: int
     gid: int
@@ -35,7 +35,7 @@ class Identity:
 
 
 def account_name(uid: int) -> str:
-    """The name of an account for people; a number when nobody has it."""
+    """The name of an account for messages; ``uid N`` for an unknown uid."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -43,17 +43,16 @@ def account_name(uid: int) -> str:
 
 
 def own_identity() -> Identity:
-    """What this process is at the moment."""
+    """The current effective identity of this process."""
     return Identity(*_current_ids())
 
 
 @lru_cache(maxsize=None)
 def identity_of(uid: int) -> Identity:
-    """An account with all its groups. One that no passwd entry describes has none: no directory of its proves one.
+    """An account with all its groups. Without a passwd entry: an unused group, and no others.
 
-    It acts with a group that nobody has then, since there has to be one.
-
-    Remembered, as the question may go to a directory server, and the process lives for one run of a module.
+    The group of a directory does not show that its owner is a member. Cached, since the lookup may ask a directory
+    server and the process lives for one module run.
     """
     try:
         account = pwd.getpwuid(uid)
@@ -64,7 +63,7 @@ def identity_of(uid: int) -> Identity:
 
 
 def _unused_group(number: int) -> int:
-    """The first group from a number on that has no entry."""
+    """The first gid, from ``number`` on, without a group entry."""
     with suppress(KeyError):
         while grp.getgrgid(number):
             number += 1
@@ -72,7 +71,7 @@ def _unused_group(number: int) -> int:
 
 
 def group_of(uid: int, *, directory_uid: int, directory_gid: int) -> int:
-    """The group of an account's new files. Where none is known: that of its own directory, in another one root's."""
+    """The group of an account's new files. For an unknown account: the group of its own directory, else root's."""
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
@@ -81,9 +80,9 @@ def group_of(uid: int, *, directory_uid: int, directory_gid: int) -> int:
 
 @contextmanager
 def acting_as(who: Identity) -> Iterator[None]:
-    """Everything inside happens with the effective ids of ``who``; afterwards they are what they were, come what may.
+    """Run the block with the effective ids of ``who`` and restore them afterwards, also after an exception.
 
-    Only root can be somebody else. When the way back fails, the process ends: there is no safe way to go on.
+    Only root can act as another account. If the ids cannot be restored, the process exits.
     """
     before = _current_ids()
     if before == (who.uid, who.gid, who.groups):
@@ -114,7 +113,7 @@ def _become(who: Identity) -> None:
 def _set_ids(ids: Ids) -> None:
     uid, gid, groups = ids
     if os.geteuid() != 0:
-        # Groups can be changed by root only, and root is what the real user id still is.
+        # Only root can change groups. The real user id is still root's.
         os.seteuid(0)
     os.setgroups(groups)
     os.setegid(gid)
@@ -129,7 +128,7 @@ def _return_to(ids: Ids) -> None:
                 _set_ids(ids)
             break
         except KeyboardInterrupt as exc:
-            # First the way back, then the interruption.
+            # Restore the ids first, then raise.
             interrupted = exc
         except OSError:
             _give_up()

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from ``/`` to a file, one component at a time, and the question whose hands it leads through.
+"""Walk from ``/`` to a file, one component at a time, and check who could change the path.
 
-Root must not follow a path that somebody else can bend: who owns a directory may exchange everything below it, between
-two looks too. So the walk holds every directory open, and goes on as the owner as soon as a directory is not root's.
-Whatever is exchanged then, it can only lead to places where that account could have written by itself.
+Root must not follow a path that another account controls: the owner of a directory may replace everything below it,
+even between two system calls. So the walk holds every directory open, and continues as the owner of a directory as soon
+as one is not root's. A replaced entry can then only lead to places where that account could have written by itself.
 
-A link has the rights of its maker. Where several people made the links that were followed, what is looked up has to be
-within the reach of all of them: none can lead root into the files of another.
+A link is followed with the rights of its owner. If links of several owners were followed, all of them must have access
+to every later entry, so that none can lead root to the files of another.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity i
     own_identity,
 )
 
-MOST_LINKS = 40  # as many as Linux follows
-_MOST_NAMES = 1000  # in one path, those of its links included
+MOST_LINKS = 40  # the limit of Linux
+_MOST_NAMES = 1000  # components of one path, including those of its links
 _PATH_ONLY: Optional[int] = getattr(os, "O_PATH", None)
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Access(NamedTuple):
-    """On whose behalf a path is walked.
+    """For which accounts a path is walked.
 
-    ``owner`` is the uid that the file was asked to belong to. ``walk_as`` is the uid whose own data named the path: it
-    is walked with the rights of that account from ``/`` on.
+    ``owner`` is the requested uid of the file. ``walk_as`` is the uid whose own data named the path: the whole path is
+    walked with the rights of that account.
     """
 
     owner: Optional[int] = None
@@ -50,14 +50,13 @@ ANYBODY = Access()
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a path ends: a name in an open directory, and who acts there.
+class Location:
+    """An opened path: a name in an open directory, and the account that acts there.
 
-    ``bound``: a link or somebody's data led here, so that nothing but the rights of ``acting`` may be used. ``led``: a
-    link did that was not made by the owner of its directory. ``shared``: root acts in a directory that others than root
-    may write to, or may have put in place; ``movable``: whoever acts, others than the owner of the directory and root
-    may have chosen which file stands there. ``missing`` are directories between the open one and the file that do not
-    exist.
+    ``bound``: a user's link or data led here, so only the rights of ``acting`` may be used. ``led``: one of these links
+    does not belong to the owner of its directory. ``shared``: root acts in a directory that others may write to or may
+    have moved here. ``movable``: accounts other than root and the directory's owner may have chosen the file here.
+    ``missing``: the directories between the open one and the file that do not exist.
     """
 
     path: str
@@ -76,13 +75,13 @@ class Place:
 
     @property
     def privileged(self) -> bool:
-        """Whether this process is root, whoever it acts as here."""
+        """Whether this process runs as root, regardless of ``acting``."""
         return self.own.uid == 0
 
 
 @contextmanager
-def locate(path: str, access: Access = ANYBODY) -> Iterator[Place]:
-    """Walk to ``path``. The directory stays open for the time of the context."""
+def locate(path: str, access: Access = ANYBODY) -> Iterator[Location]:
+    """Walk to ``path``. The directory stays open until the context ends."""
     walk = _Walk(path, access)
     try:
         yield walk.go()
@@ -90,20 +89,20 @@ def locate(path: str, access: Access = ANYBODY) -> Iterator[Place]:
         walk.close()
 
 
-def failure(exc: OSError, doing: str, path: str, who: Identity, *, code: str = "write_failed") -> KeyfleetError:
-    """An error of the operating system as one of ours: what was being done, to which file, as whom."""
+def path_error(exc: OSError, doing: str, path: str, who: Identity, *, code: str = "write_failed") -> KeyfleetError:
+    """Convert an OSError: which operation failed, on which file, as which account."""
     number = exc.errno or 0
     code = {errno.EACCES: "permission_denied", errno.EPERM: "permission_denied", errno.EBUSY: "busy_file"}.get(
         number, code
     )
     hint = ""
     if code == "busy_file":
-        hint = " Something is mounted on it, as containers do with single files: mount its directory instead."
+        hint = " It is a mount point, as single files in containers often are: mount its directory instead."
     return KeyfleetError(code, f"{path}: cannot {doing} as {who}: {os.strerror(number)}.{hint}", path=path)
 
 
 def kind_of(mode: int) -> str:
-    """What a directory entry is, for people."""
+    """The kind of a directory entry, for messages."""
     for test, name in (
         (stat.S_ISREG, "a regular file"),
         (stat.S_ISDIR, "a directory"),
@@ -119,7 +118,7 @@ def kind_of(mode: int) -> str:
 
 
 def not_a_file(path: str, mode: int) -> KeyfleetError:
-    """For an entry of another kind under the name of the file."""
+    """The error for an entry that is not a regular file."""
     return KeyfleetError("not_a_file", f"{path} is {kind_of(mode)}, not a regular file. Move it away.", path=path)
 
 
@@ -130,12 +129,12 @@ class _Step:
     info: os.stat_result
     acting: Identity
     shared: bool
-    # Others than its owner and root may have put it where it is.
+    # Accounts other than its owner and root may have moved it here.
     placed: bool
 
     @property
     def movable(self) -> bool:
-        """Whether that holds for what is in it."""
+        """Whether accounts other than its owner and root may have put its entries there."""
         return self.placed or bool(self.info.st_mode & _OTHERS_WRITE)
 
 
@@ -147,11 +146,11 @@ class _Walk:
         self.privileged = self.own.uid == 0
         self.acting = self.own
         self.bound = False
-        # Who made the links that were followed, root aside; and in whose directory another one's was found.
+        # The owners of the followed links, without root; and the directory owner at the first link of another account.
         self.makers: List[Identity] = []
         self.host: Optional[int] = None
         self.led = False
-        # A link was followed that others may have moved to where it was.
+        # A followed link may have been moved to its directory by others.
         self.misled = False
         self.steps: List[_Step] = []
         self.links = 0
@@ -159,14 +158,14 @@ class _Walk:
         if self.privileged and access.walk_as:
             self._follow_as(identity_of(access.walk_as))
 
-    def go(self) -> Place:
+    def go(self) -> Location:
         todo = self._components()
         self._start()
         while todo:
             name = todo.pop()
             self.names += 1
             if self.names > _MOST_NAMES:
-                raise self._unsafe(f"it leads through more than {_MOST_NAMES} directories, one after the other")
+                raise self._unsafe(f"it has more than {_MOST_NAMES} components, including those of its links")
             if name == "..":
                 self._back()
                 continue
@@ -198,9 +197,9 @@ class _Walk:
         except UnicodeEncodeError:
             encoded = b"\0"
         if b"\0" in encoded:
-            raise self._unsafe("it holds a character that no path can hold")
+            raise self._unsafe("it contains a character that no path can have")
         if not os.path.isabs(self.path):
-            raise self._unsafe("it is not absolute. Write it from / on")
+            raise self._unsafe("it is not absolute. Start it with /")
         return _split(self.path)
 
     def _start(self) -> None:
@@ -211,7 +210,7 @@ class _Walk:
         self._enter("", fd, os.fstat(fd))
 
     def _back(self) -> None:
-        # The directory above is the one that the walk came through, and that it still holds open.
+        # The parent is the directory that the walk came through, which is still open.
         if len(self.steps) > 1:
             os.close(self.steps.pop().fd)
         if not self.bound:
@@ -229,70 +228,70 @@ class _Walk:
         except FileNotFoundError:
             return None, None, None
         except OSError as exc:
-            raise failure(exc, f"look up {self._where(name)}", self.path, who, code="read_failed") from exc
+            raise path_error(exc, f"look up {self._where(name)}", self.path, who, code="read_failed") from exc
 
     def _enter(self, name: str, fd: int, info: os.stat_result) -> None:
         owner = info.st_uid
         above = self.steps[-1].info if self.steps else info
         shared, placed = self._shared_below(info), self._placed(info)
-        # On the list first: what is on the list is closed in the end.
+        # First, since close() closes only the directories in self.steps.
         self.steps.append(_Step(name, fd, info, self.acting, shared, placed))
         if not self.privileged:
             return
         if owner == 0 and info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
             raise self._unsafe(
-                f"everybody may write to {self._where()}, so anybody could exchange what is in it. Take that right "
-                "away (chmod o-w), or set the sticky bit"
+                f"everybody may write to {self._where()}, so anybody could replace its entries. Remove that "
+                "permission (chmod o-w), or set the sticky bit"
             )
         if self.bound:
             return
         if self.acting.uid != 0 and owner == 0:
             raise self._unsafe(
-                f"{self._where()} is root's, but lies in a directory of {self.acting}, who could exchange it for "
-                f"another one of root's. Give it to {self.acting} (chown), or put it below directories of root alone"
+                f"{self._where()} belongs to root, but is in a directory of {self.acting}, who could replace it with "
+                f"another directory of root. Give it to {self.acting} (chown), or move it below root's own directories"
             )
         given = self.owner not in (None, owner)
         if above.st_uid and above.st_uid != owner and above.st_mode & (_OTHERS_WRITE if given else stat.S_IWOTH):
             raise self._unsafe(
-                f"{self._where()} of {account_name(owner)} lies in a directory of {account_name(above.st_uid)} that "
-                "others may write to, so they could have put it there. Take that right away (chmod go-w), or give the "
-                "directory to whom the file is to belong"
+                f"{self._where()} of {account_name(owner)} is in a directory of {account_name(above.st_uid)} that "
+                "others may write to, so they could have moved it there. Remove that permission (chmod go-w), or give "
+                "the directory to the owner that the file shall have"
             )
         if shared and owner and given:
             raise self._unsafe(
-                f"{self._where()} belongs to {account_name(owner)} and lies below a directory of root that others may "
-                f"write to, so it may have been put there; the file is to belong to {account_name(self.owner or 0)}. "
-                "Take that right away (chmod go-w), or give the directory to that account"
+                f"{self._where()} belongs to {account_name(owner)} and is below a directory of root that others may "
+                f"write to, so it may have been moved there; the file shall belong to {account_name(self.owner or 0)}. "
+                "Remove that permission (chmod go-w), or give the directory to that account"
             )
         if owner != self.acting.uid:
             self.acting = identity_of(owner)
             self.steps[-1] = _Step(name, fd, info, self.acting, shared, placed)
 
     def _shared_below(self, info: os.stat_result) -> bool:
-        """Whether what lies in a directory that is being entered may have been put there by others than root."""
+        """Whether accounts other than root may have put entries into the directory that is being entered."""
         above = self.steps[-1] if self.steps else None
         if self.misled:
             return True
         if above is not None and above.shared:
-            # In a sticky directory nobody can exchange what is root's, unless they can exchange the directory.
+            # In a sticky directory others cannot replace entries of root, unless they can replace the directory itself.
             sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
             if info.st_uid or not sticky or above.placed:
                 return True
         return info.st_uid == 0 and bool(info.st_mode & _OTHERS_WRITE)
 
     def _placed(self, info: os.stat_result) -> bool:
-        """Whether others than its owner and root may have put a directory where it is being entered."""
+        """Whether accounts other than its owner and root may have moved the directory that is being entered."""
         if self.misled or not self.steps:
             return self.misled
         above = self.steps[-1]
-        # In a sticky directory of root's, only its owner can rename a directory. To bring one there from another place,
-        # others have to be allowed to write to it.
+        # In a sticky directory of root, only the owner of a directory can rename it. To move it there from another
+        # directory, others need write permission on it.
         sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX and not info.st_mode & _OTHERS_WRITE
         others_write = above.info.st_mode & _OTHERS_WRITE and not sticky
         return above.placed or bool(others_write) or above.info.st_uid not in (0, info.st_uid)
 
     def _follow_as(self, maker: Identity) -> None:
-        """From here on with the rights of an account that made a link, and of those who made others before."""
+        """Continue with the rights of an account that owns a followed link, besides the owners of earlier links."""
         self.makers = [one for one in self.makers if one.uid != maker.uid] + [maker]
         self.acting = maker
         self.bound = True
@@ -300,12 +299,12 @@ class _Walk:
     def _follow(self, name: str, link: os.stat_result, target: str, *, last: bool) -> None:
         self.links += 1
         if self.links > MOST_LINKS:
-            raise self._unsafe(f"it leads through more than {MOST_LINKS} links; they go round in a circle")
+            raise self._unsafe(f"it leads through more than {MOST_LINKS} links, probably a loop")
         if last and self.steps[-1].movable and os.path.basename(target) != name:
-            # Whoever moved one of its maker's links there must not have another kind of file of theirs written to.
+            # The link may have been moved here so that another kind of file of its owner is written to.
             raise self._unsafe(
-                f"others may have put the link {self._where(name)} there, and it leads to a file of another name. Name "
-                "the place where the link leads, or take the right to write to its directory away (chmod go-w)"
+                f"others may have put the link {self._where(name)} there, and it leads to a file of another name. "
+                "Use the path of that file, or remove the permission of others to write to the directory (chmod go-w)"
             )
         directory = self.steps[-1].info
         others_write = directory.st_mode & _OTHERS_WRITE
@@ -315,24 +314,24 @@ class _Walk:
             if link.st_uid != 0:
                 if link.st_uid != self.owner:
                     raise self._unsafe(
-                        f"the link {self._where(name)} of {account_name(link.st_uid)} lies in a directory of root that "
-                        "others may write to. Take that right away (chmod go-w), name the place where the link leads, "
-                        "or say that the file shall belong to that account"
+                        f"the link {self._where(name)} of {account_name(link.st_uid)} is in a directory of root that "
+                        "others may write to. Remove that permission (chmod go-w), use the path of the link's target, "
+                        "or set the owner of the file to that account"
                     )
                 self._follow_as(identity_of(link.st_uid))
             elif others_write and (not directory.st_mode & stat.S_ISVTX or link.st_nlink != 1):
                 raise self._unsafe(
-                    f"the link {self._where(name)} lies in a directory that others than root may write to, so they "
-                    "could have put it there. Take that right away (chmod go-w), or name the place where the link leads"
+                    f"the link {self._where(name)} is in a directory that others than root may write to, so they "
+                    "could have put it there. Remove that permission (chmod go-w), or use the path of the link's target"
                 )
-            # Root made it, but it can have been moved here: what it leads to is no more to be trusted than this place.
+            # Root made the link, but others may have moved it here, so its target is trusted as little as this place.
             self.misled = True
             return
         if others_write & stat.S_IWOTH and link.st_uid not in (self.acting.uid, directory.st_uid):
-            # What the kernel does in sticky directories, with fs.protected_symlinks; following by hand would undo it.
+            # The kernel refuses these in sticky directories (fs.protected_symlinks); this walk would bypass that.
             raise self._unsafe(
-                f"the link {self._where(name)} in a directory that many may write to belongs to "
-                f"{account_name(link.st_uid)}, not to {self.acting}. Name the place where the link leads"
+                f"the link {self._where(name)}, in a directory that everybody may write to, belongs to "
+                f"{account_name(link.st_uid)}, not to {self.acting}. Use the path of the link's target"
             )
         self.misled = self.misled or self.steps[-1].movable
         if not self.privileged:
@@ -346,14 +345,14 @@ class _Walk:
         self._follow_as(identity_of(link.st_uid))
 
     def _act_at_the_end(self, info: Optional[os.stat_result]) -> None:
-        """Who acts where another one's link led to: the owner of the directory, if its maker could write there alone.
+        """Choose who acts where another account's link led: the directory's owner, if the link's owner may write there.
 
-        Otherwise its maker, and nobody where several people's links led to a place that is not open to all of them.
+        Otherwise the link's owner. Refused if the links of several accounts led here and one of them may not write.
         """
         if not self.led:
             return
         directory = self.steps[-1]
-        # What the kernel lets people exchange in a sticky directory.
+        # In a sticky directory the kernel lets only the owner of the directory or the file replace the file.
         free = info is None or not directory.info.st_mode & stat.S_ISVTX
         for one in self.makers:
             with acting_as(one):
@@ -363,12 +362,12 @@ class _Walk:
             if len(self.makers) == 1:
                 return
             raise self._unsafe(
-                f"links of several people lead to {self._where()}, where {one} may not write. Name that place itself"
+                f"links of several accounts lead to {self._where()}, where {one} may not write. Use that path directly"
             )
         if directory.info.st_uid in (self.host, *(one.uid for one in self.makers)):
             self.acting = identity_of(directory.info.st_uid)
 
-    def _end(self, name: str, info: Optional[os.stat_result], todo: List[str]) -> Place:
+    def _end(self, name: str, info: Optional[os.stat_result], todo: List[str]) -> Location:
         names = [name] + todo[::-1]
         if ".." in names:
             raise self._no_directory(f"{self._where(name)} does not exist")
@@ -377,10 +376,10 @@ class _Walk:
         closed = self.acting.uid != 0 and last.placed and not last.info.st_mode & _OTHERS_WRITE
         if self.privileged and self.owner not in (None, self.acting.uid) and (self.misled or closed) and not self.led:
             raise self._unsafe(
-                f"others may have put there what leads to {self._where()}, a directory of {self.acting}, so nothing in "
-                f"it is given to {account_name(self.owner or 0)}. Name that place itself, or give it the directory"
+                f"others may control the way to {self._where()}, a directory of {self.acting}, so no file in it is "
+                f"given to {account_name(self.owner or 0)}. Use that path directly, or chown it to that account"
             )
-        return Place(
+        return Location(
             path=self.path,
             real_path=self._where(*names),
             directory=self.steps[-1].fd,
@@ -407,12 +406,12 @@ class _Walk:
 
 
 def _split(path: str) -> List[str]:
-    """The components, the first one last."""
+    """The components of a path, in reverse order."""
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
 def _look(directory: int, name: str) -> Tuple[Optional[int], os.stat_result, Optional[str]]:
-    """What a name is, without following it: (an open directory, its facts, the target of a link)."""
+    """Stat a name without following it: (descriptor of a directory, stat result, target of a link)."""
     if _PATH_ONLY is None:
         info = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if stat.S_ISLNK(info.st_mode):
@@ -427,7 +426,7 @@ def _look(directory: int, name: str) -> Tuple[Optional[int], os.stat_result, Opt
         if stat.S_ISDIR(info.st_mode):
             keep, fd = fd, -1
             return keep, info, None
-        # By its open descriptor, so that owner and target belong to the same link.
+        # Through the open descriptor, so that owner and target are those of the same link.
         return None, info, os.readlink("", dir_fd=fd) if stat.S_ISLNK(info.st_mode) else None
     finally:
         if fd >= 0:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A credential file as it is, and as it would become. Nothing is changed here."""
+"""Read a credential file and predict its change, without writing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import stat
 import time
 from typing import Callable, Optional, TypeVar
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import group_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access, Place, locate
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import Moved, Pace, Snapshot, read_file
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access, Location, locate
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import Moved, Snapshot, Timing, read_file
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, FileState, Wanted, decide
 
-PATIENCE = 1.0  # seconds: Composer truncates and writes in place, which takes it milliseconds
+REREAD_SECONDS = 1.0  # Composer truncates and writes in place, which takes milliseconds
 STEP = 0.02
 ATTEMPTS = 20
 
@@ -26,14 +26,14 @@ def observe(
     path: str,
     *,
     parse: Callable[[bytes], object],
-    patience: float = PATIENCE,
+    reread_for: float = REREAD_SECONDS,
     access: Access = ANYBODY,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> FileState:
-    """The file as it is, without a lock. What ``parse`` finds Unfit is read again for a while before Unfit is raised.
+    """Read the file without a lock. While ``parse`` raises MalformedFile, it is read again for ``reread_for`` seconds.
 
-    The file of ``access.owner`` can be read even where the owner of the directory may not.
+    A file of ``access.owner`` is read even if the owner of the directory may not read it.
     """
 
     def accept() -> FileState:
@@ -44,85 +44,85 @@ def observe(
 
     for _attempt in range(ATTEMPTS):
         try:
-            return patiently(accept, patience, Pace(clock, sleep))
+            return reread(accept, reread_for, Timing(clock, sleep))
         except Moved:
             continue
-    raise restless(path)
+    raise file_keeps_changing(path)
 
 
 def predict(state: FileState, wanted: Wanted) -> Change:
-    """What ``apply`` would do with this state, with the same refusals.
+    """The change that ``apply`` would make to this state. Raises the same errors, with one exception.
 
-    One refusal is missing: a parent directory that nobody asked to make may be there by the time of the real run.
-    Unfit is raised unless ``wanted.when_unfit`` helps.
+    A missing parent directory that is not to be made is no error here: it may exist by the time of the real run.
+    MalformedFile is raised if ``wanted.when_malformed`` is None.
     """
     try:
         data = wanted.transform(state.data)
-    except Unfit:
-        if wanted.when_unfit is None:
+    except MalformedFile:
+        if wanted.when_malformed is None:
             raise
-        data = wanted.when_unfit(state.data)
-    return Change(wanted, state, judge(state, wanted, data))
+        data = wanted.when_malformed(state.data)
+    return Change(wanted, state, state_after(state, wanted, data))
 
 
-def judge(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
-    """The decision of ``predict`` and of the real run, with the account database of this host."""
+def state_after(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
+    """The state after the change, for ``predict`` and the real run, with the account database of this host."""
     return decide(state, wanted, data, primary_group=lambda uid: primary_group(state, uid))
 
 
 def primary_group(state: FileState, uid: int) -> int:
-    """The group that a new file of an account gets."""
+    """The gid of a new file of account ``uid``."""
     if not state.privileged:
         return state.acting.gid
     return group_of(uid, directory_uid=state.directory_uid, directory_gid=state.directory_gid)
 
 
 def look(path: str, access: Access) -> FileState:
-    """The file at this moment."""
-    with locate(path, access) as place:
-        return state_of(place, read_file(place, access.owner))
+    """The current state of the file."""
+    with locate(path, access) as location:
+        return state_of(location, read_file(location, access.owner))
 
 
-def state_of(place: Place, seen: Optional[Snapshot]) -> FileState:
-    """What was seen at a place, without its open directory."""
+def state_of(location: Location, seen: Optional[Snapshot]) -> FileState:
+    """The state of the file at an opened path, without the open directory."""
     info = None if seen is None else seen.info
     return FileState(
-        path=place.path,
-        real_path=place.real_path,
+        path=location.path,
+        real_path=location.real_path,
         data=None if seen is None else seen.data,
         uid=None if info is None else info.st_uid,
         gid=None if info is None else info.st_gid,
         mode=None if info is None else stat.S_IMODE(info.st_mode),
         group_reads=seen is not None and seen.group_reads,
-        directory_exists=not place.missing,
-        directory_uid=place.directory_info.st_uid,
-        directory_gid=place.directory_info.st_gid,
-        shared=place.shared and not place.missing,
-        movable=place.movable,
-        missing_directories=len(place.missing),
-        acting=place.acting,
-        bound=place.bound,
-        led=place.led,
-        privileged=place.privileged,
+        directory_exists=not location.missing,
+        directory_uid=location.directory_info.st_uid,
+        directory_gid=location.directory_info.st_gid,
+        shared=location.shared and not location.missing,
+        movable=location.movable,
+        missing_directories=len(location.missing),
+        acting=location.acting,
+        bound=location.bound,
+        led=location.led,
+        privileged=location.privileged,
     )
 
 
-def patiently(action: Callable[[], Seen], patience: float, pace: Pace) -> Seen:
-    """Try again for a while as long as the file is Unfit: Composer may be in the middle of writing it."""
-    until = pace.clock() + patience
+def reread(action: Callable[[], Seen], reread_for: float, timing: Timing) -> Seen:
+    """Retry ``action`` for ``reread_for`` seconds while the file is malformed: Composer may be writing it."""
+    until = timing.clock() + reread_for
     while True:
         try:
             return action()
-        except Unfit:
-            if pace.clock() >= until:
+        except MalformedFile:
+            if timing.clock() >= until:
                 raise
-            pace.sleep(STEP)
+            timing.sleep(STEP)
 
 
-def restless(path: str) -> KeyfleetError:
-    """For a file that never stands still."""
+def file_keeps_changing(path: str) -> KeyfleetError:
+    """The error for a file that other programs keep changing."""
     return KeyfleetError(
         "write_failed",
-        f"{path}: another program changes it again and again. Find it, and run this once more.",
+        f"{path}: another program changes it again and again. Find that program, and run this again.",
         path=path,
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a credential file, what is wanted of it, and who must own it. No disk is touched here."""
+"""States of credential files: current, wanted and after a change, and the ownership rules. No disk access."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity, account_name
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
 
-# Gets the bytes of the file, or None when there is no file; returns the wanted bytes, or None for "leave it as it is".
-# Pure, and a fixed point of itself: what it returned satisfies it. Raises Unfit for a file that it cannot read.
+# Takes the content of the file, or None if it does not exist; returns the wanted content, or None for "no change".
+# Pure and idempotent. Raises MalformedFile for a file that it cannot read.
 Transform = Callable[[Optional[bytes]], Optional[bytes]]
 
 
 @dataclass(frozen=True)
 class Ownership:
-    """What was asked for; None: what is right for the place."""
+    """The requested owner, group and mode. None: chosen by `right_owner`."""
 
     uid: Optional[int] = None
     gid: Optional[int] = None
@@ -27,16 +27,15 @@ class Ownership:
 
     def __post_init__(self) -> None:
         if self.mode & ~0o770:
-            raise ValueError(f"mode {self.mode:04o}: a file of credentials is for its owner and group alone")
+            raise ValueError(f"mode {self.mode:04o}: a credential file must give no permissions to others")
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file at one moment. ``data`` is None when there is none; ``real_path`` has all links resolved.
+    """A file at one moment. ``data`` is None if it does not exist; in ``real_path`` all links are resolved.
 
-    ``group_reads``: everybody in its group can. The second half is about the place: who would act there (``acting``;
-    where it is ``privileged``, root may do the rest, unless ``bound``), whether a link of another led there, how many
-    directories are missing, and whether others may have put the file there (see `Place`).
+    ``group_reads``: every member of its group may read it. ``privileged``: root may do what ``acting`` may not, unless
+    ``bound``. ``missing_directories`` is a number. For the other fields of the location, see `Location`.
     """
 
     path: str
@@ -60,12 +59,12 @@ class FileState:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file as it shall be.
+    """The wanted state of one file.
 
-    ``make_directory`` makes a missing parent (for a home: up to two levels), 0700. ``user`` is the account whose home
+    ``make_directory``: create a missing parent (for a home: up to two levels), 0700. ``user`` is the account whose home
     this is. ``walk_as`` is the account whose own data named the path, see `Access`. ``directory_owners``: the file is
-    written only where one of these accounts owns the directory and acts there. ``when_unfit`` takes the place of
-    ``transform`` for a file that is still unfit after some patience.
+    written only if these accounts own the directory and act there. ``when_malformed`` replaces ``transform`` for a file
+    that is still malformed after the rereads.
     """
 
     path: str
@@ -75,17 +74,17 @@ class Wanted:
     user: Optional[int] = None
     walk_as: Optional[int] = None
     directory_owners: Optional[Tuple[int, ...]] = None
-    when_unfit: Optional[Transform] = field(default=None, repr=False)
+    when_malformed: Optional[Transform] = field(default=None, repr=False)
 
     @property
     def access(self) -> Access:
-        """How the path is walked."""
+        """For which accounts the path is walked."""
         return Access(self.ownership.uid, self.walk_as)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a file was and what it is now, or would be."""
+    """The state of a file before and after a change, made or predicted."""
 
     wanted: Wanted
     before: FileState
@@ -93,7 +92,7 @@ class Change:
 
     @property
     def changed(self) -> bool:
-        """True when bytes, owner, group or mode are not what they were."""
+        """Whether content, owner, group or mode differ."""
         return _essence(self.before) != _essence(self.after)
 
 
@@ -102,7 +101,7 @@ def _essence(state: FileState) -> Tuple[object, ...]:
 
 
 def new_directory_uid(state: FileState, wanted: Wanted) -> int:
-    """Who owns the directory that has to be made."""
+    """The owner of a directory that has to be created."""
     if wanted.ownership.uid is not None:
         return wanted.ownership.uid
     if wanted.user is not None and state.privileged:
@@ -111,14 +110,14 @@ def new_directory_uid(state: FileState, wanted: Wanted) -> int:
 
 
 def _keeps_group(state: FileState, uid: int, directory_uid: int) -> bool:
-    """Whether the group stays. Elsewhere the directory's owner can have moved a file with another group there."""
+    """Whether the group is kept. In other directories, their owner may have moved a file of another group there."""
     return not state.privileged or (directory_uid in (0, uid) and not state.shared)
 
 
 def right_owner(
     state: FileState, ownership: Ownership, *, directory_uid: int, primary_group: Callable[[int], int]
 ) -> Tuple[int, int]:
-    """Whose the file must be: as asked; else the directory's owner; in root's directory it stays whose it is."""
+    """The (uid, gid) of the file: as requested, else the directory's owner; in root's directory the current owner."""
     bound = state.bound or not state.privileged
     if ownership.uid is not None:
         uid = ownership.uid
@@ -140,7 +139,7 @@ def right_owner(
 def decide(
     state: FileState, wanted: Wanted, data: Optional[bytes], *, primary_group: Callable[[int], int]
 ) -> FileState:
-    """The file after the change, or the same state when nothing has to be done. Refuses what cannot be done."""
+    """The state after the change, or ``state`` itself if nothing has to be done. Raises for a refused change."""
     _check_home(state, wanted)
     check_directory_owner(state, wanted.directory_owners)
     _check_planted(state, wanted.ownership)
@@ -175,41 +174,41 @@ def _check_home(state: FileState, wanted: Wanted) -> None:
         return
     raise KeyfleetError(
         "unsafe_path",
-        f"{state.path} is meant for {account_name(wanted.user)}, but its directory is in the hands of {state.acting}, "
-        f"who could exchange it at any time. Give the directories to {account_name(wanted.user)} (chown), or name the "
-        "file by its path instead of by the user.",
+        f"{state.path} is meant for {account_name(wanted.user)}, but its directory is controlled by {state.acting}, "
+        f"who could replace it at any time. Give the directories to {account_name(wanted.user)} (chown), or use the "
+        "path of the file instead of the user.",
         path=state.path,
     )
 
 
 def check_directory_owner(state: FileState, owners: Optional[Tuple[int, ...]]) -> None:
-    """Raises ``foreign_owner`` where root would write into a directory of somebody who is not among ``owners``."""
+    """Raise ``foreign_owner`` if root would write into a directory of an account that is not in ``owners``."""
     if owners is None or not state.privileged or {state.directory_uid, state.acting.uid} <= set(owners):
         return
     whose = " or ".join(dict.fromkeys(account_name(uid) for uid in owners))
     raise KeyfleetError(
         "foreign_owner",
-        f"{state.path}: its directory is in the hands of {account_name(state.directory_uid)}, not of {whose}, so "
-        "nothing is written there. Give the directory to one of them (chown), or name its owner in the option owner.",
+        f"{state.path}: its directory is controlled by {account_name(state.directory_uid)}, not by {whose}, so the "
+        "file is not written. Give the directory to one of them (chown), or set the option owner to its owner.",
         path=state.path,
     )
 
 
 def _check_planted(state: FileState, ownership: Ownership) -> None:
-    # Whoever acts but root gives the keys to nobody else anyway.
+    # Only root gives keys to other accounts.
     if not state.shared or state.uid in (None, 0, ownership.uid):
         return
     raise KeyfleetError(
         "unsafe_path",
-        f"{state.path} lies in a directory of root that others may write to, and belongs to "
-        f"{account_name(state.uid or 0)}, who may have put it there to be given what is written to it. Remove it, or "
-        "say to whom the file shall belong.",
+        f"{state.path} is in a directory of root that others may write to, and belongs to "
+        f"{account_name(state.uid or 0)}, who may have put it there to get the keys that are written to it. Remove it, "
+        "or set its owner explicitly.",
         path=state.path,
     )
 
 
 def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
-    """Where others choose which file stands there, no group gets to read one that it could not read before."""
+    """Refuse to let a group read a file that it could not read before and that others may have moved here."""
     chosen = state.movable or state.led or state.directory_uid not in (0, uid)
     if state.data is None or not chosen or not mode & 0o070 or (state.group_reads and state.gid == gid):
         return
@@ -217,31 +216,31 @@ def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     raise KeyfleetError(
         "foreign_owner",
         f"{state.path} cannot be read by its group yet, and others than {account_name(uid)} may have moved it there, "
-        f"so what is in it is opened to no group. Do that by hand ({by_hand}), or remove the file.",
+        f"so its group gets no access. Give the group access by hand ({by_hand}), or remove the file.",
         path=state.path,
     )
 
 
 def check_directory(state: FileState, wanted: Wanted) -> None:
-    """A missing directory is made where that was asked for: one; below a home two, for ``.config/composer``."""
+    """Raise ``no_directory`` if more are missing than may be made: one directory, two in a home (.config/composer)."""
     most = 0 if not wanted.make_directory else 1 if wanted.user is None else 2
     if state.missing_directories > most:
         parent = state.real_path.rpartition("/")[0]
-        raise KeyfleetError("no_directory", f"{state.path}: there is no directory {parent}.", path=state.path)
+        raise KeyfleetError("no_directory", f"{state.path}: the directory {parent} does not exist.", path=state.path)
 
 
 def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: int) -> int:
-    """The group that can be given by one who is not root. What was asked for and cannot be given is an error."""
+    """The gid that ``acting`` can set. Raises an error if a requested owner or group cannot be set."""
     acting = state.acting
     if uid != acting.uid:
         if ownership.uid is not None and (state.led or state.directory_uid != acting.uid):
-            # Whoever made the link that led here would not be allowed to look at it once more.
+            # Afterwards, the owner of the link could not read the file to verify it.
             raise _denied(state, f"give it to {account_name(uid)}, since a link led to it")
         if ownership.uid is None:
             raise KeyfleetError(
                 "foreign_owner",
-                f"{state.path} belongs to {account_name(uid)}. Replaced by {acting} it would belong to {acting}, and "
-                f"{account_name(uid)} could no longer read it. Do this as {account_name(uid)}, or as root by a path "
+                f"{state.path} belongs to {account_name(uid)}. Replaced by {acting}, it would belong to {acting}, and "
+                f"{account_name(uid)} could no longer read it. Do this as {account_name(uid)}, or as root with a path "
                 "without links.",
                 path=state.path,
                 uid=uid,
@@ -250,7 +249,7 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
         if not state.privileged:
             raise _denied(state, f"give it to {account_name(uid)}")
     if state.privileged or gid == acting.gid or gid in acting.groups:
-        # Root may give any group to a file that it has just made: its own, the one asked for, the owner's.
+        # Root may set any group on the file that it has just made.
         return gid
     if ownership.gid is not None:
         raise _denied(state, f"give it to group {gid}, to which {acting} does not belong")
@@ -260,6 +259,6 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
 def _denied(state: FileState, what: str) -> KeyfleetError:
     return KeyfleetError(
         "permission_denied",
-        f"{state.path}: {state.acting} may not {what}. Do this as root, or leave the owner and group alone.",
+        f"{state.path}: {state.acting} may not {what}. Do this as root, or do not set owner and group.",
         path=state.path,
     )

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What went wrong in a call of the Marketplace API, in words that are fit to be shown: its answers, and exceptions.
+"""Errors for failed calls of the Marketplace API, from answers and exceptions, with messages that are safe to show.
 
-The words of requests and urllib3 are not: they quote addresses, headers and a proxy's password. Both libraries are
-imported only here below, where an exception of theirs is at hand.
+Messages of requests and urllib3 are not safe: they quote addresses, headers and a proxy's password. Both libraries are
+imported only in functions that handle their exceptions.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failu
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
 
-# Parts of keys, also in base64 or with hyphens, and of tokens. No message needs one.
+# Parts of keys (also in base64 or with hyphens) and of tokens.
 _MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)
 _CODE = re.compile(r"[0-9]{1,9}\Z")
 _CODES = {403: "api_forbidden", 429: "api_rate_limited"}
-# The server, or something in between, has not waited: what was asked for may be done all the same.
+# The server or a proxy stopped waiting; the call may still be carried out.
 _TIMED_OUT = (408, 425, 499)
 _HINTS = {
     "api_unauthorized": (
-        "Look at application_id, application_secret and environment; keys for packages do not open this API."
+        "Check application_id, application_secret and environment; package keys do not work with this API."
     ),
-    "api_session_refused": "The session had been opened a moment ago: an outage, or something in between.",
-    "api_forbidden": "The account may lack a developer profile, or the uid is not its own.",
+    "api_session_refused": "The session was opened a moment ago: an outage, or a proxy or filter in between.",
+    "api_forbidden": "The account may lack a developer profile, or the uid does not belong to it.",
     "api_rate_limited": "Run again later.",
-    "api_unavailable": "The fault is on the server's side: run again later.",
-    "api_redirected": "Nothing was sent there. Look at api_url, and for a sign-in or maintenance page in between.",
+    "api_unavailable": "The fault is on the server: run again later.",
+    "api_redirected": "Nothing was sent there. Check api_url, and look for a sign-in or maintenance page in between.",
 }
 
 
-class Voice:
-    """Makes the server's text fit to be shown: one line of limited length, without secrets.
+class Redactor:
+    """Makes text of the server safe to show: one line of limited length, without secrets.
 
-    Those of the session are known. A private key need not be, since it may come in any answer, also behind the text.
+    The secrets of the session are known. Private keys may be unknown, since any answer may contain one.
     """
 
     def __init__(self, application_id: str, application_secret: str) -> None:
@@ -64,41 +64,41 @@ class Voice:
         self._tokens = Secrets(())
 
     def hide(self, token: str) -> None:
-        """From now on this token is a secret, too."""
+        """Redact this token, too."""
         self._pairs.append(("", token))
         self._tokens = Secrets(self._pairs[1:])
 
     def shown(self, text: object) -> str:
-        """Nothing for what is no text."""
+        """The redacted text; "" for other types, and for text with a secret of the session."""
         if not isinstance(text, str):
             return ""
         line = one_line(text)
-        # Before anything is masked: the rest of a secret is no longer known as one.
-        if self._application.stand_in(line) or self._tokens.stand_in(line):
+        # Before masking: a partly masked secret would not be recognized.
+        if self._application.occur_in(line) or self._tokens.occur_in(line):
             return ""
         shown = one_line(_MACHINE_MADE.sub("***", line), TEXT_LIMIT)
         return "" if any(map(_MACHINE_MADE.search, unescaped(shown))) else shown
 
     def repeats(self, text: str) -> bool:
-        """Whether a part of the secret of the application or of a token stands in a list."""
-        return Secrets(self._pairs, in_lists=True).stand_in(text)
+        """Whether ``text``, a list of values, contains a part of the application secret or of a token."""
+        return Secrets(self._pairs, in_lists=True).occur_in(text)
 
 
 def number(value: Any) -> Optional[int]:
-    """A code of the API's as a number, or None. One of more digits than any code has could be a secret."""
+    """A code of the API as a number, or None. A longer number could be a secret."""
     if isinstance(value, str) and _CODE.match(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9 else None
 
 
 def unreadable(doing: str, why: str, *, lost: bool = False) -> KeyfleetError:
-    """The failure for an answer that says nothing. ``lost``: what was asked for may have been done all the same."""
+    """The error for an unusable answer. ``lost``: the call may have been carried out nevertheless."""
     words = f"Cannot {doing}: the answer of the Marketplace cannot be used, {why}."
     return KeyfleetError("api_answer_unusable", words, answer_lost=lost)
 
 
 def item_refused(doing: str, code: Optional[int], message: str) -> KeyfleetError:
-    """The failure for an item of a batch, with the API's own code."""
+    """The error for an item of a batch, with the code of the API."""
     said = f" {message}" if message else ""
     words = f"Cannot {doing}: the Marketplace refuses (code {'none' if code is None else code}).{said}"
     return KeyfleetError("api_refused", words, api_code=code, http_status=None)
@@ -109,12 +109,12 @@ def refused(
     status: int,
     body: bytes,
     retry_after: str,
-    voice: Voice,
+    redactor: Redactor,
     *,
     signing_in: bool = False,
     lost: bool = False,
 ) -> KeyfleetError:
-    """The failure for a whole call. ``lost``: a server that breaks down in its work may have done it."""
+    """The error for a failed call. ``lost``: the server may have carried it out although it failed."""
     content = json_object(body) or {}
     code = number(content.get("code"))
     if status >= 500:
@@ -126,8 +126,8 @@ def refused(
     else:
         name = _CODES.get(status, "api_refused")
     numbers = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
-    said = voice.shown(content.get("message"))
-    wait = voice.shown(retry_after) if status in (429, 503) else ""
+    said = redactor.shown(content.get("message"))
+    wait = redactor.shown(retry_after) if status in (429, 503) else ""
     parts = [
         f"Cannot {doing}: the Marketplace answers {numbers}.",
         f'It says: "{said}".' if said else "",
@@ -141,7 +141,7 @@ def refused(
 
 
 def check_authorities(path: Optional[str]) -> None:
-    """Raises for a file that requests would stumble over; it does take a directory of hashed names."""
+    """Raises `KeyfleetError` ``api_tls_failed`` for an unusable CA file. A directory is not checked."""
     if not path or os.path.isdir(path):
         return
     try:
@@ -152,19 +152,19 @@ def check_authorities(path: Optional[str]) -> None:
         reason = os.strerror(error.errno or 0) if missing and isinstance(error, OSError) else "no certificates in it"
         raise KeyfleetError(
             "api_tls_failed",
-            f"The CA certificates could not be read from {path} ({reason}). Look at the option ca_path.",
+            f"The CA certificates could not be read from {path} ({reason}). Check the option ca_path.",
         ) from None
 
 
 def never_connected(error: BaseException) -> bool:
-    """Whether no connection came about, so that nothing was sent."""
+    """Whether no connection was established, so that nothing was sent."""
     from urllib3.exceptions import ConnectTimeoutError
 
     return any(isinstance(one, ConnectTimeoutError) for one in _chain(error))
 
 
 def what_happened(error: BaseException, *, url: str, timeout: float, quote: Quote) -> Finding:
-    """The finding for an exception that a request to ``url`` ended in."""
+    """The finding for an exception of a request to ``url``."""
     from urllib3.exceptions import TimeoutError as PoolTimeout
 
     host, proxy, chain = urlsplit(url).netloc, _proxy(url), list(_chain(error))
@@ -174,7 +174,7 @@ def what_happened(error: BaseException, *, url: str, timeout: float, quote: Quot
 
 
 def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
-    """The error and what it came from, wherever the libraries have put that."""
+    """The error and its causes, wherever the libraries store them."""
     todo: List[object] = [error]
     seen: List[int] = []
     while todo:
@@ -187,7 +187,7 @@ def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 
 def _cause(chain: List[BaseException], *kinds: type) -> Optional[BaseException]:
-    """The first error of these kinds that is the system's own, not one of the libraries'."""
+    """The first error of these kinds that does not come from the libraries."""
     from requests import RequestException
 
     own = (one for one in chain if isinstance(one, kinds) and not isinstance(one, RequestException))
@@ -195,7 +195,7 @@ def _cause(chain: List[BaseException], *kinds: type) -> Optional[BaseException]:
 
 
 def _root(chain: List[BaseException]) -> BaseException:
-    """What says most about the failure."""
+    """The most informative error."""
     return (
         _cause(chain, ssl.SSLError)
         or _cause(chain, socket.timeout, OSError)

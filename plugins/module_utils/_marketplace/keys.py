@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry a plan out at the Marketplace, and the options that every Marketplace module shares."""
+"""Execute a plan at the Marketplace; options that the Marketplace modules share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan
 def marketplace_spec(env_fallback: Any) -> ArgumentSpec:
     """The API options. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
     return {
-        # raw: a value that is no text must be refused, not turned into other text, nor quoted by what cannot turn it.
+        # raw: other types must be refused, not converted to text or quoted in a conversion error.
         "application_id": {"type": "raw", "required": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},
         "application_secret": {
             "type": "raw",
@@ -56,12 +56,12 @@ def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
     application_id, application_secret = params["application_id"], params["application_secret"]
     for name, value in (("application_id", application_id), ("application_secret", application_secret)):
         if not isinstance(value, str):
-            raise bad_options(f"{name} is no text")
+            raise bad_options(f"{name} is not text")
         if not value or not value.isprintable() or value != value.strip():
             raise bad_options(f"{name} is empty, or has blanks around it or characters that cannot be printed")
     if ":" in application_id:
         raise bad_options("application_id has a colon, which HTTP Basic cannot carry in a user name")
-    # Empty is how an environment variable is not set in CI and in credential types.
+    # CI and credential types set an unused environment variable to the empty string.
     api_url = address(params["api_url"] or None, name="api_url")
     return Marketplace(
         api_url=api_url or ADDRESSES[params["environment"]],
@@ -74,7 +74,7 @@ def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
 
 
 def wanted_labels(value: Optional[Sequence[Any]]) -> List[str]:
-    """The labels of an option, checked, each once. Blanks in a label are its own."""
+    """The checked labels of an option, without duplicates. Blanks are part of a label."""
     if value is None:
         return []
     labels = [str(label) for label in value]
@@ -86,16 +86,16 @@ def wanted_labels(value: Optional[Sequence[Any]]) -> List[str]:
 
 
 def _owner(value: Optional[str], client: Marketplace) -> str:
-    """Whose keys are meant: one owner, so that the same label of another one is never touched."""
+    """The one owner whose keys are meant. Keys with the same label of other owners are never changed."""
     if value is not None and (not value.strip() or value == "all"):
-        raise bad_options(f"uid {value!r} is no owner; leave it out to mean the account itself")
+        raise bad_options(f"uid {value!r} is not an owner; omit it for the account itself")
     return value or client.mage_id
 
 
 def ensure_keys(client: Marketplace, params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the labels in ``params`` to the state in ``params``: one list, at most one create.
+    """Bring the labels in ``params`` to the requested state, with one list request and at most one create request.
 
-    The result has the shape that the module documents. Raises `KeyfleetError`; what was done until then is in its
+    Returns the result that the module documents. Raises `KeyfleetError` with the changes made until then in its
     details, under ``changed`` and ``marketplace_keys``.
     """
     labels = wanted_labels(params["labels"])
@@ -117,10 +117,10 @@ def ensure_keys(client: Marketplace, params: Mapping[str, Any], *, check_mode: b
 
 
 def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[MarketplaceKey]]:
-    """Every key that was touched as it is afterwards, None where it is gone.
+    """Execute a plan. Returns every changed key by label, None for a deleted one.
 
-    What the API refuses to create does not keep the other labels from what they are to become; anything else that
-    fails ends it. Either is raised with everything that was done.
+    After refused creations the other labels are still processed; any other failure ends the plan. Both raise
+    `KeyfleetError` with all changes made.
     """
     now: Dict[str, Optional[MarketplaceKey]] = {}
     refusals: Tuple[Refusal, ...] = ()
@@ -130,9 +130,9 @@ def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[Marketp
             refusals = made.refusals
             now.update((key.label, key) for key in made.keys)
         for step in plan.switch:
-            if step.there is not None and step.enabled is not None:
+            if step.existing is not None and step.enabled is not None:
                 client.set_enabled(step.label, uid=plan.uid, enabled=step.enabled)
-                now[step.label] = replace(step.there, enabled=step.enabled)
+                now[step.label] = replace(step.existing, enabled=step.enabled)
         for label in plan.delete:
             client.delete(label, uid=plan.uid)
             now[label] = None
@@ -161,7 +161,7 @@ def _failed(
 
 
 def list_keys(client: Marketplace, params: Mapping[str, Any]) -> Dict[str, Any]:
-    """The keys that meet the filters in ``params``, from one list request."""
+    """The result of the info module: the keys that match the filters in ``params``, from one list request."""
     uid = params["uid"] or "all"
     labels = wanted_labels(params["labels"]) or None
     keys = selected(
@@ -178,7 +178,7 @@ def list_keys(client: Marketplace, params: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def pairs_by_label(client: Marketplace, labels: Sequence[Any], *, uid: Optional[str]) -> List[Dict[str, Any]]:
-    """The whole pair of each label. Raises `KeyfleetError` ``unknown_label`` for one that the owner does not have."""
+    """The pair of each label, private keys included. Raises `KeyfleetError` ``unknown_label``."""
     wanted = wanted_labels(labels)
     owner = _owner(uid, client)
     found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}

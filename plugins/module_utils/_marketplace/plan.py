@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the keys of an account and what is wanted of them to the calls that bring it about. Pure."""
+"""Plan the API calls that bring the keys of an account to the requested state. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import on
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_user
 
 LABEL_LIMIT = 32  # characters
-# So many labels are named where one reason holds for many.
+# Labels named in a message for many.
 _NAMED = 5
-# So many labels of an account are compared with one that is unknown; each takes a fraction of a millisecond.
+# Labels of an account that are compared with an unknown one; each takes a fraction of a millisecond.
 _COMPARED = 1000
 
 
 @dataclass(frozen=True)
 class MarketplaceKey:
-    """A pair as the account has it. ``uid`` is the MAGEID or organisation that owns it."""
+    """A pair at the Marketplace. ``uid`` is the MAGEID or organisation that owns it."""
 
     label: str
     uid: str
@@ -34,30 +34,30 @@ class MarketplaceKey:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An item of a batch that the API did not carry out. ``code`` is the API's own."""
+    """An item of a batch that the API refused. ``code`` is that of the API."""
 
     label: str
     code: Optional[int]
     message: str
 
     def as_result(self) -> Dict[str, Any]:
-        """The keys that every element of ``refusals`` has in a result."""
+        """One element of ``refusals``."""
         return {"label": self.label, "code": self.code, "message": self.message}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One label: what is there, and what shall become of it."""
+    """One label with its key and the planned action."""
 
     label: str
-    there: Optional[MarketplaceKey]
+    existing: Optional[MarketplaceKey]
     action: str  # created, enabled, disabled, deleted, unchanged
-    enabled: Optional[bool]  # afterwards; None: no such key
+    enabled: Optional[bool]  # afterwards; None: no key
 
 
 @dataclass(frozen=True)
 class KeyPlan:
-    """What to call, in this order: one create for ``create``, then one call for each of the others."""
+    """The calls, in this order: one for all of ``create``, then one for each of ``switch`` and ``delete``."""
 
     steps: Tuple[Step, ...]
     uid: str
@@ -79,25 +79,25 @@ class KeyPlan:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is to be done."""
+        """Whether the plan has any calls."""
         return any(step.action != "unchanged" for step in self.steps)
 
 
 def check_label(label: str) -> None:
-    """Raises `KeyfleetError` ``bad_options`` for what cannot be the label of a key."""
+    """Raises `KeyfleetError` ``bad_options`` for an invalid label."""
     if len(label) > LABEL_LIMIT:
         raise KeyfleetError("bad_options", f"label {label!r} has more than {LABEL_LIMIT} characters")
     if not label.strip():
         raise KeyfleetError("bad_options", f"label {label!r} is empty")
     if label in (".", ".."):
-        # Servers and clients resolve these two in an address, however they are written.
-        raise KeyfleetError("bad_options", f"label {label!r} cannot be named in an address")
+        # Servers and clients resolve these as path segments, even when percent-encoded.
+        raise KeyfleetError("bad_options", f"label {label!r} cannot be used in a URL")
     if not label.isprintable():
         raise KeyfleetError("bad_options", f"label {label!r} has characters that cannot be printed")
 
 
 def refusals_in_words(refusals: Sequence[Refusal], *, asked: int) -> str:
-    """What was not created of ``asked`` keys, each reason once."""
+    """A message about refused keys, of ``asked`` ones, grouped by reason."""
     reasons: Dict[str, List[str]] = {}
     for refusal in refusals:
         code = "" if refusal.code is None else f" (code {refusal.code})"
@@ -110,7 +110,7 @@ def refusals_in_words(refusals: Sequence[Refusal], *, asked: int) -> str:
 
 
 def unknown_labels(labels: Sequence[str], *, owner: str, known: Collection[str]) -> str:
-    """That ``owner`` has no key of ``labels``, with the labels among ``known`` that were probably meant."""
+    """A message that ``owner`` has no key of ``labels``, with similar labels among ``known``."""
     folded = {label.casefold(): label for label in islice(known, _COMPARED) if len(label) <= LABEL_LIMIT}
     parts = []
     for label in labels[:_NAMED]:
@@ -122,12 +122,12 @@ def unknown_labels(labels: Sequence[str], *, owner: str, known: Collection[str])
     return f"{owner} has no key called {', '.join(parts)}{others}"
 
 
-def _present(label: str, there: Optional[MarketplaceKey], enabled: Optional[bool]) -> Step:
-    if there is None:
+def _present(label: str, existing: Optional[MarketplaceKey], enabled: Optional[bool]) -> Step:
+    if existing is None:
         return Step(label, None, "created", True)
-    if enabled is None or enabled == there.enabled:
-        return Step(label, there, "unchanged", there.enabled)
-    return Step(label, there, "enabled" if enabled else "disabled", enabled)
+    if enabled is None or enabled == existing.enabled:
+        return Step(label, existing, "unchanged", existing.enabled)
+    return Step(label, existing, "enabled" if enabled else "disabled", enabled)
 
 
 def plan_keys(
@@ -141,8 +141,8 @@ def plan_keys(
 ) -> KeyPlan:
     """The plan for ``labels`` of ``uid``; the same label of another owner is another key.
 
-    Raises `KeyfleetError` ``unknown_label`` if a key that does not exist would be disabled, ``key_enabled`` if an
-    enabled key would be deleted without ``delete_enabled``.
+    Raises `KeyfleetError` ``unknown_label`` if a missing key shall be disabled, ``key_enabled`` if an enabled key shall
+    be deleted without ``delete_enabled``.
     """
     owned = {key.label: key for key in keys if key.uid == uid}
     if present:
@@ -151,19 +151,19 @@ def plan_keys(
             text = unknown_labels(unknown, owner=uid, known=owned)
             raise KeyfleetError("unknown_label", f"Nothing was done: {text}")
         return KeyPlan(tuple(_present(label, owned.get(label), enabled) for label in labels), uid)
-    alive = [label for label in labels if label in owned and owned[label].enabled]
-    if alive and not delete_enabled:
+    enabled_labels = [label for label in labels if label in owned and owned[label].enabled]
+    if enabled_labels and not delete_enabled:
         raise KeyfleetError(
             "key_enabled",
-            f"Nothing was done: {', '.join(repr(label) for label in alive)} would be deleted while enabled. "
-            "Disable first and see whether anybody misses it, or set delete_enabled",
+            f"Nothing was done: {', '.join(repr(label) for label in enabled_labels)} would be deleted while enabled. "
+            "Disable it first to find out whether it is still in use, or set delete_enabled",
         )
     steps = [Step(label, owned.get(label), "deleted" if label in owned else "unchanged", None) for label in labels]
     return KeyPlan(tuple(steps), uid)
 
 
 def key_row(key: MarketplaceKey, *, include_private_key: bool = False) -> Dict[str, Any]:
-    """A key as results show it."""
+    """A key for results."""
     row: Dict[str, Any] = {
         "label": key.label,
         "uid": key.uid,
@@ -177,8 +177,8 @@ def key_row(key: MarketplaceKey, *, include_private_key: bool = False) -> Dict[s
 
 
 def step_row(step: Step, uid: str, now: Optional[MarketplaceKey] = None) -> Dict[str, Any]:
-    """One element of ``keys``; ``now`` is the key of a step that was carried out, as it is afterwards."""
-    known = now or step.there
+    """One element of ``marketplace_keys``; ``now`` is the key after an executed step."""
+    known = now or step.existing
     row: Dict[str, Any] = {"label": step.label, "uid": uid, "public_key": None, "fingerprint": None}
     if known:
         row.update(key_row(known))
@@ -186,16 +186,16 @@ def step_row(step: Step, uid: str, now: Optional[MarketplaceKey] = None) -> Dict
 
 
 def diff_of(plan: KeyPlan) -> Dict[str, str]:
-    """Before and after, the same in check mode and in a real run: a pair that does not exist yet has no public key."""
+    """The diff, identical in check mode and in a real run: a new key is shown without its public key."""
 
-    def line(label: str, enabled: Optional[bool], there: Optional[MarketplaceKey]) -> str:
+    def line(label: str, enabled: Optional[bool], existing: Optional[MarketplaceKey]) -> str:
         if enabled is None:
             return ""
-        pair = f" {one_line(shown_user(there.public_key))} {describe(there.private_key)}" if there else ""
+        pair = f" {one_line(shown_user(existing.public_key))} {describe(existing.private_key)}" if existing else ""
         return f"{label} ({plan.uid}): {'enabled' if enabled else 'disabled'}{pair}\n"
 
-    before = [line(s.label, s.there.enabled if s.there else None, s.there) for s in plan.steps]
-    after = [line(s.label, s.enabled, s.there) for s in plan.steps]
+    before = [line(s.label, s.existing.enabled if s.existing else None, s.existing) for s in plan.steps]
+    after = [line(s.label, s.enabled, s.existing) for s in plan.steps]
     return {
         "before_header": "Marketplace keys",
         "after_header": "Marketplace keys",
@@ -214,7 +214,7 @@ def selected(
     public_key: Optional[str] = None,
     fingerprint: Optional[str] = None,
 ) -> List[MarketplaceKey]:
-    """The keys that meet every filter that is not None."""
+    """The keys that match every filter that is not None."""
     return [
         key
         for key in keys

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP to the Marketplace: a session of the API, connections that are kept, and what may be repeated.
+"""HTTP to the Marketplace: API session, persistent connections and retries.
 
-Needs `requests`. Raises `KeyfleetError` with codes that begin with ``api_``; the words of the libraries are never
-passed on, since they quote addresses, headers and a proxy's password.
+Needs `requests`. Raises `KeyfleetError` with codes that begin with ``api_``; messages of the libraries are never
+included, since they quote addresses, headers and a proxy's password.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log, in_time, no_cookies
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import (
-    Voice,
+    Redactor,
     check_authorities,
     never_connected,
     refused,
@@ -33,7 +33,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.fail
 
 REQUESTS_IMPORT_ERROR: Optional[str] = None
 try:
-    # Some versions make a TLS context as soon as they are imported.
+    # Some versions create a TLS context on import.
     forget_key_log()
     import requests
     from requests import Session
@@ -41,36 +41,36 @@ try:
     from urllib3 import exceptions as pool_errors
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
-    # So that the classes below can be defined; whoever makes a client is told what is missing.
+    # So that the classes below can be defined. Modules report the missing library.
     AuthBase = Session = object  # type: ignore[misc, assignment]
 
 SESSION_SECONDS = 7200
 _PREFIX = "/rest/v1"
-# A server that wants us to wait longer than this is told to the user rather than waited for.
+# Seconds. A longer Retry-After is reported as a failure.
 LONGEST_WAIT = 60.0
-# What can be sent twice to the same end. A POST is not among it: what it creates could be there already.
+# Idempotent methods. A repeated POST could create a key twice.
 REPEATABLE = frozenset(("GET", "PUT", "DELETE"))
 _REPEATS = 4
-# Of a call that found no connection, or got no answer.
+# Repetitions of a call without connection or answer.
 _REPEATS_UNANSWERED = 2
 _BUSY = (429, 500, 502, 503, 504)
-# Seconds before the second repetition; the first comes at once, and each further one after twice as long a pause.
+# Seconds before the second repetition. The first is immediate, and the pause doubles from then on.
 _PAUSE = 1.0
-# A call as a whole may take this many times the timeout, repetitions and pauses included.
+# A call may take this many times the timeout, including repetitions and pauses.
 CALL_FACTOR = 10
 _MOST_BODY = 8 * 1024 * 1024
-# A token is put into a header as it is.
+# A token is put into a header unchanged.
 _TOKEN = re.compile(r"[\x21-\x7e]{8,8192}\Z")
-# And an identity into every address.
+# A MAGEID is part of every URL.
 _MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
-# Compressed, an answer would be unpacked before its size is known.
+# A compressed answer would be unpacked before its size is known.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keyfleet.magento"}
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer that arrived whole."""
+class ApiAnswer:
+    """A complete answer."""
 
     method: str
     status: int
@@ -79,12 +79,12 @@ class Answer:
 
     @property
     def good(self) -> bool:
-        """Whether the call as a whole was carried out."""
+        """Whether the call was carried out."""
         return 200 <= self.status < 300
 
 
 class _Bearer(AuthBase):
-    """An explicit auth object: without one, requests lets a netrc entry take the place of the header."""
+    """An explicit auth object: without one, requests replaces the header with a netrc entry."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -95,17 +95,17 @@ class _Bearer(AuthBase):
 
 
 class _Session(Session):
-    """Follows no redirect, and does not read its body to the end, which requests does even when told not to follow."""
+    """Never follows redirects. With allow_redirects=False alone, requests would read their bodies to the end."""
 
     def get_redirect_target(self, resp: Any) -> None:
         """None."""
         return
 
 
-class Line:
-    """The way to the API of one application. Connections are kept until ``close``.
+class ApiSession:
+    """A session of one application at the API. Connections are kept until ``close``.
 
-    What the API says is shown by ``voice`` alone.
+    Text of the API is shown only through ``redactor``.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Line:
         base = api_url.rstrip("/")
         self._base = base if base.endswith(_PREFIX) else base + _PREFIX
         self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
-        self.voice = Voice(application_id, application_secret)
+        self.redactor = Redactor(application_id, application_secret)
         self._timeout = timeout
         self._token: Optional[_Bearer] = None
         self._mage_id = ""
@@ -132,29 +132,29 @@ class Line:
         self._session = _session()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._session.close()
 
     @property
     def mage_id(self) -> str:
-        """The MAGEID of the account, which only a session tells."""
+        """The MAGEID of the account, from the session."""
         if not self._mage_id:
             self._sign_in()
         return self._mage_id
 
     def call(self, method: str, path: str, *, doing: str, **content: Any) -> Any:
-        """The JSON that answers a call below the account's address; {} for an empty answer.
+        """The JSON answer to a call below the account's URL; {} for an empty answer.
 
-        An error has ``answer_lost`` in its details when a POST may have been carried out all the same.
+        The error has ``answer_lost`` in its details if a POST may have been carried out nevertheless.
         """
         path = f"/users/{quote(self.mage_id, safe='')}/{path}"
         answer = self._send(method, path, doing=doing, auth=self._token, **content)
         if answer.status == 401:
-            # The session may have ended: nothing was carried out. A second refusal is meant.
+            # The session may have expired. A second 401 is final.
             self._sign_in()
             answer = self._send(method, path, doing=doing, auth=self._token, **content)
         if not answer.good:
-            raise refused(doing, answer.status, answer.body, answer.retry_after, self.voice, lost=method == "POST")
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.redactor, lost=method == "POST")
         if not answer.body and method in ("PUT", "DELETE"):
             return {}
         return self._json(answer, doing)
@@ -164,28 +164,28 @@ class Line:
         body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
         answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
         if not answer.good:
-            raise refused(doing, answer.status, answer.body, answer.retry_after, self.voice, signing_in=True)
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.redactor, signing_in=True)
         content = self._json(answer, doing)
         token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
         if not isinstance(token, str) or not _TOKEN.match(token):
-            raise unreadable(doing, "there is no session token in it")
+            raise unreadable(doing, "it has no session token")
         if not isinstance(mage_id, str) or not mage_id.strip(".") or not _MAGE_ID.match(mage_id):
-            raise unreadable(doing, "there is no MAGEID in it")
+            raise unreadable(doing, "it has no MAGEID")
         if self._mage_id not in ("", mage_id):
-            raise unreadable(doing, "it is for another account than the one before")
-        self.voice.hide(token)
-        if self.voice.repeats(mage_id):
-            raise unreadable(doing, "there is a secret in place of the MAGEID")
+            raise unreadable(doing, "it is for another account than the previous session")
+        self.redactor.hide(token)
+        if self.redactor.repeats(mage_id):
+            raise unreadable(doing, "it has a secret instead of the MAGEID")
         self._token, self._mage_id = _Bearer(token), mage_id
 
-    def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> Answer:
-        """The answer to one call, repeated where that leads to the same end."""
+    def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> ApiAnswer:
+        """The answer to a call, which is repeated if that is safe."""
         limit = CALL_FACTOR * self._timeout
         until = time.monotonic() + limit
         repeats = 0
 
-        def again(most: int, wait: float = 0.0) -> bool:
-            """Whether to repeat the call once more; then the pause before it is over."""
+        def pause_before_retry(most: int, wait: float = 0.0) -> bool:
+            """Whether to repeat the call; if so, returns after the pause."""
             wait = max(wait, _PAUSE * 2.0 ** (repeats - 1) if repeats else 0.0)
             if repeats >= most or wait > LONGEST_WAIT or time.monotonic() + wait >= until:
                 return False
@@ -196,21 +196,21 @@ class Line:
             try:
                 answer = self._ask(until, method, path, doing=doing, auth=auth, content=content)
                 busy = method in REPEATABLE and answer.status in _BUSY
-                if not busy or not again(_REPEATS, _pause_asked_for(answer.retry_after)):
+                if not busy or not pause_before_retry(_REPEATS, _requested_pause(answer.retry_after)):
                     return answer
             except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
                 unsent = never_connected(error)
                 seconds = limit if time.monotonic() >= until else self._timeout
-                if not (method in REPEATABLE or unsent) or not again(_REPEATS_UNANSWERED):
+                if not (method in REPEATABLE or unsent) or not pause_before_retry(_REPEATS_UNANSWERED):
                     raise self._failure(error, doing, seconds, lost=method == "POST" and not unsent) from None
             repeats += 1
 
     def _ask(
         self, until: float, method: str, path: str, *, doing: str, auth: Any, content: Mapping[str, Any]
-    ) -> Answer:
-        """One request, within the time that is left for the call."""
+    ) -> ApiAnswer:
+        """Send one request, within the remaining time of the call."""
         session = self._session
-        answers: List[Answer] = []
+        answers: List[ApiAnswer] = []
 
         def work() -> None:
             response = session.request(
@@ -226,7 +226,7 @@ class Line:
             )
             try:
                 retry_after = response.headers.get("Retry-After") or ""
-                answers.append(Answer(method, response.status_code, _body(response, doing), retry_after))
+                answers.append(ApiAnswer(method, response.status_code, _body(response, doing), retry_after))
             finally:
                 response.close()
 
@@ -235,18 +235,18 @@ class Line:
             in_time(work, until - time.monotonic())
         finally:
             if not answers:
-                # A request that is late may still use its own.
+                # A request that is still running keeps using the old session.
                 session.close()
                 self._session = _session()
         return answers[0]
 
     def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
-        met = what_happened(error, url=self._base, timeout=seconds, quote=self.voice.shown)
-        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(met.code, "api_unreachable")
-        hint = met.hint.replace("option url", "option api_url")
-        return KeyfleetError(code, f"Cannot {doing}: {met.what} {hint}".rstrip(), answer_lost=lost)
+        finding = what_happened(error, url=self._base, timeout=seconds, quote=self.redactor.shown)
+        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
+        hint = finding.hint.replace("option url", "option api_url")
+        return KeyfleetError(code, f"Cannot {doing}: {finding.what} {hint}".rstrip(), answer_lost=lost)
 
-    def _json(self, answer: Answer, doing: str) -> Any:
+    def _json(self, answer: ApiAnswer, doing: str) -> Any:
         try:
             return json_value(answer.body)
         except ValueError:
@@ -265,8 +265,8 @@ def _body(response: Any, doing: str) -> bytes:
             return b""
         raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
     body = bytearray()
-    # By the standard library's own response: some of what urllib3 offers reads the size of a chunk without a limit, or
-    # a chunk of negative size to the end of all, in every version before 2.2.
+    # Read from the response of http.client: urllib3 before 2.2 reads the size of a chunk without limit, and a chunk of
+    # negative size until the end of the connection.
     source = response.raw._fp
     while True:
         piece = source.read1(64 * 1024)
@@ -278,18 +278,18 @@ def _body(response: Any, doing: str) -> bytes:
     length = response.headers.get("Content-Length", "")
     if _SIZE.match(length) and len(body) < int(length):
         raise IncompleteRead(b"", int(length) - len(body))
-    # Read to its end, so that the connection is good for the next call.
+    # The body was read completely, so the connection can be reused.
     response.raw.release_conn()
     return bytes(body)
 
 
-def _pause_asked_for(retry_after: str) -> float:
-    """Seconds, from a number or a date; 0 for anything else."""
+def _requested_pause(retry_after: str) -> float:
+    """Seconds from a Retry-After header, a number or a date; 0 for anything else."""
     if re.match(r"[0-9]+\Z", retry_after):
         return float(retry_after)
     try:
         date = email.utils.parsedate_tz(retry_after)
         return email.utils.mktime_tz(date) - time.time() if date else 0.0
     except (ValueError, OverflowError, IndexError, TypeError, NameError):
-        # The latter three from email.utils of Python 3.9 and older.
+        # The last three come from email.utils of Python 3.9 and older.
         return 0.0

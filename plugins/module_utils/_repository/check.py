@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a Composer repository whether a pair of keys works, and what it offers to it."""
+"""Ask a Composer repository whether a pair of keys works, and which packages it offers to the pair."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Answer,
     Finding,
+    RepositoryAnswer,
     Verdict,
     conclude,
     entitlement,
-    judge,
+    judge_answer,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
 
 if TYPE_CHECKING:
     from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import Session
 
-# A walk reads megabytes in several files: it may take this many times the timeout of one answer.
+# Looking up packages reads megabytes in several files and may take this many times the timeout of one answer.
 WALK_FACTOR = 10
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a repository. ``timeout``: seconds for a plain verdict, and for each silence during a walk."""
+    """How to reach a repository. ``timeout``: seconds for a plain verdict, and for each silence while reading files."""
 
     validate_certs: bool = True
     ca_path: Optional[str] = None
@@ -49,17 +49,17 @@ def check(
     connection: Connection,
     others: Sequence[Secrets] = (),
 ) -> Verdict:
-    """The verdict for a pair; with ``packages`` also whether the repository offers each of them to it.
+    """Return the verdict for a pair; with ``packages`` also whether the repository offers each of them to the pair.
 
-    Of a text with a part of ``others`` in it, such as the other pairs of a run, nothing is shown.
+    A text that contains a part of ``others``, such as the other pairs of a run, is not shown at all.
 
-    Whatever the network and the server do ends in a verdict. `KeyfleetError` is raised only for what can never be
-    asked: ``bad_options`` for an address, ``bad_key`` for a pair.
+    Every fault of the network or server results in a verdict. Raises KeyfleetError ``bad_options`` for an invalid
+    address and ``bad_key`` for a pair that cannot be sent.
     """
     address = _address(repository, url)
     if not public_key or not _utf8(public_key + private_key):
         raise KeyfleetError("bad_key", f"The pair for {repository} is empty or cannot be written as UTF-8")
-    # Only now: with its imports a request costs a good part of what a whole module run costs without one.
+    # Imported here, since these imports take a good part of the time of a module run without requests.
     from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import Session
 
     quote = quoting(public_key, private_key, *others)
@@ -76,11 +76,11 @@ def check(
     )
     root = packages_json(address)
     answer = session.get(root, whole=bool(packages))
-    finding = answer if isinstance(answer, Finding) else judge(answer, root, quote)
+    finding = answer if isinstance(answer, Finding) else judge_answer(answer, root, quote)
     found: Dict[str, str] = {name: "unknown" for name in packages}
-    # An address that nobody gave: once packages.json has been had there, it was the right one.
+    # A default address is a guess until packages.json was read there.
     guessed = url is None and repository != MAGENTO_REPOSITORY
-    if packages and isinstance(answer, Answer) and finding.code == "keys_valid":
+    if packages and isinstance(answer, RepositoryAnswer) and finding.code == "keys_valid":
         guessed = False
         walk = Walk(root, packages, quote)
         _take(walk, session, answer.body)
@@ -98,7 +98,7 @@ def _take(walk: Walk, session: Session, root: bytes) -> None:
 
 
 def _address(repository: str, url: Optional[str]) -> str:
-    """The https address to ask; callers have refused bad ones in better words, so this only makes sure."""
+    """Return the https address of the repository. Callers validate it with better messages; this is a safeguard."""
     address = f"https://{repository}/" if url is None else url
     try:
         parts = urlsplit(address)
@@ -106,7 +106,8 @@ def _address(repository: str, url: Optional[str]) -> str:
     except ValueError:
         usable = False
     if not usable:
-        # Not repeated: it may hold a password.
+        # The address is not quoted: it may hold a password.
+
         raise KeyfleetError("bad_options", f"The address of {repository} is not an https address without a user name")
     return address
 

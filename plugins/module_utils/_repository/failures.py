@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an exception of the network libraries means, in words that are fit to be shown. Pure."""
+"""Translate exceptions of the network libraries into findings that are safe to show. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdi
 
 _TLS_CAUSES = {
     9: ("the server's certificate is not valid yet", "Look at the clock of this host."),
-    10: ("the server's certificate has expired", "It has to be renewed there; look at the clock of this host too."),
+    10: (
+        "the server's certificate has expired",
+        "It must be renewed on the server; look at the clock of this host, too.",
+    ),
     18: ("the server's certificate is self-signed", ""),
     19: ("the server's certificate comes from a private CA that this host does not know", ""),
     20: ("the server's certificate comes from a CA that this host does not know", ""),
@@ -28,26 +31,26 @@ _TLS_CAUSES = {
     62: ("the server's certificate is for another host name", "Look at the option url and at name resolution."),
     64: ("the server's certificate is for another address", "Look at the option url and at name resolution."),
 }
-_CA_HINT = "If this CA is to be trusted, name its file in the option ca_path; a proxy that opens TLS brings its own CA."
+_CA_HINT = "If this CA is to be trusted, name its file in the option ca_path; a proxy that opens TLS has its own CA."
 _TLS_HINT = "Look at the port in the option url and for a proxy in between; TLS 1.2 or later is required."
-# The form of a proxy's address that every client reads alike. In any other, nobody can tell what is the password.
+# The form of a proxy's address that all clients parse alike. In other forms the password cannot be told from the rest.
 _PROXY = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?(?:(?P<user>[^@/?#\s]*)@)?"
     r"(?P<address>(?:[a-z0-9._-]+|\[[0-9a-f:.%]+\])(?::(?(user)[a-z0-9]*|[0-9]{1,5}))?)/*\Z",
     re.I,
 )
 _NO_REASON = "the reason is not shown"
-_NOT_SHOWN = "what it says of the proxy has its user name or password in it, and is not shown"
+_NOT_SHOWN = "the text contains the proxy's user name or password and is not shown"
 
 
 def proxy_address(value: str) -> str:
-    """Host and port of a proxy, without its user name and password."""
+    """Return host and port of a proxy, without its user name and password."""
     found = _PROXY.match(value)
     return found.group("address") if found else "that the environment names"
 
 
 def without_proxies(text: str, environ: Mapping[str, str]) -> str:
-    """A client's own words without user name and password of the proxies in ``environ``."""
+    """Redact user names and passwords of the proxies in ``environ`` in a message of a client."""
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         value = environ.get(name, "")
         found = _PROXY.match(value)
@@ -64,18 +67,18 @@ def without_proxies(text: str, environ: Mapping[str, str]) -> str:
 
 
 def timed_out(host: str, proxy: Optional[str], seconds: float) -> Finding:
-    """The finding for an answer that did not come, or not to its end, in time."""
-    return Finding("timed_out", f"No complete answer came from {_through(host, proxy)} within {seconds:g} seconds.")
+    """Return the finding for an answer that did not arrive completely in time."""
+    return Finding("timed_out", f"No complete answer from {_through(host, proxy)} within {seconds:g} seconds.")
 
 
 def explain(error: BaseException, host: str, proxy: Optional[str], timeout: float, quote: Quote) -> Finding:
-    """The finding for an exception. Its own text is not shown: it may hold a proxy's password or a server's words."""
+    """Return the finding for an exception. Its own text is not shown: it may hold a proxy's password or server text."""
     while isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):
         error = error.reason
     where = _through(host, proxy)
     tunnel = re.match(r"Tunnel connection failed: ([0-9]{3})", str(error))
     if tunnel:
-        what = f"The proxy {proxy} does not let us through to {host} (HTTP {tunnel.group(1)})."
+        what = f"The proxy {proxy} refuses the connection to {host} (HTTP {tunnel.group(1)})."
         return Finding("proxy_failed", what, "", int(tunnel.group(1)))
     if isinstance(error, socket.timeout) or getattr(error, "errno", None) == errno.ETIMEDOUT:
         return timed_out(host, proxy, timeout)
@@ -84,14 +87,15 @@ def explain(error: BaseException, host: str, proxy: Optional[str], timeout: floa
         cause = cause or f"the server's certificate was not accepted: {quote(error.verify_message) or _NO_REASON}"
         return Finding("tls_failed", f"No TLS connection to {where}: {cause}.", hint or _CA_HINT)
     if isinstance(error, ssl.SSLError) and "eof" not in str(error).lower():
-        # Not `reason`: Python 3.7 gives names of Kerberos faults to what OpenSSL 3 reports.
+        # Not `reason`: Python 3.7 gives errors of OpenSSL 3 the names of Kerberos faults.
         cause = quote(re.sub(r"\A\[[^]]*\] ?| ?\(_ssl\.c:[0-9]+\)\Z", "", str(error))) or _NO_REASON
         return Finding("tls_failed", f"No TLS connection to {where}: {cause}.", _TLS_HINT)
     lost = (ConnectionError, ssl.SSLError, http.client.IncompleteRead)
     if isinstance(error, lost) and not isinstance(error, ConnectionRefusedError):
         return Finding("connection_lost", f"The connection to {where} ended before the answer was complete.")
     if isinstance(error, http.client.HTTPException) and not isinstance(error, http.client.InvalidURL):
-        return Finding("not_a_repository", f"What {where} answers is not HTTP.")
+        return Finding("not_a_repository", f"The answer of {where} is not HTTP.")
+
     if proxy:
         return Finding("proxy_failed", f"The proxy {proxy} cannot be used ({_reason(error)}).")
     return Finding("connection_failed", f"No connection to {host} ({_reason(error)}).")

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files of a Composer repository to read to learn whether it offers certain packages. Pure.
+"""Select the files of a Composer repository that tell whether it offers certain packages. Pure.
 
-The forms are those of Composer's ComposerRepository.php (2.5.5): provider includes, nested ones too, packages in the
-root file and in the older ``includes``, a file for each package (``providers-lazy-url``, ``metadata-url``).
+Source: Composer's ComposerRepository.php (2.5.5): provider includes, also nested ones, packages in the root file and in
+the older ``includes``, and one file for each package (``providers-lazy-url``, ``metadata-url``).
 """
 
 from __future__ import annotations
@@ -18,21 +18,25 @@ from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Answer, Finding, judge_part
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
+    Finding,
+    RepositoryAnswer,
+    judge_file,
+)
 
-# Far beyond any real repository; ends a walk whose files name ever new files.
+# More files than any real repository has; ends a walk whose files always name new files.
 _MOST_FILES = 1000
-# Characters of a file's name, address or hash. One is put into another, and as often as its placeholder stands there.
+# Characters of a file's name, address or hash. A placeholder may occur many times in an address.
 _LONGEST_NAME = 2048
 _HASH_DIGITS = 64
-# After these, asking for the next file as well would cost time or patience for nothing.
+# After these faults the next request would most likely fail as well.
 _HOPELESS = ("timed_out", "rate_limited", "connection_failed", "tls_failed", "proxy_failed")
 _KNOWN = ("packages", "providers", "provider-includes", "includes", "providers-lazy-url", "metadata-url")
 
 
 @dataclass(frozen=True)
-class Part:
-    """A file to be read, and for whose sake when it tells of a single package."""
+class ProviderFile:
+    """A file to read. ``package`` is set if the file describes a single package."""
 
     url: str
     sha256: Optional[str] = None
@@ -40,15 +44,15 @@ class Part:
 
 
 def packages_json(base: str) -> str:
-    """The address of the root file, which an address may also name itself."""
+    """Return the address of the root file. ``base`` may already be that address."""
     path = urlsplit(base).path
     return base if path.endswith(".json") else base.rstrip("/") + "/packages.json"
 
 
 class Walk:
-    """The files still to be read, and what those read so far have told.
+    """The files still to be read, and the packages found in those read so far.
 
-    Begin with `start`; then take a `Part` from `following`, read it, hand it to `take`, until there is none.
+    Call `start` once; then read each `ProviderFile` that `following` returns and pass it to `take`, until it is None.
     """
 
     def __init__(self, root_url: str, names: Sequence[str], quote: Quote) -> None:
@@ -58,9 +62,9 @@ class Walk:
         self._wanted = {name: name.lower() for name in names}
         self._quote = quote
         self._listed: Set[str] = set()
-        # Names whose absence proves nothing; None stands for every name.
+        # Packages whose files could not be read; None means every package.
         self._unsure: Set[Optional[str]] = set()
-        self._parts: Deque[Part] = deque()
+        self._parts: Deque[ProviderFile] = deque()
         self._seen: Set[str] = set()
         self._template: Optional[str] = None
         self._suffixes: Sequence[str] = ("",)
@@ -70,8 +74,8 @@ class Walk:
         """Read the root file."""
         self._read(json_object(body), None)
 
-    def following(self) -> Optional[Part]:
-        """The next file to read; None when all is known, or will not be."""
+    def following(self) -> Optional[ProviderFile]:
+        """Return the next file to read, or None when every package is decided or no further file can be read."""
         if self.trouble is not None and self.trouble.code in _HOPELESS:
             return None
         missing = [name for name in self._wanted.values() if name not in self._listed]
@@ -80,21 +84,21 @@ class Walk:
             for suffix in self._suffixes:
                 for name in missing:
                     url = template.replace("%package%", percent_encode(name + suffix, safe="/~"))
-                    self._add(Part(url, package=name))
+                    self._add(ProviderFile(url, package=name))
         while missing and self._parts:
             part = self._parts.popleft()
             if part.package not in self._listed:
                 return part
         return None
 
-    def take(self, part: Part, outcome: Union[Answer, Finding]) -> None:
-        """Read a file, or note why it could not be read."""
+    def take(self, part: ProviderFile, outcome: Union[RepositoryAnswer, Finding]) -> None:
+        """Read the packages of a file, or note why it could not be read."""
         if isinstance(outcome, Finding):
             self._note(outcome, part)
             return
         if part.package is not None and outcome.http_status in (404, 410):
             return
-        wrong = judge_part(outcome, self._name(part), self._quote)
+        wrong = judge_file(outcome, self._name(part), self._quote)
         if wrong is not None:
             self._note(wrong, part)
         elif part.sha256 and hashlib.sha256(outcome.body).hexdigest() != part.sha256.lower():
@@ -104,21 +108,21 @@ class Walk:
             self._read(json_object(outcome.body), part)
 
     def packages(self) -> Dict[str, str]:
-        """``listed``, ``absent`` or ``unknown`` for each of the names."""
+        """Return ``listed``, ``absent`` or ``unknown`` for each package."""
         unsure = self._unsure | {part.package for part in self._parts}
         return {
             name: "listed" if lowered in self._listed else "unknown" if unsure & {None, lowered} else "absent"
             for name, lowered in self._wanted.items()
         }
 
-    def _read(self, content: Optional[Dict[str, Any]], part: Optional[Part]) -> None:
+    def _read(self, content: Optional[Dict[str, Any]], part: Optional[ProviderFile]) -> None:
         try:
             self._read_parts(content, part)
         except (AttributeError, LookupError, TypeError, ValueError):
             what = f"{self._name(part)} is not a file that Composer can read."
             self._note(Finding("not_a_repository", what, "", 200), part)
 
-    def _read_parts(self, content: Optional[Dict[str, Any]], part: Optional[Part]) -> None:
+    def _read_parts(self, content: Optional[Dict[str, Any]], part: Optional[ProviderFile]) -> None:
         if content is None or not any(name in content for name in _KNOWN):
             raise ValueError("no file of a repository")
         self._list(name for name, versions in _mapping(content.get("packages")).items() if versions)
@@ -129,8 +133,8 @@ class Walk:
             if self._template is not None and self._template.startswith("/"):
                 self._template = self._origin + self._template
         if part is None and content.get("metadata-url"):
-            # A repository of the second protocol: as in Composer, its older keys do not count. Branches have a file of
-            # their own, which is asked for last.
+            # A repository of protocol 2: as in Composer, its older keys are ignored. Dev versions have a file of
+            # their own, requested last.
             self._suffixes = ("", "~dev")
             return
         self._list(_mapping(content.get("providers")))
@@ -138,18 +142,18 @@ class Walk:
             digest = _text(_mapping(facts).get("sha256"))
             if digest is not None and len(digest) > _HASH_DIGITS:
                 raise ValueError("no hash")
-            self._add(Part(f"{self._base}/{_short(name).replace('%hash%', digest or '%hash%')}", digest))
-        # These announce a SHA-1, which Composer uses for its cache and does not check either.
+            self._add(ProviderFile(f"{self._base}/{_short(name).replace('%hash%', digest or '%hash%')}", digest))
+        # These have a SHA-1, which Composer uses for its cache and does not verify either.
         for name in _mapping(content.get("includes")):
-            self._add(Part(f"{self._base}/{_short(name)}"))
+            self._add(ProviderFile(f"{self._base}/{_short(name)}"))
 
     def _list(self, names: Iterable[str]) -> None:
-        # No more than what is asked for: files by the hundred may have names by the million.
+        # Only the wanted names: a repository may list millions.
         wanted = set(self._wanted.values())
         self._listed.update(name for name in map(str.lower, names) if name in wanted)
 
-    def _add(self, part: Part) -> None:
-        # Composer writes the first dollar sign so, "as bad proxies choke on them".
+    def _add(self, part: ProviderFile) -> None:
+        # Composer encodes the first dollar sign, "as bad proxies choke on them".
         url = part.url.replace("$", "%24", 1)
         if url in self._seen:
             return
@@ -159,11 +163,11 @@ class Walk:
         self._seen.add(url)
         self._parts.append(replace(part, url=url))
 
-    def _note(self, failure: Finding, part: Optional[Part]) -> None:
+    def _note(self, failure: Finding, part: Optional[ProviderFile]) -> None:
         self.trouble = self.trouble or failure
         self._unsure.add(part.package if part else None)
 
-    def _name(self, part: Optional[Part]) -> str:
+    def _name(self, part: Optional[ProviderFile]) -> str:
         if part is None:
             return "packages.json"
         return self._quote(part.url.replace("%24", "$")).rpartition("/")[2] or "one of its files"
@@ -184,7 +188,8 @@ def _short(name: str) -> str:
 
 
 def _mapping(value: object) -> Dict[str, Any]:
-    """An object; PHP writes an empty one as a list."""
+    """Return ``value`` as an object; PHP writes an empty one as a list."""
+
     if value is None or value == []:
         return {}
     if isinstance(value, dict):

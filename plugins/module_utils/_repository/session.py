@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTPS request after another to one repository, with the keys, within a time limit.
+"""HTTPS requests with the keys to one repository, within a time limit.
 
-Everything here is imported only when a request is due: with ansible.module_utils.urls it costs a good part of what a
-``ping`` costs. Nothing here raises for what a server or a network does; it comes back as a `Finding`.
+Imported only for a request: with ansible.module_utils.urls the import takes a good part of the time of a ``ping``.
+Nothing here raises for a fault of the server or network; it is returned as a `Finding`.
 """
 
 from __future__ import annotations
@@ -32,29 +32,33 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failu
     proxy_address,
     timed_out,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Answer, Finding, opens_object
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
+    Finding,
+    RepositoryAnswer,
+    opens_object,
+)
 
-Outcome = Union[Answer, Finding]
+AnswerOrFinding = Union[RepositoryAnswer, Finding]
 
-# Some hosts turn unknown programs away, so the name that they know comes first.
+# Some hosts reject unknown programs, so the name that they know comes first.
 USER_AGENT = "Composer/2 (compatible; keyfleet.magento for Ansible)"
 MOST_REDIRECTS = 5
 _CHUNK = 16 * 1024
-# Of an answer that is only read for what it says.
+# Bytes of an answer that is read only for its message.
 _MOST_TEXT = 64 * 1024
-# A provider include of a full account has some megabytes.
+# Bytes of a file. A provider include of a full account has some megabytes.
 _MOST_BODY = 16 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
-# Outside of these, what a repository writes cannot stand in a request.
+# Characters of an address from a repository that need no percent-encoding in a request.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
 class Damaged(Exception):
-    """A body that cannot be unpacked or is too large; the message is fit to be shown."""
+    """A body that cannot be unpacked or is too large; the message is safe to show."""
 
 
 class Session:
-    """Requests to one origin; the keys never go to another one. ``limit``: seconds for all requests together."""
+    """Requests to one origin; the keys are never sent to another. ``limit``: seconds for all requests together."""
 
     def __init__(
         self,
@@ -100,42 +104,42 @@ class Session:
             cookies=http.cookiejar.CookieJar(no_cookies()),
         )
 
-    def get(self, url: str, *, whole: bool) -> Outcome:
-        """The answer for ``url``: its whole body, or no more than shows whether a JSON object begins there."""
+    def get(self, url: str, *, whole: bool) -> AnswerOrFinding:
+        """Return the answer for ``url``: with ``whole`` the body, else enough of it to tell a JSON object."""
         if self._broken is not None:
             return self._broken
-        box: List[Union[Answer, Finding]] = []
+        box: List[Union[RepositoryAnswer, Finding]] = []
         with contextlib.suppress(socket.timeout):
             in_time(lambda: box.append(self._follow(url, whole, box)), self._end - time.monotonic())
         return box[-1] if box else timed_out(self._host, self._proxy, self._limit)
 
-    def _follow(self, url: str, whole: bool, box: List[Any]) -> Outcome:
+    def _follow(self, url: str, whole: bool, box: List[Any]) -> AnswerOrFinding:
         location = ""
         for _attempt in range(1 + MOST_REDIRECTS):
             try:
                 url = _sendable(urljoin(url, location))
                 origin = _origin(url)
             except ValueError:
-                return Finding("not_a_repository", f"{self._host} names an address that cannot be used.")
+                return Finding("not_a_repository", f"{self._host} refers to an address that cannot be used.")
             if origin != self._origin or "@" in urlsplit(url).netloc:
                 other = self._quote(f"{origin[0]}://{origin[1]}" + (f":{origin[2]}" if origin[2] else ""))
-                what = f"{self._host} sends us on to {other or 'another place'}."
+                what = f"{self._host} redirects to {other or 'another address'}."
                 return Finding("redirected", what)
             outcome = self._send(url, whole, box)
             if not isinstance(outcome, str):
                 return outcome
             location = outcome
-        return Finding("redirected", f"{self._host} sends us in circles.", "Look at the option url.")
+        return Finding("redirected", f"{self._host} redirects too many times.", "Look at the option url.")
 
-    def _send(self, url: str, whole: bool, box: List[Any]) -> Union[Outcome, str]:
-        """The outcome of one request, or the address that it redirects to."""
+    def _send(self, url: str, whole: bool, box: List[Any]) -> Union[AnswerOrFinding, str]:
+        """Return the outcome of one request, or the address that it redirects to."""
         headers = {"Accept-Encoding": "gzip" if whole else "identity"}
-        patience = min(self._timeout, max(0.001, self._end - time.monotonic()))
+        timeout = min(self._timeout, max(0.001, self._end - time.monotonic()))
         try:
             try:
-                response = self._request.open("GET", url, headers=headers, timeout=patience)
+                response = self._request.open("GET", url, headers=headers, timeout=timeout)
             except urllib.error.HTTPError as error:
-                # Received within this block: when the exception is gone, its file is closed.
+                # Read within this block: the response is closed with the exception.
                 with error:
                     return self._receive(error.fp, error.code, whole, box)
             with response:
@@ -146,18 +150,18 @@ class Session:
             late = time.monotonic() > self._end
             return explain(error, self._host, self._proxy, self._limit if late else self._timeout, self._quote)
 
-    def _receive(self, response: Any, status: int, whole: bool, box: List[Any]) -> Union[Outcome, str]:
+    def _receive(self, response: Any, status: int, whole: bool, box: List[Any]) -> Union[AnswerOrFinding, str]:
         headers = response.headers
         location = headers.get("Location")
         if status in (301, 302, 303, 307, 308) and location:
             return str(location)
 
-        def answer(body: bytes) -> Answer:
-            return Answer(status, body, headers.get("Content-Type") or "", headers.get("Retry-After") or "")
+        def answer(body: bytes) -> RepositoryAnswer:
+            return RepositoryAnswer(status, body, headers.get("Content-Type") or "", headers.get("Retry-After") or "")
 
         if status == 200:
             return answer(self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))
-        # The status is the verdict; the words that follow must not hold it up, nor their loss undo it.
+        # The status decides the verdict. A slow or lost body must not change it.
         box.append(answer(b""))
         try:
             return answer(self._body(response, _MOST_TEXT, True))
@@ -165,7 +169,7 @@ class Session:
             return answer(b"")
 
     def _body(self, response: Any, most: int, whole: bool) -> bytes:
-        """The decoded body, or its beginning unless ``whole``. ``read1`` gives what is there and waits for no more."""
+        """Return the decoded body, or its beginning unless ``whole``. ``read1`` returns available bytes at once."""
         expected: Optional[int] = response.length
         raw = 0
         body = bytearray()
@@ -189,7 +193,7 @@ class Session:
 
 
 class _Unpacker:
-    """Undoes gzip where a body begins as gzip does, whatever the headers say: no JSON begins so."""
+    """Decompress a body that begins like gzip, regardless of the headers: no JSON begins like that."""
 
     def __init__(self) -> None:
         self._start: Optional[bytes] = b""
@@ -210,7 +214,7 @@ class _Unpacker:
         try:
             while chunk:
                 if self._inflate.eof:
-                    # gzip may consist of several members; anything else behind one is padding.
+                    # gzip may consist of several members; other bytes after a member are padding.
                     if not chunk.startswith(_GZIP):
                         break
                     self._inflate = zlib.decompressobj(31)
@@ -226,7 +230,7 @@ class _Unpacker:
 
 
 def _origin(url: str) -> Tuple[str, str, Optional[int]]:
-    """Scheme, host and port, the latter None where it is that of https. Raises ValueError for what is no address."""
+    """Return scheme, host and port, None for the default port. Raises ValueError for an invalid address."""
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("no host")
@@ -235,14 +239,15 @@ def _origin(url: str) -> Tuple[str, str, Optional[int]]:
 
 
 def _sendable(url: str) -> str:
-    """The address without fragment, and with what cannot stand in a request encoded; all else is kept as it is."""
+    """Return the address without fragment. Characters that are not allowed in a request are percent-encoded."""
     parts = urlsplit(url)
     path, query = (percent_encode(text, safe=_SAFE) for text in (parts.path, parts.query))
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
 
 
 def _proxy(netloc: str) -> Optional[str]:
-    """Host and port of the proxy that urllib is going to use, without its credentials."""
+    """Return host and port of the proxy that urllib will use, without its credentials."""
+
     value = urllib.request.getproxies().get("https")
     if not value or urllib.request.proxy_bypass(netloc):
         return None

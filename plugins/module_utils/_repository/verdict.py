@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a repository's answer says about a pair of keys, and what to look at next. Pure: answers in, verdicts out.
+"""Derive verdicts on pairs of keys, with advice, from the answers of a repository. Pure.
 
-The status alone decides; the server's own words are only shown. A 401 has been seen for good keys during an outage
-(magento/magento2 issue 4617), and what is neither a clear yes nor a clear no is never called "invalid".
+The status alone decides; the server's text is only shown. A 401 has been seen for good keys during an outage
+(magento/magento2 issue 4617), and an ambiguous answer is never called "invalid".
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ _NEXT = {
     "not_a_repository": "Look at the option url, and for a sign-in or maintenance page or a filter in between.",
     "redirected": "The keys were not sent there. If that is the repository's address, give it in the option url.",
     "proxy_failed": "Look at the proxy's address, its rights and the variables https_proxy and no_proxy of this task.",
-    "timed_out": "Look at firewall and proxy between this host and the repository; the option timeout gives it longer.",
+    "timed_out": "Look at firewall and proxy between this host and the repository, or raise the option timeout.",
     "connection_failed": "Look at name resolution, firewall and outgoing access of this host.",
-    "connection_lost": "Ask again; if it stays so, look at what stands in between (proxy, filter, load balancer).",
-    "unexpected_status": "Look at the option url and at what stands in between (proxy, filter); ask again later.",
-    "hash_mismatch": "Ask again; if it stays so, a mirror is stale or something in between alters what it passes on.",
+    "connection_lost": "Ask again; if it fails again, look for a proxy, filter or load balancer in between.",
+    "unexpected_status": "Look at the option url, and for a proxy or filter in between; ask again later.",
+    "hash_mismatch": "Ask again; if it fails again, a mirror is stale or a proxy or filter alters the files.",
 }
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer: ``body`` is decoded, and for a plain verdict may be no more than its beginning."""
+class RepositoryAnswer:
+    """An HTTP answer. ``body`` is decoded; for a plain verdict it may be only the beginning."""
 
     http_status: int
     body: bytes = b""
@@ -59,9 +59,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out, good or bad: a code, and a sentence that is fit to be shown.
+    """The outcome of a request, good or bad: a code, and a sentence that is safe to show.
 
-    ``hint`` says what to look at next where there is better advice than the usual for the code.
+    ``hint`` replaces the usual advice for the code.
     """
 
     code: str
@@ -72,7 +72,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known about one pair at one repository."""
+    """The verdict on one pair at one repository."""
 
     repository: str
     status: str
@@ -83,7 +83,7 @@ class Verdict:
     url: Optional[str] = None
 
     def as_result(self) -> Dict[str, Any]:
-        """The keys that every element of ``verdicts`` has in a result."""
+        """Return the verdict as an element of ``verdicts`` in a result."""
         return {
             "repository": self.repository,
             "url": self.url,
@@ -96,7 +96,7 @@ class Verdict:
 
 
 def opens_object(beginning: bytes) -> Optional[bool]:
-    """Whether a body begins as a JSON object does; None while too little of it is there to tell."""
+    """Whether a body begins like a JSON object; None while too little of it is known."""
     rest = beginning.lstrip(_BLANKS)
     if rest[:1] != b"{":
         return False if rest else None
@@ -104,8 +104,8 @@ def opens_object(beginning: bytes) -> Optional[bool]:
     return inner[:1] in (b'"', b"}") if inner else None
 
 
-def judge(answer: Answer, where: str, quote: Quote) -> Finding:
-    """The finding in an answer for ``packages.json``."""
+def judge_answer(answer: RepositoryAnswer, where: str, quote: Quote) -> Finding:
+    """Return the finding for an answer for ``packages.json``."""
     status = answer.http_status
     said = quote(server_text(answer.body, answer.content_type))
     suffix = f' The server says: "{said}".' if said else ""
@@ -113,30 +113,30 @@ def judge(answer: Answer, where: str, quote: Quote) -> Finding:
         if opens_object(answer.body):
             return Finding("keys_valid", f"{where} accepts this pair.", http_status=status)
         kind = quote(answer.content_type) or "no usable content type"
-        what = f"{where} answers with something else than a JSON object ({kind}).{suffix}"
+        what = f"{where} does not answer with a JSON object ({kind}).{suffix}"
         return Finding("not_a_repository", what, http_status=status)
     code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
     pause = quote(answer.retry_after) if status in (429, 503) else ""
     wait = f", Retry-After: {pause}" if pause else ""
     what = {
         "keys_invalid": f"{where} does not accept this pair (HTTP 401).",
-        "access_refused": f"{where} refuses access (HTTP {status}); this is no proof of a wrong pair.",
+        "access_refused": f"{where} refuses access (HTTP {status}); the pair may still be right.",
         "wrong_address": f"There is nothing at {where} (HTTP 404).",
-        "proxy_failed": "The proxy wants a user name and password (HTTP 407).",
-        "rate_limited": f"{where} has been asked too often (HTTP 429{wait}).",
+        "proxy_failed": "The proxy requires a user name and password (HTTP 407).",
+        "rate_limited": f"{where} received too many requests (HTTP 429{wait}).",
         "server_error": f"{where} fails at the moment (HTTP {status}{wait}).",
         "unexpected_status": f"{where} answers HTTP {status}.",
     }[code]
     return Finding(code, what + suffix, http_status=status)
 
 
-def judge_part(answer: Answer, where: str, quote: Quote) -> Optional[Finding]:
-    """What is wrong with an answer for one of the files behind ``packages.json``; None when it is 200."""
+def judge_file(answer: RepositoryAnswer, where: str, quote: Quote) -> Optional[Finding]:
+    """Return the finding for a failed request of a file that ``packages.json`` names, or None for status 200."""
     if answer.http_status == 200:
         return None
-    finding = judge(answer, where, quote)
+    finding = judge_answer(answer, where, quote)
     if finding.code in ("keys_invalid", "access_refused", "wrong_address"):
-        # packages.json was had with the same pair, so this tells of the file, not of the pair.
+        # The same pair opened packages.json, so the fault is in the file, not in the pair.
         what = f"The pair opens packages.json, but {where} answers HTTP {answer.http_status}."
         return Finding("unexpected_status", what, http_status=answer.http_status)
     return finding
@@ -148,7 +148,7 @@ def _advice(finding: Finding, repository: str) -> str:
         place = "the access keys of the account" if magento else "what its vendor issued"
         return (
             f"Compare both halves with {place}: they may be swapped, or the key disabled or deleted. An outage "
-            "has been seen to answer like this too: do not disable or delete any key because of it."
+            "can look like this: do not disable or delete any key because of it."
         )
     if finding.code == "access_refused":
         causes = (
@@ -156,7 +156,7 @@ def _advice(finding: Finding, repository: str) -> str:
             if magento
             else "the licence and the account at its vendor"
         )
-        return f"Look for {causes}, then at what stands in between (proxy, filter)."
+        return f"Look for {causes}, then for a proxy or filter in between."
     return finding.hint or _NEXT.get(finding.code, "")
 
 
@@ -168,7 +168,7 @@ def conclude(
     guessed: bool = False,
     packages: Optional[Mapping[str, str]] = None,
 ) -> Verdict:
-    """The verdict for a finding. ``guessed``: nobody gave the address, so silence there means nothing."""
+    """Return the verdict for a finding. ``guessed``: ``url`` is a default, so that a failure there decides nothing."""
     status = _STATUS.get(finding.code, "unknown")
     code, message = finding.code, f"{finding.what} {_advice(finding, repository)}".rstrip()
     if guessed and status == "unknown":
@@ -181,7 +181,8 @@ def conclude(
 
 
 def entitlement(packages: Mapping[str, str], trouble: Optional[Finding], repository: str) -> Finding:
-    """The finding of a walk: everything is listed, something is absent, or too little could be read to say."""
+    """Return the finding about ``packages``: all are listed, some are absent, or some are unknown."""
+
     absent: List[str] = [name for name, state in packages.items() if state == "absent"]
     if absent:
         cause = (

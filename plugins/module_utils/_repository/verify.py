@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask the repositories about pairs, each pair once."""
+"""Verify pairs at their repositories, each pair once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import key_title, shown_host, shown_user
 
-# Of pairs that stand in users' files, which may be any number at addresses that never answer.
+# Limit for pairs from users' files, which may hold any number, at addresses that never answer.
 MOST_PAIRS = 100
-LIMIT_FACTOR = 10  # times the timeout of one answer; a question that has begun is not cut short by it
+LIMIT_FACTOR = 10  # times the timeout of one answer; a request in progress is not aborted
 
 
 @dataclass(frozen=True)
 class Question:
-    """One pair at one address. ``ask`` False: it counts among the answers, but nobody is asked.
+    """One pair at one address. ``ask`` False: the repository is not asked, and the verdict says so.
 
-    Where not everything can be asked, a lower ``turn`` goes first. ``option`` is what messages call the pair.
+    Where limits apply, questions with a lower ``turn`` go first. ``option`` names the pair in messages.
     """
 
     repository: str
@@ -39,7 +39,7 @@ class Question:
 
     @property
     def title(self) -> str:
-        """How a message names it."""
+        """The name of the pair in messages."""
         return key_title(
             self.option,
             repository=shown_host(self.repository),
@@ -49,29 +49,29 @@ class Question:
 
     @property
     def pair(self) -> Tuple[Optional[str], ...]:
-        """What makes two questions the same, whatever packages they are about. Whether it is asked follows from it."""
+        """The identity of a question. Questions with equal ``pair`` are merged and have equal ``ask``."""
         return (self.repository, self.url, self.public_key, self.private_key)
 
 
 def _merged(questions: Sequence[Question]) -> List[Question]:
     merged: Dict[Tuple[Optional[str], ...], Question] = {}
     for question in questions:
-        there = merged.get(question.pair, question)
-        packages = tuple(dict.fromkeys(there.packages + question.packages))
-        merged[question.pair] = replace(there, packages=packages, turn=min(there.turn, question.turn))
+        earlier = merged.get(question.pair, question)
+        packages = tuple(dict.fromkeys(earlier.packages + question.packages))
+        merged[question.pair] = replace(earlier, packages=packages, turn=min(earlier.turn, question.turn))
     return list(merged.values())
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The verdict on one pair. ``left_out``: it was to be asked about, and the limits of a run kept it from that."""
+class PairVerdict:
+    """The verdict on one pair. ``left_out``: the limits of one run were reached before it was verified."""
 
     question: Question
     verdict: Verdict
     left_out: bool = False
 
     def as_result(self) -> Dict[str, Any]:
-        """One element of ``verdicts``."""
+        """Return the element of ``verdicts``."""
         return dict(self.verdict.as_result(), public_key=shown_user(self.question.public_key))
 
 
@@ -87,17 +87,17 @@ def _not_asked(question: Question, why: str) -> Verdict:
     )
 
 
-def prove(
+def verify_pairs(
     questions: Sequence[Question],
     params: Mapping[str, Any],
     *,
     bounded: bool = False,
     clock: Callable[[], float] = time.monotonic,
-) -> List[Answer]:
-    """One answer for each distinct pair. ``params`` holds the options of `_argspec.CONNECTION_SPEC`.
+) -> List[PairVerdict]:
+    """Return one verdict for each distinct pair. ``params`` holds the options of `_argspec.CONNECTION_SPEC`.
 
-    ``bounded``: users' files hold the pairs, so that only `MOST_PAIRS` are asked about, and none after `LIMIT_FACTOR`
-    times the timeout.
+    ``bounded``: the pairs come from users' files, so that at most `MOST_PAIRS` are verified, and none after
+    `LIMIT_FACTOR` times the timeout.
     """
     connection = Connection(
         validate_certs=params["validate_certs"],
@@ -111,12 +111,12 @@ def prove(
     others = Secrets(pairs[:MOST_PAIRS] if bounded else pairs)
     end = clock() + LIMIT_FACTOR * connection.timeout
     asked = 0
-    answers: Dict[int, Answer] = {}
+    answers: Dict[int, PairVerdict] = {}
     for number, question in queue:
         left_out = question.ask and bounded and (asked >= MOST_PAIRS or clock() > end)
         if left_out or not question.ask:
             why = ": so many pairs were found that the limits of one run were reached" if left_out else ""
-            answers[number] = Answer(question, _not_asked(question, why), left_out)
+            answers[number] = PairVerdict(question, _not_asked(question, why), left_out)
             continue
         asked += 1
         verdict = check(
@@ -128,12 +128,13 @@ def prove(
             connection=connection,
             others=[others],
         )
-        answers[number] = Answer(question, verdict)
+        answers[number] = PairVerdict(question, verdict)
     return [answers[number] for number in range(len(merged))]
 
 
-def stop_on(answers: Sequence[Answer], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:
-    """The failure for the verdicts whose status is in ``fail_on``, or None. ``before`` leads the text."""
+def stop_on(answers: Sequence[PairVerdict], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:
+    """Return the failure for the verdicts whose status is in ``fail_on``, or None. ``before`` begins its message."""
+
     bad = [answer for answer in answers if answer.verdict.status in fail_on]
     if not bad:
         return None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the keys of a series are: at its owner's Marketplace account or only in the settings. Whether they work."""
+"""The keys of a series, at the Marketplace account of the owner or only in the settings, and whether they work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import M
 
 
 class Owned(NamedTuple):
-    """A key, whoever owns it and whether or not it is one of the series. Without the API it has no owner."""
+    """A key of any owner, in the series or not. ``uid`` is None for a series made by hand."""
 
     label: str
     public_key: str
@@ -37,7 +37,7 @@ class Owned(NamedTuple):
 
 
 def verdict_of(settings: Mapping[str, Any], *, public_key: str, private_key: str) -> Verdict:
-    """What the repository says of a pair now, packages of the settings included."""
+    """The repository's current verdict on a pair, including the packages in the settings."""
     return check(
         repository=MAGENTO_REPOSITORY,
         url=address(settings["url"]),
@@ -60,7 +60,7 @@ class Account:
     def __init__(self, client: Marketplace, settings: Mapping[str, Any]) -> None:
         uid = settings["uid"]
         if uid is not None and (not uid.strip() or uid == "all"):
-            raise bad_options(f"uid {uid!r} is no owner; leave it out to mean the account itself")
+            raise bad_options(f"uid {uid!r} is not an owner; omit it for the account itself")
         self.client, self.settings = client, settings
         self.uid: Optional[str] = uid or client.mage_id
         self.private: Dict[str, str] = {}
@@ -78,12 +78,12 @@ class Account:
         )
 
     def every_key(self) -> List[Owned]:
-        """Those of all owners."""
+        """The keys of all owners."""
         keys = self.client.keys()
         return [Owned(k.label, k.public_key, k.uid, k.enabled, describe(k.private_key)) for k in keys]
 
     def create(self, label: str) -> None:
-        """Make the key, or find out that it was made although the answer was lost."""
+        """Create the key. A lost answer is an error only if the key was not created."""
         made = self.client.create([label], uid=self.uid or "")
         if not made.keys:
             refusal = made.refusals[0]
@@ -108,7 +108,7 @@ class Account:
 
 
 class ByHand:
-    """A pair that somebody made on the account page, and the keys before it. Nothing can be changed from here."""
+    """A pair made by hand on the account page, and its predecessors. They cannot be changed from here."""
 
     by_hand = True
     uid: Optional[str] = None
@@ -139,7 +139,7 @@ class ByHand:
         self.series = Series(prefix, (*generations, last))
 
     def every_key(self) -> List[Owned]:
-        """Those that the settings name. Of older ones nobody knows a private half."""
+        """The keys in the settings. Private keys of predecessors are unknown."""
         fingerprints = {label: describe(private) for label, private in self.private.items()}
         return [
             Owned(g.label, str(g.public_key), None, g.enabled, fingerprints.get(g.label))

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What hosts reported, and what of it keeps a key from being disabled. Pure.
+"""Evaluate the reports of hosts: what blocks disabling a key. Pure.
 
-A report holds the registered results of one host by their names. Hosts may lie in them: whatever is not plainly the
-documented result of a successful run is no answer, and text is shortened and made `safe`.
+A report maps names to the registered results of one host. Hosts may forge them: only the documented result of a
+successful run counts, and text is shortened and made `safe`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ WOULD_CHANGE = "magento_auth_confirmed"
 CONFIRMED = "magento_rotation_confirmed"
 RESULTS = (COLLECTED, DEPLOYED, WOULD_CHANGE, CONFIRMED)
 FACTS = "forged_facts"
-# Rows told of one host.
+# Rows per host.
 _MOST_ROWS = 10
 _TEXT = 300
-# The beginning of the reason where the role has still to bring the key.
-_WAITS = "it would be "
-# Problems after which a file that Composer could use may hold any key.
+# Prefix of the reason if the role would still change the file.
+_PENDING = "it would be "
+# Problems that leave the keys of a file unknown.
 _NOT_READ = frozenset(
     (
         "not_a_file",
@@ -41,7 +41,7 @@ _NOT_READ = frozenset(
 
 
 class Blocked(NamedTuple):
-    """Why a key stays enabled: one host, file or external holder, or none of them in particular."""
+    """A reason why a key stays enabled, with the host, file or external holder if there is one."""
 
     reason: str
     host: Optional[str] = None
@@ -50,7 +50,7 @@ class Blocked(NamedTuple):
     owner: Optional[str] = None
 
     def as_result(self) -> Dict[str, Optional[str]]:
-        """The form that the module documents."""
+        """One element of ``blocked``."""
         return {name: getattr(self, name) for name in ("host", "holder", "path", "owner", "reason")}
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ class Blocked(NamedTuple):
         return one_line(": ".join(part for part in (where, self.path and self.path + owner, self.reason) if part))
 
 
-class Held(NamedTuple):
+class HostEntry(NamedTuple):
     """One entry of a file on a host."""
 
     path: str
@@ -71,7 +71,7 @@ class Held(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """Who has to confirm: names, and their number where names cannot be known. Excluded hosts never have to."""
+    """The hosts that must confirm: names and, if names are unknown, the number. Excluded hosts are omitted."""
 
     hosts: Tuple[str, ...]
     number: Optional[int] = None
@@ -85,7 +85,7 @@ class Expected(NamedTuple):
         return cls(tuple(n for n in names if n not in excluded), settings.get("expected_count"), excluded)
 
     def blocked(self, reports: Mapping[str, Any]) -> List[Blocked]:
-        """What is wrong with the expectations themselves, whatever the hosts report."""
+        """Reasons in the expectations themselves, independent of what the hosts report."""
         found = [Blocked("it is expected and not in the target", host=h) for h in self.hosts if h not in reports]
         if not self.hosts:
             found.append(Blocked("no host is expected"))
@@ -95,7 +95,7 @@ class Expected(NamedTuple):
 
 
 def failure_of(result: Any) -> Optional[str]:
-    """Why a registered result is no answer, or None."""
+    """Why a registered result does not count, or None."""
     if not isinstance(result, Mapping):
         return "it was not asked"
     if result.get("unreachable"):
@@ -110,51 +110,51 @@ def _text(value: Any) -> str:
 
 
 def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
-    """What of a list in a host's answer has the shape of a row."""
+    """The valid rows of a list in a host's result."""
     return (row for row in value if isinstance(row, Mapping)) if isinstance(value, (list, tuple)) else iter(())
 
 
 def _paths(row: Mapping[str, Any]) -> Tuple[str, str]:
-    """The path of a file, and the one that its links lead to."""
+    """The path of a file, and its real path."""
     path = row.get("path")
     return safe(str(path), _TEXT), safe(str(row.get("real_path") or path), _TEXT)
 
 
-def _held(row: Mapping[str, Any], owner: Any, entry: Any) -> Iterator[Held]:
+def _entry(row: Mapping[str, Any], owner: Any, entry: Any) -> Iterator[HostEntry]:
     key = entry.get("public_key") if isinstance(entry, Mapping) else None
     if isinstance(key, str):
         fingerprint = entry.get("fingerprint")
         shown = safe(str(fingerprint), 30) if fingerprint else None
-        yield Held(*_paths(row), safe(str(owner), 40) if owner else None, key, shown)
+        yield HostEntry(*_paths(row), safe(str(owner), 40) if owner else None, key, shown)
 
 
-def entries_of(result: Any) -> Iterator[Held]:
-    """Every entry in a result of M(magento_auth_key_info), and of M(magento_auth_key) before anything was written."""
+def entries_of(result: Any) -> Iterator[HostEntry]:
+    """All entries in a result of M(magento_auth_key_info), or those before the change in one of M(magento_auth_key)."""
     if not isinstance(result, Mapping):
         return
-    behind = {}
+    real_paths = {}
     for row in rows_of(result.get("files")):
-        behind[str(row.get("path"))] = row.get("real_path")
+        real_paths[str(row.get("path"))] = row.get("real_path")
         for entry in (*rows_of(row.get("entries")), row.get("before")):
-            yield from _held(row, row.get("owner"), entry)
-    # An entry that wins may stand in a file that is nobody's auth.json: the config of a composer.json.
+            yield from _entry(row, row.get("owner"), entry)
+    # An effective entry may be in a file other than auth.json: the config of a composer.json.
     for row in rows_of(result.get("effective")):
-        yield from _held({**row, "real_path": behind.get(str(row.get("path")))}, row.get("user"), row)
+        yield from _entry({**row, "real_path": real_paths.get(str(row.get("path")))}, row.get("user"), row)
 
 
-def places_of(result: Any, public_key: str) -> Dict[str, Held]:
-    """The files that the host's variables name for the key ``public_key``, and what is in them now."""
-    found: Dict[str, Held] = {}
+def files_of(result: Any, public_key: str) -> Dict[str, HostEntry]:
+    """The files that get ``public_key`` by the host's variables, with their current entry."""
+    found: Dict[str, HostEntry] = {}
     for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
         paths, after = _paths(row), row.get("after")
         if isinstance(after, Mapping) and after.get("public_key") == public_key:
-            before = list(_held(row, row.get("owner"), row.get("before")))
-            found[paths[0]] = before[0] if before else Held(*paths, None, "", None)
+            before = list(_entry(row, row.get("owner"), row.get("before")))
+            found[paths[0]] = before[0] if before else HostEntry(*paths, None, "", None)
     return found
 
 
 def forged(report: Mapping[str, Any]) -> Optional[str]:
-    """Why nothing that the host says counts, or None."""
+    """Why the report of the host does not count, or None."""
     names = report.get(FACTS)
     if not names:
         return None
@@ -162,8 +162,8 @@ def forged(report: Mapping[str, Any]) -> Optional[str]:
     return f"its facts set variables of the controller ({shown}); it gets nothing and confirms nothing"
 
 
-def _going(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
-    """Paths and public keys of entries that the role would remove, or replace by a key that is none of ``older``."""
+def _removed_entries(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
+    """Paths and public keys of entries that the role would remove, or replace with a key that is not in ``older``."""
     for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
         before, after = row.get("before"), row.get("after")
         if isinstance(before, Mapping) and isinstance(after, Mapping) and str(after.get("public_key")) not in older:
@@ -171,38 +171,38 @@ def _going(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
                 yield path, str(before.get("public_key"))
 
 
-def _unread(result: Mapping[str, Any]) -> Iterator[Blocked]:
+def _unread_files(result: Mapping[str, Any]) -> Iterator[Blocked]:
     for problem in rows_of(result.get("problems")):
         if str(problem.get("code")) in _NOT_READ:
             path = problem.get("path")
             yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
 
 
-def _on_host(
+def _host_rows(
     report: Mapping[str, Any], series: Series, *, ignore: bool, check_mode: bool, replaced: Optional[str]
 ) -> Iterator[Blocked]:
-    """What keeps one host from being confirmed, without its name."""
+    """Why one host is not confirmed; rows without its name."""
     why = forged(report) or failure_of(report.get(COLLECTED, {})) or failure_of(report.get(CONFIRMED))
     if why:
         yield Blocked(why)
         return
     confirmed, role = report[CONFIRMED], report.get(WOULD_CHANGE)
     if not isinstance(confirmed.get("files"), (list, tuple)):
-        yield Blocked("its answer is no report")
+        yield Blocked("its report is malformed")
         return
-    unsure, missing = failure_of(role), []
-    if not unsure and role and not check_mode:
+    failure, missing = failure_of(role), []
+    if not failure and role and not check_mode:
         missing = [row for row in rows_of(role.get("files")) if row.get("action") != "unchanged"]
-    if not unsure and DEPLOYED in report:
-        # Also where the key is in place: somebody has to know of the failure.
-        unsure = failure_of(report[DEPLOYED])
-    if unsure:
-        yield Blocked(unsure)
+    if not failure and DEPLOYED in report:
+        # Reported even if the key is installed.
+        failure = failure_of(report[DEPLOYED])
+    if failure:
+        yield Blocked(failure)
         return
-    told: Set[str] = set()
+    reported: Set[str] = set()
     for row in missing:
-        told.update(_paths(row))
-        yield Blocked(f"{_WAITS}{_text(row.get('action') or 'changed')}", path=_paths(row)[0])
+        reported.update(_paths(row))
+        yield Blocked(f"{_PENDING}{_text(row.get('action') or 'changed')}", path=_paths(row)[0])
     current = series.current
     older = {g.public_key: g.label for g in series.generations if g != current}
     staying = {public_key: label for public_key, label in older.items() if public_key != replaced}
@@ -211,17 +211,21 @@ def _on_host(
         given = after.get("public_key") if isinstance(after, Mapping) else None
         if isinstance(given, str) and given in staying:
             reason = f"the host's variables give {staying[given]}"
-            told.update(_paths(row))
+            reported.update(_paths(row))
             yield Blocked(reason, path=_paths(row)[0])
     if ignore:
         return
-    # In check mode they still have what they had.
-    going = set(_going(role, staying)) if check_mode else set()
+    # In check mode hosts still have the old entries.
+    removed = set(_removed_entries(role, staying)) if check_mode else set()
     for held in dict.fromkeys(entries_of(confirmed)):
-        if held.public_key in older and held.real_path not in told and (held.real_path, held.public_key) not in going:
+        if (
+            held.public_key in older
+            and held.real_path not in reported
+            and (held.real_path, held.public_key) not in removed
+        ):
             reason = f"it holds {older[held.public_key]}, and no variable of the host names this file"
             yield Blocked(reason, path=held.path, owner=held.owner)
-    yield from _unread(confirmed)
+    yield from _unread_files(confirmed)
 
 
 def blocked_by_hosts(
@@ -233,42 +237,42 @@ def blocked_by_hosts(
     check_mode: bool = False,
     replaced: Optional[str] = None,
 ) -> List[Blocked]:
-    """Who keeps the current generation from being confirmed; empty when every expected host has it and nothing older.
+    """Why the current generation is not confirmed; empty if every expected host has it, and no older one.
 
-    ``ignore``: older keys in files that the fleet's variables do not name are nobody's business. ``replaced``: public
-    key in the place of which the hosts' variables will give the current one, which is not made yet.
+    ``ignore``: ignore older keys in files that no variable names. ``replaced``: the public key that the current
+    generation, which is not created yet, will replace in the hosts' variables.
     """
     found, more = expected.blocked(reports), []
     for host in expected.hosts:
         if host in reports:
             report = reports[host] if isinstance(reports[host], Mapping) else {}
             rows = list(
-                dict.fromkeys(_on_host(report, series, ignore=ignore, check_mode=check_mode, replaced=replaced))
+                dict.fromkeys(_host_rows(report, series, ignore=ignore, check_mode=check_mode, replaced=replaced))
             )
             if len(rows) > _MOST_ROWS:
                 rows[_MOST_ROWS:] = [Blocked(f"and {len(rows) - _MOST_ROWS} more files")]
             found += [row._replace(host=host) for row in rows[:1]]
             more += [row._replace(host=host) for row in rows[1:]]
-    # A summary ends somewhere: every host comes before the second file of any, and who failed before who waits.
-    # Only who waits has a path: the reason of a failure is the host's own text.
-    found = [*sorted(found, key=lambda row: bool(row.path) and row.reason.startswith(_WAITS)), *more]
-    to_come = (replaced or series.current.public_key) if check_mode and series.current else None
-    if series.current and not any(has(reports[h], series.current, to_come) for h in reports):
+    # A summary is cut off: one row of every host precedes further rows, and failures precede pending changes. The path
+    # is checked too, since the reason of a failure is the host's own text and may begin the same.
+    found = [*sorted(found, key=lambda row: bool(row.path) and row.reason.startswith(_PENDING)), *more]
+    future_key = (replaced or series.current.public_key) if check_mode and series.current else None
+    if series.current and not any(has(reports[h], series.current, future_key) for h in reports):
         found.append(Blocked(f"{series.current.label} was not seen on any host"))
     return found
 
 
-def has(report: Any, generation: Generation, to_come: Optional[str]) -> bool:
-    """Whether the host reports the generation in a file of its. In check mode it may be the key ``to_come``."""
+def has(report: Any, generation: Generation, future_key: Optional[str]) -> bool:
+    """Whether the host reports the generation in a file, or in check mode would get the key ``future_key``."""
     if not isinstance(report, Mapping) or forged(report):
         return False
     answers = (report.get(CONFIRMED), report.get(WOULD_CHANGE))
     held = any(held.public_key == generation.public_key for answer in answers for held in entries_of(answer))
-    return held or bool(to_come and places_of(report.get(WOULD_CHANGE), to_come))
+    return held or bool(future_key and files_of(report.get(WOULD_CHANGE), future_key))
 
 
 def not_deployed(expected: Expected, reports: Mapping[str, Any]) -> List[Blocked]:
-    """The hosts of a deployment that did not take the key. Only those of the target have to."""
+    """The hosts of a deployment that did not install the key. Only hosts of the target count."""
     found = []
     for host, report in reports.items():
         if host not in expected.excluded:

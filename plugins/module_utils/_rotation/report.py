@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a phase did, and how it tells people. Pure."""
+"""The outcome of a phase, its diff and its summary. Pure."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     DEPLOYED,
     WOULD_CHANGE,
     Blocked,
+    files_of,
     forged,
-    places_of,
     rows_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Series
 
-# Rows of a summary that name who blocks, and files that are told of one host.
+# Rows of a list in a summary, and files per host.
 _MOST_ROWS, _MOST_FILES = 100, 10
 
 
 class Revoked(NamedTuple):
-    """A key that has to go, and the pair that takes its place, if any."""
+    """A key to be revoked, and its replacement, if any."""
 
     label: str
     public_key: str
@@ -37,13 +37,13 @@ class Revoked(NamedTuple):
     by_hand: bool = False
 
     def as_result(self) -> Dict[str, Optional[str]]:
-        """The form that the module documents."""
+        """The value of ``revoked``."""
         replacement = self.replacement["public_key"] if self.replacement else None
         return {"label": self.label, "public_key": self.public_key, "uid": self.uid, "replacement": replacement}
 
 
 class Stale(NamedTuple):
-    """A file of a host that would get another key: the one it has, and the one to come."""
+    """A file of a host that would get another key, with texts for the current and the new one."""
 
     host: str
     path: str
@@ -53,7 +53,7 @@ class Stale(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What one phase found and did, as far as it came. ``lines`` are label, state before and state after."""
+    """What a phase has found and done so far. ``lines`` are label, state before and state after."""
 
     phase: str
     prefix: str
@@ -75,7 +75,7 @@ class Outcome:
     warnings: List[str] = field(default_factory=list)
 
     def diff(self) -> List[Dict[str, str]]:
-        """As Ansible prints differences; an empty state means that there is no such key."""
+        """The diff for Ansible. An empty state means that the key does not exist."""
         found = [_difference(f"{row.host}:{row.path}", row.before, row.after) for row in self.hosts]
         if self.lines:
             before = "".join(f"{label}: {state}\n" for label, state, _after in self.lines if state)
@@ -88,13 +88,13 @@ def _difference(name: str, before: str, after: str) -> Dict[str, str]:
     return {"before_header": name, "after_header": name, "before": before, "after": after}
 
 
-def foreseen(reports: Mapping[str, Any], series: Series, *, label: str) -> List[Stale]:
-    """The files that would get the generation ``label``, host by host: those that the hosts' variables name."""
+def predicted_files(reports: Mapping[str, Any], series: Series, *, label: str) -> List[Stale]:
+    """The files that would get the generation ``label``, by host: those that the hosts' variables name."""
     labels = {generation.public_key: generation.label for generation in series.generations}
     rows: List[Stale] = []
     for host, report in reports.items():
         if series.current and isinstance(report, Mapping) and not forged(report):
-            places = places_of(report.get(WOULD_CHANGE), series.current.public_key)
+            places = files_of(report.get(WOULD_CHANGE), series.current.public_key)
             for path, held in itertools.islice(places.items(), _MOST_FILES):
                 words = [labels.get(held.public_key) or safe(held.public_key, 40), held.fingerprint]
                 before = " ".join(word for word in words if word)
@@ -103,7 +103,7 @@ def foreseen(reports: Mapping[str, Any], series: Series, *, label: str) -> List[
 
 
 def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
-    """What hosts have told of their files, or would change in check mode: a line for each."""
+    """A line for each file that the hosts have changed, or would change in check mode."""
     name, verb = (WOULD_CHANGE, "Would be") if check_mode else (DEPLOYED, "Was")
     lines: List[str] = []
     for host, report in reports.items():
@@ -114,11 +114,11 @@ def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
                 lines.append(f"{verb} {action}: {host}, {path}")
             if len(rows) > _MOST_FILES:
                 lines.append(f"{verb} changed: {host}, {len(rows) - _MOST_FILES} more")
-    return _few(lines, f"{verb} changed:")
+    return _first_lines(lines, f"{verb} changed:")
 
 
-def _few(lines: List[str], words: str) -> List[str]:
-    """The first of them, and after ``words`` how many there are besides."""
+def _first_lines(lines: List[str], words: str) -> List[str]:
+    """The first lines and, after ``words``, the number of further ones."""
     more = len(lines) - _MOST_ROWS
     return [*lines[:_MOST_ROWS], *([f"{words} {more} more"] if more > 0 else [])]
 
@@ -126,17 +126,17 @@ def _few(lines: List[str], words: str) -> List[str]:
 def summary(
     done: Outcome, series: Series, *, label: Optional[str], public_key: Optional[str], failed: Optional[str] = None
 ) -> str:
-    """The last message of a run, one statement a line; the first one says how the phase ended."""
+    """The last message of a run, one statement per line. The first line says how the phase ended."""
     lines = [_headline(done, failed)]
     if label and not done.revoked:
         key = f", public key {public_key}" if public_key else ", not made yet"
         lines.append(f"Generation: {label}{key}")
     if done.asked is not None:
         what = "that took it" if done.phase == "status" else "where nothing blocks"
-        # Check mode cannot know what a host will have.
+        # In check mode the hosts have not changed yet.
         what = "that are ready for it" if done.check_mode else what
         lines.append(f"Hosts {what}: {len(done.confirmed)} of {done.asked}")
-    lines += _few([f"Blocked by {row}" for row in done.blocked], "Blocked by")
+    lines += _first_lines([f"Blocked by {row}" for row in done.blocked], "Blocked by")
     lines += done.notes
     if done.disabled:
         lines.append(f"Disabled: {', '.join(done.disabled)}")
@@ -145,8 +145,8 @@ def summary(
     if done.check_mode:
         lines += [f"Would be {_state(after)}: {name}" for name, _before, after in done.lines]
         files = [one_line(f"Would get {row.after.strip()}: {row.host}, {row.path}") for row in done.hosts]
-        lines += _few(files, "Would get it:")
-    lines.append(f"Left to do: {'; '.join(_left(done, series, failed)) or 'nothing'}")
+        lines += _first_lines(files, "Would get it:")
+    lines.append(f"Left to do: {'; '.join(_left_to_do(done, series, failed)) or 'nothing'}")
     return "\n".join(lines)
 
 
@@ -156,7 +156,7 @@ def _state(after: str) -> str:
 
 def _headline(done: Outcome, failed: Optional[str]) -> str:
     if done.revoked:
-        return _headline_of(done.revoked, done, failed)
+        return _revocation_headline(done.revoked, done, failed)
     phase = {"issue": "Issue", "retire": "Retirement", "status": "Deployment"}[done.phase]
     if done.phase == "status" and done.asked is None:
         phase = "Status"
@@ -169,7 +169,7 @@ def _headline(done: Outcome, failed: Optional[str]) -> str:
     return f"{name}: {done.reason}"
 
 
-def _headline_of(key: Revoked, done: Outcome, failed: Optional[str]) -> str:
+def _revocation_headline(key: Revoked, done: Outcome, failed: Optional[str]) -> str:
     name = f"Revocation of {key.label} ({key.public_key}){', check mode' if done.check_mode else ''}"
     if failed:
         return f"{name} failed: {failed}"
@@ -182,7 +182,7 @@ def _headline_of(key: Revoked, done: Outcome, failed: Optional[str]) -> str:
     return f"{name}: it {'would be' if done.check_mode else 'is'} disabled{' and deleted' if key.delete else ''}"
 
 
-def _left(done: Outcome, series: Series, failed: Optional[str]) -> List[str]:
+def _left_to_do(done: Outcome, series: Series, failed: Optional[str]) -> List[str]:
     left = list(done.left)
     if failed or done.blocked:
         left.insert(0, "fix what is named above, and run again" if not failed else "run again")

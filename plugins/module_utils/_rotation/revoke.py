@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One key that has to go: which one it is, what takes its place, and what keeps it from being disabled."""
+"""Revoke one key: identify it and its replacement, and disable it unless a host blocks that."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
 
 CURRENT = "current"
 REVOKE_SPEC: ArgumentSpec = {
-    # Text alone: whatever else were turned into text might be a pair.
+    # raw: another type, such as a pair, must not be converted to text.
     "key": {"type": "raw", "no_log": False},
-    # no_log would hide the word current wherever it stands, and not only the private half of a pair.
+    # no_log would hide the word "current" everywhere, not only the private half of a pair.
     "replacement": {"type": "raw", "no_log": False},
     "leak": {"type": "bool", "default": False},
     "delete": {"type": "bool", "default": False},
@@ -33,7 +33,7 @@ REVOKE_SPEC: ArgumentSpec = {
 
 
 def begin(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
-    """Know the key and its replacement, verify the latter, and disable a key that leaked before hosts are reached."""
+    """Identify the key and its replacement, verify the replacement, and disable a leaked key at once."""
     key = _revoked(account, params["revoke"], params["series"])
     done.revoked, done.reason = key, f"{key.label} is to be revoked"
     if not key.leak or done.check_mode:
@@ -52,20 +52,20 @@ def begin(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
 
 
 def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
-    """Disable the key, and delete it if that is wanted, when no expected host has it any more."""
+    """Disable the key, and delete it if requested, when no expected host has it any more."""
     settings = params["series"]
-    # Another run may have disabled the replacement meanwhile, and then the revoked key may be the only one that works.
+    # Verify again: if another run has disabled the replacement, the revoked key may be the only working one.
     key = done.revoked = _revoked(account, params["revoke"], settings)
     reports: Mapping[str, Any] = params["hosts"] or {}
     expected = Expected.of(settings, list(reports))
     done.reason = f"no expected host has {key.label}"
     if expected.excluded:
-        done.notes.append(f"Excluded, and may have it still: {', '.join(expected.excluded)}")
+        done.notes.append(f"Excluded, and may still have it: {', '.join(expected.excluded)}")
     if key.leak and not key.by_hand:
         first, had = ("would be", "would have") if done.check_mode else ("was", "had")
         done.notes.append(f"It {first} disabled before hosts were reached, which {had} no working key until then")
     done.notes += changes(reports, check_mode=done.check_mode)
-    # The rules are those of a rotation, with the key and its replacement as the only generations.
+    # As in a rotation, with the key and its replacement as the only generations.
     old = Generation(key.label, key.public_key, True)
     new = (
         [Generation(f"the replacement of {key.label}", key.replacement["public_key"], True)] if key.replacement else []
@@ -79,7 +79,7 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
     if done.blocked:
         done.reason = f"not every expected host is confirmed to be without {key.label}"
     elif not key.by_hand:
-        _take_away(account, key, done)
+        _disable_or_delete(account, key, done)
     deleted = key.delete and not done.blocked
     ours = {g.public_key for g in account.series.generations}
     if key.by_hand or key.public_key not in ours:
@@ -88,10 +88,10 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         done.left.append(f"name {key.label} in rejected, so that no rotation enables it again")
     named = [name for name in ("adopt", "rejected") if key.label in (settings[name] or ())]
     if deleted and "adopt" in named:
-        done.left.append(f"take {key.label} out of {' and '.join(named)}")
+        done.left.append(f"remove {key.label} from {' and '.join(named)}")
 
 
-def _take_away(account: Any, key: Revoked, done: Outcome) -> None:
+def _disable_or_delete(account: Any, key: Revoked, done: Outcome) -> None:
     before = "enabled" if key.enabled else "disabled"
     if done.check_mode:
         after = "" if key.delete else "disabled"
@@ -116,9 +116,11 @@ def _disable(account: Any, key: Revoked, done: Outcome) -> None:
 
 
 def _revoked(account: Any, given: Mapping[str, Any], settings: Mapping[str, Any]) -> Revoked:
-    """What ``given`` means. Nothing of the replacement may be told before the repository has accepted it: somebody may
-    have mixed up its halves."""
-    key = _named(account, given["key"])
+    """Resolve and verify the options in ``given``.
+
+    Nothing of the replacement may be shown before the repository has accepted it: its halves may be swapped.
+    """
+    key = _key_named(account, given["key"])
     replacement = _replacement(account, key, given["replacement"])
     verdict = verdict_of(settings, **replacement) if replacement else None
     if verdict and verdict.status != "valid":
@@ -133,9 +135,11 @@ def _revoked(account: Any, given: Mapping[str, Any], settings: Mapping[str, Any]
     )  # fmt: skip
 
 
-def _named(account: Any, wanted: Any) -> Owned:
-    """The key of this label, public key or fingerprint. A label counts for the owner of the series alone, since the
-    same label of another owner is another key."""
+def _key_named(account: Any, wanted: Any) -> Owned:
+    """The key with this label, public key or fingerprint.
+
+    A label must be of the owner of the series: the same label of another owner is another key.
+    """
     if not isinstance(wanted, str) or not wanted.strip():
         raise bad_options("name the key: -e magento_revoke_key=LABEL, or its public key or fingerprint")
     found: List[Owned] = [
@@ -145,7 +149,7 @@ def _named(account: Any, wanted: Any) -> Owned:
         or (wanted == key.fingerprint and wanted.startswith("sha256:"))
         or (wanted == key.label and key.uid == account.uid)
     ]
-    # Somebody may have taken the private half for the public one.
+    # It may be a private key, given by mistake.
     shown = repr(wanted) if fingerprint(wanted) is None else f"with the digits of {describe(wanted)}"
     if not found:
         of = f" (of {account.uid})" if account.uid else ""
@@ -169,7 +173,7 @@ def _replacement(account: Any, key: Owned, given: Any) -> Optional[Dict[str, str
                 "magento_revoke_replacement"
             )
         if key.enabled and key.public_key in {generation.public_key for generation in account.series.generations}:
-            # Hosts whose variables name the series may have it, and would be left with none.
+            # Hosts whose variables name the series may have it, and would be left without a key.
             raise bad_options(
                 f"{key.label} is a generation of {prefix}: give magento_revoke_replacement, either current or a pair"
             )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One phase of a rotation: list the keys, plan, act. With a pair made by hand there is no account, and less to do."""
+"""One phase of a rotation: list the keys, plan, act. A pair made by hand has no account."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     blocked_by_hosts,
     not_deployed,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, foreseen, summary
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, predicted_files, summary
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
     Generation,
@@ -30,30 +30,30 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series 
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
 
-# Seconds between two questions while a new key takes effect.
+# Seconds between requests while a new key takes effect.
 _ASK_AGAIN = 5.0
 
 
-class Pace(NamedTuple):
-    """Clock and sleep, so that tests need not wait."""
+class Timing(NamedTuple):
+    """Date, clock and sleep, replaceable in tests."""
 
     today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.timezone.utc).date()
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
-class Work(NamedTuple):
-    """One run of the module. ``done`` is what has been changed until now."""
+class RotationRun(NamedTuple):
+    """One run of the module. ``done`` is its outcome so far."""
 
     account: Any  # Account or ByHand
     settings: Mapping[str, Any]
     check_mode: bool
-    pace: Pace
+    timing: Timing
     done: Outcome
 
     @property
     def series(self) -> Series:
-        """As it is by now."""
+        """The current state of the series."""
         series: Series = self.account.series
         return series
 
@@ -63,14 +63,13 @@ def rotate(
     params: Mapping[str, Any],
     *,
     check_mode: bool,
-    pace: Optional[Pace] = None,
+    timing: Optional[Timing] = None,
     hide: Callable[[Iterable[str]], object] = list,
 ) -> Dict[str, Any]:
-    """Run ``params["phase"]``; ``client`` None for a pair made by hand. The result has the shape that the module
-    documents. Raises `KeyfleetError` with that shape as details. ``hide`` gets private halves, which a host may have
-    put into its answer.
+    """Run ``params["phase"]`` and return the result that the module documents; ``client`` is None for a pair by hand.
 
-    Nothing is disabled or deleted unless the account's list of keys was read in full by this very call.
+    Raises `KeyfleetError` with the same keys as details. ``hide`` receives private keys, which a host may have included
+    in its report. Nothing is disabled or deleted unless this call has read the complete list of keys of the account.
     """
     settings, phase = params["series"], params["phase"]
     done = Outcome(phase=phase, prefix=settings["prefix"], check_mode=check_mode)
@@ -78,7 +77,7 @@ def rotate(
     try:
         account = Account(client, settings) if client else ByHand(settings)
         hide(account.private.values())
-        work = Work(account, settings, check_mode, pace or Pace(), done)
+        work = RotationRun(account, settings, check_mode, timing or Timing(), done)
         if params["revoke"] is not None:
             {"issue": begin, "retire": finish}[phase](account, params, done)
         else:
@@ -89,7 +88,7 @@ def rotate(
             error.code, error.message, **{**_result(account, done, failed=error.message), **details}
         ) from error
     if done.revoked and done.revoked.replacement:
-        # It may be of another account, whose keys were not listed.
+        # It may belong to another account, whose keys were not listed.
         hide([done.revoked.replacement["private_key"]])
     result = _result(account, done)
     if done.blocked:
@@ -127,17 +126,17 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
     }
 
 
-def _plan(work: Work) -> IssuePlan:
+def _plan(work: RotationRun) -> IssuePlan:
     settings = work.settings
     if work.account.by_hand:
         current = work.series.generations[-1]
         return IssuePlan(current.label, current.public_key, False, False, False, f"{current.label} was made by hand")
     return plan_issue(
-        work.series, today=work.pace.today(), max_age=settings["max_age"], rotate_now=settings["rotate_now"]
+        work.series, today=work.timing.today(), max_age=settings["max_age"], rotate_now=settings["rotate_now"]
     )
 
 
-def _issue(work: Work, _params: Mapping[str, Any]) -> None:
+def _issue(work: RotationRun, _params: Mapping[str, Any]) -> None:
     plan, done = _plan(work), work.done
     done.due, done.reason, done.label = plan.due, plan.reason, plan.label
     if plan.create or plan.enable:
@@ -145,7 +144,7 @@ def _issue(work: Work, _params: Mapping[str, Any]) -> None:
         done.changed = True
         if work.check_mode:
             return
-        # What was not done yet must not be told of as done.
+        # A failure must not report it as done.
         done.changed = False
         if plan.create:
             work.account.create(plan.label)
@@ -155,31 +154,31 @@ def _issue(work: Work, _params: Mapping[str, Any]) -> None:
     _verify(work, plan.label)
 
 
-def _verify(work: Work, label: str) -> None:
-    """Ask the repository until it accepts the pair: a change may take a while. Nothing is undone if it does not."""
+def _verify(work: RotationRun, label: str) -> None:
+    """Poll the repository until it accepts the pair; changes take effect with a delay. A failure undoes nothing."""
     timeout = work.settings["propagation_timeout"]
-    until = work.pace.clock() + timeout
+    until = work.timing.clock() + timeout
     while True:
         verdict = _verdict(work, label)
         if verdict.status == "valid":
             return
-        left = until - work.pace.clock()
+        left = until - work.timing.clock()
         if left <= 0:
             raise KeyfleetError(
                 "unverified",
                 f"The repository did not accept {label} within {timeout:g} s. All keys stay as they are, and the next "
-                f"run goes on with this one. {verdict.message}",
+                f"run continues with this one. {verdict.message}",
                 verdicts=[verdict.as_result()],
             )
-        work.pace.sleep(min(_ASK_AGAIN, left))
+        work.timing.sleep(min(_ASK_AGAIN, left))
 
 
-def _verdict(work: Work, label: str) -> Verdict:
+def _verdict(work: RotationRun, label: str) -> Verdict:
     public = next(g.public_key for g in work.series.generations if g.label == label)
     return verdict_of(work.settings, public_key=public, private_key=work.account.private[label])
 
 
-def _status(work: Work, params: Mapping[str, Any]) -> None:
+def _status(work: RotationRun, params: Mapping[str, Any]) -> None:
     plan, done = _plan(work), work.done
     done.due, done.reason = plan.due, plan.reason
     current = work.series.current
@@ -197,21 +196,21 @@ def _status(work: Work, params: Mapping[str, Any]) -> None:
             done.reason = f"not every host took {current.label}"
 
 
-def _retire(work: Work, params: Mapping[str, Any]) -> None:
+def _retire(work: RotationRun, params: Mapping[str, Any]) -> None:
     settings, done, series = work.settings, work.done, work.series
     reports: Mapping[str, Any] = params["hosts"] or {}
     expected = Expected.of(settings, list(reports))
     issue = _plan(work)
     if work.check_mode and (issue.create or issue.enable):
         done.due, done.label = issue.due, issue.label
-        done.hosts = foreseen(reports, series, label=issue.label)
+        done.hosts = predicted_files(reports, series, label=issue.label)
     current = series.current
     if current is None:
         if done.due:
             done.reason = issue.reason
             return
         raise KeyfleetError("no_generation", f"{series.prefix} has no generation; run rotate_issue first")
-    today = work.pace.today()
+    today = work.timing.today()
     plan = plan_retire(series, today=today, overlap=settings["overlap"], delete_after=settings["delete_after"])
     ignore = settings["unmanaged_keys"] == "ignore"
     if expected.excluded:
@@ -220,7 +219,7 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
         done.notes.append("Older keys in files that no variable names are ignored (unmanaged_keys)")
     replaced = None
     if done.due:
-        # Hosts are looked at as if it were made, and their variables gave it already.
+        # Evaluate hosts as if it existed and their variables named it already.
         replaced = current.public_key
         removed = {current} if settings["unmanaged_keys"] == "remove" else set()
         known = [generation for generation in series.generations if generation not in removed]
@@ -242,16 +241,16 @@ def _retire(work: Work, params: Mapping[str, Any]) -> None:
         done.left += [f"disable {g.label} on the account page, and name it in disabled_by_hand" for g in plan.disable]
         return
     if work.check_mode:
-        # What comes after a generation that is not made yet cannot be known.
-        again = done.due or done.hosts
-        done.lines += [] if again else [(g.label, "enabled", "disabled") for g in plan.disable]
-        done.lines += [] if again else [(g.label, "disabled", "") for g in plan.delete]
+        # Changes after the creation of a generation cannot be predicted.
+        unpredictable = done.due or done.hosts
+        done.lines += [] if unpredictable else [(g.label, "enabled", "disabled") for g in plan.disable]
+        done.lines += [] if unpredictable else [(g.label, "disabled", "") for g in plan.delete]
         done.changed = bool(done.lines or done.hosts)
         return
     _act(work, plan.disable, plan.delete)
 
 
-def _holders(work: Work, holders: Mapping[str, Any], *, disables: bool) -> List[Blocked]:
+def _holders(work: RotationRun, holders: Mapping[str, Any], *, disables: bool) -> List[Blocked]:
     named = [str(holder["name"]) for holder in work.settings["external_holders"] or ()]
     if disables and not named and not work.settings["external_holders_acknowledged"]:
         return [
@@ -265,10 +264,10 @@ def _holders(work: Work, holders: Mapping[str, Any], *, disables: bool) -> List[
     return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
 
 
-def _act(work: Work, disable: Sequence[Generation], delete: Sequence[Generation]) -> None:
+def _act(work: RotationRun, disable: Sequence[Generation], delete: Sequence[Generation]) -> None:
     done, account, current = work.done, work.account, work.series.current
     if (disable or delete) and current:
-        # Whatever the hosts saw: while the one key that is to be left does not open the repository, none may go.
+        # Whatever the hosts report: no key may go unless the repository accepts the remaining one.
         verdict = _verdict(work, current.label) if current.enabled else None
         if verdict is None or verdict.status != "valid":
             message = verdict.message if verdict else "It is disabled."
@@ -281,8 +280,8 @@ def _act(work: Work, disable: Sequence[Generation], delete: Sequence[Generation]
         *((g, done.disabled, lambda label: account.enable(label, False), ("enabled", "disabled")) for g in disable),
         *((g, done.deleted, account.delete, ("disabled", "")) for g in delete),
     ]
-    for generation, kept, act, states in steps:
+    for generation, finished, act, states in steps:
         act(generation.label)
-        kept.append(generation.label)
+        finished.append(generation.label)
         done.lines.append((generation.label, *states))
         done.changed = True

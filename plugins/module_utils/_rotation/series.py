@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A series of keys: its generations, and what is to be made, enabled, disabled and deleted. Pure.
+"""The generations of a series: labels, states, and plans to issue and retire them. Pure.
 
-The account keeps no dates, so a label is the only record of a key's age: ``<prefix>-<YYYYMMDD>`` in UTC, with ``-<n>``
-(2 and up) for a further one of the same day. Every plan is derived from the list of keys, the clock and the settings,
-so that a run that was killed is continued by the next one.
+The account stores no dates, so a label is the only record of the age of a key: ``<prefix>-<YYYYMMDD>`` in UTC, with
+``-<n>`` (2 and up) for another key of the same day. Every plan is derived from the list of keys, the clock and the
+settings, so the next run continues a run that was killed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 HALVES = ("public_key", "private_key")
 
 PREFIX_LIMIT = 20
-# A label with a third digit would be longer than 32 characters.
+# With a third digit, a label could exceed 32 characters.
 _MOST_A_DAY = 99
 _PREFIX = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]*[A-Za-z0-9])?\Z")
 _LABEL = re.compile(r"(.+)-([0-9]{8})(?:-([2-9]|[1-9][0-9]{1,2}))?\Z", re.DOTALL)
 
 
 class Generation(NamedTuple):
-    """One key of a series. ``date`` is None for a label that tells none: an adopted key, or one made by hand."""
+    """One key of a series. ``date`` is None if the label has none: for an adopted key, or one made by hand."""
 
     label: str
     public_key: str
@@ -36,7 +36,7 @@ class Generation(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The generations of a prefix, oldest first. ``rejected`` are labels that must not be used any more."""
+    """The generations of a prefix, oldest first. ``rejected``: labels that must not be used any more."""
 
     prefix: str
     generations: Tuple[Generation, ...]
@@ -44,14 +44,14 @@ class Series(NamedTuple):
 
     @property
     def current(self) -> Optional[Generation]:
-        """The newest enabled generation that is not rejected; where none is enabled, the newest disabled one."""
+        """The newest generation that is not rejected, enabled ones first; None if there is none."""
         usable = [generation for generation in self.generations if generation.label not in self.rejected]
         enabled = [generation for generation in usable if generation.enabled]
         return (enabled or usable or [None])[-1]  # type: ignore[list-item]
 
     @property
     def superseded(self) -> Tuple[Generation, ...]:
-        """Enabled and not current, rejected ones included."""
+        """Enabled generations other than the current one, including rejected ones."""
         current = self.current
         return tuple(g for g in self.generations if g.enabled and g != current)
 
@@ -75,7 +75,7 @@ class Series(NamedTuple):
 
 
 def check_prefix(prefix: str) -> None:
-    """Raises `KeyfleetError` ``bad_options`` for a prefix that cannot lead a series' labels."""
+    """Raises `KeyfleetError` ``bad_options`` for an invalid prefix."""
     if len(prefix) > PREFIX_LIMIT or not _PREFIX.match(prefix):
         raise bad_options(
             f"prefix {prefix!r} must have 1 to {PREFIX_LIMIT} letters, digits, dots, blanks, hyphens or underscores, "
@@ -84,7 +84,7 @@ def check_prefix(prefix: str) -> None:
 
 
 def _dated(label: str) -> Optional[Tuple[str, datetime.date, int]]:
-    """Prefix, date and number of a label that has the form of a generation's, of whatever series."""
+    """Prefix, date and number of a label of a generation of any series, or None."""
     match = _LABEL.match(label)
     if not match or len(match.group(1)) > PREFIX_LIMIT or not _PREFIX.match(match.group(1)):
         return None
@@ -106,13 +106,13 @@ def series_of(
 ) -> Series:
     """The series among the account's ``keys``, which must be of one owner (uid). Other labels are left alone.
 
-    Raises `KeyfleetError` ``bad_options`` for a prefix or label that cannot be meant.
+    Raises `KeyfleetError` ``bad_options`` for an invalid prefix, or an invalid label in ``adopt`` or ``rejected``.
     """
     check_prefix(prefix)
     for label in rejected:
         if date_of(prefix, label) is None and label not in adopt:
             raise bad_options(
-                f"rejected: {label!r} is no label of the series {prefix} ({prefix}-YYYYMMDD), and not in adopt"
+                f"rejected: {label!r} is not a label of the series {prefix} ({prefix}-YYYYMMDD), and not in adopt"
             )
     by_label = {key.label: key for key in keys}
     for label in adopt:
@@ -130,7 +130,7 @@ def series_of(
 
 
 def next_label(series: Series, today: datetime.date) -> str:
-    """The label of a new generation: younger than every other, also where a clock has gone backwards."""
+    """The label of a new generation, newer than all others even if the clock was set back."""
     labels = [*(g.label for g in series.generations), *series.rejected]
     ages = [parts[1:] for parts in map(_dated, labels) if parts and parts[0] == series.prefix]
     date, number = max(ages, default=(today, 0))
@@ -141,7 +141,7 @@ def next_label(series: Series, today: datetime.date) -> str:
 
 
 class IssuePlan(NamedTuple):
-    """Go on with the key ``label``, which is to be created or enabled first if ``create`` or ``enable``."""
+    """The key ``label`` to use, and whether to create or enable it first."""
 
     label: str
     public_key: Optional[str]
@@ -152,7 +152,7 @@ class IssuePlan(NamedTuple):
 
 
 def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool = False) -> IssuePlan:
-    """Whether a new generation is due (``max_age`` in days), or which one to go on with.
+    """The plan: a new generation if one is due (``max_age`` in days), else the current one.
 
     Raises `KeyfleetError` ``all_rejected``.
     """
@@ -182,15 +182,17 @@ def _due(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool
 
 
 def _waiting(series: Series) -> bool:
-    """Whether the current generation has still to take the place of another. A rejected one that is younger does not
-    wait for it, but for one that is to be made."""
+    """Whether another enabled generation still has to be retired in favour of the current one.
+
+    A newer rejected generation does not count: it is replaced by the next generation.
+    """
     current = series.current
     older = series.generations[: series.generations.index(current)] if current else ()
     return any(g in older or g.label not in series.rejected for g in series.superseded)
 
 
 class RetirePlan(NamedTuple):
-    """What may be disabled once all is confirmed, what stays enabled for the overlap, what may be deleted."""
+    """Generations to disable once confirmed, those that stay enabled for the overlap, and those to delete."""
 
     disable: Tuple[Generation, ...]
     wait: Tuple[Generation, ...]
@@ -198,7 +200,7 @@ class RetirePlan(NamedTuple):
 
 
 def plan_retire(series: Series, *, today: datetime.date, overlap: int, delete_after: int) -> RetirePlan:
-    """``overlap`` and ``delete_after`` in days. A rejected key waits for no overlap, and nothing enabled is deleted."""
+    """The plan; ``overlap`` and ``delete_after`` in days. Rejected keys have no overlap; no enabled key is deleted."""
     newest = series.newest
     early = bool(overlap) and newest is not None and (today - newest).days <= overlap
     disable = tuple(g for g in series.superseded if not early or g.label in series.rejected)
@@ -207,13 +209,13 @@ def plan_retire(series: Series, *, today: datetime.date, overlap: int, delete_af
 
 
 def _old(series: Series, *, today: datetime.date, delete_after: int) -> Tuple[Generation, ...]:
-    """Dated retired generations whose successor is older than ``delete_after`` days, less the one to fall back on."""
+    """Dated retired generations whose successor is older than ``delete_after`` days, except the newest retired one."""
     kept = [label for label, state in series.states().items() if state == "retired"][-1:]
     current = series.current
     old: List[Generation] = []
     for generation, successor in zip(series.generations, series.generations[1:]):
-        gone = successor.date is not None and (today - successor.date).days > delete_after
+        overdue = successor.date is not None and (today - successor.date).days > delete_after
         retired = generation.date and not generation.enabled and generation != current
-        if gone and retired and generation.label not in kept:
+        if overdue and retired and generation.label not in kept:
             old.append(generation)
     return tuple(old)

@@ -16,7 +16,7 @@ _STRINGS = {"type": "list", "elements": "str"}
 
 
 def series_spec(env_fallback: Any) -> ArgumentSpec:
-    """Of ``magento_series``. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
+    """The options of ``magento_series``. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
     api = marketplace_spec(env_fallback)
     for half in ("application_id", "application_secret"):
         api[half] = dict(api[half], required=False)
@@ -67,7 +67,7 @@ def series_spec(env_fallback: Any) -> ArgumentSpec:
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Raises `KeyfleetError` ``bad_options`` for settings that contradict each other or name nothing."""
+    """Raises `KeyfleetError` ``bad_options`` for contradictory or incomplete settings."""
     check_prefix(settings["prefix"])
     for name in ("max_age", "overlap", "delete_after", "max_failed", "propagation_timeout"):
         if not settings[name] >= 0:
@@ -88,7 +88,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if len(set(names)) < len(names) or not all(names):
         raise bad_options("external_holders: each needs a name of its own")
     for holder in holders:
-        # Without either nothing would fail, and so everything be confirmed.
+        # A holder without tasks could not fail, and would always be confirmed.
         if bool(holder["role"]) == bool(holder["tasks"]) or (holder["tasks_from"] and not holder["role"]):
             raise bad_options(f"external_holders: {holder['name']} needs either tasks or a role (and tasks_from)")
         if holder["tasks"] and not os.path.isabs(holder["tasks"]):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a host's answer Ansible would act on."""
+"""Results of a host that Ansible would act on."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def test_names_that_ansible_acts_on(result: Any, names: list[str]) -> None:
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> dict[str, Any]:
-    """What becomes of a host's answer."""
+    """The result that Ansible gets for a result of a host."""
     monkeypatch.setattr(NormalAction, "run", lambda *_given: result)
     action: ActionModule = ActionModule.__new__(ActionModule)
     return action.run(task_vars={})
 
 
-def test_nothing_is_left_of_a_forged_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forged_result_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {f"{number}\x1b{'x' * 100}": 1 for number in range(1000)}
     found = answered(monkeypatch, {"ansible_facts": facts, "failed_when_result": False, "files": []})
     assert set(found) == {"failed", "msg"} and found["failed"] is True
     assert len(found["msg"]) < 250 and "\x1b" not in found["msg"]
 
 
-def test_what_takes_too_long_to_show_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_too_long_to_show_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     short = {"before": "a\n" * 1000, "after": ""}
     honest = {"files": [1], "diff": [short] * 3, "warnings": ["x"], "deprecations": []}
     assert answered(monkeypatch, dict(honest)) == honest
@@ -64,7 +64,7 @@ def test_what_takes_too_long_to_show_is_left_out(monkeypatch: pytest.MonkeyPatch
         assert answered(monkeypatch, {**honest, name: value}) == left
 
 
-def test_every_module_that_runs_on_hosts_is_looked_at() -> None:
+def test_every_module_that_runs_on_hosts_has_the_plugin() -> None:
     here = Path(str(magento_auth_key.__file__)).parent
     modules = {path.name for path in (here.parent / "modules").glob("magento_*.py")}
     controller = {"magento_key_rotation.py", "magento_marketplace_key.py", "magento_marketplace_key_info.py"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter that makes COMPOSER_AUTH of the role's variables."""
+"""The filter that builds COMPOSER_AUTH from the role's variables."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def test_the_text() -> None:
         {"keys": [KEY, dict(KEY, public_key="b")]},
     ],
 )
-def test_failures_are_those_of_a_filter_and_quote_nothing(variables: Dict[str, Any]) -> None:
+def test_failures_are_filter_errors_without_secrets(variables: Dict[str, Any]) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         composer_auth_env(variables)
     assert str(caught.value).startswith("composer_auth_env: ")
     assert "made-up-secret" not in str(caught.value)
 
 
-def test_what_is_no_dictionary_is_an_error_of_the_filter_too() -> None:
+def test_the_input_must_be_a_dictionary() -> None:
     with pytest.raises(AnsibleFilterError, match="dictionary"):
         composer_auth_env("text")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter that keeps a playbook from working on everything, or on nothing without a word."""
+"""The filter that refuses a target that is empty or the whole inventory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALL = ["web1", "web2", "db"]
         "~[a-z]+[0-9]", "~.*[0-9]", "[0-9]",
     ],
 )  # fmt: skip
-def test_named_hosts_pass_unchanged(pattern: str) -> None:
+def test_named_hosts_are_returned_unchanged(pattern: str) -> None:
     assert fleet(pattern, matched=["web1"], all_hosts=ALL) == pattern
 
 
@@ -35,11 +35,11 @@ def test_named_hosts_pass_unchanged(pattern: str) -> None:
     [
         "all", " all ", "*", "**", "?*", "all:!web1", "all,!web1", "!web1", "!web1:!web2", "&web", "web:all",
         "web, all", "web:*", "all:&web", "all[0]", "all[0:9]", "all[1-2]", "~.*", "~", "~.*web|", "*:!x",
-        # Each takes in the group `all`.
+        # Each matches the group `all`.
         "~.", "~.+", "~a", "[a-z]*", "a*", "???", "~(web|all)", "[!w]*:!x", "~[^w],!x",
     ],
 )  # fmt: skip
-def test_everything_is_refused_however_it_is_written(pattern: str) -> None:
+def test_patterns_for_all_hosts_are_refused(pattern: str) -> None:
     for matched in (["web1"], ALL):
         with pytest.raises(AnsibleFilterError, match="every host of the inventory"):
             fleet(pattern, matched=matched, all_hosts=ALL)

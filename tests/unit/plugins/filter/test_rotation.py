@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts a play of a rotation works on, and what of their variables counts."""
+"""The hosts of a rotation play, their reports, and the checks of a series."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ for _level in range(3000):
 
 
 class Host(Mapping[str, Any]):
-    """The variables of a host as hostvars gives them: whatever cannot be templated fails when it is looked at."""
+    """The variables of a host as in hostvars: a variable that cannot be templated raises when it is read."""
 
     def __init__(self, **known: Any) -> None:
         self.known = known
@@ -43,7 +43,7 @@ class Host(Mapping[str, Any]):
 
 
 class Hostvars(Dict[str, Any]):
-    """Ansible itself fails at some hosts."""
+    """hostvars, in which Ansible itself fails on some hosts."""
 
     def __getitem__(self, host: str) -> Any:
         value = super().__getitem__(host)
@@ -71,19 +71,19 @@ FORGED = {"facts", "odd facts", "broken facts", "too deep"}
 SILENT = {"failed", "down", "odd", "broken"}
 
 
-def test_hosts_with_forged_facts_are_left_out() -> None:
+def test_hosts_with_forged_facts_are_omitted() -> None:
     found = FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS)
     assert found == [host for host in HOSTS if host not in FORGED]
     assert FILTERS["rotation_hosts"]([*FORGED], HOSTVARS) == "all:!all"
     assert FILTERS["rotation_hosts"]([], HOSTVARS) == "all:!all"
 
 
-def test_hosts_that_did_not_tell_what_they_have_get_nothing() -> None:
+def test_hosts_that_did_not_report_are_omitted() -> None:
     found = FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, collected=True)
     assert found == [host for host in HOSTS if host not in FORGED | SILENT]
 
 
-def test_check_mode_leaves_all_out_where_the_key_is_not_made_yet() -> None:
+def test_check_mode_omits_all_hosts_for_a_new_key() -> None:
     assert FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, foreseen=True) == "all:!all"
 
 
@@ -97,7 +97,7 @@ def test_the_hosts_that_failed() -> None:
     assert FILTERS["rotation_failed"](list(HOSTS), HOSTVARS) == ["down", "failed", "odd"]
 
 
-def test_reports_hold_registered_results_and_nothing_else() -> None:
+def test_reports_have_only_registered_results() -> None:
     reports = FILTERS["rotation_reports"](list(HOSTS), HOSTVARS)
     assert list(reports) == list(HOSTS)
     assert reports["good"] == {
@@ -135,17 +135,17 @@ ENTRY = {"series": "web", "users": ["deploy"]}
         ([None, None], {"web1": {"magento_auth_series": "web"}}),
     ],
 )
-def test_somebody_takes_the_key_of_the_series(own: List[Any], hosts: Dict[str, Any]) -> None:
+def test_a_host_has_an_entry_of_the_series(own: List[Any], hosts: Dict[str, Any]) -> None:
     assert check({"prefix": "web"}, own=own, **hosts) is True
     with pytest.raises(AnsibleFilterError, match="no host of the target has a key with series: api"):
         check({"prefix": "api"}, own=own, **hosts)
-    # The module says what is wrong with settings that are none.
+    # The module reports invalid settings.
     for settings in (None, {}, "web", {"prefix": None}):
         assert check(settings, own=own, **hosts) is True
 
 
 @pytest.mark.parametrize("value", [None, "", [], ["web"], [{"series": "webs"}], "webs", {"series": "web"}, [None]])
-def test_nobody_does(value: Any) -> None:
+def test_no_host_has_an_entry_of_the_series(value: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="no host of the target"):
         check({"prefix": "web"}, own=[], web1={"magento_auth_keys": value, "magento_auth_series": value})
 
@@ -159,12 +159,12 @@ def test_a_pair_in_extra_variables_is_refused_and_not_quoted(fixed: List[str]) -
 
 
 @pytest.mark.parametrize("facts", [{"magento_series": {}}, {"omit": 1}, {"group_names": []}, ["magento_series"]])
-def test_facts_of_the_controller_that_another_host_may_have_said(facts: Any) -> None:
+def test_facts_of_localhost_that_set_variables(facts: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="facts of localhost set variables"):
         check({"prefix": "web"}, own=[[ENTRY]], localhost={"ansible_facts": facts})
     assert check({"prefix": "web"}, own=[[ENTRY]], localhost={"ansible_facts": {"distribution": "Debian"}}) is True
 
 
-def test_what_cannot_be_resolved_is_an_error_of_the_filter() -> None:
+def test_an_unresolved_series_is_a_filter_error() -> None:
     with pytest.raises(AnsibleFilterError, match="magento_series, which is not set"):
         FILTERS["series_keys"]([ENTRY], flat={})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plugins of the controller as Ansible loads them, options and all."""
+"""Loads lookup plugins like Ansible does, with their options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ansible.plugins.loader import init_plugin_loader, lookup_loader
 
 
 def look_up(name: str, *terms: Any, **options: Any) -> List[Any]:
-    """What ``query(name, *terms, **options)`` gives in a template."""
+    """The result of ``query(name, *terms, **options)`` in a template."""
     plugin = lookup_loader.get(f"keyfleet.magento.{name}")
     if plugin is None:
-        # ansible-test has made collections known already.
+        # Under ansible-test, collections are already loadable, and this is not needed.
         init_plugin_loader()
         plugin = lookup_loader.get(f"keyfleet.magento.{name}")
     found: List[Any] = plugin.run(list(terms), variables={}, **options)

@@ -20,7 +20,7 @@ def auth(word: str, *hosts: str) -> str:
     return json.dumps({"http-basic": {h: {"username": f"{word}-user", "password": f"made-up-{word}"} for h in hosts}})
 
 
-def test_one_pair_for_each_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_for_each_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSER_AUTH", auth("environment", "repo.magento.com", "vendor.example:8443"))
     found = look_up(NAME, ["vendor.example:8443", "repo.magento.com"])
     assert [pair["repository"] for pair in found] == ["vendor.example:8443", "repo.magento.com"]

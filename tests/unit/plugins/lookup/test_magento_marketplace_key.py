@@ -53,7 +53,7 @@ def test_pairs_in_the_order_of_the_labels(api: KeyApi, server: Loopback) -> None
     assert api.calls == ["session", "GET"]
 
 
-def test_labels_may_come_as_a_list_and_twice(api: KeyApi, server: Loopback) -> None:
+def test_labels_in_a_list_and_repeated_labels(api: KeyApi, server: Loopback) -> None:
     assert labels(look_up(NAME, ["web", "old, and off"], "web", **api.options(server))) == [
         "web", "old, and off", "web",
     ]  # fmt: skip
@@ -93,9 +93,9 @@ def test_failures_have_a_code_and_no_secret(
 
 @pytest.mark.parametrize("name", ["application_id", "application_secret"])
 @pytest.mark.parametrize("value", [[SECRET], {"secret": SECRET}, 1234567890])
-def test_a_value_that_is_no_text_is_not_quoted(api: KeyApi, server: Loopback, name: str, value: Any) -> None:
+def test_a_value_that_is_not_text_is_not_quoted(api: KeyApi, server: Loopback, name: str, value: Any) -> None:
     with pytest.raises(AnsibleLookupError) as caught:
         look_up(NAME, "web", **{**api.options(server), name: value})
-    assert f"{name} is no text" in str(caught.value) and "(bad_options)" in str(caught.value)
+    assert f"{name} is not text" in str(caught.value) and "(bad_options)" in str(caught.value)
     assert SECRET not in str(caught.value) and "1234567890" not in str(caught.value)
     assert api.calls == []

@@ -12,7 +12,7 @@ from typing import Any, Callable, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 
 SECRET = "planted-secret-of-the-tests"
@@ -50,7 +50,7 @@ def parse(data: bytes) -> Any:
     try:
         return json.loads(data)
     except ValueError:
-        raise Unfit("not JSON", "line 1") from None
+        raise MalformedFile("not JSON", "line 1") from None
 
 
 def adding(name: str) -> files.Transform:

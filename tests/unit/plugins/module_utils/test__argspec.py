@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the options of the modules mean, and which are refused."""
+"""Parsing and checking the options of the modules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import k
 
 
 def fake_key(word: str, digits: int = 32) -> str:
-    """Hex digits that look like an auth key and are none."""
+    """Hex digits that look like an auth key."""
     return hashlib.sha256(word.encode()).hexdigest()[:digits]
 
 
@@ -59,7 +59,7 @@ def refusal(code: str, **params: Any) -> str:
         ([7, "7"], ("7",)),
     ],
 )
-def test_a_list_keeps_its_order_and_names_each_once(
+def test_a_list_keeps_its_order_and_loses_duplicates(
     value: Optional[Sequence[Any]], expected: Optional[Tuple[str, ...]]
 ) -> None:
     assert listed("users", value) == expected
@@ -69,7 +69,7 @@ def test_a_list_keeps_its_order_and_names_each_once(
     ("value", "words"),
     [([], "users is an empty list"), ([""], "users has an empty element"), (["a", " "], "users has an empty element")],
 )
-def test_nothing_in_a_list_is_not_the_same_as_no_list(value: List[str], words: str) -> None:
+def test_an_empty_list_or_element_is_refused(value: List[str], words: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         listed("users", value)
     assert caught.value.code == "bad_options"
@@ -85,12 +85,12 @@ def test_nothing_in_a_list_is_not_the_same_as_no_list(value: List[str], words: s
         (["//srv"], ("/srv",)),
     ],
 )
-def test_paths_have_one_spelling(value: List[str], expected: Tuple[str, ...]) -> None:
+def test_paths_are_normalized(value: List[str], expected: Tuple[str, ...]) -> None:
     assert absolute("projects", value) == expected
 
 
 @pytest.mark.parametrize("path", ["srv/shop", "./shop", ".", "..", "/srv/../etc", "/srv/shop/..", "~deploy/shop"])
-def test_paths_must_be_absolute_and_go_straight(path: str) -> None:
+def test_paths_must_be_absolute_and_without_dots(path: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         absolute("projects", ["/srv/good", path])
     assert caught.value.code == "bad_options"
@@ -106,7 +106,7 @@ def test_paths_must_be_absolute_and_go_straight(path: str) -> None:
         (["a.b_c-d/e--f"], ("a.b_c-d/e--f",)),
     ],
 )
-def test_packages_are_compared_as_composer_does(value: Optional[List[str]], expected: Tuple[str, ...]) -> None:
+def test_package_names_are_lower_cased(value: Optional[List[str]], expected: Tuple[str, ...]) -> None:
     assert package_names(value) == expected
 
 
@@ -114,7 +114,7 @@ def test_packages_are_compared_as_composer_does(value: Optional[List[str]], expe
     "name",
     ["magento", "magento/", "/base", "a/b/c", "a b/c", "../b", "a/b:1.0", "a" * 1_000_000, "a" * 40 + "!", "a-" * 999],
 )
-def test_what_is_no_package_name(name: str) -> None:
+def test_invalid_package_names(name: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         package_names([name])
     assert (caught.value.code, "packages" in caught.value.message) == ("bad_options", True)
@@ -126,7 +126,7 @@ def test_what_is_no_package_name(name: str) -> None:
 @pytest.mark.parametrize(
     "url", [None, "https://repo.magento.com/", "https://h:8443/a/b", "https://[::1]:8443/", "HTTPS://h"]
 )
-def test_addresses_that_can_be_asked(url: Optional[str]) -> None:
+def test_valid_addresses(url: Optional[str]) -> None:
     assert address(url) == url
 
 
@@ -134,7 +134,7 @@ def test_addresses_that_can_be_asked(url: Optional[str]) -> None:
     "url",
     ["", "h", "http://h/", "ftp://h/", "https://", "https:///x", "https://h/?a=b", "https://h/#x", "https://h:99999/"],
 )
-def test_addresses_that_cannot(url: str) -> None:
+def test_invalid_addresses(url: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         address(url)
     assert (caught.value.code, "url" in caught.value.message) == ("bad_options", True)
@@ -143,7 +143,7 @@ def test_addresses_that_cannot(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://u:hunter2@h/", "https://hunter2@h/", "http://u:hunter2@h:1/", "u:hunter2@h/", "https:u:hunter2@h"]
 )
-def test_an_address_with_a_password_is_refused_without_repeating_it(url: str) -> None:
+def test_an_address_with_a_password_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         address(url)
     assert caught.value.code == "bad_options"
@@ -175,7 +175,7 @@ def test_timeouts(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 86401, 1e300, float("inf"), float("nan")])
-def test_timeouts_that_are_none(value: float) -> None:
+def test_invalid_timeouts(value: float) -> None:
     with pytest.raises(KeyfleetError) as caught:
         seconds(value)
     assert caught.value.code == "bad_options"
@@ -184,7 +184,7 @@ def test_timeouts_that_are_none(value: float) -> None:
 # Keys
 
 
-def test_the_flat_form_is_one_key() -> None:
+def test_the_top_level_options_are_one_key() -> None:
     (key,) = keys(
         repository="h.example:8443",
         public_key="token",
@@ -203,18 +203,18 @@ def test_the_flat_form_is_one_key() -> None:
     assert "a password" not in repr(key)
 
 
-def test_the_repository_is_magento_s_when_left_out() -> None:
+def test_the_default_repository_is_magento_s() -> None:
     assert [key.repository for key in keys(**PAIR)] == ["repo.magento.com"]
     assert [key.repository for key in keys(keys=[{**PAIR, "repository": None}])] == ["repo.magento.com"]
 
 
 @pytest.mark.parametrize("repository", ["", "https://repo.magento.com", "h/x", "u@h", "1234", "a b", 7])
-def test_a_repository_that_is_none_is_refused(repository: Any) -> None:
+def test_an_invalid_repository_is_refused(repository: Any) -> None:
     assert "repository" in refusal("bad_options", repository=repository, **PAIR)
     assert "keys[0].repository" in refusal("bad_options", keys=[{**PAIR, "repository": repository}])
 
 
-PLACES = {"users": ["deploy"], "projects": ["/srv/shop"], "paths": ["/etc/auth.json"]}
+TARGETS = {"users": ["deploy"], "projects": ["/srv/shop"], "paths": ["/etc/auth.json"]}
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ PLACES = {"users": ["deploy"], "projects": ["/srv/shop"], "paths": ["/etc/auth.j
         ({"paths": ["/x/auth.json"]}, ((), (), ("/x/auth.json",))),
     ],
 )
-def test_a_key_without_a_place_takes_those_beside_the_list(own: Dict[str, Any], expected: Any) -> None:
-    (key,) = keys(keys=[{**PAIR, **own}], **PLACES)
+def test_a_key_without_targets_gets_those_beside_the_list(own: Dict[str, Any], expected: Any) -> None:
+    (key,) = keys(keys=[{**PAIR, **own}], **TARGETS)
     assert (key.users, key.projects, key.paths) == expected
 
 
@@ -236,8 +236,8 @@ def test_a_key_without_a_place_takes_those_beside_the_list(own: Dict[str, Any], 
     ("params", "words"),
     [
         ({"keys": []}, "keys is an empty list"),
-        ({"keys": [{**PAIR, "users": []}], **PLACES}, "keys[0].users is an empty list"),
-        ({"keys": [PAIR, {**PAIR, "paths": ["/a", ""]}], **PLACES}, "keys[1].paths has an empty element"),
+        ({"keys": [{**PAIR, "users": []}], **TARGETS}, "keys[0].users is an empty list"),
+        ({"keys": [PAIR, {**PAIR, "paths": ["/a", ""]}], **TARGETS}, "keys[1].paths has an empty element"),
         ({**PAIR, "users": []}, "users is an empty list"),
         ({**PAIR, "packages": []}, "packages is an empty list"),
         ({**PAIR, "projects": ["shop"]}, "projects: 'shop' is not an absolute path"),
@@ -256,7 +256,7 @@ def test_a_key_without_a_place_takes_those_beside_the_list(own: Dict[str, Any], 
         ({"keys": [{**PAIR, "url": "http://h"}]}, "keys[0].url 'http://h' is not an https address"),
     ],
 )
-def test_options_that_are_refused_by_name(params: Dict[str, Any], words: str) -> None:
+def test_messages_name_the_refused_option(params: Dict[str, Any], words: str) -> None:
     assert words in refusal("bad_options", **params)
 
 
@@ -269,7 +269,7 @@ def test_options_that_are_refused_by_name(params: Dict[str, Any], words: str) ->
         ("absent", "present", True),
     ],
 )
-def test_a_key_s_own_state_wins(beside: str, own: Optional[str], present: bool) -> None:
+def test_a_key_s_own_state_takes_precedence(beside: str, own: Optional[str], present: bool) -> None:
     (key,) = keys(keys=[{**PAIR, "state": own}], state=beside)
     assert key.present is present
 
@@ -297,7 +297,7 @@ def test_a_key_s_own_state_wins(beside: str, own: Optional[str], present: bool) 
 def test_values_that_cannot_be_keys(pair: Dict[str, Any], words: str) -> None:
     values = {**PAIR, **pair}
     message = refusal("bad_key", **values)
-    # The public half is shown where it is one, and then the message tells which key is meant.
+    # A valid public half is shown, to identify the key.
     shown = f" {PUBLIC}" if "public_key" not in pair and pair["private_key"] != PUBLIC else ""
     assert message.startswith(f"No file was touched: public_key{shown} at repo.magento.com: ")
     assert words in message
@@ -330,7 +330,7 @@ def test_messages_name_the_variables_of_a_role(params: Dict[str, Any], words: st
     assert words in caught.value.message
 
 
-def test_both_forms_are_one_list() -> None:
+def test_top_level_options_and_list_are_combined() -> None:
     flat = {"repository": "h.example", "public_key": "token", "private_key": "made up", "url": "https://h.example/a/"}
     assert [(key.option, key.repository, key.url) for key in keys(keys=[PAIR, PAIR], **flat)] == [
         ("keys[0]", "repo.magento.com", None),
@@ -344,23 +344,23 @@ def test_both_forms_are_one_list() -> None:
 
 
 @pytest.mark.parametrize("public", [PRIVATE, "<token>", "a:b", "", "x" * 21, "a\nb", 7, None], ids=str)
-def test_what_may_be_no_public_half_is_not_shown(public: Any) -> None:
+def test_an_invalid_public_half_is_not_shown(public: Any) -> None:
     private = public if public == PRIVATE else "made up"
     assert (
         key_title("keys[0]", repository="h.example", public_key=public, private_key=private) == "keys[0] at h.example"
     )
 
 
-def test_other_hosts_may_have_other_keys() -> None:
+def test_other_hosts_may_have_other_formats() -> None:
     (key,) = keys(repository="h.example", public_key="owner@shop.example", private_key="hunter2 and a half")
     assert key.private_key == "hunter2 and a half"
 
 
-def test_every_bad_key_is_named_at_once() -> None:
+def test_all_bad_keys_are_reported_together() -> None:
     with pytest.raises(KeyfleetError) as caught:
         keys(keys=[PAIR, {**PAIR, "public_key": "MAG001234567"}, {**PAIR, "private_key": "hunter2"}])
-    told = [problem.message for problem in caught.value.problems]
-    assert told == [
+    messages = [problem.message for problem in caught.value.problems]
+    assert messages == [
         "keys[1] at repo.magento.com: keys[1].public_key is a MAGEID; that belongs to release downloads, not to "
         "repo.magento.com",
         f"keys[2] {PUBLIC} at repo.magento.com: keys[2].private_key is not 32 lower-case hex digits (it has 7 "
@@ -372,7 +372,7 @@ def test_every_bad_key_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("public", "kept"), [(None, None), (PUBLIC, PUBLIC), ("MAG001234567", "MAG001234567"), ("x" * 32, "x" * 32)]
 )
-def test_what_should_never_have_been_installed_can_be_removed(public: Optional[str], kept: Optional[str]) -> None:
+def test_an_invalid_key_can_be_removed(public: Optional[str], kept: Optional[str]) -> None:
     (key,) = keys(state="absent", public_key=public, private_key=PRIVATE)
     assert (key.present, key.public_key, key.private_key) == (False, kept, "")
 
@@ -383,7 +383,7 @@ def test_a_key_to_remove_must_be_text(public: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["a\0b", "/ca/\ud800"])
-def test_a_path_that_no_file_can_have(path: str) -> None:
+def test_invalid_path(path: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         file_path("ca_path", path)
     assert caught.value.code == "bad_options" and "ca_path" in caught.value.message

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option search, which removes one particular key wherever it is."""
+"""The option search, which removes one particular key from all files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def refusal(**params: Any) -> str:
     ("value", "roots"),
     [
         (None, None),
-        # Only in the homes, which is what a variable that came out empty may mean here.
+        # An empty list is allowed here: only the homes are searched.
         ([], ()),
         (["/srv"], ("/srv",)),
         (["/srv/", "/var//www", "/srv"], ("/srv", "/var/www")),
@@ -42,7 +42,7 @@ def test_roots(value: Optional[List[str]], roots: Optional[Tuple[str, ...]]) -> 
 
 
 @pytest.mark.parametrize("search", [[], ["/srv"]])
-def test_what_stands_beside_a_list_is_none_of_it(search: List[str]) -> None:
+def test_a_key_with_search_ignores_the_common_targets(search: List[str]) -> None:
     beside: Dict[str, Any] = {"state": "present", "users": ["deploy"], "projects": ["/shop"], "paths": ["/a"]}
     found, other = keys_from({**beside, "keys": [{**ABSENT, "search": search}, PAIR]})
     assert (found.users, found.projects, found.paths) == ((), (), ())
@@ -54,7 +54,7 @@ def test_what_stands_beside_a_list_is_none_of_it(search: List[str]) -> None:
     "params",
     [{"state": "present", **PAIR}, {"state": "absent"}, {"state": "absent", "public_key": None}],
 )
-def test_only_the_removal_of_one_particular_key_searches(params: Dict[str, Any], search: List[str]) -> None:
+def test_search_is_only_for_the_removal_of_one_key(params: Dict[str, Any], search: List[str]) -> None:
     assert "search removes one particular key" in refusal(**params, search=search)
     if params["state"] == "present":
         assert "keys[0].search removes one particular key" in refusal(
@@ -64,10 +64,10 @@ def test_only_the_removal_of_one_particular_key_searches(params: Dict[str, Any],
 
 @pytest.mark.parametrize("search", [[], ["/srv"]])
 @pytest.mark.parametrize("target", [{"users": ["deploy"]}, {"projects": ["/shop"]}, {"paths": ["/a"]}, {"users": []}])
-def test_it_looks_everywhere_and_takes_no_places(target: Dict[str, Any], search: List[str]) -> None:
-    assert "search looks everywhere" in refusal(**ABSENT, **target, search=search)
+def test_search_cannot_be_combined_with_targets(target: Dict[str, Any], search: List[str]) -> None:
+    assert "search covers the whole host" in refusal(**ABSENT, **target, search=search)
     element = {**ABSENT, **target, "search": search}
-    assert "keys[0].search looks everywhere" in refusal(state="present", keys=[element])
+    assert "keys[0].search covers the whole host" in refusal(state="present", keys=[element])
 
 
 @pytest.mark.parametrize("root", ["srv", "./srv", "/srv/../etc", "", " ", "~deploy"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What answers repeat of the options. That Ansible prints no more is shown by the leak scanner of the system tests."""
+"""The options in a result. The leak scanner of the system tests checks the output of Ansible."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SPEC: Dict[str, Dict[str, Any]] = dict(
         ({"application_id": "ghp_" + "a1" * 18}, {"application_id": "set"}),
         ({"private_key": None}, {"private_key": None}),
         ({"private_key": "secret"}, {"private_key": HIDDEN}),
-        # A mapping could hold the secret as a key, where Ansible does not look for it.
+        # Ansible does not search the keys of a mapping for secrets.
         ({"private_key": {"secret": 1}}, {"private_key": HIDDEN}),
         ({"privat_key": "secret"}, {}),
         ({"keys": None}, {"keys": None}),
@@ -58,5 +58,5 @@ SPEC: Dict[str, Dict[str, Any]] = dict(
         ({"keys": [{"url": "https://user:secret@repo.example/x"}]}, {"keys": [{"url": f"{HIDDEN}@repo.example/x"}]}),
     ],
 )
-def test_only_what_is_known_and_no_secret_is_repeated(given: Dict[str, Any], expected: Dict[str, Any]) -> None:
+def test_only_known_options_without_secrets_are_shown(given: Dict[str, Any], expected: Dict[str, Any]) -> None:
     assert shown(SPEC, given) == expected

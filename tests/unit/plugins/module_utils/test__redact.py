@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No character that a terminal acts on is left in what is shown; everything else is."""
+"""Terminal control characters are replaced in shown texts, all other characters are kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, failure
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem, failure_result
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import (
     LIMIT,
     REPLACEMENT,
@@ -20,27 +20,27 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import (
     safe_result,
 )
 
-ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+CONTROL = ("Cc", "Cf", "Cs", "Zl", "Zp")
 HOSTILE = "\x1b]0;a\x07b\x9b31mc\u202ed\u200be\ud800f\x7fg\u2028h"
 HARMLESS = REPLACEMENT + "]0;a"
 
 
 @pytest.mark.parametrize("function", [safe, one_line])
-def test_no_character_of_all_that_there_are_acts(function: Any) -> None:
+def test_every_control_character_is_replaced(function: Any) -> None:
     for start in range(0, sys.maxunicode + 1, LIMIT // 2):
         shown = function("".join(map(chr, range(start, min(start + LIMIT // 2, sys.maxunicode + 1)))))
-        assert {unicodedata.category(char) for char in shown}.isdisjoint(ACTING)
+        assert {unicodedata.category(char) for char in shown}.isdisjoint(CONTROL)
 
 
 @pytest.mark.parametrize(
     "text", ["", "/home/anna/a  b/auth.json", "bücher.example", "ключ", "密钥", "no\u00a0break", "😀"]
 )
-def test_what_acts_on_nothing_stays_as_it_is(text: str) -> None:
+def test_other_characters_are_kept(text: str) -> None:
     assert safe(text) == text
     assert safe_result({"path": text, text: [text]}) == {"path": text, text: [text]}
 
 
-def test_each_character_that_acts_is_replaced_by_one_that_is_seen() -> None:
+def test_each_control_character_is_replaced_by_one_character() -> None:
     assert safe("a\x1bb\r\nc\u202e") == f"a{REPLACEMENT}b{REPLACEMENT}{REPLACEMENT}c{REPLACEMENT}"
     assert one_line("a\x1bb\r\n \u202ec") == "a b c"
 
@@ -52,7 +52,7 @@ def test_the_length_is_bounded() -> None:
     assert len(one_line("x" * 5 * LIMIT, None)) == 5 * LIMIT
 
 
-def test_a_diff_keeps_its_lines() -> None:
+def test_a_diff_keeps_line_feeds_and_tabs() -> None:
     diff = {"before_header": "a\nb", "before": "one\n\ttwo\x1b\r\n", "after": "x" * 5 * LIMIT + "\ny"}
     shown = safe_result({"diff": [diff]})["diff"][0]
     assert shown["before_header"] == f"a{REPLACEMENT}b"
@@ -68,17 +68,17 @@ def test_names_and_nested_texts_are_cleaned_and_other_values_kept() -> None:
     }
 
 
-def test_failures_and_problems_say_nothing_that_acts() -> None:
+def test_failures_and_problems_have_no_control_characters() -> None:
     problem = Problem("code", HOSTILE, HOSTILE)
     error = KeyfleetError("code", HOSTILE, problems=[problem])
-    texts = [str(error), error.message, problem.message, str(problem.path), str(failure(error)["msg"])]
+    texts = [str(error), error.message, problem.message, str(problem.path), str(failure_result(error)["msg"])]
     for text in texts:
-        assert text.startswith(HARMLESS) and {unicodedata.category(char) for char in text}.isdisjoint(ACTING), text
+        assert text.startswith(HARMLESS) and {unicodedata.category(char) for char in text}.isdisjoint(CONTROL), text
     assert len(str(KeyfleetError("code", "x" * 5 * LIMIT))) == LIMIT
 
 
-def test_a_number_that_python_refuses_to_write_is_described() -> None:
+def test_a_number_that_python_refuses_to_convert_is_described() -> None:
     assert safe_result({"retries": 10**5000, "size": 2**63}) == {
-        "retries": "a number of too many digits",
+        "retries": "a number with too many digits",
         "size": 2**63,
     }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No text of a server is shown where a part of a secret stands in it, in whatever form; others are."""
+"""A server's text with a part of a secret, in any form, is not shown; other texts are shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def test_foreign_text_becomes_one_short_printable_line() -> None:
+def test_a_text_becomes_one_short_printable_line() -> None:
     shown = QUOTE("a\r\n\tb\x1b[31mc\u202ed\ud800e " + "x" * 1000)
     assert shown.startswith("a b [31mc d e xxx") and shown.isprintable() and len(shown) == TEXT_LIMIT
     assert QUOTE(f"bad {PUBLIC}") == f"bad {PUBLIC}" and QUOTE(" \n") == ""
@@ -36,14 +36,14 @@ def test_foreign_text_becomes_one_short_printable_line() -> None:
 
 @pytest.mark.parametrize("quote", [QUOTE, OTHERS])
 @pytest.mark.parametrize("at", range(len(PRIVATE) - 7))
-def test_eight_characters_of_a_secret_are_too_many(quote: object, at: int) -> None:
+def test_eight_characters_of_a_secret_hide_a_text(quote: object, at: int) -> None:
     assert callable(quote)
     for around in ("bad {}", "{}... (unknown)", "bad {}\ufffd", "\u0130\u0130 {}", " " * 500 + "{}"):
         assert quote(around.format(PRIVATE[at : at + 8])) == ""
         assert quote(around.format(PRIVATE[at : at + 7])) != ""
 
 
-def test_what_counts_is_what_is_shown() -> None:
+def test_only_the_shown_part_of_a_text_is_searched() -> None:
     room = TEXT_LIMIT - len("...")
     assert QUOTE("x" * (room - 7) + PRIVATE) == "x" * (room - 7) + PRIVATE[:7] + "..."
     assert QUOTE("x" * (room - 8) + PRIVATE) == ""
@@ -68,11 +68,11 @@ def test_forms_of_a_key(form: str) -> None:
     assert (QUOTE(f"You: {form}."), OTHERS(f"Others: {form}.")) == ("", "")
 
 
-# Of none of these, eight characters in a row are the same in every form.
+# A secret without eight consecutive characters that are the same in every form.
 ODD = 'it\'s<b>&"c"/ \u20ac\xe4\\d!(1)*~'
 
 
-# By PHP before 8.1, Python's html.escape without quotes, Go, encodeURIComponent, and Go's JSON; in a page of Windows.
+# As escaped by PHP before 8.1, Python, Go, JavaScript and others, and in the code page of Windows.
 ODD_FORMS = [
     ODD.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;"),
     html.escape(ODD, quote=False),
@@ -98,7 +98,7 @@ ODD_FORMS = [
 
 
 @pytest.mark.parametrize("form", ODD_FORMS)
-def test_forms_that_other_languages_write(form: str) -> None:
+def test_escapes_of_programming_languages(form: str) -> None:
     assert quoting("user", ODD)(f"Bad request of {form} today") == ""
     assert quoting("user", "another-made-up", Secrets([("b", ODD)]))(f"Bad request of {form} today") == ""
 
@@ -129,12 +129,12 @@ def test_forms_that_other_languages_write(form: str) -> None:
         ("p\xc4w\xc4r\xc4t\xc4", "p\xc4w\xc4r\xc4t\xc4".encode().decode("latin-1")),
     ],
 )
-def test_odd_secrets(secret: str, form: str) -> None:
+def test_unusual_secrets(secret: str, form: str) -> None:
     assert quoting("user", secret)(f"<{form}>") == ""
     assert quoting("user", "another-made-up", Secrets([("b", secret)]))(f"<{form}>") == ""
 
 
-def test_a_password_that_is_no_utf_8() -> None:
+def test_a_password_that_is_not_utf_8() -> None:
     data = b"a\xe4\xb8b\xf6c\xfcd\xe4\xb8e\xf6f\xfc"
     quote = quoting("user", data.decode("utf-8", "surrogateescape"))
     for form in (base64.b64encode(b"user:" + data).decode(), data.decode("utf-8", "replace"), percent_encode(data)):
@@ -142,23 +142,23 @@ def test_a_password_that_is_no_utf_8() -> None:
 
 
 @pytest.mark.parametrize("secret", ["&#1&#99999999;" + "2" * 5000, "&#" + "0" * 5000 + "97;", "&#x" + "f" * 5000 + ";"])
-def test_a_secret_of_endless_references(secret: str) -> None:
+def test_a_secret_of_very_long_references(secret: str) -> None:
     quote = quoting("u", "another-made-up", Secrets([("b", secret)]))
     assert quote("Others.") == "Others." and quote(f"Others: {secret}") == ""
-    assert Secrets([("b", secret)], in_lists=True).stand_in(secret) and not Secrets([], in_lists=True).stand_in(secret)
+    assert Secrets([("b", secret)], in_lists=True).occur_in(secret) and not Secrets([], in_lists=True).occur_in(secret)
 
 
-def test_escapes_of_no_character() -> None:
+def test_invalid_escapes() -> None:
     assert (
         quoting("user", ODD)("\\u{110000} \\u{ffffffff} \\Uffffffff \\uD83D")
         == "\\u{110000} \\u{ffffffff} \\Uffffffff \\uD83D"
     )
 
 
-def test_escapes_of_others_are_shown() -> None:
+def test_escapes_without_a_secret_are_shown() -> None:
     said = "5 % off &amp; \\u0026 %41 &#" + "9" * 5000 + ";"
     assert quoting("user", ODD)(said).startswith("5 % off &amp; \\u0026 %41 &#999")
-    assert not Secrets([("user", ODD)], in_lists=True).stand_in(said)
+    assert not Secrets([("user", ODD)], in_lists=True).occur_in(said)
 
 
 def test_a_user_name_that_is_not_shown_is_not_quoted() -> None:
@@ -174,7 +174,7 @@ def test_a_user_name_that_is_not_shown_is_not_quoted() -> None:
 # Several pairs
 
 
-def test_secrets_that_begin_or_end_alike() -> None:
+def test_secrets_with_a_common_start_or_end() -> None:
     for alike in (8, 63, 64, 65, 1000):
         one, two = (NUMBERS[:alike] + f"-made-up-{name}-" + NUMBERS[alike : 2 * alike] for name in ("alice", "bob"))
         for secret in (one, two):
@@ -192,7 +192,7 @@ def test_long_secrets(length: int) -> None:
         assert quote("Others.") == "Others."
 
 
-def test_short_passwords_count_for_their_own_pair_alone() -> None:
+def test_short_passwords_hide_only_texts_about_their_own_pair() -> None:
     assert quoting("token", "keys")("The keys are invalid.") == ""
     assert quoting("token", "keys")("Basic " + in_base64("token:keys")) == ""
     assert quoting("token", "ab  cd")("ab cd") == ""
@@ -201,7 +201,7 @@ def test_short_passwords_count_for_their_own_pair_alone() -> None:
     assert quoting("u", "another-made-up", others)("The keys are invalid.") == "The keys are invalid."
 
 
-def test_words_that_a_secret_of_somebodys_could_be_taken_for_are_shown() -> None:
+def test_texts_that_only_match_an_unescaped_secret_are_shown() -> None:
     others = Secrets([("b", "&#x65;&#x20;"), ("b", "&#101;&#101;&#x20;"), ("b", "\u200b" * 20)])
     for quote in (quoting("u", "another-made-up", others), quoting("b", "&#x65;&#x20;")):
         assert quote("The keys need to be seen.") == "The keys need to be seen."
@@ -212,7 +212,7 @@ def test_many_pairs() -> None:
     assert quoting(PUBLIC, PRIVATE, others)("Your keys are invalid.") == "Your keys are invalid."
 
 
-def test_of_too_many_pairs_or_of_a_password_of_megabytes_no_text_is_shown_and_no_memory_taken() -> None:
+def test_too_many_or_too_long_secrets_hide_every_text_and_take_no_memory() -> None:
     chance = random.Random(20260103)
     tracemalloc.start()
     try:
@@ -226,7 +226,7 @@ def test_of_too_many_pairs_or_of_a_password_of_megabytes_no_text_is_shown_and_no
         tracemalloc.stop()
 
 
-def test_pairs_that_meet_no_text_take_no_memory() -> None:
+def test_pairs_without_a_text_take_no_memory() -> None:
     tracemalloc.start()
     try:
         quotes = [quoting("u", NUMBERS[number:4000]) for number in range(100)]
@@ -239,26 +239,26 @@ def test_pairs_that_meet_no_text_take_no_memory() -> None:
 # Lists
 
 
-def test_what_stands_in_a_list() -> None:
+def test_secrets_in_lists() -> None:
     secrets = Secrets([("user", PRIVATE), ("user", "short"), ("user", "")], in_lists=True)
-    assert secrets.stand_in(f"a {PRIVATE.upper()} b") and secrets.stand_in(in_base64(f"u:{PRIVATE}"))
-    assert secrets.stand_in(PRIVATE[5:21]) and not secrets.stand_in(f"{PRIVATE[5:20]} short user {PUBLIC}")
-    assert Secrets([("user", "made-up-t")], in_lists=True).stand_in("a made-up-t b")
-    assert not Secrets([("user", "")], in_lists=True).stand_in("anything")
+    assert secrets.occur_in(f"a {PRIVATE.upper()} b") and secrets.occur_in(in_base64(f"u:{PRIVATE}"))
+    assert secrets.occur_in(PRIVATE[5:21]) and not secrets.occur_in(f"{PRIVATE[5:20]} short user {PUBLIC}")
+    assert Secrets([("user", "made-up-t")], in_lists=True).occur_in("a made-up-t b")
+    assert not Secrets([("user", "")], in_lists=True).occur_in("anything")
 
 
 @pytest.mark.parametrize("blank", ["  ", "\t", "\u00a0", "\u3000", "\x00", "\n"])
 def test_a_secret_with_blanks_in_a_list(blank: str) -> None:
     secrets = Secrets([("user", "correct horse battery staple")], in_lists=True)
-    assert secrets.stand_in("a correct horse battery staple".replace(" ", blank))
+    assert secrets.occur_in("a correct horse battery staple".replace(" ", blank))
 
 
-def test_a_user_name_stands_in_a_list_as_a_whole() -> None:
+def test_a_user_name_in_a_list_matches_only_as_a_whole() -> None:
     secrets = Secrets([("magento-community-edition-reader", PRIVATE)], in_lists=True)
-    assert secrets.stand_in("a magento-community-edition-reader b") and secrets.stand_in(
+    assert secrets.occur_in("a magento-community-edition-reader b") and secrets.occur_in(
         in_base64("magento-community-edition-reader")
     )
-    assert not secrets.stand_in("magento-community-edition-2.4.7.zip")
+    assert not secrets.occur_in("magento-community-edition-2.4.7.zip")
 
 
 # Any secret, escaped, sent and cut in any way
@@ -277,7 +277,7 @@ AROUND = ["wrong key: ", "\u0130" * 30 + " ", " " * 500, "\u200b x ", "5 % off \
 
 
 def parts_in(text: str, secret: str) -> List[str]:
-    """Those of eight characters, also behind escapes."""
+    """The parts of eight characters that occur in a text, escaped or not."""
     texts = [one.lower() for one in (text, *unescaped(text))]
     parts = (secret[at : at + 8].lower() for at in range(len(secret) - 7))
     return [part for part in parts if any(part in one for one in texts)]

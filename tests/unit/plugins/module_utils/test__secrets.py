@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may be said of a secret, and which values are refused as auth keys."""
+"""Showing secrets safely, and values that are refused as auth keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
 
 
 def fake_key(word: str, digits: int = 32) -> str:
-    """Hex digits that look like an auth key and are none."""
+    """Hex digits that look like an auth key."""
     return hashlib.sha256(word.encode()).hexdigest()[:digits]
 
 
@@ -61,7 +61,7 @@ def test_a_machine_made_secret_has_a_fingerprint(digits: int) -> None:
         "a lone surrogate \ud800",
     ],
 )
-def test_a_secret_that_a_person_may_have_chosen_has_none(secret: str) -> None:
+def test_any_other_secret_has_no_fingerprint(secret: str) -> None:
     assert fingerprint(secret) is None
     assert describe(secret) == "set"
 
@@ -90,7 +90,7 @@ def test_no_secret() -> None:
         "007.example",
     ],
 )
-def test_a_host_may_be_a_repository(repository: str) -> None:
+def test_valid_repositories(repository: str) -> None:
     assert repository_fault(repository) is None
 
 
@@ -131,11 +131,11 @@ def test_a_host_may_be_a_repository(repository: str) -> None:
         "<host>",
     ],
 )
-def test_what_is_no_host_is_refused(repository: object) -> None:
+def test_invalid_repositories(repository: object) -> None:
     assert repository_fault(repository)
 
 
-# Each half in turn takes the value; the other one is right.
+# Each half in turn gets the value; the other one is valid.
 FAULTY: List[Tuple[str, str, object, str]] = [
     ("digits without quotes", MAGENTO, 12345678901234567890123456789012, "not text"),
     ("digits without quotes, elsewhere", VENDOR, 12345678, "not text"),
@@ -187,7 +187,7 @@ FAULTY: List[Tuple[str, str, object, str]] = [
 ]
 
 
-def told(faults: List[str]) -> str:
+def text_of(faults: List[str]) -> str:
     return "\n".join(faults)
 
 
@@ -219,18 +219,18 @@ def test_every_fault_of_a_pair_is_named(public_key: object, private_key: object,
     faults = key_faults(repository=MAGENTO, public_key=public_key, private_key=private_key)
     assert [fragment in fault for fragment, fault in zip(fragments, faults)] == [True] * len(fragments)
     assert len(faults) == len(fragments)
-    assert "hunter2" not in told(faults) and "anna" not in told(faults)
+    assert "hunter2" not in text_of(faults) and "anna" not in text_of(faults)
 
 
 @pytest.mark.parametrize(
     "repository", [VENDOR, "repo.magento.com:8443", "repo.magento.com.example", "REPO.MAGENTO.COM"]
 )
 def test_equal_halves_and_colons_are_refused_everywhere(repository: str) -> None:
-    assert "same value" in told(key_faults(repository=repository, public_key="a", private_key="a"))
-    assert "colon" in told(key_faults(repository=repository, public_key="a:b", private_key="c"))
+    assert "same value" in text_of(key_faults(repository=repository, public_key="a", private_key="a"))
+    assert "colon" in text_of(key_faults(repository=repository, public_key="a:b", private_key="c"))
 
 
-def test_a_right_pair_has_no_fault() -> None:
+def test_a_valid_pair_has_no_fault() -> None:
     assert key_faults(repository=MAGENTO, public_key=PUBLIC, private_key=PRIVATE) == []
     assert key_faults(repository=MAGENTO, public_key="0" * 32, private_key="9" * 32) == []
 
@@ -261,14 +261,14 @@ def test_a_right_pair_has_no_fault() -> None:
         fake_key("a", 40),
     ],
 )
-def test_a_vendor_hands_out_what_it_likes(public_key: str) -> None:
+def test_user_names_of_other_hosts(public_key: str) -> None:
     assert key_faults(repository=VENDOR, public_key=public_key, private_key="any-thing") == []
 
 
 @pytest.mark.parametrize(
     "private_key", ["a", "spaces within", "päss", '"\\', "<", "a<b>c", "a: b", "ghp_" + fake_key("a", 36)]
 )
-def test_a_vendor_may_take_any_password(private_key: str) -> None:
+def test_passwords_of_other_hosts(private_key: str) -> None:
     assert key_faults(repository=VENDOR, public_key="token", private_key=private_key) == []
 
 
@@ -293,7 +293,7 @@ def test_a_user_name_that_may_be_a_token_is_not_shown(user: str, shown: str) -> 
     assert shown_user(user) == shown
 
 
-def test_an_endless_address_is_refused_as_any_other() -> None:
-    assert "not 32" in told(
+def test_a_very_long_address_is_refused_quickly() -> None:
+    assert "not 32" in text_of(
         key_faults(repository=MAGENTO, public_key="a@" + "." * 1_000_000 + "@", private_key=PRIVATE)
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small key API on loopback: one account, real HTTPS, real JSON. The simulator of the system tests knows far more."""
+"""A small key API on loopback for one account, with HTTPS and JSON. The system tests use the complete simulator."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SECRET = "made-up-application-secret"
 
 
 def private_half(label: str) -> str:
-    """Of the pair of this label."""
+    """Return the private half of the pair with this label."""
     return fake_key(f"private {label}")
 
 
 class KeyApi:
-    """Answers calls about the keys of one account. ``calls`` is what was asked, in order; ``closed`` refuses."""
+    """Answers calls about the keys of one account. ``calls`` lists them in order; ``closed`` refuses all of them."""
 
     def __init__(self) -> None:
         self.keys: Dict[Tuple[str, str], Dict[str, Any]] = {}
@@ -37,7 +37,7 @@ class KeyApi:
         self.closed = False
 
     def add(self, label: str, *, uid: str = ME, enabled: bool = True) -> Dict[str, Any]:
-        """One more pair."""
+        """Add a pair."""
         pair = {
             "label": label,
             "uid": uid,
@@ -49,12 +49,12 @@ class KeyApi:
         return pair
 
     def options(self, server: Loopback, **changes: Any) -> Dict[str, Any]:
-        """What leads a module here."""
+        """Return the options for a module that uses this API."""
         options = {"application_id": "APP0000001", "application_secret": SECRET, "ca_path": CA}
         return {**options, "api_url": server.url, "timeout": 10, **changes}
 
     def answer(self, exchange: Exchange) -> None:
-        """One request."""
+        """Answer one request."""
         if self.closed:
             exchange.reply(403)
             return
@@ -89,7 +89,8 @@ class KeyApi:
 
 @pytest.fixture(autouse=True)
 def no_access(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy, no CA and no credentials but those of the test itself."""
+    """Remove proxies, CAs and credentials from the environment."""
+
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc", "requests_ca_bundle", "curl_ca_bundle"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

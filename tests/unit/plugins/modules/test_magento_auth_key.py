@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_auth_key through main(): what becomes of the files, and that check mode tells it exactly."""
+"""magento_auth_key through main(): the changes to files, and their exact prediction by check mode."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import main
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
 PUBLIC, PRIVATE = fake_key("public"), fake_key("private")
@@ -41,7 +41,7 @@ def write(path: Path, content: str, mode: int = 0o600) -> Path:
 
 
 def facts(directory: Path) -> Dict[str, Tuple[Any, ...]]:
-    """Every file below, with all that a write could have changed."""
+    """Return every file below ``directory`` with everything that a write could change."""
     found = {}
     for path in sorted(directory.rglob("*")):
         info = path.lstat()
@@ -50,18 +50,18 @@ def facts(directory: Path) -> Dict[str, Tuple[Any, ...]]:
     return found
 
 
-def run(options: Dict[str, Any], check_mode: bool = False) -> Answer:
-    answer = knock(main, {"verify": "never", **options}, check_mode=check_mode)
+def run(options: Dict[str, Any], check_mode: bool = False) -> ModuleResult:
+    answer = run_module(main, {"verify": "never", **options}, check_mode=check_mode)
     for secret in SECRETS:
         assert secret not in answer.text, answer.text
     return answer
 
 
-def essence(answer: Answer) -> Dict[str, Any]:
+def essence(answer: ModuleResult) -> Dict[str, Any]:
     return {name: answer.result[name] for name in ("changed", "files", "diff", "problems", "verdicts")}
 
 
-# Twelve steps: every case once for what is created, changed and deleted.
+# Every kind of creation, change and removal. Each case is run in check mode, for real, and again.
 
 ONE = {"public_key": PUBLIC, "private_key": PRIVATE}
 LINE = json.dumps({"http-basic": {HOST: entry(PUBLIC, PRIVATE)}, "bearer": {"h": "hunter2"}})
@@ -89,31 +89,31 @@ def new_file_for_two_repositories(shop: Path) -> Dict[str, Any]:
 
 
 @case("updated")
-def other_entry_there(shop: Path) -> Dict[str, Any]:
+def other_existing_entry(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(other=entry("token", PASSWORD)))
     return dict(ONE, projects=[str(shop)])
 
 
 @case("updated")
-def another_key(shop: Path) -> Dict[str, Any]:
+def different_key(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD)))
     return dict(ONE, projects=[str(shop)])
 
 
 @case("updated")
-def another_private_half(shop: Path) -> Dict[str, Any]:
+def different_private_half(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, OLD)))
     return dict(ONE, projects=[str(shop)])
 
 
 @case("updated")
-def another_password_that_looks_alike(shop: Path) -> Dict[str, Any]:
+def different_password_with_equal_description(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_vendor_example=entry("token", "hunter2")))
     return {"repository": VENDOR, "public_key": "token", "private_key": PASSWORD, "projects": [str(shop)]}
 
 
 @case("updated")
-def another_password_and_a_mode(shop: Path) -> Dict[str, Any]:
+def different_password_and_mode(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_vendor_example=entry("token", "hunter2")), 0o644)
     return {"repository": VENDOR, "public_key": "token", "private_key": PASSWORD, "projects": [str(shop)]}
 
@@ -125,25 +125,25 @@ def readable_by_others(shop: Path) -> Dict[str, Any]:
 
 
 @case("repaired")
-def other_mode_wanted(shop: Path) -> Dict[str, Any]:
+def different_mode(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, PRIVATE)))
     return dict(ONE, projects=[str(shop)], mode="0640")
 
 
 @case("unchanged")
-def there_already(shop: Path) -> Dict[str, Any]:
+def unchanged_entry(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", LINE)
     return dict(ONE, projects=[str(shop)])
 
 
 @case("updated")
-def section_emptied_by_php(shop: Path) -> Dict[str, Any]:
+def empty_list_as_section(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", '{"http-basic": []}')
     return dict(ONE, projects=[str(shop)])
 
 
 @case("created", "updated")
-def home_of_the_setup(shop: Path) -> Dict[str, Any]:
+def composer_home_of_the_project(shop: Path) -> Dict[str, Any]:
     write(shop / "var" / "composer_home" / "auth.json", "{}")
     return dict(ONE, projects=[str(shop)])
 
@@ -156,7 +156,7 @@ def linked_file(shop: Path) -> Dict[str, Any]:
 
 
 @case("created")
-def link_to_a_file_that_is_not_there(shop: Path) -> Dict[str, Any]:
+def link_to_a_missing_file(shop: Path) -> Dict[str, Any]:
     (shop / "shared").mkdir()
     (shop / "auth.json").symlink_to("shared/auth.json")
     return dict(ONE, projects=[str(shop)])
@@ -182,13 +182,13 @@ def two_keys_to_remove(shop: Path) -> Dict[str, Any]:
 
 
 @case("removed")
-def that_key_to_remove(shop: Path) -> Dict[str, Any]:
+def key_to_remove_by_public_half(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_magento_com=entry(PUBLIC, OLD)))
     return {"projects": [str(shop)], "state": "absent", "public_key": PUBLIC}
 
 
 @case("unchanged")
-def another_key_in_its_place(shop: Path) -> Dict[str, Any]:
+def different_key_is_not_removed(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", text(repo_magento_com=entry(OTHER, OLD)))
     return {"projects": [str(shop)], "state": "absent", "public_key": PUBLIC}
 
@@ -206,19 +206,19 @@ def mode_of_a_file_without_the_key_to_remove(shop: Path) -> Dict[str, Any]:
 
 
 @case("updated")
-def unfit_file_to_replace(shop: Path) -> Dict[str, Any]:
+def malformed_file_to_replace(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", '{"http-basic": {"h": "hunter2"}}')
     return dict(ONE, projects=[str(shop)], malformed="replace")
 
 
 @case("removed")
-def key_to_remove_from_an_unfit_file(shop: Path) -> Dict[str, Any]:
+def key_to_remove_from_a_malformed_file(shop: Path) -> Dict[str, Any]:
     write(shop / "auth.json", "hunter2")
     return {"projects": [str(shop)], "malformed": "replace", "state": "absent"}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_check_mode_tells_what_happens_and_twice_is_once(name: str, tmp_path: Path) -> None:
+def test_check_mode_predicts_the_run_and_a_second_run_changes_nothing(name: str, tmp_path: Path) -> None:
     prepare, actions = CASES[name]
     options = prepare(tmp_path)
     before = facts(tmp_path)
@@ -244,7 +244,7 @@ def test_check_mode_tells_what_happens_and_twice_is_once(name: str, tmp_path: Pa
         assert mode in (None, 0o600, 0o640), (name, row)
 
 
-# What stands in the file afterwards
+# The content of the file afterwards
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_check_mode_tells_what_happens_and_twice_is_once(name: str, tmp_path: Pa
         (LINE, ONE, LINE),
     ],
 )
-def test_everything_else_keeps_content_and_order(
+def test_other_content_and_order_are_kept(
     before: Optional[str], options: Dict[str, Any], after: str, tmp_path: Path
 ) -> None:
     if before is not None:
@@ -287,7 +287,7 @@ def test_everything_else_keeps_content_and_order(
     assert (tmp_path / "auth.json").read_text() == after, answer.result
 
 
-def test_the_diff_shows_fingerprints_owner_and_mode_and_no_secret(tmp_path: Path) -> None:
+def test_the_diff_shows_fingerprints_owner_and_mode_but_no_secret(tmp_path: Path) -> None:
     write(tmp_path / "auth.json", text(repo_magento_com=entry(OTHER, OLD), other=entry("u", PASSWORD)), 0o644)
     (diff,) = run(dict(ONE, projects=[str(tmp_path)])).result["diff"]
     assert diff["before"].splitlines()[0].endswith(" 0644") and diff["after"].splitlines()[0].endswith(" 0600"), diff

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_auth_key_info through main(): what it finds, what wins, and that it never tells a secret or writes."""
+"""magento_auth_key_info through main(): entries, precedence and verdicts, without secrets and without writing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
     Loopback,
     fake_key,
 )
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
 PUBLIC, PRIVATE = fake_key("public"), fake_key("private")
@@ -39,8 +39,8 @@ OWNER = pwd.getpwuid(os.geteuid()).pw_name
 MAGENTO = {HOST: {"username": PUBLIC, "password": PRIVATE}}
 
 
-def run(options: Dict[str, Any], check_mode: bool = False) -> Answer:
-    answer = knock(main, options, check_mode=check_mode)
+def run(options: Dict[str, Any], check_mode: bool = False) -> ModuleResult:
+    answer = run_module(main, options, check_mode=check_mode)
     for secret in SECRETS:
         assert secret not in answer.text, answer.text
     assert answer.result.get("changed", False) is False, answer.result
@@ -63,16 +63,16 @@ def facts(directory: Path) -> List[Any]:
     return found
 
 
-def paths(answer: Answer) -> List[str]:
+def paths(answer: ModuleResult) -> List[str]:
     return [row["path"] for row in answer.result["files"]]
 
 
-def codes(answer: Answer) -> List[Any]:
+def codes(answer: ModuleResult) -> List[Any]:
     return [(problem["code"], problem["path"]) for problem in answer.result["problems"]]
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_what_a_file_holds(check_mode: bool, tmp_path: Path) -> None:
+def test_entries_and_facts_of_a_file(check_mode: bool, tmp_path: Path) -> None:
     content = {
         "http-basic": {**MAGENTO, VENDOR: {"username": "token", "password": PASSWORD}},
         "bearer": {"h.example": TOKEN},
@@ -102,7 +102,7 @@ def test_what_a_file_holds(check_mode: bool, tmp_path: Path) -> None:
     assert (answer.result["problems"], answer.result["verdicts"]) == ([], []), answer.result
 
 
-def test_files_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_files(tmp_path: Path) -> None:
     answer = run({"paths": [f"{tmp_path}/auth.json", f"{tmp_path}/no/auth.json"], "projects": str(tmp_path)})
     assert [(row["exists"], row["owner"], row["mode"], row["entries"]) for row in answer.result["files"]] == [
         (False, None, None, []), (False, None, None, []),
@@ -118,7 +118,7 @@ PROBLEMS = [
 ]
 
 
-def test_problems_are_told_all_at_once_and_in_one_second(tmp_path: Path) -> None:
+def test_all_problems_are_reported_after_one_waiting_time(tmp_path: Path) -> None:
     expected = []
     for number in range(12):
         content, mode, code = PROBLEMS[number % len(PROBLEMS)]
@@ -135,7 +135,7 @@ def test_problems_are_told_all_at_once_and_in_one_second(tmp_path: Path) -> None
     assert not answer.code and facts(tmp_path) == before, answer.result
 
 
-def test_a_file_that_can_be_used_by_then_is_no_problem(tmp_path: Path) -> None:
+def test_a_file_that_is_completed_in_time_is_no_problem(tmp_path: Path) -> None:
     path = write(tmp_path / "auth.json", '{"http-basic"')
     writer = threading.Timer(0.3, lambda: write(path, {"http-basic": MAGENTO}))
     writer.start()
@@ -148,17 +148,17 @@ def test_a_file_that_can_be_used_by_then_is_no_problem(tmp_path: Path) -> None:
 # Search
 
 
-def test_search_passes_over_other_people_s_code_and_linked_directories(tmp_path: Path) -> None:
+def test_search_skips_third_party_code_and_linked_directories(tmp_path: Path) -> None:
     found = [
-        write(tmp_path / place / "auth.json", {})
-        for place in (".", "a", "a/b/.hidden", "releases/1", "vendors", "backup of vendor")
+        write(tmp_path / directory / "auth.json", {})
+        for directory in (".", "a", "a/b/.hidden", "releases/1", "vendors", "backup of vendor")
     ]
-    for place in ("vendor/x", "a/vendor", "a/node_modules/y", ".git", "a/b/.git/z"):
-        write(tmp_path / place / "auth.json", {})
+    for directory in ("vendor/x", "a/vendor", "a/node_modules/y", ".git", "a/b/.git/z"):
+        write(tmp_path / directory / "auth.json", {})
     write(tmp_path / "a" / "auth.json.bak", {})
     outside = write(tmp_path.parent / f"{tmp_path.name}-outside" / "auth.json", {})
     (tmp_path / "linked").symlink_to(outside.parent)
-    # Deploy tools link the file itself.
+    # Deployment tools link the file itself.
     (tmp_path / "releases" / "2").mkdir()
     (tmp_path / "releases" / "2" / "auth.json").symlink_to(outside)
     found.append(tmp_path / "releases" / "2" / "auth.json")
@@ -169,7 +169,7 @@ def test_search_passes_over_other_people_s_code_and_linked_directories(tmp_path:
     assert codes(answer) == [], answer.result
 
 
-def test_what_is_searched_must_be_there(tmp_path: Path) -> None:
+def test_search_of_a_missing_directory(tmp_path: Path) -> None:
     answer = run({"search": [str(tmp_path / "no")]})
     assert codes(answer) == [("no_directory", str(tmp_path / "no"))] and not answer.code, answer.result
 
@@ -177,7 +177,7 @@ def test_what_is_searched_must_be_there(tmp_path: Path) -> None:
 # Which entry wins
 
 
-def effective(answer: Answer) -> List[Any]:
+def effective(answer: ModuleResult) -> List[Any]:
     names = ("project", "repository", "section", "public_key", "path", "reason")
     return [tuple(row[name] for name in names) for row in answer.result["effective"]]
 
@@ -200,7 +200,7 @@ def test_the_entry_that_wins_in_a_project_and_why(tmp_path: Path) -> None:
     assert answer.result["effective"][1]["fingerprint"] == FINGERPRINT, answer.result
 
 
-# What the repository says
+# Verdicts of the repository
 
 
 @pytest.fixture(name="server")
@@ -218,7 +218,7 @@ def _server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
         yield server
 
 
-def test_a_given_pair_is_checked_and_nothing_else_is_looked_at(server: Loopback, tmp_path: Path) -> None:
+def test_a_given_pair_is_verified_and_no_file_is_read(server: Loopback, tmp_path: Path) -> None:
     pair = {"public_key": PUBLIC, "private_key": PRIVATE, "url": server.url, "ca_path": CA}
     answer = run({**pair, "packages": ["v/p", "v/absent"]})
     (verdict,) = answer.result["verdicts"]
@@ -231,23 +231,23 @@ def test_a_given_pair_is_checked_and_nothing_else_is_looked_at(server: Loopback,
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [([], ""), (["unknown"], ""), (["unknown", "invalid"], "keys_invalid")])
-def test_a_bad_pair_fails_only_if_that_was_said(fail_on: List[str], code: str, server: Loopback) -> None:
+def test_a_bad_pair_fails_only_with_fail_on(fail_on: List[str], code: str, server: Loopback) -> None:
     pair = {"public_key": BAD, "private_key": BAD_PRIVATE, "url": server.url, "ca_path": CA}
     answer = run({**pair, **({"fail_on": fail_on} if fail_on else {})})
     assert answer.code == code, answer.result
     assert [row["status"] for row in answer.result["verdicts"]] == ["invalid"], answer.result
 
 
-def test_every_pair_that_was_found_is_asked_about_once(server: Loopback, tmp_path: Path) -> None:
+def test_every_pair_in_the_files_is_verified_once(server: Loopback, tmp_path: Path) -> None:
     entries = {
         HOST: {"username": PUBLIC, "password": PRIVATE},
         server.netloc: {"username": BAD, "password": BAD_PRIVATE},
-        # Composer reads these, and there is no way to ask with them.
+        # Composer reads these entries, but they cannot be verified.
         "nobody.example": {"username": "", "password": PASSWORD},
         "h/x": {"username": "u", "password": PASSWORD},
     }
-    for place in ("one", "two"):
-        write(tmp_path / place / "auth.json", {"http-basic": entries, "bearer": {"h.example": TOKEN}})
+    for directory in ("one", "two"):
+        write(tmp_path / directory / "auth.json", {"http-basic": entries, "bearer": {"h.example": TOKEN}})
     options = {"search": [str(tmp_path)], "url": server.url, "ca_path": CA, "packages": ["v/p"]}
     assert run(options).result["verdicts"] == []
     assert not server.requests
@@ -262,8 +262,8 @@ def test_every_pair_that_was_found_is_asked_about_once(server: Loopback, tmp_pat
     assert len(server.requests) == 2
     failed = run({**options, "verify": "always", "fail_on": ["invalid"]})
     assert failed.code == "keys_invalid", failed.result
-    told = f"{tmp_path}/one/auth.json: public key {BAD} at {server.netloc}: "
-    assert failed.result["msg"].startswith(told), failed.result
+    begin = f"{tmp_path}/one/auth.json: public key {BAD} at {server.netloc}: "
+    assert failed.result["msg"].startswith(begin), failed.result
     assert (failed.result["files"], failed.result["verdicts"]) == (answer.result["files"], answer.result["verdicts"])
 
 
@@ -275,7 +275,7 @@ def test_every_pair_that_was_found_is_asked_about_once(server: Loopback, tmp_pat
     [
         ({"public_key": PUBLIC}, "bad_options"),
         ({"private_key": PRIVATE}, "bad_options"),
-        # It would have no effect.
+        # fail_on would have no effect.
         ({"fail_on": ["invalid"]}, "bad_options"),
         ({"public_key": PUBLIC, "private_key": PUBLIC}, "bad_key"),
         ({"public_key": PUBLIC, "private_key": 12345678901234567890}, "bad_key"),
@@ -299,17 +299,17 @@ def test_options_that_are_refused(options: Dict[str, Any], code: str) -> None:
     assert (answer.result["files"], answer.result["verdicts"]) == ([], []), answer.result
 
 
-def test_unknown_users_are_a_problem_and_no_failure(tmp_path: Path) -> None:
+def test_unknown_users_are_a_problem_but_no_failure(tmp_path: Path) -> None:
     answer = run({"users": ["no-such-user-of-keyfleet"], "paths": [str(tmp_path / "auth.json")]})
     assert codes(answer) == [("unknown_user", None)] and not answer.code, answer.result
 
 
-# What the owner of a file may try
+# Hostile files
 
 TOKEN_AS_USER = "ghp_" + "a1" * 18
 
 
-def test_thousands_of_entries_are_told_of_once_each(tmp_path: Path) -> None:
+def test_thousands_of_entries_are_reported_once_each(tmp_path: Path) -> None:
     hosts = {f"h{number}.example": {"username": "u", "password": "p"} for number in range(8000)}
     projects = [str(tmp_path / str(number)) for number in range(2)]
     for project in projects:
@@ -319,7 +319,7 @@ def test_thousands_of_entries_are_told_of_once_each(tmp_path: Path) -> None:
     assert [row["repository"] for row in answer.result["effective"]] == [*hosts, *hosts]
 
 
-def test_no_more_than_some_pairs_are_asked_about_and_every_file_has_its_turn(server: Loopback, tmp_path: Path) -> None:
+def test_the_number_of_verified_pairs_is_limited_and_every_file_is_considered(server: Loopback, tmp_path: Path) -> None:
     many = write(tmp_path / "a" / "auth.json", {
         "http-basic": {server.netloc: {"username": "first", "password": "p"},
                        **{f"127.0.1.{n}:1": {"username": f"u{n}", "password": "p"} for n in range(150)}},
@@ -334,7 +334,7 @@ def test_no_more_than_some_pairs_are_asked_about_and_every_file_has_its_turn(ser
     assert "52 of 152" in answer.result["problems"][0]["message"]
 
 
-def test_directories_within_each_other_without_end(tmp_path: Path) -> None:
+def test_deeply_nested_directories(tmp_path: Path) -> None:
     here = os.open(str(tmp_path), os.O_RDONLY)
     for _level in range(1500):
         os.mkdir("d", dir_fd=here)
@@ -347,14 +347,14 @@ def test_directories_within_each_other_without_end(tmp_path: Path) -> None:
     try:
         answer = run({"search": [str(tmp_path)]})
     finally:
-        # pytest cannot.
+        # pytest cannot remove such a tree.
         subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
     assert paths(answer) == [str(tmp_path / "auth.json")], answer.result
     ((code, where),) = codes(answer)
     assert code == "read_failed" and where.startswith(f"{tmp_path}/d/d/"), answer.result
 
 
-def test_what_a_file_and_its_path_say_acts_on_no_terminal(tmp_path: Path) -> None:
+def test_control_characters_of_files_and_paths_are_not_returned(tmp_path: Path) -> None:
     hostile = "h\x1b[31m\x9b\u202e\u200b\ud83d.example"
     project = tmp_path / "a\x1b[31m\n\u202eb"
     user = "u\x7f\u2028"
@@ -371,7 +371,7 @@ def test_what_a_file_and_its_path_say_acts_on_no_terminal(tmp_path: Path) -> Non
     assert text.isprintable() and "\\u00" not in text, text
 
 
-def test_a_token_that_stands_for_a_user_name_is_not_shown(tmp_path: Path) -> None:
+def test_a_token_used_as_user_name_is_not_shown(tmp_path: Path) -> None:
     entry = {"username": TOKEN_AS_USER, "password": "x-oauth-basic"}
     write(tmp_path / "auth.json", {"http-basic": {"h/x": entry}, "bitbucket-oauth": {
         "bitbucket.org": {"consumer-key": TOKEN_AS_USER, "consumer-secret": PASSWORD}}})  # fmt: skip

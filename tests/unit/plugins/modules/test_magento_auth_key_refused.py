@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_auth_key through main(): what it refuses, and that nothing is written then."""
+"""magento_auth_key through main(): options and files that it refuses without writing anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import main
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 PUBLIC, PRIVATE, SECRET = fake_key("public"), fake_key("private"), fake_key("secret of another entry")
 PAIR = {"public_key": PUBLIC, "private_key": PRIVATE}
@@ -35,10 +35,10 @@ def facts(directory: Path) -> Dict[str, Any]:
     return found
 
 
-def refused(code: str, options: Dict[str, Any], tmp_path: Path, check_mode: bool = False) -> Answer:
-    """The module must fail with this code, and leave everything below the directory as it is."""
+def refused(code: str, options: Dict[str, Any], tmp_path: Path, check_mode: bool = False) -> ModuleResult:
+    """Run the module, which must fail with ``code`` and change nothing below the directory."""
     before = facts(tmp_path)
-    answer = knock(main, {"verify": "never", **options}, check_mode=check_mode)
+    answer = run_module(main, {"verify": "never", **options}, check_mode=check_mode)
     assert answer.code == code, answer.result
     assert answer.result["changed"] is False, answer.result
     assert facts(tmp_path) == before, answer.result
@@ -70,22 +70,22 @@ def refused(code: str, options: Dict[str, Any], tmp_path: Path, check_mode: bool
         ("private_key", [PRIVATE]),
     ],
 )
-def test_what_is_no_key_is_refused_before_anything_is_written(
+def test_an_invalid_key_is_refused_before_any_file_is_written(
     half: str, value: Any, check_mode: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "auth.json").write_text(GOOD)
     options = {"projects": [str(tmp_path)], **PAIR, half: value}
     answer = refused("bad_key", options, tmp_path, check_mode)
     assert half in answer.result["msg"], answer.result
-    told = json.dumps([answer.result["msg"], answer.result["problems"]])
-    assert len(str(value)) < 5 or str(value) not in told, answer.result
+    shown = json.dumps([answer.result["msg"], answer.result["problems"]])
+    assert len(str(value)) < 5 or str(value) not in shown, answer.result
     assert [problem["code"] for problem in answer.result["problems"]] == ["bad_key"], answer.result
 
 
 @pytest.mark.parametrize("value", ["hunter2 and more", fake_key("x").upper(), "owner@shop.example", "1234"])
-def test_other_hosts_take_any_text(value: str, tmp_path: Path) -> None:
+def test_keys_of_other_hosts_may_be_any_text(value: str, tmp_path: Path) -> None:
     options = {"repository": "repo.vendor.example", "public_key": "token", "private_key": value}
-    answer = knock(main, {"projects": [str(tmp_path)], "verify": "never", **options})
+    answer = run_module(main, {"projects": [str(tmp_path)], "verify": "never", **options})
     assert not answer.code, answer.result
     content = json.loads((tmp_path / "auth.json").read_text())
     assert content == {"http-basic": {"repo.vendor.example": {"username": "token", "password": value}}}
@@ -123,7 +123,7 @@ def test_other_hosts_take_any_text(value: str, tmp_path: Path) -> None:
     ],
     ids=repr,
 )
-def test_options_that_mean_nothing(options: Dict[str, Any], tmp_path: Path) -> None:
+def test_invalid_options_are_refused(options: Dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "auth.json").write_text(GOOD)
     refused("bad_options", {"paths": [str(tmp_path / "auth.json")], **options}, tmp_path)
 
@@ -139,18 +139,18 @@ def test_options_that_mean_nothing(options: Dict[str, Any], tmp_path: Path) -> N
     ],
     ids=repr,
 )
-def test_half_a_key_beside_the_list_is_refused(flat: Dict[str, Any], tmp_path: Path) -> None:
+def test_an_incomplete_key_beside_the_list_is_refused(flat: Dict[str, Any], tmp_path: Path) -> None:
     refused("bad_options", {"keys": [PAIR], "projects": [str(tmp_path)], **flat}, tmp_path)
     if "public_key" not in flat:
-        # Without a public half it would mean whatever key is there.
+        # Without a public half it would remove any key.
         absent = {"keys": [{"repository": "h.example"}], "state": "absent", "projects": [str(tmp_path)]}
         (tmp_path / "auth.json").write_text(GOOD)
         refused("bad_options", {**absent, **flat}, tmp_path)
 
 
-def test_a_key_beside_the_list_is_one_more(tmp_path: Path) -> None:
+def test_a_key_beside_the_list_is_added(tmp_path: Path) -> None:
     flat = {"repository": "h.example", "public_key": "token", "private_key": "made up"}
-    answer = knock(main, {"keys": [PAIR], "projects": [str(tmp_path)], "verify": "never", **flat})
+    answer = run_module(main, {"keys": [PAIR], "projects": [str(tmp_path)], "verify": "never", **flat})
     assert not answer.code, answer.result
     assert [row["repository"] for row in answer.result["files"]] == ["repo.magento.com", "h.example"], answer.result
 
@@ -175,32 +175,32 @@ def test_two_keys_for_one_entry_are_refused(keys: List[Dict[str, Any]], tmp_path
 
 @pytest.mark.parametrize(("mode", "expected"), [("0600", 0o600), (0o600, 0o600), ("0640", 0o640), ("660", 0o660)])
 def test_modes(mode: Any, expected: int, tmp_path: Path) -> None:
-    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "verify": "never", "mode": mode})
+    answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "verify": "never", "mode": mode})
     assert not answer.code, answer.result
     assert stat.S_IMODE((tmp_path / "auth.json").stat().st_mode) == expected
     assert answer.result["files"][0]["after"]["mode"] == f"{expected:04o}", answer.result
 
 
 @pytest.mark.parametrize("users", ["a,b", "a, b", ["a", "b"]])
-def test_lists_also_with_commas(users: Any) -> None:
-    answer = knock(main, {"users": users, "verify": "never", **PAIR}, check_mode=True)
+def test_lists_may_be_separated_by_commas(users: Any) -> None:
+    answer = run_module(main, {"users": users, "verify": "never", **PAIR}, check_mode=True)
     assert {row["path"] for row in answer.result["files"]} == {"~a/.composer/auth.json", "~b/.composer/auth.json"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root")
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_root_must_say_whose_key_it_is(check_mode: bool, tmp_path: Path) -> None:
+def test_root_must_name_a_target(check_mode: bool, tmp_path: Path) -> None:
     answer = refused("no_target", PAIR, tmp_path, check_mode)
     assert "users" in answer.result["msg"], answer.result
 
 
-# What is not there
+# Missing users, groups and directories
 
 
-def test_check_mode_knows_what_a_user_to_come_will_get(tmp_path: Path) -> None:
+def test_check_mode_predicts_the_file_of_a_future_user(tmp_path: Path) -> None:
     vendor = {"repository": "repo.vendor.example", "public_key": "token", "private_key": "hunter2"}
     options = {"keys": [PAIR, vendor, {"repository": "h.example", "state": "absent"}], "users": [MISSING_USER]}
-    answer = knock(main, {"verify": "never", **options}, check_mode=True)
+    answer = run_module(main, {"verify": "never", **options}, check_mode=True)
     assert answer.result["changed"] is True, answer.result
     path = f"~{MISSING_USER}/.composer/auth.json"
     assert {(row["path"], row["action"]) for row in answer.result["files"]} == {(path, "created")}, answer.result
@@ -214,35 +214,35 @@ def test_check_mode_knows_what_a_user_to_come_will_get(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["owner", "group"])
-def test_an_owner_to_come(option: str, tmp_path: Path) -> None:
+def test_a_future_owner(option: str, tmp_path: Path) -> None:
     options = {**PAIR, "projects": [str(tmp_path)], option: MISSING_USER}
     code = "unknown_user" if option == "owner" else "unknown_group"
-    predicted = knock(main, {"verify": "never", **options}, check_mode=True)
+    predicted = run_module(main, {"verify": "never", **options}, check_mode=True)
     assert [problem["code"] for problem in predicted.result["problems"]] == [code], predicted.result
     refused(code, options, tmp_path)
 
 
-def test_a_project_to_come(tmp_path: Path) -> None:
+def test_a_future_project(tmp_path: Path) -> None:
     options = {**PAIR, "projects": [str(tmp_path / "shop"), str(tmp_path)], "verify": "never"}
-    predicted = knock(main, options, check_mode=True)
+    predicted = run_module(main, options, check_mode=True)
     answer = refused("no_directory", options, tmp_path)
     assert str(tmp_path / "shop") in answer.result["msg"], answer.result
     (tmp_path / "shop").mkdir()
-    real = knock(main, options)
+    real = run_module(main, options)
     for name in ("changed", "files", "diff", "problems"):
         assert predicted.result[name] == real.result[name], (name, predicted.result, real.result)
 
 
-def test_own_account_has_a_name(tmp_path: Path) -> None:
+def test_the_current_user_as_owner(tmp_path: Path) -> None:
     name = pwd.getpwuid(os.geteuid()).pw_name
-    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "owner": name, "verify": "never"})
+    answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "owner": name, "verify": "never"})
     assert answer.result["files"][0]["owner"] == name, answer.result
 
 
 # Files that Composer could not use
 
 
-UNFIT = [
+MALFORMED = [
     (b"", "empty"),
     (b" \n", "empty"),
     (b'{"http-basic": {},}', "not JSON"),
@@ -265,13 +265,13 @@ UNFIT = [
     (b'{"http-basic": {"h": {"username": 1, "password": "p"}}}', "not text"),
     (b'{"http-basic": {"h": {"username": "u", "password": true}}}', "not text"),
     (b'{"http-basic": {"1234": {"username": "u", "password": "p"}}}', "digits"),
-    (b'{"http-basic": {}, "http-basic": {}}', "twice"),
+    (b'{"http-basic": {}, "http-basic": {}}', "duplicate"),
 ]
 
 
-def test_every_unfit_file_is_named_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+def test_all_malformed_files_are_reported_and_nothing_is_written(tmp_path: Path) -> None:
     paths = []
-    for number, (content, _reason) in enumerate(UNFIT):
+    for number, (content, _reason) in enumerate(MALFORMED):
         paths.append(tmp_path / str(number) / "auth.json")
         paths[-1].parent.mkdir()
         paths[-1].write_bytes(content)
@@ -281,22 +281,22 @@ def test_every_unfit_file_is_named_at_once_and_nothing_is_written(tmp_path: Path
     answer = refused("malformed_file", options, tmp_path)
     problems = answer.result["problems"]
     assert [problem["path"] for problem in problems] == [str(path) for path in paths], answer.result
-    for (content, reason), problem in zip(UNFIT, problems):
+    for (content, reason), problem in zip(MALFORMED, problems):
         assert (problem["code"], reason in problem["message"]) == ("malformed_file", True), (content, problem)
         assert problem["path"] in problem["message"] and problem["message"] in answer.result["msg"] + ".", problem
 
 
-def test_only_unfit_files_are_replaced_and_only_if_that_was_said(tmp_path: Path) -> None:
-    unfit = tmp_path / "auth.json"
-    unfit.write_text(f'{{"http-basic": {{"h": "{SECRET}"}}}}')
-    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
+def test_a_malformed_file_is_replaced_only_with_the_option(tmp_path: Path) -> None:
+    malformed = tmp_path / "auth.json"
+    malformed.write_text(f'{{"http-basic": {{"h": "{SECRET}"}}}}')
+    answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
     assert SECRET not in answer.text, answer.text
     assert not answer.code, answer.result
     expected = {"http-basic": {"repo.magento.com": {"username": PUBLIC, "password": PRIVATE}}}
-    assert json.loads(unfit.read_text()) == expected, answer.result
+    assert json.loads(malformed.read_text()) == expected, answer.result
 
 
-def test_a_file_that_its_writer_finishes_in_time_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_completed_in_time_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_bytes(b"")
     whole = '{"http-basic": {"h.example": {"username": "u", "password": "p"}}}'
@@ -307,7 +307,7 @@ def test_a_file_that_its_writer_finishes_in_time_is_not_replaced(tmp_path: Path)
 
     writer = threading.Thread(target=finish)
     writer.start()
-    answer = knock(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
+    answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
     writer.join()
     assert not answer.code, answer.result
     assert list(json.loads(path.read_text())["http-basic"]) == ["h.example", "repo.magento.com"], answer.result

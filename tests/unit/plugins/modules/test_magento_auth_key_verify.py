@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_auth_key through main() against a real HTTPS server: when it asks, and what it does with the answers."""
+"""magento_auth_key through main() with an HTTPS server: when it verifies keys, and the effect of the verdicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
     Loopback,
     fake_key,
 )
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
 GOOD = {"public_key": fake_key("good"), "private_key": fake_key("good private")}
@@ -32,7 +32,7 @@ LISTED = {"packages": {"magento/framework": {"1.0.0": {"name": "magento/framewor
 
 
 class Repository:
-    """A repository that knows the good pairs; ``status`` is what it answers to all others."""
+    """A repository that accepts the good pairs and answers ``status`` to all others."""
 
     def __init__(self) -> None:
         self.status = 401
@@ -45,7 +45,7 @@ class Repository:
         exchange.json(json.dumps(LISTED if status == 200 else {"warning": "The server's own words."}), status=status)
 
     def asked(self) -> int:
-        """How many requests there were since the last time."""
+        """Return the number of requests since the last call."""
         found = len(self.server.requests)
         self.server.requests.clear()
         return found
@@ -61,10 +61,10 @@ def _repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
         yield repository
 
 
-def run(repository: Repository, options: Dict[str, Any], check_mode: bool = False) -> Answer:
+def run(repository: Repository, options: Dict[str, Any], check_mode: bool = False) -> ModuleResult:
     if "keys" not in options and options.get("state") != "absent":
         options = {"url": repository.server.url, **options}
-    answer = knock(main, {"ca_path": CA, "timeout": 10, **options}, check_mode=check_mode)
+    answer = run_module(main, {"ca_path": CA, "timeout": 10, **options}, check_mode=check_mode)
     for secret in SECRETS:
         assert secret not in answer.text, answer.text
     return answer
@@ -82,7 +82,7 @@ def facts(path: Path) -> Tuple[Any, ...]:
     return path.read_bytes(), info.st_ino, info.st_mtime_ns, info.st_mode
 
 
-def statuses(answer: Answer) -> List[Tuple[str, str]]:
+def statuses(answer: ModuleResult) -> List[Tuple[str, str]]:
     return [(row["status"], row["code"]) for row in answer.result["verdicts"]]
 
 
@@ -98,7 +98,7 @@ VALID, NOT_ASKED = ("valid", "keys_valid"), ("not_checked", "not_asked")
         ("never", NOT_ASKED, NOT_ASKED),
     ],
 )
-def test_when_the_repository_is_asked(
+def test_when_a_key_is_verified(
     verify: Optional[str], changing: Tuple[str, str], converged: Tuple[str, str], repository: Repository, tmp_path: Path
 ) -> None:
     options: Dict[str, Any] = {**GOOD, "projects": [str(tmp_path)]}
@@ -109,7 +109,7 @@ def test_when_the_repository_is_asked(
         assert statuses(answer) == [expected], answer.result
         assert answer.result["verdicts"][0]["public_key"] == GOOD["public_key"], answer.result
         assert repository.asked() == (expected == VALID), answer.result
-    # Owner and mode alone are no reason to ask.
+    # A change of owner or mode alone is not verified.
     (tmp_path / "auth.json").chmod(0o644)
     answer = run(repository, options)
     assert [row["action"] for row in answer.result["files"]] == ["repaired"], answer.result
@@ -122,7 +122,7 @@ def test_when_the_repository_is_asked(
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "keys_invalid"), (403, "access_refused"), (500, "server_error"), (404, "wrong_address")]
 )
-def test_a_bad_key_displaces_nothing(
+def test_a_bad_key_replaces_nothing(
     status: int, code: str, check_mode: bool, repository: Repository, tmp_path: Path
 ) -> None:
     repository.status = status
@@ -166,7 +166,7 @@ def test_fail_on_decides(status: int, fail_on: Any, installed: bool, repository:
 
 
 @pytest.mark.parametrize("fail_on", [None, ["invalid", "refused", "unknown"]])
-def test_packages_that_the_key_does_not_open(fail_on: Any, repository: Repository, tmp_path: Path) -> None:
+def test_packages_that_the_key_is_not_entitled_to(fail_on: Any, repository: Repository, tmp_path: Path) -> None:
     path = old_file(tmp_path)
     before = facts(path)
     options = {**GOOD, "projects": [str(tmp_path)], "packages": ["magento/framework", "Magento/Made-Up"]}
@@ -178,7 +178,7 @@ def test_packages_that_the_key_does_not_open(fail_on: Any, repository: Repositor
     assert (answer.code, facts(path) == before) == (("", False) if fail_on else ("package_absent", True)), answer.result
 
 
-def test_each_pair_has_a_verdict_and_only_what_changes_is_asked_about(repository: Repository, tmp_path: Path) -> None:
+def test_each_pair_has_a_verdict_but_only_changes_are_verified(repository: Repository, tmp_path: Path) -> None:
     url = repository.server.url
     first = {**GOOD, "url": url, "packages": ["magento/framework"]}
     assert not run(repository, {"keys": [first], "projects": [str(tmp_path)]}).code
@@ -191,7 +191,7 @@ def test_each_pair_has_a_verdict_and_only_what_changes_is_asked_about(repository
     assert repository.asked() == 1
 
 
-def test_a_pair_that_stands_in_several_keys_is_asked_about_once(repository: Repository, tmp_path: Path) -> None:
+def test_a_pair_in_several_keys_is_verified_once(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     key = {**GOOD, "url": repository.server.url}
     keys = [{**key, "projects": [str(tmp_path)]}, {**key, "projects": [str(tmp_path / "two")]}]
@@ -201,7 +201,7 @@ def test_a_pair_that_stands_in_several_keys_is_asked_about_once(repository: Repo
     assert answer.result["verdicts"][0]["packages"] == {"magento/framework": "listed"}, answer.result
 
 
-def test_a_pair_with_two_addresses_must_open_both(repository: Repository, tmp_path: Path) -> None:
+def test_a_pair_with_two_urls_is_verified_at_both(repository: Repository, tmp_path: Path) -> None:
     key = {"repository": VENDOR, **GOOD}
     keys = [{**key, "url": repository.server.url}, {**key, "url": repository.server.url + "shop/"}]
     answer = run(repository, {"keys": keys, "projects": [str(tmp_path)]})
@@ -209,7 +209,7 @@ def test_a_pair_with_two_addresses_must_open_both(repository: Repository, tmp_pa
 
 
 @pytest.mark.parametrize("port", [None, "closed"])
-def test_a_vendor_without_an_address_is_not_checked_and_installed(
+def test_a_key_of_a_vendor_without_url_is_not_checked_and_installed(
     port: Optional[str], repository: Repository, tmp_path: Path
 ) -> None:
     netloc = repository.server.netloc
@@ -223,7 +223,7 @@ def test_a_vendor_without_an_address_is_not_checked_and_installed(
     assert list(json.loads((tmp_path / "auth.json").read_text())["http-basic"]) == [netloc], answer.result
 
 
-def test_a_vendor_without_an_address_that_answers_is_believed(repository: Repository, tmp_path: Path) -> None:
+def test_an_answer_of_a_vendor_without_url_is_used(repository: Repository, tmp_path: Path) -> None:
     answer = run(repository, {"keys": [{"repository": repository.server.netloc, **BAD}], "projects": [str(tmp_path)]})
     assert answer.code == "keys_invalid" and not (tmp_path / "auth.json").exists(), answer.result
 
@@ -231,15 +231,13 @@ def test_a_vendor_without_an_address_that_answers_is_believed(repository: Reposi
 @pytest.mark.parametrize(
     ("options", "code"), [({"ca_path": None}, "tls_failed"), ({"ca_path": None, "validate_certs": False}, "")]
 )
-def test_a_certificate_that_nobody_vouches_for(
-    options: Dict[str, Any], code: str, repository: Repository, tmp_path: Path
-) -> None:
+def test_an_untrusted_certificate(options: Dict[str, Any], code: str, repository: Repository, tmp_path: Path) -> None:
     answer = run(repository, {**GOOD, "projects": [str(tmp_path)], **options})
     assert answer.code == code, answer.result
     assert (tmp_path / "auth.json").exists() is not bool(code), answer.result
 
 
 @pytest.mark.parametrize(("pair", "code"), [(GOOD, ""), (BAD, "keys_invalid")])
-def test_check_mode_asks_for_a_user_to_come_as_well(pair: Dict[str, str], code: str, repository: Repository) -> None:
+def test_check_mode_verifies_the_key_of_a_future_user(pair: Dict[str, str], code: str, repository: Repository) -> None:
     answer = run(repository, {**pair, "users": ["no-such-user-of-keyfleet"]}, check_mode=True)
     assert (answer.code, repository.asked()) == (code, 1), answer.result

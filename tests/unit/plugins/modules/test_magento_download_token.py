@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_download_token and its info module through main(), without a server: files, options, refusals."""
+"""magento_download_token and its info module through main() without a server: files, options and failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.modules.magento_download_token import ARGUMENT_SPEC, main
 from ansible_collections.keyfleet.magento.plugins.modules.magento_download_token_info import main as info_main
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 HOST = "www.magentocommerce.com"
 MAGE_ID, TOKEN, OLD = "MAG123456789", "0123456789" * 4, "9876543210" * 4
@@ -26,8 +26,8 @@ OTHERS = (
 )
 
 
-def run(options: Dict[str, Any], check_mode: bool = False) -> Answer:
-    answer = knock(main, {"verify": "never", **options}, check_mode=check_mode)
+def run(options: Dict[str, Any], check_mode: bool = False) -> ModuleResult:
+    answer = run_module(main, {"verify": "never", **options}, check_mode=check_mode)
     for secret in (TOKEN, OLD, "hunter2"):
         assert secret not in answer.text, answer.text
     return answer
@@ -35,18 +35,18 @@ def run(options: Dict[str, Any], check_mode: bool = False) -> Answer:
 
 CASES = {
     "created": ("", {}, LINE, "created"),
-    "beside others": (OTHERS, {}, OTHERS.replace("machine", LINE + "machine", 1), "updated"),
-    "another token": (LINE.replace(TOKEN, OLD) + OTHERS, {}, LINE + OTHERS, "updated"),
-    "another MAGEID": (LINE.replace("MAG1", "MAG9") + OTHERS, {}, LINE + OTHERS, "updated"),
+    "added to others": (OTHERS, {}, OTHERS.replace("machine", LINE + "machine", 1), "updated"),
+    "different token": (LINE.replace(TOKEN, OLD) + OTHERS, {}, LINE + OTHERS, "updated"),
+    "different MAGEID": (LINE.replace("MAG1", "MAG9") + OTHERS, {}, LINE + OTHERS, "updated"),
     "removed": (LINE + OTHERS, {"state": "absent"}, OTHERS, "removed"),
     "removed by its MAGEID": (LINE + OTHERS, {"state": "absent", "mage_id": MAGE_ID}, OTHERS, "removed"),
-    "another one is not removed": (LINE, {"state": "absent", "mage_id": "MAG1"}, LINE, "unchanged"),
+    "different MAGEID is not removed": (LINE, {"state": "absent", "mage_id": "MAG1"}, LINE, "unchanged"),
     "nothing to remove": (OTHERS, {"state": "absent"}, OTHERS, "unchanged"),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_twelve_steps(name: str, tmp_path: Path) -> None:
+def test_check_mode_predicts_the_run_and_a_second_run_changes_nothing(name: str, tmp_path: Path) -> None:
     before, changes, after, action = CASES[name]
     path = tmp_path / "netrc"
     if before:
@@ -67,7 +67,7 @@ def test_twelve_steps(name: str, tmp_path: Path) -> None:
     assert path.read_text() == after
 
 
-def test_what_is_shown_of_an_entry(tmp_path: Path) -> None:
+def test_an_entry_in_the_result(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text(f"machine {HOST} login somebody password hunter2\n")
     path.chmod(0o640)
@@ -79,7 +79,7 @@ def test_what_is_shown_of_an_entry(tmp_path: Path) -> None:
     assert after["fingerprint"].startswith("sha256:") and len(after["fingerprint"]) == 19
 
 
-def test_mode_is_enforced_and_told(tmp_path: Path) -> None:
+def test_the_mode_is_set_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text(LINE)
     path.chmod(0o644)
@@ -120,14 +120,14 @@ REFUSED: Dict[str, Dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refusals_touch_nothing(name: str, tmp_path: Path) -> None:
+def test_failures_change_nothing(name: str, tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     answer = run({"paths": [str(path)], **PAIR, **REFUSED[name]})
     assert answer.code == name.split(" ")[0], answer.result
     assert not path.exists() and not answer.result["changed"]
 
 
-def test_a_file_that_curl_cannot_read_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_curl_cannot_read_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text('machine other.example login me password "hunter2\n')
     for options in (PAIR, {"state": "absent"}):
@@ -136,11 +136,11 @@ def test_a_file_that_curl_cannot_read_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == 'machine other.example login me password "hunter2\n'
 
 
-def test_the_own_home_is_meant_when_nothing_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where curl would look: HOME comes before the user database."""
+def test_the_home_of_the_current_user_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in curl, HOME comes before the user database."""
     own = str(tmp_path / ".netrc")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert [row["path"] for row in knock(info_main, {}).result["files"]] == [own]
+    assert [row["path"] for row in run_module(info_main, {}).result["files"]] == [own]
     registered = os.path.join(pwd.getpwuid(os.geteuid()).pw_dir, ".netrc")
     for home, expected in ((str(tmp_path), own), (None, registered)):
         if home:
@@ -155,9 +155,9 @@ def test_the_own_home_is_meant_when_nothing_is_given(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("mage_id", [TOKEN, [TOKEN], {"a": TOKEN}, f"{TOKEN}\n"])
-def test_a_token_in_the_place_of_the_mage_id_is_not_repeated(mage_id: Any, tmp_path: Path) -> None:
+def test_a_token_given_as_mage_id_is_not_quoted(mage_id: Any, tmp_path: Path) -> None:
     for main_function, code in ((main, "bad_token"), (info_main, "bad_token")):
-        answer = knock(main_function, {"mage_id": mage_id, "token": MAGE_ID, "paths": [str(tmp_path / "netrc")]})
+        answer = run_module(main_function, {"mage_id": mage_id, "token": MAGE_ID, "paths": [str(tmp_path / "netrc")]})
         assert answer.code == code and TOKEN not in answer.text
 
 
@@ -166,13 +166,13 @@ def test_the_token_is_no_log_and_the_mage_id_is_not() -> None:
     assert "no_log" not in ARGUMENT_SPEC["mage_id"]
 
 
-def test_info_shows_a_file_without_asking_about_another_machine(tmp_path: Path) -> None:
+def test_info_does_not_verify_a_file_at_another_machine(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text(OTHERS.replace("machine", LINE + "machine", 1))
     path.chmod(0o600)
-    # The address is another machine than the entry's, so that nothing is asked.
+    # The URL is not on the machine of the entry, so that no request is made.
     options = {"paths": [str(path), str(tmp_path / "none")], "downloads_url": "https://127.0.0.1:9/products/downloads"}
-    answer = knock(info_main, options)
+    answer = run_module(info_main, options)
     assert TOKEN not in answer.text and "hunter2" not in answer.text
     first, second = answer.result["files"]
     assert (first["exists"], first["mage_id"], first["mode"]) == (True, MAGE_ID, "0600")
@@ -183,14 +183,14 @@ def test_info_shows_a_file_without_asking_about_another_machine(tmp_path: Path) 
     assert answer.result["problems"] == [] and not answer.result["changed"]
 
 
-def test_info_tells_of_files_that_are_no_use(tmp_path: Path) -> None:
+def test_info_reports_unusable_files(tmp_path: Path) -> None:
     broken, open_to_all = tmp_path / "broken", tmp_path / "open"
     broken.write_text('machine other.example login me password "hunter2\n')
     broken.chmod(0o600)
     open_to_all.write_text("machine other.example login me password hunter2\n")
     open_to_all.chmod(0o604)
     options = {"paths": [str(broken), str(open_to_all)], "users": ["no-such-user-of-keyfleet"]}
-    answer = knock(info_main, options)
+    answer = run_module(info_main, options)
     assert "hunter2" not in answer.text
     found = [(problem["code"], problem["path"]) for problem in answer.result["problems"]]
     assert found == [

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_marketplace_key through ``main()``, against a small API on loopback."""
+"""magento_marketplace_key through main() with a small API on loopback."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api imp
     no_access,
     private_half,
 )
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 __all__ = ["no_access"]
 ORG = "000MADEUP000@AdobeOrg"
 
 
-def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> Answer:
-    """One execution; ``api.calls`` are its calls alone."""
+def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> ModuleResult:
+    """Run the module once; ``api.calls`` holds only the calls of this run."""
     api.calls.clear()
     with Loopback(api.answer) as server:
-        answer = knock(main, api.options(server, **options), check_mode=check_mode)
+        answer = run_module(main, api.options(server, **options), check_mode=check_mode)
     for secret in [SECRET, "made-up-token", *(pair["password_key"] for pair in api.keys.values())]:
         assert secret not in answer.text
     return answer
@@ -50,31 +50,31 @@ def row(label: str, action: str, enabled: Any, **changes: Any) -> Dict[str, Any]
 
 def test_create() -> None:
     api = KeyApi()
-    api.add("there", enabled=False)
-    answer = run(api, labels=["new 1", "there", "new/2"])
+    api.add("existing", enabled=False)
+    answer = run(api, labels=["new 1", "existing", "new/2"])
     assert api.calls == ["session", "GET", "POST new 1 new/2"]
     assert answer.result["marketplace_keys"] == [
         row("new 1", "created", True),
-        row("there", "unchanged", False),
+        row("existing", "unchanged", False),
         row("new/2", "created", True),
     ]
     assert answer.result["changed"] is True
-    assert not run(api, labels=["new 1", "there", "new/2"]).result["changed"]
+    assert not run(api, labels=["new 1", "existing", "new/2"]).result["changed"]
     assert api.calls == ["session", "GET"]
 
 
-def test_check_mode_asks_and_changes_nothing() -> None:
+def test_check_mode_lists_keys_and_changes_nothing() -> None:
     api = KeyApi()
-    api.add("there", enabled=False)
-    predicted = run(api, check_mode=True, labels=["new", "there"], enabled=True)
+    api.add("existing", enabled=False)
+    predicted = run(api, check_mode=True, labels=["new", "existing"], enabled=True)
     assert api.calls == ["session", "GET"]
     assert predicted.result["marketplace_keys"] == [
         row("new", "created", True, public_key=None, fingerprint=None),
-        row("there", "enabled", True),
+        row("existing", "enabled", True),
     ]
-    real = run(api, labels=["new", "there"], enabled=True)
-    assert api.calls == ["session", "GET", "POST new", "PUT there"]
-    assert real.result["marketplace_keys"] == [row("new", "created", True), row("there", "enabled", True)]
+    real = run(api, labels=["new", "existing"], enabled=True)
+    assert api.calls == ["session", "GET", "POST new", "PUT existing"]
+    assert real.result["marketplace_keys"] == [row("new", "created", True), row("existing", "enabled", True)]
     for name in ("changed", "diff"):
         assert predicted.result[name] == real.result[name]
 
@@ -121,25 +121,25 @@ def test_another_owner() -> None:
     assert [api.keys[uid, "web"]["is_enabled"] for uid in (ME, ORG)] == [True, False]
 
 
-def test_what_the_api_refuses_is_told_with_what_was_done() -> None:
+def test_refused_and_changed_keys_are_both_reported() -> None:
     api = KeyApi()
-    api.add("there", enabled=False)
+    api.add("existing", enabled=False)
     api.refused = {"bad": f"Not with {SECRET}."}
-    answer = run(api, labels=["good", "bad", "there"], enabled=True)
+    answer = run(api, labels=["good", "bad", "existing"], enabled=True)
     assert answer.code == "keys_not_created"
     assert answer.result["refusals"] == [{"label": "bad", "code": 1208, "message": ""}]
     assert answer.result["changed"] is True
-    assert answer.result["marketplace_keys"] == [row("good", "created", True), row("there", "enabled", True)]
+    assert answer.result["marketplace_keys"] == [row("good", "created", True), row("existing", "enabled", True)]
     assert "1 of 2 keys were not created: 'bad': no reason is shown (code 1208)" in answer.result["msg"]
 
 
-WRONG: List[Any] = [
+INVALID: List[Any] = [
     ({"labels": []}, "labels is an empty list"),
     ({"labels": [""]}, "is empty"),
-    ({"labels": ["a", ".."]}, "cannot be named"),
+    ({"labels": ["a", ".."]}, "cannot be used in a URL"),
     ({"labels": ["a" * 33]}, "more than 32"),
-    ({"label": "a", "uid": "all"}, "uid 'all' is no owner"),
-    ({"label": "a", "uid": " "}, "is no owner"),
+    ({"label": "a", "uid": "all"}, "uid 'all' is not an owner"),
+    ({"label": "a", "uid": " "}, "is not an owner"),
     ({"label": "a", "timeout": 0}, "timeout must be"),
     ({"label": "a", "api_url": "http://127.0.0.1/"}, "api_url 'http://127.0.0.1/' is not an https address"),
     ({"label": "a", "api_url": f"https://u:{SECRET}@127.0.0.1/"}, "api_url must not carry"),
@@ -149,8 +149,8 @@ WRONG: List[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "words"), WRONG)
-def test_wrong_options_are_told_before_anybody_is_asked(options: Dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize(("options", "words"), INVALID)
+def test_invalid_options_are_refused_before_any_call(options: Dict[str, Any], words: str) -> None:
     api = KeyApi()
     answer = run(api, **options)
     assert answer.code == "bad_options"
@@ -167,12 +167,12 @@ def test_options_that_ansible_refuses(options: Dict[str, Any]) -> None:
     assert answer.result["failed"] is True
 
 
-def test_credentials_and_address_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_and_url_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     api = KeyApi()
     with Loopback(api.answer) as server:
         options = api.options(server, label="a")
         for option in ("application_id", "application_secret", "api_url"):
             monkeypatch.setenv(f"MAGENTO_{option.upper()}", options.pop(option))
-        answer = knock(main, options)
+        answer = run_module(main, options)
     assert answer.result["marketplace_keys"] == [row("a", "created", True)]
     assert SECRET not in answer.text

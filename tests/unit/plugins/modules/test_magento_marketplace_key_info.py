@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""magento_marketplace_key_info through ``main()``, against a small API on loopback."""
+"""magento_marketplace_key_info through main() with a small API on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api imp
     no_access,
     private_half,
 )
-from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.knock import Answer, knock
+from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 __all__ = ["no_access"]
 ORG = "000MADEUP000@AdobeOrg"
@@ -27,17 +27,17 @@ ORG = "000MADEUP000@AdobeOrg"
 
 @pytest.fixture
 def api() -> KeyApi:
-    made = KeyApi()
-    made.add("web-1")
-    made.add("web-2", enabled=False)
-    made.add("ci")
-    made.add("theirs", uid=ORG)
-    return made
+    api = KeyApi()
+    api.add("web-1")
+    api.add("web-2", enabled=False)
+    api.add("ci")
+    api.add("other owner", uid=ORG)
+    return api
 
 
-def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> Answer:
+def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> ModuleResult:
     with Loopback(api.answer) as server:
-        answer = knock(main, api.options(server, **options), check_mode=check_mode)
+        answer = run_module(main, api.options(server, **options), check_mode=check_mode)
     assert SECRET not in answer.text
     return answer
 
@@ -45,14 +45,14 @@ def run(api: KeyApi, *, check_mode: bool = False, **options: Any) -> Answer:
 @pytest.mark.parametrize(
     ("filters", "labels"),
     [
-        ({}, ["web-1", "web-2", "ci", "theirs"]),
+        ({}, ["web-1", "web-2", "ci", "other owner"]),
         ({"label": "ci"}, ["ci"]),
-        ({"labels": ["ci", "theirs", "none"]}, ["ci", "theirs"]),
+        ({"labels": ["ci", "other owner", "none"]}, ["ci", "other owner"]),
         ({"prefix": "web-"}, ["web-1", "web-2"]),
         ({"prefix": "web-", "enabled": False}, ["web-2"]),
-        ({"uid": ORG}, ["theirs"]),
+        ({"uid": ORG}, ["other owner"]),
         ({"uid": ME, "enabled": True}, ["web-1", "ci"]),
-        ({"uid": "all"}, ["web-1", "web-2", "ci", "theirs"]),
+        ({"uid": "all"}, ["web-1", "web-2", "ci", "other owner"]),
         ({"public_key": fake_key("public ci")}, ["ci"]),
         ({"fingerprint": describe(private_half("web-2"))}, ["web-2"]),
         ({"fingerprint": describe(private_half("web-2")), "enabled": True}, []),
@@ -67,7 +67,7 @@ def test_filters(api: KeyApi, filters: Dict[str, Any], labels: List[str], check_
     assert not [pair["label"] for pair in api.keys.values() if pair["password_key"] in answer.text]
 
 
-def test_private_keys_when_asked_for(api: KeyApi) -> None:
+def test_private_keys_are_included_on_request(api: KeyApi) -> None:
     answer = run(api, label="ci", include_private_keys=True)
     assert answer.result["marketplace_keys"] == [
         {
@@ -83,7 +83,7 @@ def test_private_keys_when_asked_for(api: KeyApi) -> None:
 
 
 @pytest.mark.parametrize("options", [{"labels": []}, {"label": "."}, {"timeout": -1}, {"api_url": "nowhere"}])
-def test_wrong_options(api: KeyApi, options: Dict[str, Any]) -> None:
+def test_invalid_options(api: KeyApi, options: Dict[str, Any]) -> None:
     answer = run(api, **options)
     assert (answer.code, answer.result["marketplace_keys"], api.calls) == ("bad_options", [], [])
 
@@ -95,7 +95,7 @@ def test_a_failure_has_no_keys(api: KeyApi) -> None:
 
 
 @pytest.mark.parametrize("value", [[SECRET], {"secret": SECRET}, 1234567890, True])
-def test_a_secret_that_is_no_text_is_not_quoted(api: KeyApi, value: Any) -> None:
+def test_a_secret_that_is_not_text_is_not_quoted(api: KeyApi, value: Any) -> None:
     answer = run(api, application_secret=value)
-    assert answer.code == "bad_options" and "application_secret is no text" in answer.result["msg"]
+    assert answer.code == "bad_options" and "application_secret is not text" in answer.result["msg"]
     assert "1234567890" not in answer.text and api.calls == []

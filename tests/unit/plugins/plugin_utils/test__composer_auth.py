@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The credentials that a Composer of the running user would use."""
+"""The credentials that Composer would use for the current user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def auth(word: str, host: str = HOST) -> str:
 
 
 class Home:
-    """A home directory, and what is found with it and an environment."""
+    """A home directory, and the lookups with it and an environment."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
@@ -61,7 +61,7 @@ def test_the_users_own_file(home: Home) -> None:
     }
 
 
-def test_the_environment_comes_first_and_config_json_last(home: Home) -> None:
+def test_order_of_precedence(home: Home) -> None:
     home.put(".composer/config.json", json.dumps({"config": json.loads(auth("config"))}))
     assert home.entry()["public_key"] == "config-user"
     home.put(".composer/auth.json", auth("file"))
@@ -74,13 +74,13 @@ def test_the_environment_comes_first_and_config_json_last(home: Home) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", "0"])
-def test_an_environment_that_says_nothing(home: Home, nothing: str) -> None:
+def test_an_empty_environment_variable(home: Home, nothing: str) -> None:
     home.put(".composer/auth.json", auth("file"))
     home.environ["COMPOSER_AUTH"] = nothing
     assert home.entry()["public_key"] == "file-user"
 
 
-def test_the_home_that_the_environment_names(home: Home) -> None:
+def test_composer_home_from_the_environment(home: Home) -> None:
     home.put(".composer/auth.json", auth("file"))
     home.put("elsewhere/auth.json", auth("elsewhere"))
     home.environ["COMPOSER_HOME"] = str(home.path / "elsewhere")
@@ -91,7 +91,7 @@ def test_the_home_that_the_environment_names(home: Home) -> None:
     ("system_decides", "session", "expected"),
     [(True, False, "xdg"), (True, True, "xdg"), (False, True, "xdg"), (False, False, "classic")],
 )
-def test_of_two_homes_the_one_that_composer_reads(
+def test_two_composer_homes(
     home: Home, monkeypatch: pytest.MonkeyPatch, system_decides: bool, session: bool, expected: str
 ) -> None:
     home.put(".composer/auth.json", auth("classic"))
@@ -102,7 +102,7 @@ def test_of_two_homes_the_one_that_composer_reads(
     assert home.entry()["public_key"] == f"{expected}-user"
 
 
-def test_an_explicit_file_and_nothing_else(home: Home) -> None:
+def test_only_the_explicit_file_is_read(home: Home) -> None:
     home.put(".composer/auth.json", auth("file"))
     home.environ["COMPOSER_AUTH"] = auth("environment")
     path = home.put("mine.json", auth("mine"))
@@ -120,7 +120,7 @@ def test_no_entry(home: Home) -> None:
     assert "COMPOSER_AUTH and the user's own auth.json" in error.message
 
 
-def test_an_entry_without_a_user_name_is_none(home: Home) -> None:
+def test_an_entry_without_a_user_name_is_an_error(home: Home) -> None:
     both = {**json.loads(auth("file")), "bearer": {HOST: "made-up-token"}}
     home.put(".composer/auth.json", json.dumps(both))
     error = home.fails()
@@ -129,7 +129,7 @@ def test_an_entry_without_a_user_name_is_none(home: Home) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "environment"])
-def test_what_composer_could_not_read_is_an_error(home: Home, place: str) -> None:
+def test_a_malformed_source_is_an_error(home: Home, place: str) -> None:
     broken = auth("broken")[:-2]
     if place == "file":
         home.put(".composer/auth.json", broken)

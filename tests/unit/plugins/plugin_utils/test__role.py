@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which keys a host gets: the pair of a series goes to entries that name it, and nowhere else."""
+"""The keys that a host gets. Only entries that name a series get its pair."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_pair_of_the_current_generation() -> None:
         {},
         {"magento_rotation_plan": PLAN},
         {"magento_rotation_pair": ROTATION["magento_rotation_pair"]},
-        # Another series, or another generation than the one that is current by now.
+        # Another series, or another current generation.
         {**ROTATION, "magento_rotation_plan": {**PLAN, "series": "api"}},
         {**ROTATION, "magento_rotation_plan": {**PLAN, "generations": GENERATIONS[:2]}},
         {**ROTATION, "magento_rotation_plan": {"series": "web"}},
@@ -63,7 +63,7 @@ def test_the_pair_of_the_current_generation() -> None:
         {**ROTATION, "magento_rotation_pair": None},
     ],
 )
-def test_no_pair_where_it_is_not_surely_that_of_this_series(rotation: Dict[str, Any]) -> None:
+def test_no_pair_unless_it_is_the_current_one_of_this_series(rotation: Dict[str, Any]) -> None:
     assert pair_of(SETTINGS, rotation) is None
     assert "not fetched the pair" in refusal([{"series": "web"}], rotation=rotation)
 
@@ -71,7 +71,7 @@ def test_no_pair_where_it_is_not_surely_that_of_this_series(rotation: Dict[str, 
 # Entries
 
 
-def test_an_entry_of_the_series_takes_its_pair_and_all_others_pass() -> None:
+def test_an_entry_of_the_series_gets_its_pair_and_others_are_unchanged() -> None:
     found = resolved([OWN, {"series": "web", "projects": ["/srv"]}, {"series": "api"}, "junk", {"series": None, **OWN}])
     assert found == {
         "entries": [OWN, {**PAIR, "projects": ["/srv"]}, "junk", {"series": None, **OWN}],
@@ -89,7 +89,7 @@ def test_an_entry_of_the_series_takes_its_pair_and_all_others_pass() -> None:
         (None, {"public_key": None, "private_key": None, "url": None}, {"given": False, "idle": False}),
         (None, {"series": "web", "url": "u"}, {**PAIR, "url": "u", "given": True, "idle": False}),
         ([OWN], {"series": "web"}, {**PAIR, "entries": [OWN], "given": True, "idle": False}),
-        # Nothing of this run.
+        # Not due in this run.
         (None, {"series": "api", "url": "u"}, {"given": True, "idle": True}),
         ([{"series": "api"}], {}, {"given": True, "idle": True}),
         ([OWN], {"series": "api"}, {"entries": [OWN], "given": True, "idle": False}),
@@ -102,26 +102,26 @@ def test_resolve(keys: Any, flat: Dict[str, Any], expected: Dict[str, Any]) -> N
     assert repr((keys, flat, SETTINGS, ROTATION)) == before
 
 
-def test_what_is_to_be_absent_needs_no_pair() -> None:
+def test_absent_entries_need_no_pair() -> None:
     for options in ({}, {"settings": None, "rotation": None}):
         entry = {"series": "web", "state": "absent", "users": ["a"]}
         assert resolved([entry], **options)["entries"] == [{"state": "absent", "users": ["a"]}]
         found = resolved([{"series": "web"}], {"series": "web", "url": "u"}, state="absent", **options)
         assert found == {"entries": [{}], "url": "u", "given": True, "idle": False}
         assert resolved(None, {"series": "web"}, state="absent", **options) == {"given": True, "idle": False}
-    # An entry may be present all the same.
+    # An entry may have its own state present.
     assert resolved([{"series": "web", "state": "present"}], state="absent")["entries"] == [
         {"state": "present", **PAIR}
     ]
 
 
 @pytest.mark.parametrize("half", ["public_key", "private_key"])
-def test_a_series_beside_a_pair_is_an_error(half: str) -> None:
+def test_a_series_with_a_pair_is_an_error(half: str) -> None:
     for options in ({}, {"settings": None}, {"state": "absent"}):
-        assert "magento_auth_keys[1]: series stands beside" in refusal(
+        assert "magento_auth_keys[1]: series cannot be combined" in refusal(
             [OWN, {"series": "api", half: "secret"}], **options
         )
-        assert "magento_auth_series: series stands beside" in refusal(
+        assert "magento_auth_series: series cannot be combined" in refusal(
             None, {"series": "web", half: "secret"}, **options
         )
 
@@ -137,7 +137,7 @@ def test_without_settings_no_series_can_be_resolved() -> None:
     assert resolved([OWN], settings=None, rotation=None)["entries"] == [OWN]
 
 
-def test_check_mode_leaves_out_what_is_not_made_yet() -> None:
+def test_check_mode_omits_entries_of_a_new_key() -> None:
     keys = [{"series": "web"}, OWN]
     made = resolved(keys, check_mode=True)
     assert made["entries"] == [PAIR, OWN]
@@ -148,14 +148,14 @@ def test_check_mode_leaves_out_what_is_not_made_yet() -> None:
 # Removals
 
 
-def gone(found: Dict[str, Any]) -> List[str]:
+def removed(found: Dict[str, Any]) -> List[str]:
     assert all(entry["state"] == "absent" and entry["search"] is not None for entry in found["entries"])
     return [entry["public_key"] for entry in found["entries"]]
 
 
-def test_older_keys_are_removed_everywhere_only_if_the_settings_say_so() -> None:
+def test_older_keys_are_removed_only_if_unmanaged_keys_is_remove() -> None:
     remove = {**SETTINGS, "unmanaged_keys": "remove"}
-    assert gone(resolved(settings=remove)) == ["gone", "old", "bad"]
+    assert removed(resolved(settings=remove)) == ["gone", "old", "bad"]
     assert resolved(settings=remove)["given"] is True and resolved(settings=remove)["idle"] is False
     assert resolved(settings={**remove, "search": ["/srv"]})["entries"][0]["search"] == ["/srv"]
     beside = resolved([OWN, {"series": "web"}], settings=remove)["entries"]
@@ -168,12 +168,12 @@ def test_older_keys_are_removed_everywhere_only_if_the_settings_say_so() -> None
 
 
 @pytest.mark.parametrize("unmanaged", ["block", "remove"])
-def test_an_empty_list_stays_the_error_that_it_is(unmanaged: str) -> None:
+def test_an_empty_list_is_passed_on(unmanaged: str) -> None:
     options = resolved([], settings={**SETTINGS, "unmanaged_keys": unmanaged})
     assert (options["entries"], options["idle"]) == ([], False)
 
 
-def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
+def test_a_revocation_removes_one_key_and_installs_its_replacement() -> None:
     remove = {**SETTINGS, "unmanaged_keys": "remove"}
 
     def entries(replacement: Any, given: Any, pair: Any = None) -> Any:
@@ -184,7 +184,7 @@ def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
 
     removal = {"public_key": "leaked", "state": "absent", "search": []}
     other = {"public_key": "p", "private_key": "another secret"}
-    # Without a replacement nothing is given, also not the current pair of the series.
+    # Without a replacement no key is installed, not even the current pair of the series.
     assert entries(None, None) == entries(None, other) == [removal]
     assert entries("new", "current") == [PAIR, removal]
     assert entries("p", other) == [other, removal]
@@ -214,5 +214,5 @@ def test_a_revocation_removes_the_one_key_and_gives_its_replacement() -> None:
         ({"magento_series": {"prefix": "web"}}, ["magento_series"]),
     ],
 )  # fmt: skip
-def test_facts_that_take_the_place_of_variables(facts: Any, names: List[str]) -> None:
+def test_facts_that_would_override_variables(facts: Any, names: List[str]) -> None:
     assert forged_names(facts if isinstance(facts, dict) else dict.fromkeys(facts)) == names

@@ -16,7 +16,7 @@ from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import comp
 
 
 def half(word: str) -> str:
-    """32 hex digits that are nobody's key."""
+    """32 hex digits that are not a real key."""
     return hashlib.sha256(f"not a key: {word}".encode()).hexdigest()[:32]
 
 
@@ -37,14 +37,14 @@ VENDOR_ENTRY = {"vendor.example": {"username": "token", "password": 'made up "pa
         ({"keys": [MAGENTO, dict(VENDOR, state="absent")]}, MAGENTO_ENTRY),
         ({"keys": [MAGENTO, dict(VENDOR, state="present")], "state": "absent"}, VENDOR_ENTRY),
         ({"keys": [MAGENTO, MAGENTO]}, MAGENTO_ENTRY),
-        # Meant for one place only; in the environment it would win everywhere.
+        # A key for one project or file; in the environment it would be used everywhere.
         ({"keys": [MAGENTO, dict(OTHER, projects=["/srv/shop"])]}, MAGENTO_ENTRY),
         ({"keys": [MAGENTO, dict(OTHER, paths=["/srv/auth.json"])]}, MAGENTO_ENTRY),
         ({"keys": [dict(MAGENTO, users=["a"], projects=["/srv/shop"])]}, MAGENTO_ENTRY),
         ({"keys": [dict(MAGENTO, users=["a"]), VENDOR], "projects": ["/srv/shop"]}, MAGENTO_ENTRY),
     ],
 )
-def test_what_a_user_would_get_stands_in_the_environment(variables: Dict[str, Any], entries: Dict[str, Any]) -> None:
+def test_the_keys_of_a_user(variables: Dict[str, Any], entries: Dict[str, Any]) -> None:
     text = composer_auth_text(variables)
     assert json.loads(text) == {"http-basic": entries}
     assert text.isascii()
@@ -55,7 +55,7 @@ def test_what_a_user_would_get_stands_in_the_environment(variables: Dict[str, An
     "variables",
     [{"state": "absent"}, {"keys": [dict(MAGENTO, state="absent")]}, dict(MAGENTO, projects=["/srv/shop"])],
 )
-def test_nothing_is_an_empty_object(variables: Dict[str, Any]) -> None:
+def test_no_present_key_is_an_empty_object(variables: Dict[str, Any]) -> None:
     assert json.loads(composer_auth_text(variables)) == {}
 
 
@@ -72,7 +72,7 @@ def test_nothing_is_an_empty_object(variables: Dict[str, Any]) -> None:
         (dict(MAGENTO, private_key=12345678), "bad_key"),
     ],
 )
-def test_the_checks_of_the_role_hold_here_too(variables: Dict[str, Any], code: str) -> None:
+def test_the_checks_of_the_role(variables: Dict[str, Any], code: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         composer_auth_text(variables)
     assert caught.value.code == code
@@ -89,13 +89,13 @@ def test_no_key_is_an_error(variables: Dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "listed", ["public_key=a private_key=made-up", MAGENTO, [[MAGENTO]], ["made up"], [MAGENTO, None], 7]
 )
-def test_something_else_than_a_list_of_keys_is_an_error_that_does_not_quote_it(listed: Any) -> None:
+def test_an_invalid_list_of_keys_is_refused_and_not_quoted(listed: Any) -> None:
     with pytest.raises(KeyfleetError) as caught:
         composer_auth_text({"keys": listed})
     assert caught.value.message == "magento_auth_keys must be a list of dictionaries"
 
 
-def test_two_keys_for_one_environment_are_named() -> None:
+def test_two_keys_for_one_repository_are_named() -> None:
     with pytest.raises(KeyfleetError) as caught:
         composer_auth_text({"keys": [VENDOR, MAGENTO], **OTHER})
     assert caught.value.message.endswith(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read from an auth.json and what is refused. The real Composer has its say in tests/system."""
+"""Valid and malformed auth.json files. The comparison with Composer itself is in tests/system."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import Entry, entries, parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import AuthEntry, entries, parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 
 def fake_key(word: str) -> str:
-    """32 hex digits that look like an auth key and are none."""
+    """Return 32 hexadecimal digits that look like an auth key."""
     return hashlib.sha256(word.encode()).hexdigest()[:32]
 
 
@@ -32,11 +32,11 @@ def data(document: Any) -> bytes:
 
 
 def nested(levels: int) -> bytes:
-    """An object whose brackets stand `levels` deep."""
+    """Return an object with ``levels`` levels of brackets."""
     return b'{"x": ' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
 
-FIT: List[Tuple[str, bytes, List[Tuple[str, str, str, str]]]] = [
+VALID: List[Tuple[str, bytes, List[Tuple[str, str, str, str]]]] = [
     ("empty object", b"{}", []),
     ("white space around", b"\r\n\t {} \n", []),
     ("empty sections", b'{"http-basic": {}, "bearer": {}}', []),
@@ -91,16 +91,16 @@ FIT: List[Tuple[str, bytes, List[Tuple[str, str, str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("content", "expected"), [row[1:] for row in FIT], ids=[row[0] for row in FIT])
-def test_reads(content: bytes, expected: List[Tuple[str, str, str, str]]) -> None:
-    assert entries(parse(content)) == [Entry(*entry) for entry in expected]
+@pytest.mark.parametrize(("content", "expected"), [row[1:] for row in VALID], ids=[row[0] for row in VALID])
+def test_parses(content: bytes, expected: List[Tuple[str, str, str, str]]) -> None:
+    assert entries(parse(content)) == [AuthEntry(*entry) for entry in expected]
 
 
 def with_host(section: str, value: Any) -> bytes:
     return data({section: {"h.example": value}})
 
 
-UNFIT: List[Tuple[str, bytes, str, str]] = [
+MALFORMED: List[Tuple[str, bytes, str, str]] = [
     ("no bytes", b"", "empty", "line 1, column 1"),
     ("white space", b" \r\n\t", "empty", "line 1, column 1"),
     ("form feed", b"\f{}", "not JSON", "line 1, column 1"),
@@ -132,8 +132,8 @@ UNFIT: List[Tuple[str, bytes, str, str]] = [
     ("null", b"null", "top level", ""),
     ("a text", data(SECRET), "top level", ""),
     ("a number", b"5", "top level", ""),
-    ("same host twice", b'{"bearer": {"h": "a", "h": "b"}}', "stands twice", "'h'"),
-    ("same section twice", b'{"http-basic": {}, "http-\\u0062asic": {}}', "stands twice", "'http-basic'"),
+    ("same host twice", b'{"bearer": {"h": "a", "h": "b"}}', "duplicate key", "'h'"),
+    ("same section twice", b'{"http-basic": {}, "http-\\u0062asic": {}}', "duplicate key", "'http-basic'"),
     ("digits as a key", b'{"17": {}}', "digits only", "17"),
     ("minus and digits as a key", b'{"-17": {}}', "digits only", "-17"),
     ("github-domains", b'{"github-domains": "h"}', "list of text", "github-domains"),
@@ -156,34 +156,38 @@ NAMES: Dict[str, Tuple[str, ...]] = {
 }
 SECTIONS = (*NAMES, "github-oauth", "bearer")
 for _section in SECTIONS:
-    UNFIT += [
+    MALFORMED += [
         (f"{_section} is {value!r}", data({_section: value}), "must be an object", _section)
         for value in (None, "", "x", False, True, 0, 5, 1.5, ["x"], [{}])
     ]
-    UNFIT += [
+    MALFORMED += [
         (f"{_section} host {host}", data({_section: {host: "x"}}), "host made of digits", f"{_section} → {host}")
         for host in ("0", "8080", "-1", str(2**63 - 1), str(-(2**63)))
     ]
-    UNFIT += [
+    MALFORMED += [
         (f"{_section} host is {value!r}", with_host(_section, value), "must be", f"{_section} → h.example")
         for value in (None, True, 5, [], ["x"])
     ]
-UNFIT += [(f"{_section} host is a text", with_host(_section, SECRET), "must be an object", f"{_section} → h.example")
-          for _section in ("http-basic", "bitbucket-oauth")]  # fmt: skip
-UNFIT += [(f"{_section} host is an object", with_host(_section, {"token": SECRET}), "must be text", _section)
+MALFORMED += [
+    (f"{_section} host is a text", with_host(_section, SECRET), "must be an object", f"{_section} → h.example")
+    for _section in ("http-basic", "bitbucket-oauth")
+]
+MALFORMED += [(f"{_section} host is an object", with_host(_section, {"token": SECRET}), "must be text", _section)
           for _section in ("github-oauth", "bearer")]  # fmt: skip
 for _section, _names in NAMES.items():
     for _name in _names:
         _others = {name: SECRET for name in _names if name != _name}
-        UNFIT.append((f"{_section} without {_name}", with_host(_section, _others), f"has no {_name}", "h.example"))
+        MALFORMED.append((f"{_section} without {_name}", with_host(_section, _others), f"has no {_name}", "h.example"))
         for _value in (None, 0, 12345678, 1.5, True, [], {}):
             _content = with_host(_section, {**_others, _name: _value})
-            UNFIT.append((f"{_section}, {_name} {_value!r}", _content, f"{_name} is not text", "h.example"))
+            MALFORMED.append((f"{_section}, {_name} {_value!r}", _content, f"{_name} is not text", "h.example"))
 
 
-@pytest.mark.parametrize(("content", "reason", "place"), [row[1:] for row in UNFIT], ids=[row[0] for row in UNFIT])
+@pytest.mark.parametrize(
+    ("content", "reason", "place"), [row[1:] for row in MALFORMED], ids=[row[0] for row in MALFORMED]
+)
 def test_refuses(content: bytes, reason: str, place: str) -> None:
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(MalformedFile) as caught:
         parse(content)
     assert reason in caught.value.reason
     assert place in caught.value.place
@@ -194,13 +198,13 @@ def test_refuses_a_number_that_python_cannot_read() -> None:
     try:
         int("7" * 5000)
     except ValueError:
-        with pytest.raises(Unfit, match="too long"):
+        with pytest.raises(MalformedFile, match="too long"):
             parse(b'{"x": ' + b"7" * 5000 + b"}")
-    else:  # Python 3.10 and older take it, as Composer does
+    else:  # Python 3.10 and older read it, as Composer does
         assert parse(b'{"x": ' + b"7" * 5000 + b"}") == {"x": int("7" * 5000)}
 
 
-SPOILED: List[Tuple[str, bytes]] = [
+WITH_SECRET: List[Tuple[str, bytes]] = [
     ("cut off", data({"http-basic": {HOST: BASIC}})[:-3]),
     ("trailing comma", data({"http-basic": {HOST: BASIC}})[:-1] + b",}"),
     ("unquoted", b'{"bearer": {"h": ' + SECRET.encode() + b"}}"),
@@ -211,9 +215,9 @@ SPOILED: List[Tuple[str, bytes]] = [
     ("surrogate", b'{"bearer": {"h": "' + SECRET.encode() + b'\\ud800"}}'),
     ("NaN", b'{"bearer": {"h": "' + SECRET.encode() + b'"}, "x": NaN}'),
     ("UTF-16", json.dumps({"bearer": {"h": SECRET}}).encode("utf-16")),
-    ("twice", f'{{"bearer": {{"h": "{SECRET}", "h": "{SECRET}"}}}}'.encode()),
+    ("duplicate key", f'{{"bearer": {{"h": "{SECRET}", "h": "{SECRET}"}}}}'.encode()),
     ("deep", data({"bearer": {"h": SECRET}})[:-1] + b', "x":' + b"[" * 600 + b"]" * 600 + b"}"),
-    ("list of it", data([SECRET])),
+    ("in a list", data([SECRET])),
     *[(f"as a section: {section}", data({section: SECRET})) for section in SECTIONS],
     *[(f"as a list: {section}", with_host(section, [SECRET])) for section in SECTIONS],
     *[(f"as a user name alone: {section}", with_host(section, {"username": SECRET})) for section in SECTIONS],
@@ -226,23 +230,23 @@ SPOILED: List[Tuple[str, bytes]] = [
 ]
 
 
-@pytest.mark.parametrize("content", [row[1] for row in SPOILED], ids=[row[0] for row in SPOILED])
-def test_a_refusal_tells_no_secret(content: bytes) -> None:
-    with pytest.raises(Unfit) as caught:
+@pytest.mark.parametrize("content", [row[1] for row in WITH_SECRET], ids=[row[0] for row in WITH_SECRET])
+def test_an_error_contains_no_secret(content: bytes) -> None:
+    with pytest.raises(MalformedFile) as caught:
         parse(content)
-    told = "".join(traceback.format_exception(type(caught.value), caught.value, caught.value.__traceback__))
-    assert SECRET not in told + repr(caught.value) + caught.value.reason + caught.value.place
+    shown = "".join(traceback.format_exception(type(caught.value), caught.value, caught.value.__traceback__))
+    assert SECRET not in shown + repr(caught.value) + caught.value.reason + caught.value.place
     assert caught.value.__cause__ is None
 
 
-def test_digits_of_a_number_are_not_told() -> None:
-    with pytest.raises(Unfit) as caught:
+def test_an_error_contains_no_digits_of_a_number() -> None:
+    with pytest.raises(MalformedFile) as caught:
         parse(b'{"x": 31415926e999}')
     assert "31415926" not in str(caught.value)
 
 
 def test_an_entry_does_not_print_its_secret() -> None:
-    entry = Entry("http-basic", HOST, PUBLIC, PRIVATE)
+    entry = AuthEntry("http-basic", HOST, PUBLIC, PRIVATE)
     assert PRIVATE not in repr(entry)
     assert entry.as_result() == {
         "repository": HOST,
@@ -253,7 +257,7 @@ def test_an_entry_does_not_print_its_secret() -> None:
 
 
 def test_an_entry_without_user_name_has_no_public_key() -> None:
-    assert Entry("bearer", "h", "", "chosen by a person").as_result() == {
+    assert AuthEntry("bearer", "h", "", "chosen by a person").as_result() == {
         "repository": "h",
         "section": "bearer",
         "public_key": None,
@@ -261,7 +265,7 @@ def test_an_entry_without_user_name_has_no_public_key() -> None:
     }
 
 
-# What the owner of a file may try. Each of these took hours, or memory without end; none may take longer than to read.
+# Hostile files that took hours, or unlimited memory. Each must be refused about as fast as it is read.
 
 MANY = 1_000_000
 
@@ -276,7 +280,7 @@ MANY = 1_000_000
         ('{"a": ' + "9" * MANY + "}", "a number is too long"),
         ('{"a": 0.' + "9" * MANY + "}", "a number is too long"),
         ('{"a": ' + "9" * 400 + "e5}", "too large"),
-        ('{"' + "a" * MANY + '": 1, "' + "a" * MANY + '": 2}', "twice"),
+        ('{"' + "a" * MANY + '": 1, "' + "a" * MANY + '": 2}', "duplicate"),
         ('{"http-basic": {"' + "\\u001b" * MANY + '": 1}}', "must be an object"),
     ],
     ids=[
@@ -291,13 +295,13 @@ MANY = 1_000_000
         "host",
     ],
 )
-def test_a_hostile_file_is_refused_in_few_words(content: str, reason: str) -> None:
-    with pytest.raises(Unfit) as unfit:
+def test_a_hostile_file_is_refused_with_a_short_message(content: str, reason: str) -> None:
+    with pytest.raises(MalformedFile) as malformed:
         parse(content.encode())
-    assert reason in str(unfit.value) and len(str(unfit.value)) < 500 and str(unfit.value).isprintable()
+    assert reason in str(malformed.value) and len(str(malformed.value)) < 500 and str(malformed.value).isprintable()
 
 
-def test_brackets_in_texts_are_not_counted() -> None:
+def test_brackets_in_strings_are_not_counted() -> None:
     content = {"bearer": {"h": "[{" * 1000 + '\\"[' * 1000}}
     assert entries(parse(data(content)))[0].secret == content["bearer"]["h"]
 
@@ -313,4 +317,4 @@ def test_brackets_in_texts_are_not_counted() -> None:
     ],
 )
 def test_a_user_name_that_may_be_a_token_is_not_shown(user: str, shown: Any) -> None:
-    assert Entry("http-basic", HOST, user, "x-oauth-basic").as_result()["public_key"] == shown
+    assert AuthEntry("http-basic", HOST, user, "x-oauth-basic").as_result()["public_key"] == shown

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How an auth.json is changed, written and shown. The real Composer has its say in tests/system."""
+"""Editing, writing and masking an auth.json. The comparison with Composer itself is in tests/system."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
     with_entry,
     without_entry,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 
 def fake_key(word: str) -> str:
-    """32 hex digits that look like an auth key and are none."""
+    """Return 32 hexadecimal digits that look like an auth key."""
     return hashlib.sha256(word.encode()).hexdigest()[:32]
 
 
@@ -42,7 +42,7 @@ FOREIGN: Dict[str, Any] = {
 
 
 def ordered(document: Any) -> str:
-    """Unlike `==` this sees the order of keys."""
+    """Return a form for comparison that, unlike the document itself, depends on the order of keys."""
     return json.dumps(document)
 
 
@@ -69,19 +69,19 @@ def ordered(document: Any) -> str:
                 "a": 1,
             },
         ),
-        # Composer writes the user name first, so a file of ours does too: else its next run would alter the file.
+        # The user name comes first, as in Composer. Otherwise its next run would change the file.
         (
             {"http-basic": {HOST: {"password": PRIVATE, "username": PUBLIC}}},
             {"http-basic": {HOST: {"username": PUBLIC, "password": PRIVATE}}},
         ),
     ],
-    ids=["nothing", "list", "no hosts", "beside others", "in place", "order in the entry"],
+    ids=["empty", "list", "no hosts", "added to others", "replaced", "order in the entry"],
 )
 def test_with_entry(before: Dict[str, Any], after: Dict[str, Any]) -> None:
-    untouched = ordered(before)
+    unchanged = ordered(before)
     result = with_entry(before, repository=HOST, username=PUBLIC, password=PRIVATE)
     assert ordered(result) == ordered(after)
-    assert ordered(before) == untouched
+    assert ordered(before) == unchanged
     assert ordered(with_entry(result, repository=HOST, username=PUBLIC, password=PRIVATE)) == ordered(after)
 
 
@@ -97,19 +97,19 @@ def test_with_entry(before: Dict[str, Any], after: Dict[str, Any]) -> None:
     ids=["any user", "this user", "another user", "no such host", "a host of another section"],
 )
 def test_without_entry(repository: str, username: Any, after: Dict[str, Any]) -> None:
-    untouched = ordered(FOREIGN)
+    unchanged = ordered(FOREIGN)
     result = without_entry(FOREIGN, repository=repository, username=username)
     assert ordered(result) == ordered(after)
-    assert ordered(FOREIGN) == untouched
+    assert ordered(FOREIGN) == unchanged
 
 
-def test_the_last_host_leaves_an_object() -> None:
+def test_removing_the_last_host_leaves_an_object() -> None:
     result = without_entry({"http-basic": {HOST: BASIC}, "bearer": {}}, repository=HOST)
     assert serialise(result) == b'{\n    "http-basic": {},\n    "bearer": {}\n}\n'
 
 
 @pytest.mark.parametrize("document", [{}, {"http-basic": []}, {"http-basic": {}}, {"bearer": {HOST: "t"}}])
-def test_nothing_to_remove_changes_nothing(document: Dict[str, Any]) -> None:
+def test_without_a_missing_entry_the_document_is_unchanged(document: Dict[str, Any]) -> None:
     assert without_entry(document, repository=HOST) is document
 
 
@@ -141,7 +141,7 @@ def test_serialise_keeps_numbers_and_kinds() -> None:
 
 
 def strings(value: Any) -> List[str]:
-    """Every text that is a value, at any depth."""
+    """Return all values that are strings, at any depth."""
     if isinstance(value, dict):
         return [found for item in value.values() for found in strings(item)]
     if isinstance(value, list):
@@ -159,7 +159,7 @@ SHAPES: List[Tuple[str, Any]] = [
     ("consumer", lambda s: {"h": {"consumer-key": "anna", "consumer-secret": s, "access-token": s}}),
     ("certificate", lambda s: {"h": {"local_cert": s, "local_pk": s, "passphrase": s}}),
     ("headers", lambda s: {"h": [f"API-TOKEN: {s}", f"X: {s}"]}),
-    ("user name that is no text", lambda s: {"h": {"username": [s], "consumer-key": {"x": s}}}),
+    ("user name that is not text", lambda s: {"h": {"username": [s], "consumer-key": {"x": s}}}),
     ("extra", lambda s: {"h": {"username": "anna", "password": s, "extra": {"more": [{"x": s}]}}}),
 ]
 ANY_SECTION = (
@@ -210,7 +210,7 @@ def test_masked_shows_user_names_of_known_sections_only() -> None:
 
 
 def test_masked_shows_no_number() -> None:
-    """A passphrase of digits only whose quotes were forgotten is a secret all the same."""
+    """A number may be a passphrase of digits with missing quotes."""
     document = {"client-certificate": {"h": {"passphrase": 31415926}}, "x": [27182818.5, True, None]}
     assert json.loads(masked(document)) == {
         "client-certificate": {"h": {"passphrase": "set"}},
@@ -218,18 +218,18 @@ def test_masked_shows_no_number() -> None:
     }
 
 
-def test_masked_tells_that_a_secret_was_replaced() -> None:
+def test_masked_marks_a_changed_secret() -> None:
     before = {"http-basic": {HOST: {"username": "anna", "password": "one"}}, "bearer": {"h": "same"}, "x": [1, "a"]}
     after = {"http-basic": {HOST: {"username": "anna", "password": "two"}}, "bearer": {"h": "same"}, "x": [1, "b"]}
     assert json.loads(masked(after, was=before)) == {
-        "http-basic": {HOST: {"username": "anna", "password": "set (another)"}},
+        "http-basic": {HOST: {"username": "anna", "password": "set (changed)"}},
         "bearer": {"h": "set"},
-        "x": ["set", "set (another)"],
+        "x": ["set", "set (changed)"],
     }
     assert masked(after, was=after) == masked(after)
 
 
-def test_the_deepest_file_can_be_shown_and_written() -> None:
+def test_the_deepest_file_can_be_masked_and_written() -> None:
     content = b'{"x": ' + b"[" * 510 + b"]" * 510 + b', "bearer": {"h": "' + SECRET.encode() + b'"}}'
     document = parse(content)
     assert parse(serialise(with_entry(document, repository=HOST, username=PUBLIC, password=PRIVATE)))
@@ -241,27 +241,27 @@ TOKEN_AS_USER = "ghp_" + "a1" * 18
 
 
 @pytest.mark.parametrize(("section", "name"), [("http-basic", "username"), ("bitbucket-oauth", "consumer-key")])
-def test_masked_shows_no_token_that_stands_for_a_user_name(section: str, name: str) -> None:
+def test_masked_shows_no_token_used_as_user_name(section: str, name: str) -> None:
     before, after = ({section: {"h": {name: TOKEN_AS_USER + end, "password": "x-oauth-basic"}}} for end in "ab")
-    assert json.loads(masked(after, was=before))[section]["h"][name] == "set (another)"
+    assert json.loads(masked(after, was=before))[section]["h"][name] == "set (changed)"
     assert json.loads(masked(after, was=after))[section]["h"][name] == "set"
     assert json.loads(masked(after, was={section: {"h": {name: "anna"}}}))[section]["h"][name] == "set"
 
 
-def test_an_endless_indent_is_not_taken_over() -> None:
+def test_a_huge_indent_is_not_kept() -> None:
     like = b"{\n" + b" " * 100_000 + b'"a": 1}'
     document = {"http-basic": {f"h{n}": {"username": "u", "password": "p"} for n in range(1000)}}
     assert len(serialise(document, like=like)) < 200_000
 
 
-def test_a_file_that_would_grow_beyond_what_is_read_is_refused() -> None:
+def test_a_file_that_would_be_too_large_to_read_is_refused() -> None:
     deep: Any = [1] * 10_000
     for _level in range(400):
         deep = [deep]
-    with pytest.raises(Unfit, match="more than"):
+    with pytest.raises(MalformedFile, match="more than"):
         serialise({"x": deep})
 
 
-def test_a_diff_ends_somewhere() -> None:
+def test_a_diff_is_limited() -> None:
     shown = masked({"x": ["a"] * 1_000_000})
     assert len(shown) < 300_000 and shown.endswith("(the rest is not shown)\n")

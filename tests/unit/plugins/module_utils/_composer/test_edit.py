@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of an auth.json."""
+"""The edits of an auth.json."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import (
-    Edit,
+    KeyEdit,
     edited,
     entry_for,
     key_changes,
     text_for_diff,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 HOST = "repo.magento.com"
-SET = Edit(HOST, True, "new", "new secret")
-ONLY_EXISTING = Edit(HOST, True, "new", "new secret", only_existing=True)
-REMOVE = Edit(HOST, False)
-REMOVE_OLD = Edit(HOST, False, "old")
+SET = KeyEdit(HOST, True, "new", "new secret")
+ONLY_EXISTING = KeyEdit(HOST, True, "new", "new secret", only_existing=True)
+REMOVE = KeyEdit(HOST, False)
+REMOVE_OLD = KeyEdit(HOST, False, "old")
 BROKEN = b'{"http-basic":'
 
 
@@ -47,7 +47,7 @@ OLD, NEW, OTHER = basic("old", "old secret"), basic("new", "new secret"), basic(
         (None, [SET], data(repo_magento_com=NEW)),
         (None, [ONLY_EXISTING], None),
         (None, [REMOVE], None),
-        (None, [REMOVE, Edit("h.example", True, "u", "p")], data(h_example=OTHER)),
+        (None, [REMOVE, KeyEdit("h.example", True, "u", "p")], data(h_example=OTHER)),
         (data(h=OTHER), [SET], data(h=OTHER, repo_magento_com=NEW)),
         (data(h=OTHER), [ONLY_EXISTING], data(h=OTHER)),
         (data(h=OTHER), [REMOVE], data(h=OTHER)),
@@ -56,21 +56,21 @@ OLD, NEW, OTHER = basic("old", "old secret"), basic("new", "new secret"), basic(
         (data(repo_magento_com=OLD, h=OTHER), [REMOVE], data(h=OTHER)),
         (data(repo_magento_com=OLD), [REMOVE_OLD], data()),
         (data(repo_magento_com=NEW), [REMOVE_OLD], data(repo_magento_com=NEW)),
-        (data(repo_magento_com=OLD), [Edit("REPO.magento.com", False)], data(repo_magento_com=OLD)),
+        (data(repo_magento_com=OLD), [KeyEdit("REPO.magento.com", False)], data(repo_magento_com=OLD)),
         (b"{}", [SET], data(repo_magento_com=NEW)),
         (b'{"http-basic": []}', [SET], data(repo_magento_com=NEW)),
     ],
 )
-def test_edits(before: Optional[bytes], edits: List[Edit], after: Optional[bytes]) -> None:
+def test_edits(before: Optional[bytes], edits: List[KeyEdit], after: Optional[bytes]) -> None:
     assert edited(before, edits) == after
-    # What was brought about is a fixed point, whoever planned it.
+    # A second run changes nothing.
     assert edited(after, edits) == after
 
 
 @pytest.mark.parametrize(
     "before", [b'{"http-basic":{"repo.magento.com":{"username":"new","password":"new secret"}}}', b"{}"]
 )
-def test_what_means_the_same_stays_byte_for_byte(before: bytes) -> None:
+def test_an_unchanged_file_is_kept_byte_for_byte(before: bytes) -> None:
     assert edited(before, [SET if b"new" in before else REMOVE]) == before
 
 
@@ -80,16 +80,16 @@ def test_what_means_the_same_stays_byte_for_byte(before: bytes) -> None:
         (BROKEN, BROKEN, data(repo_magento_com=NEW)),
         (data(h=OTHER), BROKEN, data(h=OTHER, repo_magento_com=NEW)),
         (None, BROKEN, data(repo_magento_com=NEW)),
-        (BROKEN, None, Unfit),
-        (BROKEN + b" ", BROKEN, Unfit),
-        (b"", BROKEN, Unfit),
+        (BROKEN, None, MalformedFile),
+        (BROKEN + b" ", BROKEN, MalformedFile),
+        (b"", BROKEN, MalformedFile),
     ],
 )
-def test_only_the_broken_bytes_that_were_seen_are_overwritten(
+def test_only_the_malformed_bytes_that_were_read_are_overwritten(
     found: Optional[bytes], seen: Optional[bytes], expected: Any
 ) -> None:
-    if expected is Unfit:
-        with pytest.raises(Unfit):
+    if expected is MalformedFile:
+        with pytest.raises(MalformedFile):
             edited(found, [SET], broken=seen)
     else:
         assert edited(found, [SET], broken=seen) == expected
@@ -109,29 +109,29 @@ def test_only_the_broken_bytes_that_were_seen_are_overwritten(
         (data(repo_magento_com=NEW), REMOVE_OLD, False),
     ],
 )
-def test_when_another_pair_comes(before: Optional[bytes], edit: Edit, changes: bool) -> None:
+def test_key_changes(before: Optional[bytes], edit: KeyEdit, changes: bool) -> None:
     assert key_changes(before, edit) is changes
 
 
-def test_secrets_are_in_no_repr() -> None:
+def test_repr_contains_no_secret() -> None:
     assert "new secret" not in repr(SET)
 
 
-def test_a_diff_shows_no_secret_whatever_the_file_is() -> None:
+def test_a_diff_shows_no_secret() -> None:
     assert text_for_diff(None) == ""
     assert "old secret" not in text_for_diff(data(repo_magento_com=OLD))
     broken = text_for_diff(b'{"http-basic": {"h": "old secret"}}')
     assert "not shown" in broken and "old secret" not in broken
-    # Two passwords look alike, and still there is a difference.
+    # Two passwords have equal descriptions, but the diff shows the change.
     before, after = data(h=OLD), data(h=dict(OLD, password="new secret"))
     assert text_for_diff(before) != text_for_diff(after, was=before)
     assert text_for_diff(after, was=BROKEN) == text_for_diff(after)
 
 
-# Which source wins
+# Lookup of an entry
 
 
-def test_the_entry_of_a_repository_is_the_one_with_a_user_name() -> None:
+def test_the_entry_of_a_repository_is_in_http_basic() -> None:
     document = {"bearer": {HOST: "t"}, HTTP_BASIC: {HOST: OLD}}
     entry = entry_for(document, HOST)
     assert entry is not None and entry.username == "old"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where Composer looks for a user's auth.json, in every state of the home directory."""
+"""The auth.json files of a user, for every state of the home directory."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def user(home: Path) -> Account:
 
 
 def found(home: Path, environ: Optional[Dict[str, str]] = None) -> Tuple[List[Any], List[str]]:
-    """The auth.json files relative to the home, each with whether it is read first; and the codes of the problems."""
+    """Return the auth.json files relative to the home, each with ``read_first``, and the codes of the problems."""
     homes = composer_homes(user(home), environ=environ)
     files = [(os.path.relpath(one.auth_file, str(home)), one.read_first) for one in homes.homes]
     return files, [problem.code for problem in homes.problems]
 
 
 @pytest.mark.parametrize(
-    ("xdg", "there", "expected", "problems"),
+    ("xdg", "existing", "expected", "problems"),
     [
         (True, [], [(CLASSIC, True)], []),
         (True, [CLASSIC], [(CLASSIC, True)], []),
@@ -46,28 +46,28 @@ def found(home: Path, environ: Optional[Dict[str, str]] = None) -> Tuple[List[An
         (True, [CLASSIC, XDG], [(XDG, True), (CLASSIC, False)], ["two_homes"]),
         (False, [], [(CLASSIC, True)], []),
         (False, [CLASSIC], [(CLASSIC, True)], []),
-        # A login session has XDG variables, cron has none.
+        # A login session has XDG variables, cron does not.
         (False, [XDG], [(XDG, True), (CLASSIC, True)], ["two_homes"]),
         (False, [CLASSIC, XDG], [(XDG, True), (CLASSIC, True)], ["two_homes"]),
     ],
 )
 def test_homes_of_a_user(
     xdg: bool,
-    there: List[str],
+    existing: List[str],
     expected: List[Tuple[str, bool]],
     problems: List[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(composer_home, "XDG_DIRECTORY", str(tmp_path if xdg else tmp_path / "no"))
-    for name in there:
+    for name in existing:
         (tmp_path / name).mkdir(parents=True)
     assert found(tmp_path) == ([(f"{name}/auth.json", first) for name, first in expected], problems)
     for one in composer_homes(user(tmp_path)).problems:
         assert "deploy" in one.message and one.path in (str(tmp_path / CLASSIC), str(tmp_path / XDG)), one
 
 
-def test_a_home_that_is_a_link_to_the_other_is_one_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_homes_that_are_linked_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(composer_home, "XDG_DIRECTORY", str(tmp_path))
     (tmp_path / CLASSIC).mkdir()
     (tmp_path / ".config").mkdir()
@@ -88,10 +88,10 @@ def test_a_home_that_is_a_link_to_the_other_is_one_home(tmp_path: Path, monkeypa
         ({"XDG_CONFIG_HOME": "NOWHERE"}, CLASSIC),
     ],
 )
-def test_the_environment_counts_where_it_is_known(
+def test_a_known_environment_is_used(
     environ: Dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Small systems have no /etc/xdg.
+    # Some systems have no /etc/xdg.
     monkeypatch.setattr(composer_home, "XDG_DIRECTORY", str(tmp_path))
     (tmp_path / "elsewhere" / "composer").mkdir(parents=True)
     (tmp_path / "home").mkdir()
@@ -100,7 +100,7 @@ def test_the_environment_counts_where_it_is_known(
     assert found(tmp_path, known)[0] == [(f"{expected}/auth.json", True)]
 
 
-def test_the_environment_of_this_process_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_this_process_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COMPOSER_HOME", "HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     assert found(tmp_path)[0] == [(f"{CLASSIC}/auth.json", True)]
@@ -114,7 +114,7 @@ def test_the_environment_of_this_process_is_not_looked_at(tmp_path: Path, monkey
         ("~/moved", "moved"),
         ("$HOME/moved", "moved"),
         ("HOME/.composer", None),
-        # Composer takes these for names below the directory that it was started in.
+        # Composer resolves these against its working directory.
         ("~", None),
         ("~other/moved", None),
         ("${HOME}/moved", None),
@@ -137,7 +137,7 @@ def test_config_json_may_move_the_home(home: Any, expected: Optional[str], tmp_p
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"config": []}', '{"config": 7}', "\xff", "[" * 100000])
-def test_a_config_json_of_another_kind_moves_nothing(content: str, tmp_path: Path) -> None:
+def test_an_invalid_config_json_does_not_move_the_home(content: str, tmp_path: Path) -> None:
     (tmp_path / CLASSIC).mkdir()
     (tmp_path / CLASSIC / "config.json").write_bytes(content.encode("latin-1"))
     assert found(tmp_path) == ([(f"{CLASSIC}/auth.json", True)], [])
@@ -155,7 +155,7 @@ def test_accounts() -> None:
     assert caught.value.code == "unknown_user" and str(unused) in caught.value.message
 
 
-def test_all_accounts_have_a_home_and_each_home_stands_once() -> None:
+def test_all_accounts_have_different_existing_homes() -> None:
     homes = [one.home for one in all_accounts()]
     assert len(homes) == len(set(homes))
     assert "/" not in homes and all(os.path.isdir(home) for home in homes)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that Composer reads credentials from, in its order."""
+"""The files with credentials that Composer reads, in its order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def names(home: Optional[Home], project: Optional[Path]) -> List[str]:
     ]
 
 
-def test_the_order_is_composer_s(home: Home, tmp_path: Path) -> None:
+def test_sources_are_in_the_order_of_composer(home: Home, tmp_path: Path) -> None:
     project = tmp_path / "shop"
     write(project / "auth.json", entries("project"))
     write(project / "composer.json", {"config": entries("composer.json")})
@@ -60,12 +60,12 @@ def test_a_composer_json_without_credentials_is_no_source(content: str, home: Ho
     assert names(home, tmp_path / "shop") == ["user's auth.json"]
 
 
-def test_what_is_not_there_or_unfit_is_no_source(tmp_path: Path) -> None:
+def test_a_missing_or_malformed_file_is_no_source(tmp_path: Path) -> None:
     home = Home(str(write(tmp_path / "auth.json", '{"http-basic": ""}')), config_file=str(tmp_path / "config.json"))
     assert names(home, tmp_path / "no") == []
 
 
-def test_a_file_that_is_about_to_be_written_counts_as_it_will_be(home: Home) -> None:
+def test_the_future_content_of_a_file_is_used(home: Home) -> None:
     known = {home.auth_file: json.dumps(entries("new")).encode()}
     found = Sources(known).read_by(None, [home], None)
     assert found[-1].document == entries("new")

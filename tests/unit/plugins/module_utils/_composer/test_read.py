@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many files are read with the patience of one."""
+"""Many malformed files are read within the waiting time of one."""
 
 from __future__ import annotations
 
@@ -14,46 +14,51 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read im
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import ANYBODY
 
 
-def all_of(paths: List[str], patience: float) -> Dict[str, Seen]:
-    return dict(read_each({path: (path, ANYBODY) for path in paths}, patience=patience))
+def read_all(paths: List[str], reread_for: float) -> Dict[str, Seen]:
+    return dict(read_each({path: (path, ANYBODY) for path in paths}, reread_for=reread_for))
 
 
-def test_every_file_is_told_of_as_it_is(tmp_path: Path) -> None:
+def test_every_file_is_returned(tmp_path: Path) -> None:
     (tmp_path / "good").write_text("{}")
-    (tmp_path / "unfit").write_text("[]")
+    (tmp_path / "malformed").write_text("[]")
     (tmp_path / "directory").mkdir()
-    paths = [str(tmp_path / name) for name in ("good", "unfit", "directory", "none")]
-    seen = all_of(paths, patience=0.05)
-    good, unfit, directory, none = (seen[path] for path in paths)
-    assert (good.state and good.state.data, good.unfit, good.error) == (b"{}", None, None)
-    assert unfit.state and unfit.state.data == b"[]" and unfit.unfit and "top level" in unfit.unfit.reason
+    paths = [str(tmp_path / name) for name in ("good", "malformed", "directory", "none")]
+    seen = read_all(paths, reread_for=0.05)
+    good, malformed, directory, none = (seen[path] for path in paths)
+    assert (good.state and good.state.data, good.malformed, good.error) == (b"{}", None, None)
+    assert (
+        malformed.state
+        and malformed.state.data == b"[]"
+        and malformed.malformed
+        and "top level" in malformed.malformed.reason
+    )
     assert directory.state is None and directory.error and directory.error.code == "not_a_file"
-    assert none.state and none.state.data is None and not none.unfit
+    assert none.state and none.state.data is None and not none.malformed
 
 
-def test_unfit_files_wait_together_and_each_gets_all_of_it(tmp_path: Path) -> None:
+def test_malformed_files_share_the_waiting_time(tmp_path: Path) -> None:
     paths = [str(tmp_path / str(number)) for number in range(20)]
     for path in paths:
         Path(path).write_text("{")
     writer = threading.Timer(0.2, lambda: Path(paths[-1]).write_text("{}"))
     writer.start()
     begin = time.monotonic()
-    seen = all_of(paths, patience=0.5)
+    seen = read_all(paths, reread_for=0.5)
     writer.join()
     assert 0.5 <= time.monotonic() - begin < 2
-    assert [bool(seen[path].unfit) for path in paths] == [True] * 19 + [False]
+    assert [bool(seen[path].malformed) for path in paths] == [True] * 19 + [False]
 
 
-def test_fit_files_are_not_waited_for(tmp_path: Path) -> None:
+def test_valid_files_do_not_wait(tmp_path: Path) -> None:
     (tmp_path / "good").write_text("{}")
     begin = time.monotonic()
-    all_of([str(tmp_path / "good"), str(tmp_path / "none")], patience=5.0)
+    read_all([str(tmp_path / "good"), str(tmp_path / "none")], reread_for=5.0)
     assert time.monotonic() - begin < 1
 
 
 def test_long_paths_count_against_the_limit() -> None:
-    """Each row of a report has one."""
+    """Each row of a report contains the path."""
     paths = [f"/nowhere/{'n' * 200}/{number}" for number in range(100)]
-    seen = list(read_each({path: (path, ANYBODY) for path in paths}, patience=0.0, most=50 * 1024))
-    short = list(read_each({path[-9:]: (f"/{path[-4:]}", ANYBODY) for path in paths}, patience=0.0, most=50 * 1024))
+    seen = list(read_each({path: (path, ANYBODY) for path in paths}, reread_for=0.0, most=50 * 1024))
+    short = list(read_each({path[-9:]: (f"/{path[-4:]}", ANYBODY) for path in paths}, reread_for=0.0, most=50 * 1024))
     assert 0 < len(seen) < len(short) < len(paths)

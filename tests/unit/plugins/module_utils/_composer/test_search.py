@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A search through directories that their owner changes while it goes on."""
+"""Searching directories, also while their owner changes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make(root: Path, *names: str) -> Path:
     return root
 
 
-def test_in_order_and_not_where_others_code_is(tmp_path: Path) -> None:
+def test_paths_are_in_order_and_third_party_code_is_skipped(tmp_path: Path) -> None:
     make(tmp_path, "b", "a/c", "a", "vendor/x", "b/node_modules", ".git")
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "auth.json").mkdir()
@@ -39,7 +39,7 @@ def test_in_order_and_not_where_others_code_is(tmp_path: Path) -> None:
     assert found(tmp_path / "d") == ["auth.json", "c/auth.json"]
 
 
-def test_a_link_that_takes_the_place_of_a_directory_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_that_replaces_a_directory_is_not_followed(tmp_path: Path) -> None:
     make(tmp_path, "outside", "root/a", "root/b", "root/b/c")
     problems: List[Problem] = []
     paths = search(str(tmp_path / "root"), problems)
@@ -49,7 +49,7 @@ def test_a_link_that_takes_the_place_of_a_directory_is_not_followed(tmp_path: Pa
     assert list(paths) == [] and problems == []
 
 
-def test_a_directory_is_looked_through_once_whatever_it_is_called_by_then(tmp_path: Path) -> None:
+def test_a_renamed_directory_is_searched_once(tmp_path: Path) -> None:
     make(tmp_path, "a", "a/sub", "b", "c")
     paths = search(str(tmp_path), [])
     assert [next(paths)[len(str(tmp_path)) :] for _again in range(2)] == ["/a/auth.json", "/a/sub/auth.json"]
@@ -58,7 +58,7 @@ def test_a_directory_is_looked_through_once_whatever_it_is_called_by_then(tmp_pa
     assert [path[len(str(tmp_path)) :] for path in paths] == ["/c/auth.json"]
 
 
-def test_it_goes_down_to_a_limit(tmp_path: Path) -> None:
+def test_the_number_of_levels_is_limited(tmp_path: Path) -> None:
     deep = tmp_path
     for _level in range(composer_search._MOST_LEVELS + 20):
         deep = make(deep, "d") / "d"
@@ -71,7 +71,7 @@ def test_it_goes_down_to_a_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("root", ["", "/"])
-def test_it_ends_at_a_number_of_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+def test_the_number_of_directories_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str) -> None:
     monkeypatch.setattr(composer_search, "_MOST_DIRECTORIES", 3)
     make(tmp_path, *"abcdef")
     problems: List[Problem] = []
@@ -81,7 +81,7 @@ def test_it_ends_at_a_number_of_directories(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("kind", ["file", "nothing"])
-def test_what_is_no_directory(tmp_path: Path, kind: str) -> None:
+def test_a_root_that_is_not_a_directory(tmp_path: Path, kind: str) -> None:
     root = tmp_path / "root"
     if kind == "file":
         root.touch()
@@ -90,7 +90,7 @@ def test_what_is_no_directory(tmp_path: Path, kind: str) -> None:
     assert [(problem.code, problem.path) for problem in problems] == [("no_directory", str(root))]
 
 
-def test_no_directory_stays_open(tmp_path: Path) -> None:
+def test_all_directories_are_closed(tmp_path: Path) -> None:
     make(tmp_path, "a/b/c", "d")
     before = sorted(os.listdir("/proc/self/fd"))
     list(search(str(tmp_path), []))

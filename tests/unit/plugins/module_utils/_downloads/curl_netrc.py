@@ -1,11 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How every curl from 7.55 on and Python read a netrc: the oracle for what an edit does to a file.
+"""How curl from 7.55 on and Python read a netrc: the oracle for tests of edits.
 
-Sources: ``parsenetrc`` and ``file2memory`` in lib/netrc.c of curl 7.55 to 8.21, and Lib/netrc.py of CPython 3.7 and
-3.13, ported with their quirks, because the question is never what a file should mean but what they make of it. Files
-with NUL bytes or lines of more than 4000 bytes are outside of the port.
+Ports of ``parsenetrc`` and ``file2memory`` in lib/netrc.c of curl 7.55 to 8.21, and of Lib/netrc.py of CPython 3.7 and
+3.13, including their quirks. Files with NUL bytes or lines of more than 4000 bytes are not supported.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 @dataclass(frozen=True)
 class Piece:
-    """Some tokens in a row. ``ends_macro``: a macro that was being skipped is over before them."""
+    """A sequence of tokens. ``ends_macro``: a macro ends before them."""
 
     line: int
     ends_macro: bool
@@ -50,7 +49,7 @@ def lines(data: bytes) -> List[bytes]:
 
 
 def quoted(text: bytes, start: int) -> Tuple[Optional[bytes], int]:
-    """The token whose opening quote is at ``start``, and where it ends; None: it is not closed."""
+    """The token whose opening quote is at ``start`` (None if it is not closed), and where it ends."""
     token, place = b"", start + 1
     while place < len(text):
         char = text[place : place + 1]
@@ -89,14 +88,14 @@ def tokens_of_lines(data: bytes) -> List[Piece]:
                     end += 1
                 token = line[place:end]
             tokens.append(token)
-            # The character behind a token is never looked at.
+            # The character after a token is skipped unread.
             place = end + 1
         pieces.append(Piece(number, line[:1] in (b"\n", b"\r"), tuple(tokens), broken))
     return pieces
 
 
 def without_comments(data: bytes) -> Tuple[bytes, List[int]]:
-    """8.11 and later: what is kept of the file, and the line that each byte comes from."""
+    """8.11 and later: the file without comments, and the line number of each byte."""
     kept: List[bytes] = []
     numbers: List[int] = []
     for number, raw in enumerate(lines(data), 1):
@@ -108,7 +107,7 @@ def without_comments(data: bytes) -> Tuple[bytes, List[int]]:
 
 
 def tokens_of_text(data: bytes) -> List[Piece]:
-    """8.11 to 8.20: comments are whole lines, and a quoted token may go on in the next line."""
+    """8.11 to 8.20: comments are whole lines, and a quoted token may continue on the next line."""
     text, numbers = without_comments(data)
     pieces = []
     place = 0
@@ -139,7 +138,7 @@ def tokens_of_text(data: bytes) -> List[Piece]:
 
 
 class BadSyntax(Exception):
-    """curl gives up in this line."""
+    """curl fails at this line."""
 
     def __init__(self, line: int) -> None:
         super().__init__(line)
@@ -147,7 +146,7 @@ class BadSyntax(Exception):
 
 
 class Lexer:
-    """8.21 and later: words become keywords where one is expected, and nowhere else."""
+    """8.21 and later: a word is a keyword only where one is expected."""
 
     def __init__(self, data: bytes) -> None:
         self.text, self.numbers = without_comments(data)
@@ -156,7 +155,7 @@ class Lexer:
         self.kind, self.literal = "", b""
 
     def next(self, *, literal: bool) -> None:
-        """Read on. Raises `BadSyntax`."""
+        """Read the next token. Raises `BadSyntax`."""
         if self.pushed:
             self.pushed = False
             return
@@ -194,30 +193,30 @@ class Lexer:
             self.place += 1
 
     def skip_macro(self) -> None:
-        """On to the end of the line before an empty one."""
+        """Skip to the end of the line before an empty one."""
         found = _EMPTY_LINE.search(self.text, self.place)
         self.place = found.end() - 1 if found else len(self.text)
 
 
 class Found(NamedTuple):
-    """What curl would use; a half that the file does not give is None."""
+    """The pair that curl would use; None for a missing half."""
 
     login: Optional[bytes]
     password: Optional[bytes]
 
 
 class Broken(NamedTuple):
-    """curl gives up: the file has bad syntax in this line."""
+    """curl fails: the file has a syntax error in this line."""
 
     line: int
 
 
-# None: the file has nothing for the machine.
+# None: the file has no entry for the machine.
 Answer = Union[Found, Broken, None]
 
 
 class _Scan:
-    """The states of curl's reader while it looks for one machine."""
+    """The state machine of curl for the lookup of one machine."""
 
     def __init__(self, host: bytes, *, macros: bool) -> None:
         self.host = host.lower()
@@ -256,8 +255,8 @@ class _Scan:
         return Found(self.login, self.password) if self.matched else None
 
 
-class _Forgetless(_Scan):
-    """Up to 8.11.0: what an incomplete entry gave is kept for the next one. Complete is noticed a token later."""
+class _Remembering(_Scan):
+    """Up to 8.11.0: values of an incomplete entry are kept for the next one; completeness is detected a token later."""
 
     def feed(self, token: bytes) -> None:
         if self.login and self.password:
@@ -266,7 +265,7 @@ class _Forgetless(_Scan):
             super().feed(token)
 
     def new_machine(self) -> None:
-        """Nothing is forgotten."""
+        """Values are kept."""
 
     def ours(self, token: bytes, word: bytes) -> None:
         if self.keyword:
@@ -279,7 +278,7 @@ class _Forgetless(_Scan):
 
 
 class _Strict(_Scan):
-    """8.11.1 and later: an entry stands for itself."""
+    """8.11.1 and later: entries are independent."""
 
     password_alone = True
 
@@ -316,8 +315,8 @@ class _Strict(_Scan):
         return Found(self.login, password)
 
 
-class _Mended(_Strict):
-    """Older versions that distributions have given the fix for CVE-2024-11053, Debian 12 for one."""
+class _Patched(_Strict):
+    """Older versions with a backported fix for CVE-2024-11053, as in Debian 12."""
 
     password_alone = False
 
@@ -350,7 +349,7 @@ def _scan_lexed(lexer: Lexer, host: bytes) -> Optional[Found]:
 
 
 class Reader:
-    """One way of reading, for 7.55 to 8.20. ``quotes``: it knows quoted tokens."""
+    """A reader of 7.55 to 8.20. ``quotes``: it supports quoted tokens."""
 
     def __init__(
         self,
@@ -367,7 +366,7 @@ class Reader:
         self._by_line = pieces is not tokens_of_text
 
     def lookups(self, data: bytes, hosts: Sequence[bytes]) -> Dict[bytes, Answer]:
-        """What a curl of this kind would use for each of the hosts."""
+        """The pair for each of the hosts."""
         pieces = self._pieces(data)
         return {host: self._lookup(pieces, host) for host in hosts}
 
@@ -389,13 +388,13 @@ class Reader:
 
 
 class LexedReader:
-    """The way of reading of 8.21 and later."""
+    """The reader of 8.21 and later."""
 
     name = "8.21 and later"
     quotes = True
 
     def lookups(self, data: bytes, hosts: Sequence[bytes]) -> Dict[bytes, Answer]:
-        """What such a curl would use for each of the hosts."""
+        """The pair for each of the hosts."""
         found: Dict[bytes, Answer] = {}
         for host in hosts:
             try:
@@ -406,11 +405,11 @@ class LexedReader:
 
 
 READERS: Tuple[Union[Reader, LexedReader], ...] = (
-    Reader("7.55 to 7.77", words_of_lines, _Forgetless, macros=False, quotes=False),
-    Reader("7.78 to 7.83", words_of_lines, _Forgetless, quotes=False),
-    Reader("7.84 to 8.10", tokens_of_lines, _Forgetless),
-    Reader("7.84 to 8.10, mended", tokens_of_lines, _Mended),
-    Reader("8.11.0", tokens_of_text, _Forgetless),
+    Reader("7.55 to 7.77", words_of_lines, _Remembering, macros=False, quotes=False),
+    Reader("7.78 to 7.83", words_of_lines, _Remembering, quotes=False),
+    Reader("7.84 to 8.10", tokens_of_lines, _Remembering),
+    Reader("7.84 to 8.10, patched", tokens_of_lines, _Patched),
+    Reader("8.11.0", tokens_of_text, _Remembering),
     Reader("8.11.1 to 8.20", tokens_of_text, _Strict),
     LexedReader(),
 )
@@ -436,11 +435,11 @@ class _NewLexer:
         return char
 
     def push_token(self, token: str) -> None:
-        """Give it out again."""
+        """Return the token again."""
         self._pushed.append(token)
 
     def get_token(self) -> str:
-        """The next word; quotes and backslashes count as in a shell."""
+        """The next word; quotes and backslashes work as in a shell."""
         if self._pushed:
             return self._pushed.pop(0)
         char = self._read()
@@ -480,7 +479,7 @@ def _skip_macro(lexer: _Lexer) -> None:
 
 
 def _name(lexer: _Lexer) -> Optional[str]:
-    """The machine of the next entry; None where there is something else to be skipped, or nothing more ("")."""
+    """The machine of the next entry; None after a comment or macro, "" at the end."""
     line = lexer.lineno
     token = lexer.get_token()
     if token[:1] == "#":
@@ -519,7 +518,7 @@ def _entry(lexer: _Lexer) -> Tuple[Optional[str], ...]:
 
 
 def logins(data: bytes, *, new: bool) -> Optional[Logins]:
-    """Machine → login, account, password; None where Python rejects the file. ``new``: 3.11 and later."""
+    """Machine → login, account, password; None if Python rejects the file. ``new``: 3.11 and later."""
     try:
         text = data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
@@ -538,7 +537,7 @@ def logins(data: bytes, *, new: bool) -> Optional[Logins]:
 
 
 def _names(*texts: bytes) -> List[bytes]:
-    """Everything that some version may take for the name of a machine, and one that nobody has."""
+    """All words that some version may read as a machine, and an unknown machine."""
     found = {b"no.such.machine.invalid": None}
     for text in texts:
         for word in text.split():
@@ -549,10 +548,10 @@ def _names(*texts: bytes) -> List[bytes]:
 
 
 def changed_for_others(before: bytes, after: bytes, host: str, *, quotes: bool = False) -> List[str]:
-    """The readers that give another machine than ``host`` something else after an edit than before it.
+    """The readers for which an edit changes the pair of a machine other than ``host``.
 
-    One that could not read the file before does not count, but one that cannot read it any more does. ``quotes``: the
-    new values are quoted, which is beyond Python up to 3.10.
+    Readers that could not read the file before are ignored. ``quotes``: the new values are quoted, which Python up to
+    3.10 does not support.
     """
     changed = []
     others = [name for name in _names(before, after) if name.strip(b'"') != host.encode()]
@@ -573,9 +572,9 @@ def changed_for_others(before: bytes, after: bytes, host: str, *, quotes: bool =
 def without_pair(
     before: bytes, after: bytes, host: str, login: str, password: str, *, quotes: bool = False
 ) -> List[str]:
-    """The readers that do not find this pair for ``host`` after an edit. ``quotes``: it is quoted; some know none.
+    """The readers that do not find the pair for ``host`` after an edit. ``quotes``: only those that support quotes.
 
-    A Python that takes comments for entries, as all do behind an empty line, or rejects the file does not count.
+    Ignored: a Python that reads comments as entries, as all versions do after an empty line, or rejects the file.
     """
     wanted, name = Found(login.encode(), password.encode()), host.encode()
     readers = [reader for reader in READERS if reader.quotes or not quotes]
@@ -591,7 +590,7 @@ def without_pair(
 
 
 def still_with_entry(data: bytes, host: str) -> List[str]:
-    """The readers that give ``host`` something else than a machine that nobody knows."""
-    nobody, name = b"no.such.machine.invalid", host.encode()
-    found = {reader.name: reader.lookups(data, [name, nobody]) for reader in READERS}
-    return [reader for reader, answers in found.items() if answers[name] != answers[nobody]]
+    """The readers for which the result for ``host`` differs from that for an unknown machine."""
+    unknown, name = b"no.such.machine.invalid", host.encode()
+    found = {reader.name: reader.lookups(data, [name, unknown]) for reader in READERS}
+    return [reader for reader, answers in found.items() if answers[name] != answers[unknown]]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How curl is told what to do and how its words are read. A script stands in; the real one is in tests/system."""
+"""Input and output of curl, with a script instead of curl. tests/system uses the real one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Program = Callable[[str], Curl]
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Puts a shell script on the PATH as curl."""
+    """Put a shell script on the PATH as curl."""
 
     def make(script: str) -> Curl:
         path = tmp_path / "curl"
@@ -43,7 +43,7 @@ def version(text: str, protocols: str = "http https") -> str:
 
 
 @pytest.mark.parametrize("text", ["curl 7.55.0", "curl 7.88.1", "curl 8.14.1", "curl 10.0.0-DEV"])
-def test_a_curl_that_will_do(program: Program, text: str) -> None:
+def test_supported_curl(program: Program, text: str) -> None:
     made = program(version(text))
     assert find_curl() == Curl(made.path, text.split(" ")[1].split("-")[0])
 
@@ -59,46 +59,46 @@ def test_a_curl_that_will_do(program: Program, text: str) -> None:
         "exit 127",
     ],
 )
-def test_a_curl_that_will_not(program: Program, script: str) -> None:
+def test_unsupported_curl(program: Program, script: str) -> None:
     program(script)
     with pytest.raises(KeyfleetError) as caught:
         find_curl()
     assert caught.value.code == "old_curl"
 
 
-def test_no_curl_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_curl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(KeyfleetError) as caught:
         find_curl()
     assert caught.value.code == "no_curl"
 
 
-def test_options_come_on_standard_input_and_quoted(program: Program, tmp_path: Path) -> None:
-    curl = program(f'printf "%s|" "$@" > {tmp_path}/argv; cat > {tmp_path}/told')
+def test_options_are_quoted_and_passed_on_standard_input(program: Program, tmp_path: Path) -> None:
+    curl = program(f'printf "%s|" "$@" > {tmp_path}/argv; cat > {tmp_path}/given')
     run(curl, [("url", "https://h/"), ("user", 'a:"b\\c\nd'), ("silent", None)], limit=9)
     assert (tmp_path / "argv").read_text() == "-q|-K|-|"
-    told = (tmp_path / "told").read_text().splitlines()
-    assert told[:3] == ['url = "https://h/"', 'user = "a:\\"b\\\\c\\nd"', "silent"]
-    assert told[3] == 'max-time = "9.000"' and told[4].startswith('write-out = "') and len(told) == 5
+    given = (tmp_path / "given").read_text().splitlines()
+    assert given[:3] == ['url = "https://h/"', 'user = "a:\\"b\\\\c\\nd"', "silent"]
+    assert given[3] == 'max-time = "9.000"' and given[4].startswith('write-out = "') and len(given) == 5
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "a\u2028b"])
 @pytest.mark.parametrize("name", ["header", "url", "range"])
-def test_no_line_ends_enter_a_request(program: Program, tmp_path: Path, name: str, value: str) -> None:
+def test_line_ends_in_a_request_are_refused(program: Program, tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         run(program(f"touch {tmp_path}/ran"), [(name, value)], limit=9)
     assert not (tmp_path / "ran").exists()
 
 
-ECHO_FACTS = """
-told=$(cat)
-mark=$(printf '%s\\n' "$told" | sed -n 's/^write-out = "\\([0-9a-f]*\\) .*/\\1/p')
+READ_MARK = """
+given=$(cat)
+mark=$(printf '%s\\n' "$given" | sed -n 's/^write-out = "\\([0-9a-f]*\\) .*/\\1/p')
 """
 
 
-def test_headers_body_and_facts_are_told_apart(program: Program) -> None:
+def test_headers_body_and_write_out_text_are_split(program: Program) -> None:
     curl = program(
-        ECHO_FACTS + "printf 'HTTP/1.1 100 Continue\\r\\n\\r\\nHTTP/1.1 200 OK\\r\\nRetry-After: 7\\n"
+        READ_MARK + "printf 'HTTP/1.1 100 Continue\\r\\n\\r\\nHTTP/1.1 200 OK\\r\\nRetry-After: 7\\n"
         "Content-Type: text/plain; x=y\\n\\r\\n"
         "HTTP/1.1 is no header here\\r\\n\\r\\nbody'\n"
         "printf '%s 200 0 https://h/there' $mark"
@@ -110,19 +110,19 @@ def test_headers_body_and_facts_are_told_apart(program: Program) -> None:
 
 
 @pytest.mark.parametrize("facts", ["x", "200", "200 0", "x 0 https://h/", "9999999999 0 https://h/"])
-def test_facts_that_are_none(program: Program, facts: str) -> None:
-    end = run(program(ECHO_FACTS + f"printf 'HTTP/1.1 200 OK\n\n%s {facts}' $mark"), [("url", "https://h/")], limit=9)
+def test_malformed_write_out_text(program: Program, facts: str) -> None:
+    end = run(program(READ_MARK + f"printf 'HTTP/1.1 200 OK\n\n%s {facts}' $mark"), [("url", "https://h/")], limit=9)
     assert (end.exit_code, end.http_status, end.redirect_url) == (0, 200, "")
 
 
-def test_a_netrc_is_given_as_it_was_read(program: Program, tmp_path: Path) -> None:
+def test_netrc_is_passed_unchanged(program: Program, tmp_path: Path) -> None:
     path = "$(cat | sed -n 's/^netrc-file = \"\\(.*\\)\"/\\1/p')"
     run(program(f"cat {path} > {tmp_path}/seen"), [("url", "https://h/")], b"machine h", limit=9)
     assert (tmp_path / "seen").read_bytes() == b"machine h"
 
 
-def test_an_error_is_passed_on(program: Program) -> None:
-    curl = program(ECHO_FACTS + "echo 'curl: (6) no such host' >&2; printf '%s 000 000 ' $mark; exit 6")
+def test_error_text_of_curl(program: Program) -> None:
+    curl = program(READ_MARK + "echo 'curl: (6) no such host' >&2; printf '%s 000 000 ' $mark; exit 6")
     end = run(curl, [("url", "https://h/")], limit=9)
     assert (end.exit_code, end.error, end.http_status, end.body) == (6, "curl: (6) no such host", 0, b"")
 
@@ -131,25 +131,25 @@ ENDLESS = {
     "silence": "exec sleep 60",
     "a body": "printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'; while :; do echo x; sleep 0.1; done",
     "headers": "echo HTTP/1.1 200 OK; while :; do echo X: y; sleep 0.1; done",
-    "words": "while :; do echo x >&2; sleep 0.1; done",
+    "error text": "while :; do echo x >&2; sleep 0.1; done",
     "a child that holds the pipes": "sleep 10",
 }
 
 
 @pytest.mark.parametrize("script", ENDLESS.values(), ids=ENDLESS)
-def test_a_curl_that_does_not_end_is_ended(program: Program, script: str) -> None:
+def test_curl_is_killed_after_the_limit(program: Program, script: str) -> None:
     end = run(program(script), [("url", "https://h/")], limit=0.1)
     assert (end.exit_code, end.error) == (28, "curl did not end in time")
 
 
-def test_headers_without_end_are_not_kept(program: Program) -> None:
+def test_endless_headers(program: Program) -> None:
     for line in ("X: y", ""):
         end = run(program(f"echo HTTP/1.1 200 OK; exec yes '{line or 'HTTP/1.1 100 C'}'"), [("silent", None)], limit=30)
         assert end.exit_code == 63 and str(MOST_HEADERS) in end.error
 
 
-def test_an_answer_without_headers_is_none(program: Program) -> None:
-    end = run(program(ECHO_FACTS + "printf 'a body of HTTP/0.9%s 200 0 ' $mark"), [("silent", None)], limit=9)
+def test_answer_without_headers(program: Program) -> None:
+    end = run(program(READ_MARK + "printf 'a body of HTTP/0.9%s 200 0 ' $mark"), [("silent", None)], limit=9)
     assert (end.exit_code, end.body) == (8, b"")
 
 
@@ -165,24 +165,24 @@ def test_an_answer_without_headers_is_none(program: Program) -> None:
         ("", ""),
     ],
 )
-def test_an_address_that_curl_names_has_no_pair(program: Program, url: str, shown: str) -> None:
+def test_redirect_url_has_no_credentials(program: Program, url: str, shown: str) -> None:
     script = f"printf 'HTTP/1.1 302 Found\\r\\n\\r\\n'; printf '%s 302 0 %s' $mark '{url}'"
-    assert run(program(ECHO_FACTS + script), [("silent", None)], limit=9).redirect_url == shown
+    assert run(program(READ_MARK + script), [("silent", None)], limit=9).redirect_url == shown
 
 
-def test_the_environment_is_curls_own(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_curl(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent")
     monkeypatch.setenv("MADE_UP", "1")
     monkeypatch.setenv("https_proxy", "http://user:made-up-word@proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", "inside.example")
     monkeypatch.setenv("SSL_CERT_DIR", "/etc/ssl/certs")
-    run(program(f"env > {tmp_path}/seen; cat > {tmp_path}/told"), [("silent", None)], limit=9)
+    run(program(f"env > {tmp_path}/seen; cat > {tmp_path}/given"), [("silent", None)], limit=9)
     seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
-    # Whoever curl runs as can read its environment: a proxy's password is told where nobody else can read it.
-    of_the_shell = {"PWD", "SHLVL", "_", "OLDPWD"}
-    assert set(seen) - of_the_shell <= {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
-    told = (tmp_path / "told").read_text().splitlines()
-    assert 'proxy = "http://user:made-up-word@proxy.invalid:3128"' in told and 'noproxy = "inside.example"' in told
+    # The account of curl can read its environment, so a proxy's password goes through standard input.
+    shell_variables = {"PWD", "SHLVL", "_", "OLDPWD"}
+    assert set(seen) - shell_variables <= {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
+    given = (tmp_path / "given").read_text().splitlines()
+    assert 'proxy = "http://user:made-up-word@proxy.invalid:3128"' in given and 'noproxy = "inside.example"' in given
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_environment_is_curls_own(program: Program, tmp_path: Path, monkeypa
         ({"https_proxy": "", "all_proxy": "http://b"}, []),
     ],
 )
-def test_the_proxy_is_the_one_that_curl_would_take(
+def test_proxy_variables_have_the_precedence_of_curl(
     environ: Dict[str, str], expected: List[str], program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("https_proxy", "all_proxy", "no_proxy"):
@@ -202,9 +202,9 @@ def test_the_proxy_is_the_one_that_curl_would_take(
             monkeypatch.delenv(variable, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    run(program(f"cat > {tmp_path}/told"), [("silent", None)], limit=9)
-    told = (tmp_path / "told").read_text()
-    assert re.findall(r'^(?:no)?proxy = "(.*)"', told, re.M) == expected
+    run(program(f"cat > {tmp_path}/given"), [("silent", None)], limit=9)
+    given = (tmp_path / "given").read_text()
+    assert re.findall(r'^(?:no)?proxy = "(.*)"', given, re.M) == expected
 
 
 def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> None:
@@ -228,7 +228,7 @@ def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> Non
     ],
 )
 @pytest.mark.parametrize("at_once", [1, 2, 1000])
-def test_the_headers_of_the_last_answer(
+def test_headers_of_the_final_answer(
     answer: bytes, headers: Optional[Dict[str, str]], rest: bytes, at_once: int
 ) -> None:
     lines, behind = HeaderLines(), b""
@@ -243,7 +243,7 @@ def test_the_headers_of_the_last_answer(
 
 
 @pytest.mark.parametrize("line", [b"X: y\n", b"x", b"\n", b"HTTP/1.1 100 C\n\n"])
-def test_headers_have_a_limit(line: bytes) -> None:
+def test_limit_of_headers(line: bytes) -> None:
     lines = HeaderLines()
     lines.feed(b"HTTP/1.1 103 E\n")
     while not lines.too_long:

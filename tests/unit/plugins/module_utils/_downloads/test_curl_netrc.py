@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ports read a netrc as curl 7.74, 7.88, 8.14 and 8.22 do, whose answers stand here, and as this Python does."""
+"""The ports read a netrc as curl 7.74, 7.88, 8.14 and 8.22, whose answers are recorded here, and as this Python."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downl
     logins,
 )
 
-OLD, MACROS, QUOTES, MENDED, MEMORY, STRICT, LEXED = (reader.name for reader in READERS)
-ALL = (OLD, MACROS, QUOTES, MENDED, MEMORY, STRICT, LEXED)
+OLD, MACROS, QUOTES, PATCHED, MEMORY, STRICT, LEXED = (reader.name for reader in READERS)
+ALL = (OLD, MACROS, QUOTES, PATCHED, MEMORY, STRICT, LEXED)
 PAIR = Found(b"l", b"p")
 
 
@@ -46,59 +46,59 @@ AGREED: Dict[str, Tuple[str, Optional[Answer]]] = {
 
 
 @pytest.mark.parametrize("name", AGREED)
-def test_what_all_versions_agree_on(name: str) -> None:
+def test_files_that_all_versions_read_alike(name: str) -> None:
     text, expected = AGREED[name]
     assert answers(text) == {reader: expected for reader in ALL}
 
 
-def test_a_macro_hides_entries_from_those_that_know_macros() -> None:
+def test_macro_hides_entries_from_versions_with_macros() -> None:
     found = answers("macdef x\nmachine a login l password p\n\n")
     assert {name for name, answer in found.items() if answer == PAIR} == {OLD}
 
 
-def test_a_macro_within_an_entry_is_one_for_the_newest_only() -> None:
+def test_macro_within_an_entry() -> None:
     found = answers("machine a login l\nmacdef x\npassword p\n\n")
     assert {name for name, answer in found.items() if answer == PAIR} == set(ALL) - {LEXED}
 
 
-def test_a_comment_behind_a_token() -> None:
+def test_comment_after_a_token() -> None:
     found = answers("machine b login x # machine a login l password p\n")
     assert {name for name, answer in found.items() if answer == PAIR} == {OLD, MACROS, MEMORY, STRICT, LEXED}
 
 
 def test_quotes() -> None:
     found = answers('machine a login "l" password "\\p"\n')
-    assert {name for name, answer in found.items() if answer == PAIR} == {QUOTES, MENDED, MEMORY, STRICT, LEXED}
+    assert {name for name, answer in found.items() if answer == PAIR} == {QUOTES, PATCHED, MEMORY, STRICT, LEXED}
     assert found[OLD] == Found(b'"l"', b'"\\p"')
 
 
-def test_a_quote_that_is_not_closed_breaks_the_file_where_quotes_are_known() -> None:
+def test_unclosed_quote_is_an_error_for_versions_with_quotes() -> None:
     found = answers('machine b login x password "y\n')
-    assert {name for name, answer in found.items() if answer == Broken(1)} == {QUOTES, MENDED, MEMORY, STRICT, LEXED}
-    # What stands before it is still read.
-    assert answers('machine a login l password p\nmachine b login x password "y\n')[MENDED] == PAIR
+    assert {name for name, answer in found.items() if answer == Broken(1)} == {QUOTES, PATCHED, MEMORY, STRICT, LEXED}
+    # Entries before it are still read.
+    assert answers('machine a login l password p\nmachine b login x password "y\n')[PATCHED] == PAIR
 
 
-def test_a_quote_may_go_on_in_the_next_line_since_the_file_is_read_as_a_whole() -> None:
+def test_quote_over_two_lines() -> None:
     found = answers('machine a login l password "p\nq"\n')
-    assert found[MENDED] == Broken(1)
+    assert found[PATCHED] == Broken(1)
     assert found[MEMORY] == found[STRICT] == found[LEXED] == Found(b"l", b"p\nq")
 
 
-def test_an_incomplete_entry_leaks_into_the_next_one_in_old_versions() -> None:
+def test_incomplete_entry_leaks_into_the_next_one_in_old_versions() -> None:
     found = answers("machine a login l\nmachine a password p\n")
     assert {name for name, answer in found.items() if answer == PAIR} == {OLD, MACROS, QUOTES, MEMORY}
-    assert found[MENDED] == found[STRICT] == Found(None, b"p")
+    assert found[PATCHED] == found[STRICT] == Found(None, b"p")
     assert found[LEXED] == Found(b"l", None)
 
 
-def test_carriage_returns_are_part_of_a_word_in_old_versions() -> None:
+def test_carriage_return_is_part_of_a_word_in_old_versions() -> None:
     found = answers("machine a login l password p\r\n")
     assert found[OLD] == found[MACROS] == Found(b"l", b"p\r")
-    assert {name for name, answer in found.items() if answer == PAIR} == {QUOTES, MENDED, MEMORY, STRICT, LEXED}
+    assert {name for name, answer in found.items() if answer == PAIR} == {QUOTES, PATCHED, MEMORY, STRICT, LEXED}
 
 
-def test_a_blank_before_a_carriage_return_breaks_newer_versions() -> None:
+def test_blank_before_a_carriage_return_is_an_error_in_newer_versions() -> None:
     found = answers("machine b login x password y \r\n")
     assert {name for name, answer in found.items() if answer == Broken(1)} == {MEMORY, STRICT}
 
@@ -125,7 +125,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize("first", PARTS)
-def test_it_reads_what_this_python_reads(first: str, tmp_path: Path) -> None:
+def test_port_reads_like_this_python(first: str, tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     for second, third in itertools.product(PARTS, PARTS):
         data = (first + second + third).encode()
@@ -137,7 +137,7 @@ def test_it_reads_what_this_python_reads(first: str, tmp_path: Path) -> None:
         assert logins(data, new=NEW) == expected, data
 
 
-def test_the_two_kinds_differ_where_they_are_known_to() -> None:
+def test_known_differences_between_old_and_new_python() -> None:
     quoted = b'machine a login "b c" password d\n'
     assert logins(quoted, new=True) == {"a": ("b c", "", "d")}
     assert logins(quoted, new=False) is None
@@ -145,5 +145,5 @@ def test_the_two_kinds_differ_where_they_are_known_to() -> None:
     assert logins(b"machine a login b\n", new=False) is None
 
 
-def test_what_is_no_text_is_rejected() -> None:
+def test_invalid_utf_8_is_rejected() -> None:
     assert logins(b"machine a login \xff password c\n", new=NEW) is None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The feed of releases in every shape that it has been seen in, and some that it may take."""
+"""The feed of releases in all known shapes, and some others."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FEED = {
         "1.9.2.1": [{"name": "SUPEE-1", "file_name": "P1.sh", "md5": MD5, "ce_versions": "1.9.2.0, 1.9.2.1"}],
     },
     "other": [{"name": "Tool", "file_name": "tool.zip", "ce_versions": ["2.4.8"], "ee_versions": None}],
-    "of tomorrow": {"9": [{"file_name": "new.zip"}]},
+    "unknown": {"9": [{"file_name": "new.zip"}]},
 }
 
 
 def parsed(body: bytes) -> List[Release]:
-    return parse(body, Secrets(()).stand_in)
+    return parse(body, Secrets(()).occur_in)
 
 
 def feed(**changes: Any) -> List[Release]:
@@ -47,16 +47,16 @@ def names(releases: List[Release]) -> List[str]:
     return [release.file_name for release in releases]
 
 
-def test_both_shapes_and_unknown_categories_in_their_order() -> None:
+def test_both_shapes_and_unknown_categories_in_order() -> None:
     found = feed()
     assert names(found) == ["Magento-CE-2.4.8.zip", "Magento-CE-2.4.7.zip", "P1.sh", "P1.sh", "tool.zip", "new.zip"]
-    assert [one.category for one in found] == ["ce-full"] * 2 + ["ce-patch"] * 2 + ["other", "of tomorrow"]
+    assert [one.category for one in found] == ["ce-full"] * 2 + ["ce-patch"] * 2 + ["other", "unknown"]
     assert [one.version for one in found] == ["2.4.8", "2.4.7", "1.9.2.0", "1.9.2.1", None, "9"]
     assert [one.md5 for one in found] == [MD5, None, None, MD5, None, None]
     assert found[2].ce_versions == ("1.9.2.0", "1.9.2.1") and found[4].ee_versions == ()
 
 
-def test_a_result_has_every_field() -> None:
+def test_fields_of_a_result() -> None:
     assert feed()[0].as_result() == {
         "category": "ce-full",
         "version": "2.4.8",
@@ -80,16 +80,16 @@ def test_a_result_has_every_field() -> None:
         ([{"name": "no file"}, {"file_name": ""}, {"file_name": 5}, "text", {"file_name": "a"}], ["a"]),
     ],
 )
-def test_what_a_category_may_hold(content: Any, expected: List[str]) -> None:
+def test_content_of_a_category(content: Any, expected: List[str]) -> None:
     assert names(feed(extra=content)[6:]) == expected
 
 
 @pytest.mark.parametrize("md5", ["", None, "not a sum", MD5[:-1], MD5 + "0", 5])
-def test_what_is_no_md5_is_none(md5: Any) -> None:
+def test_invalid_md5_is_none(md5: Any) -> None:
     assert feed(extra=[{"file_name": "a", "md5": md5}])[6].md5 is None
 
 
-def test_an_md5_counts_in_lower_case() -> None:
+def test_md5_is_lower_case() -> None:
     assert feed(extra=[{"file_name": "a", "md5": f" {MD5.upper()} "}])[6].md5 == MD5
 
 
@@ -106,12 +106,12 @@ def test_an_md5_counts_in_lower_case() -> None:
         b'{"a":',
     ],
 )
-def test_what_is_no_feed(body: bytes) -> None:
+def test_body_that_is_not_a_feed(body: bytes) -> None:
     with pytest.raises(NotAFeed):
         parsed(body)
 
 
-def test_an_empty_feed_is_one() -> None:
+def test_empty_feed() -> None:
     assert parsed(b"{}") == parsed(b"[]") == []
 
 
@@ -124,7 +124,7 @@ def test_an_empty_feed_is_one() -> None:
         ({"version": "1.9.2.1"}, 1),
         ({"version": "*"}, 6),
         ({"category": "ce-*"}, 4),
-        ({"category": "of tomorrow"}, 1),
+        ({"category": "unknown"}, 1),
         ({"name": "VERSION 2.4.8"}, 1),
         ({"name": "magento-ce-*.zip"}, 2),
         ({"version": "2.4.8", "category": "other"}, 1),
@@ -132,11 +132,11 @@ def test_an_empty_feed_is_one() -> None:
     ],
 )
 def test_filters(filters: Any, expected: int) -> None:
-    # new.zip says nothing of versions but the one it stands under, and has no name.
+    # new.zip has no versions of its own, and no name.
     assert len(chosen(feed(), **filters)) == expected
 
 
-def test_one_file_with_its_md5_if_any_entry_has_it() -> None:
+def test_entry_with_an_md5_is_preferred() -> None:
     found = find(feed(), "P1.sh")
     assert found is not None and (found.version, found.md5) == ("1.9.2.1", MD5)
     found = find(feed(), "tool.zip")
@@ -144,7 +144,7 @@ def test_one_file_with_its_md5_if_any_entry_has_it() -> None:
     assert find(feed(), "none.zip") is None
 
 
-def test_fields_are_short_and_act_on_no_terminal() -> None:
+def test_fields_are_short_and_printable() -> None:
     hostile = "a\x1b[31m\x9b\u202e\ud800" + "x" * 10_000
     item = {"name": hostile, "file_name": hostile, "md5": MD5, "ce_versions": [hostile], "ee_versions": hostile}
     (one,) = parsed(json.dumps({hostile: {hostile: [item]}}).encode())
@@ -154,31 +154,31 @@ def test_fields_are_short_and_act_on_no_terminal() -> None:
 
 
 @pytest.mark.parametrize("key", ["category", "version"])
-def test_a_long_name_is_not_read_again_for_every_file(key: str) -> None:
-    """That would take hours."""
+def test_long_name_is_processed_once(key: str) -> None:
+    """Processing it for every file would take hours."""
     files = [{"file_name": "a.zip"}] * 20_000
     name = "c" * 2_000_000
     found = parsed(json.dumps({name: files} if key == "category" else {"c": {name: files}}).encode())
     assert len(found) == len(files) and getattr(found[-1], key) == "c" * 252 + "..."
 
 
-def test_a_feed_has_a_limit() -> None:
+def test_limit_of_files() -> None:
     with pytest.raises(NotAFeed, match="20000 files"):
         parsed(json.dumps({"a": {"b": [{"file_name": "a.zip"}] * 20_000}, "c": [{}]}).encode())
 
 
 @pytest.mark.parametrize("versions", [[2.4, 5, None, {"a": "b"}, ["x"], " 2.4.8 "], ["2.4", "5", "2.4.8"]])
-def test_versions_are_texts_and_numbers(versions: Any) -> None:
+def test_versions_from_strings_and_numbers(versions: Any) -> None:
     (one,) = parsed(json.dumps({"c": [{"file_name": "f", "ce_versions": versions}]}).encode())
     assert one.ce_versions == ("2.4", "5", "2.4.8")
 
 
-def test_an_endless_number_is_no_feed() -> None:
+def test_feed_with_a_huge_number() -> None:
     with pytest.raises(NotAFeed):
         parsed(b'{"a": ' + b"9" * 1_000_000 + b"}")
 
 
-def test_a_pattern_of_many_parts_meets_short_texts_only() -> None:
+def test_complex_pattern_is_fast() -> None:
     (one,) = parsed(json.dumps({"c": [{"file_name": "a" * 1_000_000}]}).encode())
     assert chosen([one], name="*a*a*b") == []
 
@@ -186,23 +186,23 @@ def test_a_pattern_of_many_parts_meets_short_texts_only() -> None:
 TOKEN = "it's-made-up-0123456789-abc"
 REPEATING = {
     "a name with both quotation marks": {"name": f'a "quoted" {TOKEN}'},
-    "a name that is cut within it": {"name": "A" * 240 + TOKEN},
-    "a name in a field": {"name": "a", TOKEN: 1},
+    "a name that would be cut within the secret": {"name": "A" * 240 + TOKEN},
+    "the name of a field": {"name": "a", TOKEN: 1},
     "a user that is not shown": {"name": "e" * 40},
-    "as a program writes it": {"name": TOKEN.replace("'", "\\u0027")},
+    "with a JSON escape": {"name": TOKEN.replace("'", "\\u0027")},
     "versions": {"ce_versions": ["2.4.8", TOKEN]},
 }
 
 
 @pytest.mark.parametrize("item", REPEATING.values(), ids=REPEATING)
-def test_a_feed_that_repeats_a_secret_is_none(item: Dict[str, Any]) -> None:
+def test_feed_that_repeats_a_secret(item: Dict[str, Any]) -> None:
     body = json.dumps({"c": {"1": [{"file_name": "a.zip", **item}]}}).encode()
     with pytest.raises(Repeats):
-        parse(body, Secrets([("e" * 40, TOKEN)], in_lists=True).stand_in)
-    assert parse(body, Secrets([("user", "another-made-up-token")], in_lists=True).stand_in)
+        parse(body, Secrets([("e" * 40, TOKEN)], in_lists=True).occur_in)
+    assert parse(body, Secrets([("user", "another-made-up-token")], in_lists=True).occur_in)
 
 
 def test_a_feed_that_repeats_a_number() -> None:
     body = b'{"c": {"1": [{"file_name": "a.zip", "ce_versions": [12345678901]}]}}'
     with pytest.raises(Repeats):
-        parse(body, Secrets([("user", "12345678901")], in_lists=True).stand_in)
+        parse(body, Secrets([("user", "12345678901")], in_lists=True).occur_in)

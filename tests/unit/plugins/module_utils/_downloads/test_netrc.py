@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One machine's entry in a netrc: what is written, what is left alone, what is refused."""
+"""Edits of the entry of one machine in a netrc, and files that are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Optional
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downloads.curl_netrc import (
     changed_for_others,
     still_with_entry,
@@ -22,8 +22,8 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._downl
 
 HOST = "www.magentocommerce.com"
 MAGE_ID, TOKEN, OLD = "MAG123456789", "0123456789" * 4, "9876543210" * 4
-SET = netrc.Edit(HOST, True, MAGE_ID, TOKEN)
-GONE = netrc.Edit(HOST, False)
+SET = netrc.NetrcEdit(HOST, True, MAGE_ID, TOKEN)
+REMOVE = netrc.NetrcEdit(HOST, False)
 LINE = f"machine {HOST} login {MAGE_ID} password {TOKEN}\n".encode()
 OURS_OLD = f"machine {HOST} login MAG1 password {OLD}\n".encode()
 
@@ -32,7 +32,7 @@ SETTING = {
     "an empty file": (b"", LINE),
     "comments only": (b"# mine\n", b"# mine\n" + LINE),
     "comments only, without a last line feed": (b"# mine", b"# mine\n" + LINE),
-    "before other machines, behind the comments": (
+    "before other machines, after the comments": (
         b"# mine\n\nmachine a login b password c\n",
         b"# mine\n\n" + LINE + b"machine a login b password c\n",
     ),
@@ -40,7 +40,7 @@ SETTING = {
         b"machine a login b password c\ndefault login d password e",
         LINE + b"machine a login b password c\ndefault login d password e",
     ),
-    "before a macro, which would swallow it": (b"macdef init\ncd /\n", LINE + b"macdef init\ncd /\n"),
+    "before a macro, which would include it": (b"macdef init\ncd /\n", LINE + b"macdef init\ncd /\n"),
     "another token": (OURS_OLD, LINE),
     "layout and comments stay": (
         f"machine {HOST}\n\t# of the shop\n\tlogin MAG1\n\tpassword {OLD}   # 2024\n".encode(),
@@ -50,7 +50,10 @@ SETTING = {
         b'MACHINE WWW.MagentoCommerce.com Login "a b" PASSWORD "c\\"d"\n',
         f"MACHINE WWW.MagentoCommerce.com Login {MAGE_ID} PASSWORD {TOKEN}\n".encode(),
     ),
-    "a quoted name, which old versions do not know": (b'machine "www.magentocommerce.com" login a password b\n', LINE),
+    "a quoted name, which old versions do not support": (
+        b'machine "www.magentocommerce.com" login a password b\n',
+        LINE,
+    ),
     "an account in between": (
         f"machine {HOST} login x account y password z\n".encode(),
         f"machine {HOST} login {MAGE_ID} account y password {TOKEN}\n".encode(),
@@ -63,7 +66,7 @@ SETTING = {
         f"machine {HOST} login x\nmachine a login b password c\n".encode(),
         LINE + b"machine a login b password c\n",
     ),
-    "behind the default entry it would never be read": (
+    "after the default entry, where it would never be read": (
         b"default login d password e\n" + OURS_OLD,
         LINE + b"default login d password e\n",
     ),
@@ -83,11 +86,11 @@ SETTING = {
         b"machine a login b\n" + OURS_OLD + b"machine c login d password e\n",
         b"machine a login b\n" + LINE + b"machine c login d password e\n",
     ),
-    "words that are no keywords": (
+    "other words": (
         b"machine a login b port 443 password c # of the shop\n" + OURS_OLD[:-1] + b" port 443\n",
         b"machine a login b port 443 password c # of the shop\n" + LINE[:-1] + b" port 443\n",
     ),
-    "a quoted value that needs no quotes, which old versions do not know": (
+    "needless quotes, which old versions do not support": (
         LINE.replace(TOKEN.encode(), f'"{TOKEN}"'.encode()),
         LINE,
     ),
@@ -99,7 +102,7 @@ SETTING = {
 
 
 @pytest.mark.parametrize("name", SETTING)
-def test_the_entry_comes_to_the_file_and_all_else_stays(name: str) -> None:
+def test_set_changes_only_the_entry(name: str) -> None:
     before, after = SETTING[name]
     assert netrc.edited(before, SET) == after
     assert netrc.edited(after, SET) == after
@@ -127,11 +130,11 @@ REMOVING = {
         b"machine a login b password c " + OURS_OLD.replace(b"\n", b"\r\n") + b"# others\n",
         b"machine a login b password c\n# others\n",
     ),
-    "with a comment behind it, which Python would reject behind an empty line": (
+    "before a comment that Python would reject after an empty line": (
         b"machine a login b password c\n\n" + OURS_OLD[:-1] + b" # of the shop\ndefault login d password e\n",
         b"machine a login b password c\n\ndefault login d password e\n",
     ),
-    "between an empty line and a comment, which Python would reject behind the empty line": (
+    "between an empty line and a comment that Python would reject after it": (
         b"machine a login b password c\n\n" + OURS_OLD + b"# others\nmachine d login e password f\n",
         b"machine a login b password c\n# others\nmachine d login e password f\n",
     ),
@@ -139,7 +142,7 @@ REMOVING = {
         b"machine a login b password c\n\n" + OURS_OLD + b"\n# others\nmachine d login e password f\n",
         b"machine a login b password c\n\n\n# others\nmachine d login e password f\n",
     ),
-    "behind a macro": (
+    "after a macro": (
         b"macdef init\ncd /\n\n\n" + OURS_OLD + b"# others\nmachine d login e password f\n",
         b"macdef init\ncd /\n\n# others\nmachine d login e password f\n",
     ),
@@ -155,84 +158,83 @@ REMOVING = {
 
 
 @pytest.mark.parametrize("name", REMOVING)
-def test_the_entry_goes_and_all_else_stays(name: str) -> None:
+def test_removal_changes_only_the_entry(name: str) -> None:
     before, after = REMOVING[name]
-    assert netrc.edited(before, GONE) == after
-    assert netrc.edited(after, GONE) == after
+    assert netrc.edited(before, REMOVE) == after
+    assert netrc.edited(after, REMOVE) == after
     assert still_with_entry(after or b"", HOST) == []
     assert changed_for_others(before or b"", after or b"", HOST) == []
 
 
 @pytest.mark.parametrize("name", [n for n in SETTING if HOST.encode() not in (SETTING[n][0] or b"").lower()])
-def test_what_was_put_there_goes_without_a_trace(name: str) -> None:
+def test_removal_reverts_set(name: str) -> None:
     before = SETTING[name][0]
     if before is not None and before.endswith(b"# mine"):
         before += b"\n"
-    assert netrc.edited(netrc.edited(before, SET), GONE) == (before or b"")
+    assert netrc.edited(netrc.edited(before, SET), REMOVE) == (before or b"")
 
 
-def test_only_the_entry_of_the_mage_id_goes() -> None:
+def test_removal_of_one_mage_id() -> None:
     both = LINE + OURS_OLD
-    assert netrc.edited(both, netrc.Edit(HOST, False, "MAG1")) == LINE
-    assert netrc.edited(both, netrc.Edit(HOST, False, MAGE_ID)) == OURS_OLD
-    assert netrc.edited(both, netrc.Edit(HOST, False, "MAG2")) == both
+    assert netrc.edited(both, netrc.NetrcEdit(HOST, False, "MAG1")) == LINE
+    assert netrc.edited(both, netrc.NetrcEdit(HOST, False, MAGE_ID)) == OURS_OLD
+    assert netrc.edited(both, netrc.NetrcEdit(HOST, False, "MAG2")) == both
 
 
-UNFIT = {
+MALFORMED = {
     "a quote that is not closed": (b'machine a login b password "hunter2\n', "line 1"),
-    "one behind other lines": (b'# x\nmachine b\n login c\n password "hunter2\n', "line 4"),
+    "one after other lines": (b'# x\nmachine b\n login c\n password "hunter2\n', "line 4"),
     "a NUL byte": (b"machine a\nlogin b\0password hunter2\n", "line 2"),
     "an endless line": (b"\nmachine a login b password hunter2" + 5000 * b"x", "line 2"),
     "an endless file": (30000 * b"# x\n" + 30000 * b"#\n", "the whole file"),
     "a blank before a carriage return": (b"machine a login b password hunter2 \r\n", "line 1"),
     "an escape character": (b"machine a login b password hunter2\x1b[2J\n", "line 1"),
-    "a word behind a closing quote": (b'machine a login b password "hunter2"x\n', "line 1"),
+    "a word after a closing quote": (b'machine a login b password "hunter2"x\n', "line 1"),
     "a quoted keyword": (b'machine a "login" b password hunter2\n', "line 1"),
     "a keyword as a value": (f"machine a login machine password {HOST}\n".encode(), "line 1"),
     "a keyword in a quoted value": (b'machine a login "my machine hunter2" password x\n', "line 1"),
     "a keyword as an account": (b"machine a login b account password password hunter2\n", "line 1"),
     "a value on the next line": (b"machine a login b password\nhunter2\n", "line 1"),
-    "a value that some take for a comment": (b"machine a login b password #hunter2\n", "line 1"),
+    "a value that some read as a comment": (b"machine a login b password #hunter2\n", "line 1"),
     "a backslash that joins words": (b"machine a login b password hunter2\\\n", "line 1"),
     "a keyword twice": (b"machine a login b\npassword x password hunter2\n", "line 2"),
-    "a keyword in a comment behind an entry": (b"machine a login b password c # password hunter2\n", "line 1"),
-    "user in place of login": (b"machine a user b password hunter2\n", "line 1"),
+    "a keyword in a comment after an entry": (b"machine a login b password c # password hunter2\n", "line 1"),
+    "user instead of login": (b"machine a user b password hunter2\n", "line 1"),
     "a password before any machine": (b"password hunter2\n", "line 1"),
-    "a macro that names us": (b"macdef x\n" + OURS_OLD + b"\n", "line 2"),
+    "a macro that contains our entry": (b"macdef x\n" + OURS_OLD + b"\n", "line 2"),
     "a macro with a blank line that is not empty": (b"macdef x\ncd hunter2\n \n\n", "line 3"),
-    "a macro behind an entry on its line": (b"machine a login b password hunter2 macdef x\n\n", "line 1"),
+    "a macro after an entry on the same line": (b"machine a login b password hunter2 macdef x\n\n", "line 1"),
     "a byte order mark": (b"\xef\xbb\xbfmachine a login b password hunter2\n", "line 1"),
 }
 
 
-@pytest.mark.parametrize("edit", [SET, GONE], ids=["set", "gone"])
-@pytest.mark.parametrize("name", UNFIT)
-def test_what_is_not_plain_is_refused_with_its_place_and_without_secrets(name: str, edit: netrc.Edit) -> None:
-    data, place = UNFIT[name]
-    with pytest.raises(Unfit) as caught:
+@pytest.mark.parametrize("edit", [SET, REMOVE], ids=["set", "gone"])
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_file_is_refused_with_its_line_and_without_secrets(name: str, edit: netrc.NetrcEdit) -> None:
+    data, place = MALFORMED[name]
+    with pytest.raises(MalformedFile) as caught:
         netrc.edited(data, edit)
     assert caught.value.place == place
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in netrc.text_for_diff(data)
 
 
-def test_a_value_that_would_be_read_as_a_keyword_is_refused() -> None:
-    # For every other machine curl passes over our values one by one, and this one begins an entry, quoted or not.
-    # The values of a new file are no exception.
-    edit = netrc.Edit("files.vendor.example", True, "user", "machine")
+def test_value_that_would_be_read_as_a_keyword() -> None:
+    # For other machines curl skips our values word by word, and this one would begin an entry, quoted or not.
+    edit = netrc.NetrcEdit("files.vendor.example", True, "user", "machine")
     for before in (b"machine a login b password c\n", None):
-        with pytest.raises(Unfit, match=r"entry for files\.vendor\.example .* a value is or contains"):
+        with pytest.raises(MalformedFile, match=r"entry for files\.vendor\.example .* a value is or contains"):
             netrc.edited(before, edit)
 
 
-HARMFUL = {
+REFUSED_REMOVALS = {
     "an incomplete entry would be the last": (b"machine a login b\n" + OURS_OLD, "line 1"),
     "default would add to an incomplete entry": (
         b"\nmachine a password b\n" + OURS_OLD + b"default login c password d\n",
         "line 2",
     ),
     "Python would read a comment at the top": (OURS_OLD + b"#of theirs\nmachine a login b password c\n", "line 1"),
-    "Python would read a comment behind quotes": (
+    "Python would read a comment after quotes": (
         b'machine a login b password "c"\n' + OURS_OLD + b"# of theirs\nmachine d login e password f\n",
         "line 2",
     ),
@@ -240,39 +242,39 @@ HARMFUL = {
         b"# mine\n\n" + OURS_OLD + b"\n# machine a login x password y\nmachine d login e password f\n",
         "line 3",
     ),
-    "Python would pass over another line": (
+    "Python would skip another line": (
         b"machine a login b password c\n#\n" + OURS_OLD + b"machine d login e password f\n",
         "line 1",
     ),
-    "Python would no longer pass over a line": (OURS_OLD + b"#\nmachine a login b password c\n", "line 1"),
+    "Python would no longer skip a line": (OURS_OLD + b"#\nmachine a login b password c\n", "line 1"),
 }
 
 
-@pytest.mark.parametrize("name", HARMFUL)
-def test_a_removal_that_would_harm_others_is_refused(name: str) -> None:
-    data, place = HARMFUL[name]
-    with pytest.raises(Unfit) as caught:
-        netrc.edited(data, GONE)
+@pytest.mark.parametrize("name", REFUSED_REMOVALS)
+def test_removal_that_would_change_other_entries_is_refused(name: str) -> None:
+    data, place = REFUSED_REMOVALS[name]
+    with pytest.raises(MalformedFile) as caught:
+        netrc.edited(data, REMOVE)
     assert caught.value.place == place
     assert netrc.edited(data, SET) == data.replace(OURS_OLD, LINE)
 
 
-def test_a_file_does_not_outgrow_what_curl_reads() -> None:
+def test_limits_of_file_and_line() -> None:
     full = b"machine a login b password c\n" + (128 * 1024 - 29 - len(OURS_OLD)) // 2 * b"#\n"
-    assert netrc.edited(full, GONE) == full
-    with pytest.raises(Unfit, match="more than 131072 bytes"):
+    assert netrc.edited(full, REMOVE) == full
+    with pytest.raises(MalformedFile, match="more than 131072 bytes"):
         netrc.edited(full + 40 * b"#\n", SET)
     long = b"machine a login b password c" + 3900 * b" " + OURS_OLD
-    with pytest.raises(Unfit, match="a line of more than 4000 bytes"):
+    with pytest.raises(MalformedFile, match="a line of more than 4000 bytes"):
         netrc.edited(long, SET)
 
 
-ODD = ["plain", "two words", 'a "quoted" one', "back\\slash", "#first", "in#side", "wörd"]
+VALUES = ["plain", "two words", 'a "quoted" one', "back\\slash", "#first", "in#side", "wörd"]
 
 
-@pytest.mark.parametrize("value", ODD)
-def test_values_of_other_hosts_come_back_as_they_were_given(value: str, tmp_path: Path) -> None:
-    edit = netrc.Edit("files.vendor.example", True, "user", value)
+@pytest.mark.parametrize("value", VALUES)
+def test_values_are_read_back_unchanged(value: str, tmp_path: Path) -> None:
+    edit = netrc.NetrcEdit("files.vendor.example", True, "user", value)
     before = b"machine a login b password c\n"
     after = netrc.edited(before, edit)
     assert after is not None and netrc.pair_for(after, edit.host) == ("user", value)
@@ -283,12 +285,12 @@ def test_values_of_other_hosts_come_back_as_they_were_given(value: str, tmp_path
     path = tmp_path / "netrc"
     path.write_bytes(after)
     if sys.version_info >= (3, 11) or b'"' not in after:
-        # Before 3.11, Python knows no quotes.
+        # Python before 3.11 does not support quotes.
         known = python_netrc.netrc(str(path)).authenticators(edit.host)
         assert known is not None and (known[0], known[2]) == ("user", value)
 
 
-def test_a_diff_shows_machines_and_no_secret() -> None:
+def test_diff_shows_machines_without_secrets() -> None:
     data = (
         b"# hunter2 was the old one\nmacdef init\nquote PASS hunter2\n\n"
         b"machine api.code.example login hunter2 password x-oauth\ndefault login a password hunter2\n" + LINE
@@ -303,17 +305,17 @@ def test_a_diff_shows_machines_and_no_secret() -> None:
 
 
 @pytest.mark.parametrize("odd", ["\x9b31m", "\u202egnp.", "\u2028", "\x85"])
-def test_host_names_of_others_reach_a_terminal_without_control_characters(odd: str) -> None:
+def test_diff_has_no_control_characters(odd: str) -> None:
     data = f"machine a{odd}b login c password d\nmachine e login f password g\n".encode()
     text = netrc.text_for_diff(data)
     assert all(char.isprintable() for line in text.split("\n") for char in line)
     assert len(text.split("\n")) == 3
-    # What begins with an escape character is refused, and the refusal does not repeat it.
+    # A file with an escape character is refused, and the message does not repeat it.
     assert "\x1b" not in netrc.text_for_diff(b"machine \x1b[2J login a password b\n")
 
 
 @pytest.mark.parametrize(
     ("login", "shown"), [(MAGE_ID, MAGE_ID), ("somebody", "set"), (TOKEN, netrc.describe(TOKEN)), (None, None)]
 )
-def test_a_login_is_shown_where_it_is_a_mage_id(login: Optional[str], shown: Optional[str]) -> None:
+def test_shown_login(login: Optional[str], shown: Optional[str]) -> None:
     assert netrc.shown_login(login) == shown

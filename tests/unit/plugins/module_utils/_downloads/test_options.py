@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pairs, hosts and addresses can be right, and that a refusal quotes no value."""
+"""Checks of pairs, hosts and URLs, whose messages quote no value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BAD: Dict[str, Dict[str, Any]] = {
     "a MAGEID without digits": {"mage_id": "MAGNOLIA"},
     "a number": {"mage_id": 123456789},
     "a number for a token": {"token": 10**39},
-    "a truth": {"token": True},
+    "a boolean": {"token": True},
     "a list": {"token": [TOKEN]},
     "nothing": {"token": ""},
     "a line break": {"token": TOKEN + "\n"},
@@ -44,7 +44,7 @@ BAD: Dict[str, Dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_a_token_is_refused_without_being_shown(name: str) -> None:
+def test_invalid_pair_is_refused_without_being_quoted(name: str) -> None:
     params = {"mage_id": MAGE_ID, "token": TOKEN, **BAD[name]}
     with pytest.raises(KeyfleetError) as caught:
         token_from(params, host=DOWNLOADS_HOST)
@@ -65,19 +65,19 @@ def test_what_cannot_be_a_token_is_refused_without_being_shown(name: str) -> Non
         ("a number", "must be quoted"),
     ],
 )
-def test_the_refusal_says_what_it_looks_like(name: str, words: str) -> None:
+def test_message_names_the_mistake(name: str, words: str) -> None:
     with pytest.raises(KeyfleetError, match=words):
         token_from({"mage_id": MAGE_ID, "token": TOKEN, **BAD[name]}, host=DOWNLOADS_HOST)
 
 
-def test_what_is_right_passes() -> None:
+def test_valid_pair() -> None:
     token = token_from({"mage_id": MAGE_ID, "token": TOKEN}, host=DOWNLOADS_HOST)
     assert token is not None and (token.mage_id, token.secret) == (MAGE_ID, TOKEN)
     assert TOKEN not in repr(token)
     assert token_from({"mage_id": None, "token": None}, host=DOWNLOADS_HOST) is None
 
 
-def test_other_hosts_take_what_they_like() -> None:
+def test_pairs_of_other_hosts() -> None:
     token = token_from({"mage_id": "somebody", "token": "correct horse"}, host="files.vendor.example")
     assert token is not None and token.secret == "correct horse"
     with pytest.raises(KeyfleetError, match="mage_id has a colon"):
@@ -85,7 +85,7 @@ def test_other_hosts_take_what_they_like() -> None:
 
 
 @pytest.mark.parametrize("half", ["mage_id", "token"])
-def test_half_a_pair_is_refused(half: str) -> None:
+def test_incomplete_pair(half: str) -> None:
     params = {"mage_id": MAGE_ID, "token": TOKEN, half: None}
     with pytest.raises(KeyfleetError, match=f"{half} is missing") as caught:
         token_from(params, host=DOWNLOADS_HOST)
@@ -93,13 +93,13 @@ def test_half_a_pair_is_refused(half: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["https://a.example", "a.example:443", "a/b", "", "a b", "user@a", "-a"])
-def test_a_host_of_a_netrc_is_a_bare_name(value: str) -> None:
+def test_invalid_host(value: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         machine(value)
     assert caught.value.code == "bad_options"
 
 
-def test_a_host_counts_in_lower_case() -> None:
+def test_host_is_lower_case() -> None:
     assert machine("WWW.MagentoCommerce.com") == DOWNLOADS_HOST
 
 
@@ -107,7 +107,7 @@ def params(**changes: Any) -> Dict[str, Any]:
     return {"downloads_url": DOWNLOADS_URL, "validate_certs": True, "ca_path": None, "timeout": 30.0, **changes}
 
 
-def test_the_address_tells_the_machine() -> None:
+def test_host_of_the_url() -> None:
     assert service_from(params()).host == DOWNLOADS_HOST
     service = service_from(params(downloads_url="https://127.0.0.1:8443/products/downloads/"))
     assert (service.host, service.url) == ("127.0.0.1", "https://127.0.0.1:8443/products/downloads")
@@ -128,13 +128,13 @@ def test_the_address_tells_the_machine() -> None:
         "",
     ],
 )
-def test_an_address_is_https_without_credentials_and_tricks(value: str) -> None:
+def test_invalid_url(value: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         service_from(params(downloads_url=value))
     assert caught.value.code == "bad_options" and "hunter2" not in caught.value.message
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("inf")])
-def test_a_timeout_is_a_time(value: float) -> None:
+def test_invalid_timeout(value: float) -> None:
     with pytest.raises(KeyfleetError, match="timeout"):
         service_from(params(timeout=value))

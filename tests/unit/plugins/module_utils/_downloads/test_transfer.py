@@ -1,13 +1,17 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is taken for a file, and how long is waited. The transfer itself is tested with real curls in tests/system."""
+"""Detection of pages, and pauses between attempts. tests/system tests transfers with the real curl."""
 
 from __future__ import annotations
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transfer import Patience, is_page, looks_like
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transfer import (
+    RetryPolicy,
+    is_page,
+    looks_like,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transf
         ("notes.pdf", b"%PDF", True),
     ],
 )
-def test_an_archive_begins_as_one(name: str, beginning: bytes, expected: bool) -> None:
+def test_first_bytes_of_an_archive(name: str, beginning: bytes, expected: bool) -> None:
     assert looks_like(name, beginning) is expected
 
 
@@ -45,21 +49,21 @@ def test_an_archive_begins_as_one(name: str, beginning: bytes, expected: bool) -
         ("", False),
     ],
 )
-def test_a_page_is_called_one(content_type: str, expected: bool) -> None:
+def test_content_type_of_a_page(content_type: str, expected: bool) -> None:
     assert is_page(content_type) is expected
 
 
-def test_waiting_grows_and_the_server_has_a_say() -> None:
-    patience = Patience(5, 1.0)
-    assert [patience.before(attempt, "") for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert patience.before(1, "30") == 30
-    assert patience.before(1, "86400") == 300
-    assert patience.before(5, "1") == 16
-    assert patience.before(1, "Wed, 21 Oct 2037 07:28:00 GMT") == 1
+def test_delay_doubles_and_honours_retry_after() -> None:
+    retry_policy = RetryPolicy(5, 1.0)
+    assert [retry_policy.before(attempt, "") for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert retry_policy.before(1, "30") == 30
+    assert retry_policy.before(1, "86400") == 300
+    assert retry_policy.before(5, "1") == 16
+    assert retry_policy.before(1, "Wed, 21 Oct 2037 07:28:00 GMT") == 1
 
 
-def test_no_number_of_tries_and_no_pause_is_too_large() -> None:
-    assert Patience(2000, 1.0).before(1100, "") == 60
-    assert Patience(2000, 1e308).before(1100, "") == 60
-    assert Patience(2000, 0.0).before(1100, "") == 0
-    assert Patience(5, 1.0).before(1, "9" * 5000) == 300
+def test_delay_with_extreme_values() -> None:
+    assert RetryPolicy(2000, 1.0).before(1100, "") == 60
+    assert RetryPolicy(2000, 1e308).before(1100, "") == 60
+    assert RetryPolicy(2000, 0.0).before(1100, "") == 0
+    assert RetryPolicy(5, 1.0).before(1, "9" * 5000) == 300

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the end of a curl run to a verdict: a clear yes, a clear no, and everything else unknown."""
+"""Verdicts from curl runs: valid, invalid or refused after a clear answer, unknown otherwise."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ ANSWERS: Dict[str, Tuple[Dict[str, Any], Tuple[str, str]]] = {
         {"http_status": 302, "redirect_url": "https://www.magentocommerce.com/customer/account/login/"},
         ("unknown", "login_page"),
     ),
-    "another place": ({"http_status": 301, "redirect_url": "https://cdn.example/x"}, ("unknown", "redirected")),
-    "a redirect to nowhere": ({"http_status": 302}, ("unknown", "redirected")),
+    "another URL": ({"http_status": 301, "redirect_url": "https://cdn.example/x"}, ("unknown", "redirected")),
+    "a redirect without target": ({"http_status": 302}, ("unknown", "redirected")),
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer(name: str) -> None:
+def test_status_of_an_answer(name: str) -> None:
     facts, expected = ANSWERS[name]
     found = judged(**facts)
     assert (found["status"], found["code"]) == expected
@@ -82,49 +82,49 @@ def test_an_answer(name: str) -> None:
         (99, "something new", "curl_failed"),
     ],
 )
-def test_a_run_that_brought_no_answer(exit_code: int, error: str, code: str) -> None:
+def test_run_without_an_answer(exit_code: int, error: str, code: str) -> None:
     found = judged(exit_code, error=f"curl: ({exit_code}) {error}" if error else "")
     assert (found["status"], found["code"], found["http_status"]) == ("unknown", code, None)
     assert error in found["message"] and f"curl exit code {exit_code}" in found["message"]
     assert found["curl"]["exit_code"] == exit_code
 
 
-def test_a_proxy_that_refuses_is_no_verdict_on_the_token() -> None:
+def test_refusal_by_a_proxy_is_no_verdict_on_the_token() -> None:
     found = judged(56, proxy_status=407, error="curl: (56) Received HTTP code 407 from proxy after CONNECT")
     assert (found["status"], found["code"]) == ("unknown", "proxy_failed")
 
 
-def test_only_a_clear_answer_is_more_than_unknown() -> None:
+def test_codes_for_valid_and_invalid() -> None:
     assert {code for code, status in STATUS.items() if status == "invalid"} == {"token_invalid"}
     assert {code for code, status in STATUS.items() if status == "valid"} == {"token_valid"}
 
 
 @pytest.mark.parametrize("form", [TOKEN, TOKEN.upper(), "TUFHMTIzNDU2Nzg5OjAxMjM0NTY3ODk"])
-def test_the_token_is_shown_in_no_form(form: str) -> None:
+def test_token_is_redacted_in_every_form(form: str) -> None:
     body = f"no access for {form}".encode()
     for facts in ({"http_status": 200, "body": body}, {"http_status": 401, "body": body, "content_type": "text/plain"}):
         assert TOKEN not in str(judged(**facts)).lower()
     assert TOKEN not in str(judged(7, error=f"curl: (7) {form}")).lower()
 
 
-def test_the_server_is_quoted_in_one_printable_line_of_limited_length() -> None:
+def test_text_of_the_server_is_one_short_printable_line() -> None:
     found = judged(http_status=200, body=b"\x1b[31mone\r\ntwo\x7f" + 5000 * b"x")
     assert '" [31mone two' not in found["message"] and "[31mone two xxx" in found["message"]
     assert found["message"].isprintable() and len(found["message"]) < 700
 
 
 @pytest.mark.parametrize("retry_after", ["", "77"])
-def test_when_to_come_back_is_passed_on(retry_after: str) -> None:
+def test_retry_after_is_reported(retry_after: str) -> None:
     message: Optional[str] = judged(http_status=429, retry_after=retry_after)["message"]
     assert ("Retry-After: 77" in str(message)) == bool(retry_after)
 
 
-def test_an_excerpt_has_two_hundred_characters_at_most() -> None:
+def test_length_of_an_excerpt() -> None:
     assert len(excerpt(b"word " * 500, lambda text: text)) == 200
     assert excerpt(b"short", lambda text: text) == "short"
 
 
 @pytest.mark.parametrize("body", [b"PK\x03\x04\x14\x00", b"\x1f\x8b\x08\x00", b"text\x00", "utf-16".encode("utf-16")])
-def test_of_what_is_no_text_nothing_is_shown(body: bytes) -> None:
+def test_binary_data_is_not_shown(body: bytes) -> None:
     assert excerpt(body + b"word " * 500, lambda text: text) == "binary data"
     assert excerpt(b"word \t\r\n\f\x1b[1m\xe4" * 500 + body, lambda text: text) != "binary data"

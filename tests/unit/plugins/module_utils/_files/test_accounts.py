@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Owners and groups by name and number."""
+"""Accounts and groups by name and number."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts i
 )
 
 NOBODY = 4294900000
-"""A number that no account has."""
+"""An unused uid and gid."""
 
 
-def test_names_of_numbers() -> None:
+def test_number_to_name() -> None:
     me = pwd.getpwuid(os.geteuid())
     assert (owner_name(me.pw_uid), own_account().name) == (me.pw_name, me.pw_name)
     assert group_name(0) == grp.getgrgid(0).gr_name
@@ -41,12 +41,12 @@ def test_names_of_numbers() -> None:
         (str(NOBODY), None, (NOBODY, None)),
     ],
 )
-def test_numbers_of_names(owner: Optional[str], group: Optional[str], numbers: object) -> None:
+def test_name_to_number(owner: Optional[str], group: Optional[str], numbers: object) -> None:
     assert owner_and_group({"owner": owner, "group": group}) == numbers
 
 
 @pytest.mark.parametrize(("option", "code"), [("owner", "unknown_user"), ("group", "unknown_group")])
-def test_a_name_that_the_host_does_not_know(option: str, code: str) -> None:
+def test_unknown_name(option: str, code: str) -> None:
     params = {"owner": "0", "group": "0", option: "no-such-name"}
     with pytest.raises(KeyfleetError) as caught:
         owner_and_group(params)

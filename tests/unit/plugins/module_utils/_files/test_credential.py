@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and replacing files as an ordinary user. What root does for others is in tests/system/test_files_*.py."""
+"""Reading and replacing files as an ordinary user. tests/system/test_files_*.py has the cases of root."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_new_file(tmp_path: Path) -> None:
     assert os.listdir(str(tmp_path)) == ["auth.json"]
 
 
-def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
+def test_other_entries_are_kept(tmp_path: Path) -> None:
     (tmp_path / "auth.json").write_text('{"theirs": 1}')
     (tmp_path / "auth.json").chmod(0o600)
     apply(tmp_path / "auth.json")
@@ -70,12 +70,12 @@ def test_mode_is_repaired(tmp_path: Path, before: int, asked: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o666, 0o4600, 0o1600])
-def test_nothing_for_others(mode: int) -> None:
+def test_modes_for_others_are_refused(mode: int) -> None:
     with pytest.raises(ValueError):
         files.Ownership(mode=mode)
 
 
-def test_umask_changes_nothing(tmp_path: Path) -> None:
+def test_umask_has_no_effect(tmp_path: Path) -> None:
     old = os.umask(0o177)
     try:
         apply(tmp_path / "new" / "auth.json", make_directory=True, ownership=files.Ownership(mode=0o640))
@@ -95,7 +95,7 @@ def test_missing_directory(tmp_path: Path) -> None:
     path = tmp_path / "none" / "auth.json"
     state = files.observe(str(path), parse=parse)
     assert (state.data, state.directory_exists, state.mode) == (None, False, None)
-    assert "no directory" in refused("no_directory", wanted(path)).message
+    assert "does not exist" in refused("no_directory", wanted(path)).message
     refused("no_directory", wanted(tmp_path / "a" / "b" / "auth.json", make_directory=True))
     refused("no_directory", wanted(tmp_path / "a" / "b" / "c" / "auth.json", make_directory=True, user=os.getuid()))
     refused("no_directory", wanted(tmp_path / "none" / ".." / "auth.json"))
@@ -106,7 +106,7 @@ def test_missing_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["auth.json", "./auth.json", "", "/tmp/\0/auth.json", "/tmp/\ud800/auth.json"])
-def test_path_that_is_none(path: str) -> None:
+def test_invalid_path(path: str) -> None:
     assert repr(path) in refused("unsafe_path", files.Wanted(path, leave)).message
 
 
@@ -125,7 +125,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 
 def test_links_without_o_path(tmp_path: Path) -> None:
-    """macOS and older BSDs have none."""
+    """macOS and older BSDs have no O_PATH."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     (tmp_path / "real" / "auth.json").symlink_to("target.json")
@@ -140,13 +140,13 @@ def test_links_without_o_path(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "target.json").read_text() == "{}" and os.path.islink(path)
 
 
-def test_circle_of_links(tmp_path: Path) -> None:
+def test_link_loop(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert "40 links" in refused("unsafe_path", wanted(tmp_path / "a" / "auth.json")).message
 
 
-def test_other_kinds(tmp_path: Path) -> None:
+def test_entries_of_other_kinds(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     os.mkfifo(str(tmp_path / "fifo"))
     assert "a directory" in refused("not_a_file", wanted(tmp_path / "directory")).message
@@ -160,7 +160,7 @@ def test_other_kinds(tmp_path: Path) -> None:
     assert sorted(os.listdir(str(tmp_path))) == [".auth.json.keyfleet", "directory", "fifo", "large"]
 
 
-def test_failure_tells_what_was_done(tmp_path: Path) -> None:
+def test_failure_has_the_changes_made_so_far(tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / ".auth.json.keyfleet").mkdir()
     error = refused("not_a_file", wanted(tmp_path / "auth.json"), wanted(tmp_path / "two" / "auth.json"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of owners: who shall own a file, and what is refused. Pure, so root's cases are here too."""
+"""The owner of a file in each case, and refused changes. Pure, so root's cases are included."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def group_of(uid: int) -> int:
 
 
 def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = None, **more: Any) -> FileState:
-    """A file (of owner and group, 0600) or none, in a directory of somebody; root's process unless told."""
+    """A file (owner and group, 0600) or a missing one, in a directory of uid ``directory``; run by root by default."""
     values = {"privileged": True, "directory_exists": True, "directory_uid": directory, "acting": acting}
     values.update(more)
     data, mode = (None, None) if owner is None else (OLD, 0o600)
@@ -37,31 +37,36 @@ def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = N
     return FileState(path="/p", real_path="/d/p", data=data, uid=uid, gid=gid, mode=mode, **values)
 
 
-def judge(before: FileState, ownership: Ownership = USUAL, data: Optional[bytes] = NEW, **more: Any) -> FileState:
+def decided(before: FileState, ownership: Ownership = USUAL, data: Optional[bytes] = NEW, **more: Any) -> FileState:
     return decide(before, Wanted("/p", lambda _: data, ownership, **more), data, primary_group=group_of)
 
 
 OWNERS = [
-    # directory and acting, file, asked, expected
+    # directory and acting, file, requested, expected
     ("new in a user's directory", state(DEPLOY, 1000), Ownership(), (1000, 1000)),
     ("new in root's directory", state(ROOT, 0), Ownership(), (0, 0)),
     ("root's directory keeps the owner", state(ROOT, 0, (33, 50)), Ownership(), (33, 50)),
     ("forgotten chown", state(DEPLOY, 1000, (0, 0)), Ownership(), (1000, 1000)),
     ("own file keeps a foreign group", state(DEPLOY, 1000, (1000, 77)), Ownership(), (1000, 77)),
-    ("asked owner, his group", state(DEPLOY, 1000, (1000, 1000)), Ownership(uid=33), (33, 33)),
-    ("asked owner in another's directory, foreign group", state(DEPLOY, 1000, (33, 77)), Ownership(uid=33), (33, 33)),
-    ("asked owner in root's directory: group stays", state(ROOT, 0, (33, 77)), Ownership(uid=33), (33, 77)),
-    ("the same where others may write", state(ROOT, 0, (33, 77), shared=True), Ownership(uid=33), (33, 33)),
-    ("asked group", state(DEPLOY, 1000), Ownership(gid=77), (1000, 77)),
-    ("asked owner, through a link", state(DEPLOY, 1000, bound=True), Ownership(uid=33), (33, 33)),
+    ("requested owner, with the owner's group", state(DEPLOY, 1000, (1000, 1000)), Ownership(uid=33), (33, 33)),
+    (
+        "requested owner in another's directory, foreign group",
+        state(DEPLOY, 1000, (33, 77)),
+        Ownership(uid=33),
+        (33, 33),
+    ),
+    ("requested owner in root's directory: group is kept", state(ROOT, 0, (33, 77)), Ownership(uid=33), (33, 77)),
+    ("the same, if others may write there", state(ROOT, 0, (33, 77), shared=True), Ownership(uid=33), (33, 33)),
+    ("requested group", state(DEPLOY, 1000), Ownership(gid=77), (1000, 77)),
+    ("requested owner, through a link", state(DEPLOY, 1000, bound=True), Ownership(uid=33), (33, 33)),
     ("kept group, through a link", state(DEPLOY, 1000, (1000, 77), bound=True), Ownership(), (1000, 77)),
     ("through a link to root's directory", state(DEPLOY, 0, bound=True), Ownership(), (1000, 1000)),
     ("not root, own directory", state(DEPLOY, 1000, privileged=False), Ownership(), (1000, 1000)),
-    ("not root, own group asked", state(DEPLOY, 1000, privileged=False), Ownership(gid=50), (1000, 50)),
+    ("not root, own group requested", state(DEPLOY, 1000, privileged=False), Ownership(gid=50), (1000, 50)),
     ("not root, a foreign group is lost", state(DEPLOY, 1000, (1000, 77), privileged=False), Ownership(), (1000, 1000)),
     ("not root, in another's directory", state(DEPLOY, 33, privileged=False), Ownership(), (1000, 1000)),
     (
-        "not root, takes over in his directory",
+        "not root, another's file in the own directory",
         state(DEPLOY, 1000, (33, 33), privileged=False),
         Ownership(),
         (1000, 1000),
@@ -71,7 +76,7 @@ OWNERS = [
 
 @pytest.mark.parametrize("before, asked, owner", [row[1:] for row in OWNERS], ids=[row[0] for row in OWNERS])
 def test_right_owner(before: FileState, asked: Ownership, owner: Tuple[int, int]) -> None:
-    after = judge(before, asked)
+    after = decided(before, asked)
     assert (after.uid, after.gid, after.mode, after.data) == (owner[0], owner[1], 0o600, NEW)
 
 
@@ -83,7 +88,7 @@ REFUSED = [
     ("link to another's file", state(DEPLOY, 0, (33, 33), bound=True), Ownership(), {}, "foreign_owner"),
     ("planted in /tmp", state(ROOT, 0, (33, 33), shared=True), Ownership(), {}, "unsafe_path"),
     (
-        "link to where a directory of another would be made",
+        "link to a missing directory of another",
         state(DEPLOY, 1000, bound=True, directory_exists=False),
         Ownership(uid=33),
         {},
@@ -95,27 +100,27 @@ REFUSED = [
 @pytest.mark.parametrize("before, asked, more, code", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_refused(before: FileState, asked: Ownership, more: Any, code: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
-        judge(before, asked, **more)
+        decided(before, asked, **more)
     assert caught.value.code == code and "/p" in caught.value.message
 
 
-def test_nothing_differs() -> None:
+def test_no_change_needed() -> None:
     for before in (
         state(DEPLOY, 1000, (1000, 77)),
         state(DEPLOY, 1000, (1000, 77), privileged=False),
         state(DEPLOY, 33, (33, 33), privileged=False),
         state(ROOT, 0, (33, 50)),
     ):
-        assert judge(before, data=OLD) is before
-        assert judge(before, data=None) is before
+        assert decided(before, data=OLD) is before
+        assert decided(before, data=None) is before
 
 
-def test_made_directory_belongs_to_the_account_of_the_home() -> None:
+def test_new_directory_belongs_to_the_account_of_the_home() -> None:
     missing = {"directory_exists": False, "missing_directories": 1}
-    assert judge(state(ROOT, 0, **missing), user=33).uid == 33
-    assert judge(state(ROOT, 0, **missing), Ownership(uid=1000)).uid == 1000
-    assert judge(state(DEPLOY, 1000, **missing)).uid == 1000
-    assert judge(state(ROOT, 0, **missing)).directory_exists
+    assert decided(state(ROOT, 0, **missing), user=33).uid == 33
+    assert decided(state(ROOT, 0, **missing), Ownership(uid=1000)).uid == 1000
+    assert decided(state(DEPLOY, 1000, **missing)).uid == 1000
+    assert decided(state(ROOT, 0, **missing)).directory_exists
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_made_directory_belongs_to_the_account_of_the_home() -> None:
         (3, True, 33, False),
     ],
 )
-def test_directories_to_make(missing: int, make: bool, user: Optional[int], fine: bool) -> None:
+def test_missing_directories(missing: int, make: bool, user: Optional[int], fine: bool) -> None:
     before = state(ROOT, 0, missing_directories=missing, directory_exists=missing == 0)
     one = Wanted("/p", lambda _: NEW, make_directory=make, user=user)
     try:

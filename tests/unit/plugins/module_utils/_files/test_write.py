@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time at work: locks, files in the middle of being written, and entries that another program swallows."""
+"""Locks, files that are being written, and entries that another program removes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Unfit
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
     Time,
@@ -25,7 +25,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_
 )
 
 
-def test_unfit_files_are_told_together_and_nothing_is_written(tmp_path: Path) -> None:
+def test_malformed_files_are_reported_together_and_nothing_is_written(tmp_path: Path) -> None:
     for name in ("one", "three"):
         (tmp_path / name).write_text("{")
     time = Time()
@@ -40,11 +40,11 @@ def test_unfit_files_are_told_together_and_nothing_is_written(tmp_path: Path) ->
     assert 2.0 <= time.now < 2.2 and not (tmp_path / "two").exists()
 
 
-def test_unfit_file_is_read_again(tmp_path: Path) -> None:
+def test_malformed_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_text("")
-    with pytest.raises(Unfit):
-        files.observe(str(path), parse=parse, patience=0.0)
+    with pytest.raises(MalformedFile):
+        files.observe(str(path), parse=parse, reread_for=0.0)
     time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
     assert files.observe(str(path), parse=parse, clock=time.clock, sleep=time.sleep).data == b'{"theirs": 1}'
     path.write_text("")
@@ -53,12 +53,12 @@ def test_unfit_file_is_read_again(tmp_path: Path) -> None:
     assert names_in(path) == ["ours", "theirs"]
 
 
-def test_unfit_file_is_replaced_only_after_patience(tmp_path: Path) -> None:
+def test_malformed_file_is_replaced_only_after_rereads(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_text("{")
     path.chmod(0o600)
     time = Time()
-    one = wanted(path, when_unfit=lambda data: adding("ours")(None))
+    one = wanted(path, when_malformed=lambda data: adding("ours")(None))
     (change,) = files.apply([one], clock=time.clock, sleep=time.sleep)
     assert change.before.data == b"{" and names_in(path) == ["ours"] and time.now > 2.0
     path.write_text("{")
@@ -70,22 +70,22 @@ def test_unfit_file_is_replaced_only_after_patience(tmp_path: Path) -> None:
     assert names_in(path) == ["ours", "theirs"]
 
 
-def test_entry_that_is_swallowed_comes_back(tmp_path: Path) -> None:
+def test_removed_entry_is_written_again(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_text("{}")
     path.chmod(0o600)
-    swallowed = []
+    overwritten = []
 
     def composer(now: float) -> None:
-        if len(swallowed) < 4 and names_in(path)[:1] == ["ours"]:
+        if len(overwritten) < 4 and names_in(path)[:1] == ["ours"]:
             path.write_text('{"theirs": 1}')
-            swallowed.append(now)
+            overwritten.append(now)
 
     time = Time(composer)
     (change,) = files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
-    assert len(swallowed) == 4 and names_in(path) == ["ours", "theirs"]
+    assert len(overwritten) == 4 and names_in(path) == ["ours", "theirs"]
     assert change.before.data == b"{}" and change.after.data == path.read_bytes()
-    assert 0.25 <= time.now - swallowed[-1] < 0.4
+    assert 0.25 <= time.now - overwritten[-1] < 0.4
 
 
 def test_file_broken_after_the_write_is_restored(tmp_path: Path) -> None:
@@ -95,13 +95,13 @@ def test_file_broken_after_the_write_is_restored(tmp_path: Path) -> None:
     assert names_in(path) == ["ours"] and time.now > 1.0
 
 
-def test_writer_that_never_rests(tmp_path: Path) -> None:
+def test_program_that_keeps_writing(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
 
-    def restless(now: float) -> None:
+    def keep_writing(now: float) -> None:
         path.write_text("{}")
 
-    time = Time(restless)
+    time = Time(keep_writing)
     error = refused("write_failed", wanted(path), clock=time.clock, sleep=time.sleep)
     assert "again and again" in error.message and error.details["done"]
 
@@ -115,7 +115,7 @@ def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
     def transform(data: Optional[bytes]) -> Optional[bytes]:
         result = adding("ours")(data)
         calls.append(data)
-        if len(calls) == 3:  # twice before anything is written, then under the lock
+        if len(calls) == 3:  # two calls before the lock, then one under it
             path.write_text('{"theirs": 1}')
         return result
 
@@ -124,7 +124,7 @@ def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
     assert os.listdir(str(tmp_path)) == ["auth.json"]
 
 
-def test_lock_is_waited_for_and_named(tmp_path: Path) -> None:
+def test_lock_timeout(tmp_path: Path) -> None:
     holder = os.open(str(tmp_path / ".auth.json.keyfleet"), os.O_WRONLY | os.O_CREAT, 0o600)
     fcntl.flock(holder, fcntl.LOCK_EX)
     time = Time()
@@ -137,8 +137,8 @@ def test_lock_is_waited_for_and_named(tmp_path: Path) -> None:
     assert names_in(tmp_path / "auth.json") == ["ours"]
 
 
-def test_files_that_are_broken_in_turns_end_the_wait(tmp_path: Path) -> None:
-    """Each is fit again in time, and one of them never is."""
+def test_files_that_are_malformed_in_turns(tmp_path: Path) -> None:
+    """Each file is valid again in time, but one of them is always malformed."""
     paths = [tmp_path / "one" / "auth.json", tmp_path / "two" / "auth.json"]
     for path in paths:
         path.parent.mkdir()

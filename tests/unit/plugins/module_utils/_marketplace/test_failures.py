@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failing call of the Marketplace API means, in words that are fit to be shown."""
+"""Errors for failed calls of the Marketplace API, with messages that are safe to show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import (
-    Voice,
+    Redactor,
     item_refused,
     number,
     refused,
@@ -22,8 +22,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.fail
 SECRET = "made-up/application-secret"
 
 
-def voice() -> Voice:
-    return Voice("APP0000001", SECRET)
+def redactor() -> Redactor:
+    return Redactor("APP0000001", SECRET)
 
 
 @pytest.mark.parametrize(
@@ -41,26 +41,26 @@ def voice() -> Voice:
         (["a"], ""),
     ],
 )
-def test_what_the_server_says_is_one_line_without_secrets(text: object, shown: str) -> None:
-    assert voice().shown(text) == shown
+def test_text_of_the_server_is_one_line_without_secrets(text: object, shown: str) -> None:
+    assert redactor().shown(text) == shown
 
 
 def test_no_part_of_a_secret_is_shown() -> None:
     secret = "made-up-app-" + "0123456789abcdef" * 2 + "-secret"
-    speaker = Voice("an application id that is long", secret)
-    assert speaker.shown(f"no {secret}, {'a' * 32}") == ""
-    assert speaker.shown(f"no {'a' * 32} {'b' * 64}") == "no *** ***"
-    # It is not shown among the arguments either.
-    assert speaker.shown("no an application id that is long") == ""
-    assert speaker.shown("f" * 1168 + " " + "fedcba9876543210" * 2) == "*** ***"
+    session_redactor = Redactor("an application id that is long", secret)
+    assert session_redactor.shown(f"no {secret}, {'a' * 32}") == ""
+    assert session_redactor.shown(f"no {'a' * 32} {'b' * 64}") == "no *** ***"
+    # The application id is redacted, too.
+    assert session_redactor.shown("no an application id that is long") == ""
+    assert session_redactor.shown("f" * 1168 + " " + "fedcba9876543210" * 2) == "*** ***"
 
 
-def test_what_repeats_a_secret() -> None:
-    speaker = voice()
-    assert not speaker.repeats("made-up-token") and not speaker.repeats("APP0000001")
-    speaker.hide("made-up-token")
-    assert speaker.repeats("a made-up-token") and speaker.repeats(SECRET)
-    assert Voice("made-up-application-that-is-long", SECRET).repeats("made-up-application-that-is-long")
+def test_text_that_repeats_a_secret() -> None:
+    session_redactor = redactor()
+    assert not session_redactor.repeats("made-up-token") and not session_redactor.repeats("APP0000001")
+    session_redactor.hide("made-up-token")
+    assert session_redactor.repeats("a made-up-token") and session_redactor.repeats(SECRET)
+    assert Redactor("made-up-application-that-is-long", SECRET).repeats("made-up-application-that-is-long")
 
 
 @pytest.mark.parametrize(
@@ -73,28 +73,28 @@ def test_what_repeats_a_secret() -> None:
         ("ordinary.Pass!word1", "x-" * 2000 + " {}"),
     ],
 )
-def test_a_mask_leaves_no_part_of_a_known_secret(secret: str, text: str) -> None:
+def test_masking_leaves_no_part_of_a_known_secret(secret: str, text: str) -> None:
     said = text.format(secret)
-    assert Voice("APP0000001", secret).shown(said) == "" != Voice("APP0000001", "another/made-up").shown(said)
-    speaker = voice()
-    speaker.hide(f"x{secret}")
-    assert speaker.shown(text.format(f"x{secret}")) == ""
+    assert Redactor("APP0000001", secret).shown(said) == "" != Redactor("APP0000001", "another/made-up").shown(said)
+    session_redactor = redactor()
+    session_redactor.hide(f"x{secret}")
+    assert session_redactor.shown(text.format(f"x{secret}")) == ""
 
 
-def test_tokens_may_be_long_and_many_and_begin_alike() -> None:
-    speaker = voice()
+def test_many_long_tokens_with_a_common_prefix() -> None:
+    session_redactor = redactor()
     begin = "eyJhbGciOiJIUzI1NiJ9." * 8
     tokens = [begin + "".join(chr(97 + (number * index) % 23) for index in range(1000)) for number in range(1, 11)]
     for token in tokens:
-        speaker.hide(token)
-    assert speaker.shown("fine") == "fine" and not speaker.repeats("MAG000000001")
+        session_redactor.hide(token)
+    assert session_redactor.shown("fine") == "fine" and not session_redactor.repeats("MAG000000001")
     for token in tokens:
-        assert speaker.shown(f"no {token}") == "" == speaker.shown(f"no {token[-20:]}")
-        assert speaker.repeats(token) and speaker.repeats(token[-20:])
+        assert session_redactor.shown(f"no {token}") == "" == session_redactor.shown(f"no {token[-20:]}")
+        assert session_redactor.repeats(token) and session_redactor.repeats(token[-20:])
 
 
 HALF = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-MACHINE_MADE = [
+KEY_LIKE = [
     HALF.upper(),
     HALF[:12],
     HALF[:31],
@@ -105,28 +105,28 @@ MACHINE_MADE = [
 ]
 
 
-@pytest.mark.parametrize("text", MACHINE_MADE)
-def test_what_machines_make_is_not_shown(text: str) -> None:
-    assert voice().shown(f"Pair {text} is locked") == "Pair *** is locked"
-    assert voice().shown("x " * 140 + text)[-15:].rstrip(".").strip("x ") == "***"
+@pytest.mark.parametrize("text", KEY_LIKE)
+def test_key_like_text_is_masked(text: str) -> None:
+    assert redactor().shown(f"Pair {text} is locked") == "Pair *** is locked"
+    assert redactor().shown("x " * 140 + text)[-15:].rstrip(".").strip("x ") == "***"
     for escape in ("&#{};", "\\u{:04x}", "%{:02x}", "%u{:04x}"):
         escaped = "".join(escape.format(ord(char)) for char in text[:35])
-        assert voice().shown(f"Pair {escaped} is locked") == ""
+        assert redactor().shown(f"Pair {escaped} is locked") == ""
 
 
-def test_what_people_write_is_shown() -> None:
+def test_ordinary_text_is_shown() -> None:
     for said in (
         "The label 'prod-20260101' of MAG123456789 is taken, see https://developer.adobe.com/commerce/marketplace",
         "Magento\\Framework\\Exception\\LocalizedException: label exists",
     ):
-        assert voice().shown(said) == said
+        assert redactor().shown(said) == said
 
 
-def test_a_session_token_is_a_secret_from_then_on() -> None:
-    speaker = voice()
-    assert speaker.shown("Bearer made-up-token") == "Bearer made-up-token"
-    speaker.hide("made-up-token")
-    assert speaker.shown("Bearer made-up-token") == ""
+def test_hidden_token_is_redacted() -> None:
+    session_redactor = redactor()
+    assert session_redactor.shown("Bearer made-up-token") == "Bearer made-up-token"
+    session_redactor.hide("made-up-token")
+    assert session_redactor.shown("Bearer made-up-token") == ""
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_session_token_is_a_secret_from_then_on() -> None:
         ("1" * 10, None),
     ],
 )
-def test_codes_are_numbers(value: Any, found: Optional[int]) -> None:
+def test_numbers(value: Any, found: Optional[int]) -> None:
     assert number(value) == found
 
 
@@ -161,9 +161,9 @@ def test_codes_are_numbers(value: Any, found: Optional[int]) -> None:
         (503, True, "api_unavailable", "run again later"),
     ],
 )
-def test_the_code_follows_the_status(status: int, signing_in: bool, code: str, hint: str) -> None:
+def test_code_and_hint_for_a_status(status: int, signing_in: bool, code: str, hint: str) -> None:
     body = json.dumps({"code": 1208, "message": f"No {'a' * 32} here"}).encode()
-    error = refused("list the keys", status, body, "", voice(), signing_in=signing_in, lost=True)
+    error = refused("list the keys", status, body, "", redactor(), signing_in=signing_in, lost=True)
     assert error.code == code
     assert error.message.startswith(f"Cannot list the keys: the Marketplace answers HTTP {status}, code 1208.")
     assert '"No *** here"' in error.message
@@ -172,17 +172,17 @@ def test_the_code_follows_the_status(status: int, signing_in: bool, code: str, h
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"code": [], "message": {}}', b"[" * 100000])
-def test_a_body_that_says_nothing_adds_nothing(body: bytes) -> None:
-    error = refused("list the keys", 404, body, "", voice())
+def test_body_without_a_message(body: bytes) -> None:
+    error = refused("list the keys", 404, body, "", redactor())
     assert error.message == "Cannot list the keys: the Marketplace answers HTTP 404."
 
 
-def test_the_pause_that_is_asked_for_is_told() -> None:
-    assert "(Retry-After: 90)" in refused("list the keys", 429, b"", "90", voice()).message
-    assert "Retry-After" not in refused("list the keys", 404, b"", "90", voice()).message
+def test_retry_after_is_reported() -> None:
+    assert "(Retry-After: 90)" in refused("list the keys", 429, b"", "90", redactor()).message
+    assert "Retry-After" not in refused("list the keys", 404, b"", "90", redactor()).message
 
 
-def test_failures_of_items_and_of_answers() -> None:
+def test_refused_item_and_unusable_answer() -> None:
     error = item_refused("disable 'a'", 1210, "Not today.")
     assert error.message == "Cannot disable 'a': the Marketplace refuses (code 1210). Not today."
     assert item_refused("disable 'a'", None, "").message == "Cannot disable 'a': the Marketplace refuses (code none)."

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the keys of an account and what is wanted of them to the calls that bring it about."""
+"""Plans for the keys of an account: calls, diffs, rows, labels and messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ME, ORG = "MAG123456789", "000MADEUP000@AdobeOrg"
 
 
 def half(word: str) -> str:
-    """32 hex digits that are nobody's key."""
+    """32 hex digits that are not a real key."""
     return hashlib.sha256(f"not a key: {word}".encode()).hexdigest()[:32]
 
 
@@ -48,8 +48,8 @@ def plan(*labels: str, **wanted: Any) -> KeyPlan:
     return plan_keys(ACCOUNT, labels=labels, **{**settings, **wanted})
 
 
-def told(made: KeyPlan) -> List[str]:
-    """The calls in their order."""
+def calls_of(made: KeyPlan) -> List[str]:
+    """The calls in order."""
     calls = [f"create {','.join(made.create)}"] if made.create else []
     calls += [f"{'enable' if step.enabled else 'disable'} {step.label}" for step in made.switch]
     return calls + [f"delete {label}" for label in made.delete]
@@ -75,15 +75,15 @@ def told(made: KeyPlan) -> List[str]:
         (["theirs"], {"present": False}, []),
     ],
 )
-def test_the_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) -> None:
+def test_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) -> None:
     made = plan(*labels, **wanted)
-    assert told(made) == calls
+    assert calls_of(made) == calls
     assert made.changed is bool(calls)
     assert [step.label for step in made.steps] == labels
 
 
 @pytest.mark.parametrize(
-    ("label", "there", "words"),
+    ("label", "existing", "words"),
     [
         (
             "laptop of J Doe",
@@ -100,22 +100,22 @@ def test_the_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) 
         ("w" * 32, ["w" * 33], "'" + "w" * 32 + "'"),
     ],
 )
-def test_a_label_that_does_not_exist_is_not_disabled(label: str, there: List[str], words: str) -> None:
-    account = [key(name) for name in there] + [key("theirs", ORG)]
-    for labels in ([label], [label, *there], [*there, label]):
+def test_unknown_label_is_not_disabled(label: str, existing: List[str], words: str) -> None:
+    account = [key(name) for name in existing] + [key("theirs", ORG)]
+    for labels in ([label], [label, *existing], [*existing, label]):
         with pytest.raises(KeyfleetError) as caught:
             plan_keys(account, labels=labels, uid=ME, present=True, enabled=False, delete_enabled=False)
         assert caught.value.code == "unknown_label"
         assert caught.value.message.endswith(words)
 
 
-def test_of_many_unknown_labels_five_are_named() -> None:
+def test_five_unknown_labels_are_named() -> None:
     with pytest.raises(KeyfleetError) as caught:
         plan(*(f"none {number}" for number in range(7)), enabled=False)
     assert "'none 4' and 2 others" in caught.value.message and "none 5" not in caught.value.message
 
 
-def test_an_enabled_key_is_not_deleted_unasked_and_nothing_else_happens() -> None:
+def test_enabled_key_is_not_deleted() -> None:
     with pytest.raises(KeyfleetError) as caught:
         plan("off", "on", "none", present=False)
     assert caught.value.code == "key_enabled"
@@ -132,7 +132,7 @@ def test_an_enabled_key_is_not_deleted_unasked_and_nothing_else_happens() -> Non
         (["none"], {"present": False}, "", ""),
     ],
 )
-def test_the_diff_names_fingerprints(labels: List[str], wanted: Dict[str, Any], before: str, after: str) -> None:
+def test_diff(labels: List[str], wanted: Dict[str, Any], before: str, after: str) -> None:
     diff = diff_of(plan(*labels, **wanted))
 
     def line(text: str) -> str:
@@ -142,19 +142,19 @@ def test_the_diff_names_fingerprints(labels: List[str], wanted: Dict[str, Any], 
     assert (diff["before"], diff["after"]) == (line(before), line(after))
 
 
-def test_the_diff_of_a_new_key_is_what_check_mode_can_know() -> None:
+def test_diff_of_a_new_key_has_no_public_key() -> None:
     assert diff_of(plan("new"))["after"] == f"new ({ME}): enabled\n"
 
 
 @pytest.mark.parametrize(("public_key", "shown"), [("a\nforged: line", "a forged: line"), ("k" * 40, "set")])
-def test_an_odd_public_key_is_shown_as_a_user_name(public_key: str, shown: str) -> None:
-    odd = MarketplaceKey("on", ME, public_key, True, half("private"))
-    made = plan_keys([odd], labels=["on"], uid=ME, present=False, enabled=None, delete_enabled=True)
+def test_unusual_public_key_is_shown_like_a_user_name(public_key: str, shown: str) -> None:
+    unusual = MarketplaceKey("on", ME, public_key, True, half("private"))
+    made = plan_keys([unusual], labels=["on"], uid=ME, present=False, enabled=None, delete_enabled=True)
     assert diff_of(made)["before"].count("\n") == 1 and f" {shown} " in diff_of(made)["before"]
-    assert public_key == shown or "k" * 40 not in str(key_row(odd)["public_key"])
+    assert public_key == shown or "k" * 40 not in str(key_row(unusual)["public_key"])
 
 
-def test_rows_hold_no_private_key_unless_asked() -> None:
+def test_private_key_in_a_row_only_if_requested() -> None:
     row = key_row(key("on"))
     assert row == {
         "label": "on",
@@ -167,7 +167,7 @@ def test_rows_hold_no_private_key_unless_asked() -> None:
     assert half("private on" + ME) not in repr(key("on"))
 
 
-def test_a_row_tells_the_key_as_it_is_afterwards() -> None:
+def test_row_describes_the_key_after_the_step() -> None:
     step = plan("new").steps[0]
     assert step_row(step, ME) == {
         "label": "new", "uid": ME, "public_key": None, "fingerprint": None, "enabled": True, "action": "created",
@@ -192,16 +192,16 @@ def test_a_row_tells_the_key_as_it_is_afterwards() -> None:
         ({"labels": ["on"], "enabled": True, "uid": ORG}, []),
     ],
 )
-def test_a_key_is_listed_that_meets_every_filter(filters: Dict[str, Any], found: List[str]) -> None:
+def test_filters(filters: Dict[str, Any], found: List[str]) -> None:
     assert [one.label for one in selected(ACCOUNT, **filters)] == found
 
 
 @pytest.mark.parametrize(
     "label", ["a", "a" * 32, "鍵" * 32, "/ % ? # +", " blanks ", "..a", "...", "%2F", "~", "a,b", ".\\.", "=&;:@"]
 )
-def test_what_can_be_a_label(label: str) -> None:
+def test_valid_label(label: str) -> None:
     check_label(label)
-    assert told(plan(label)) == [f"create {label}"]
+    assert calls_of(plan(label)) == [f"create {label}"]
 
 
 @pytest.mark.parametrize(
@@ -210,15 +210,15 @@ def test_what_can_be_a_label(label: str) -> None:
         ("", "is empty"),
         ("   ", "is empty"),
         ("a" * 33, "more than 32 characters"),
-        (".", "cannot be named in an address"),
-        ("..", "cannot be named in an address"),
+        (".", "cannot be used in a URL"),
+        ("..", "cannot be used in a URL"),
         ("a\nb", "cannot be printed"),
         ("a\tb", "cannot be printed"),
         ("a\u200bb", "cannot be printed"),
         ("\udc80", "cannot be printed"),
     ],
 )
-def test_what_cannot_be_a_label(label: str, why: str) -> None:
+def test_invalid_label(label: str, why: str) -> None:
     with pytest.raises(KeyfleetError, match=why) as caught:
         check_label(label)
     assert caught.value.code == "bad_options"
@@ -228,7 +228,7 @@ def refusal(label: str, message: str = "", code: Optional[int] = None) -> Refusa
     return Refusal(label, code, message)
 
 
-def test_refusals_are_told_with_each_reason_once() -> None:
+def test_refusals_are_grouped_by_reason() -> None:
     assert refusals_in_words([refusal("a", "Full.", 1210)], asked=3) == (
         "1 of 3 keys were not created: 'a': Full. (code 1210)"
     )

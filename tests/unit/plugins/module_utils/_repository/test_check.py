@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `check` sends, and how little it reads, over real HTTPS on loopback."""
+"""The requests of `check`, and the amount of data that it reads, over HTTPS on loopback."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
 MIB = 1024 * 1024
 
 
-# What is sent
+# Requests
 
 
-def test_the_pair_goes_out_with_the_first_request_as_utf8() -> None:
+def test_the_pair_is_sent_with_the_first_request_as_utf8() -> None:
     with Loopback(lambda exchange: exchange.json("{}")) as server:
         verdict = ask(server.url, public_key="schlüssel", private_key="geheimnis–ü")
     assert (verdict.status, verdict.code, verdict.http_status) == ("valid", "keys_valid", 200), verdict
@@ -39,7 +39,7 @@ def test_the_pair_goes_out_with_the_first_request_as_utf8() -> None:
     assert request.headers["authorization"] == basic("schlüssel", "geheimnis–ü")
 
 
-def test_a_netrc_changes_nothing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_is_ignored(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login stranger password astray\n")
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -63,7 +63,7 @@ def test_the_request_library_is_loaded_only_for_a_request() -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1/", "https://me:secret@127.0.0.1/", "file:///etc/passwd", "https://["]
 )
-def test_other_addresses_than_https_without_user_are_refused_unquoted(url: str) -> None:
+def test_an_invalid_url_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         check(repository="r", url=url, public_key=PUBLIC, private_key=PRIVATE, connection=Connection())
     assert caught.value.code == "bad_options"
@@ -71,32 +71,32 @@ def test_other_addresses_than_https_without_user_are_refused_unquoted(url: str) 
 
 
 @pytest.mark.parametrize(("public", "private"), [("", PRIVATE), ("\ud800", PRIVATE), (PUBLIC, "kept-\ud800")])
-def test_a_pair_that_cannot_be_sent_is_an_error_without_the_pair(public: str, private: str) -> None:
+def test_a_pair_that_cannot_be_sent_is_refused_without_quoting_it(public: str, private: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         check(repository="r", url=None, public_key=public, private_key=private, connection=Connection())
     assert caught.value.code == "bad_key"
     assert "kept" not in str(caught.value)
 
 
-def test_an_address_may_name_the_file_and_a_folder() -> None:
+def test_a_url_may_name_the_file_or_its_directory() -> None:
     with Loopback(lambda exchange: exchange.json("{}")) as server:
         for path in ("sub", "sub/", "sub/packages.json"):
             assert ask(server.url + path).status == "valid"
     assert [request.path for request in server.requests] == ["/sub/packages.json"] * 3
 
 
-# No more than needed
+# Amount of data
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 @pytest.mark.parametrize(
     "beginning",
     [b"{}", b'{"', b" \r\n\t{ \n}", gzip.compress(b'{"packages": ')],
-    # gzip has the time in it, and two processes that run the tests have to agree on their names.
+    # gzip contains the time, and parallel test processes must use equal names.
     ids=["whole", "begun", "blanks", "packed"],
 )
-def test_a_server_that_stalls_after_the_beginning_is_no_hindrance(beginning: bytes, encoding: str) -> None:
-    # Unpacked for what it is, not for what its headers say.
+def test_the_beginning_of_an_answer_is_enough(beginning: bytes, encoding: str) -> None:
+    # The body decides about gzip, not the headers.
     def answer(exchange: Exchange) -> None:
         exchange.reply(200, beginning, length=len(beginning) + MIB, Content_Encoding=encoding)
         exchange.stall()
@@ -107,7 +107,7 @@ def test_a_server_that_stalls_after_the_beginning_is_no_hindrance(beginning: byt
         assert time.monotonic() - started < 5
 
 
-def test_a_large_answer_is_not_pulled() -> None:
+def test_a_large_answer_is_not_read() -> None:
     def answer(exchange: Exchange) -> None:
         exchange.reply(200, b'{"packages": {', length=200 * MIB)
         for _number in range(200):
@@ -115,11 +115,11 @@ def test_a_large_answer_is_not_pulled() -> None:
 
     with Loopback(answer) as server:
         assert ask(server.url).code == "keys_valid"
-    # What was sent lay in the buffers of the two systems when the connection was closed.
+    # When the connection was closed, the data sent was in the buffers of client and server.
     assert server.requests[0].sent < 20 * MIB
 
 
-def test_endless_blanks_are_not_read_for_ever() -> None:
+def test_the_number_of_blanks_is_limited() -> None:
     def answer(exchange: Exchange) -> None:
         exchange.reply(200, b" " * MIB, length=200 * MIB)
         exchange.stall()
@@ -129,7 +129,7 @@ def test_endless_blanks_are_not_read_for_ever() -> None:
 
 
 @pytest.mark.parametrize("chunks", [[b"{", b'"'], [b" ", b"\n{", b" ", b"}"], [b"\x1f", gzip.compress(b"{}")[1:]]])
-def test_a_beginning_may_come_in_pieces(chunks: List[bytes]) -> None:
+def test_the_beginning_may_arrive_in_pieces(chunks: List[bytes]) -> None:
     def answer(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for chunk in chunks:
@@ -141,7 +141,7 @@ def test_a_beginning_may_come_in_pieces(chunks: List[bytes]) -> None:
         assert ask(server.url).code == "keys_valid"
 
 
-def test_the_address_is_a_guess_where_nobody_gave_it() -> None:
+def test_a_default_url_is_a_guess() -> None:
     expected = {200: "keys_valid", 401: "keys_invalid", 402: "access_refused", 403: "access_refused"}
     for status in (200, 401, 402, 403, 404, 429, 503, 418):
         with Loopback(lambda exchange, status=status: exchange.json("{}", status=status)) as server:  # type: ignore[misc]

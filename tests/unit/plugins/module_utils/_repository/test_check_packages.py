@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `check` reads of a repository to tell whether it offers packages, over real HTTPS on loopback."""
+"""The files that `check` reads to find out whether a repository offers packages, over HTTPS on loopback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def paths(server: Loopback) -> List[str]:
 
 
 def site(files: Dict[str, Any]) -> Any:
-    """An answer function that serves files: JSON values, ready bytes, or a status; the rest is 404."""
+    """Return an answer function that serves JSON values, bytes, or a status by path, and 404 for other paths."""
 
     def answer(exchange: Exchange) -> None:
         content = files.get(exchange.path, 404)
@@ -62,9 +62,9 @@ def root_with(name: str, sha256: str) -> Dict[str, Any]:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", ["p/provider-ce$%hash%.json", "p/provider-anything%24%hash%.json"])
-def test_includes_are_read_whatever_their_name_and_packing(name: str, packed: bool) -> None:
+def test_includes_with_any_name_and_compression_are_read(name: str, packed: bool) -> None:
     plain = json.dumps(INCLUDE).encode()
-    # What is asked for is what Composer asks for: a dollar sign never goes out as such.
+    # As in Composer, a dollar sign is always encoded in the request.
     path = "/" + name.replace("$", "%24").replace("%hash%", hashed(plain))
     files = {"/packages.json": root_with(name, hashed(plain)), path: gzip.compress(plain) if packed else plain}
     with Loopback(site(files)) as server:
@@ -77,7 +77,7 @@ def test_includes_are_read_whatever_their_name_and_packing(name: str, packed: bo
     assert {request.headers["accept-encoding"] for request in server.requests} == {"gzip"}
 
 
-def test_the_walk_ends_when_all_is_found() -> None:
+def test_the_walk_ends_when_all_packages_are_found() -> None:
     root = root_with("a$%hash%.json", hashed(INCLUDE))
     root["provider-includes"]["b$%hash%.json"] = {"sha256": hashed(OTHER)}
     files = {
@@ -105,20 +105,20 @@ def test_an_include_that_cannot_be_read_leaves_its_packages_unknown(fault: Any) 
     assert verdict.http_status == (fault if isinstance(fault, int) else 200 if b"\x1f" not in fault else None)
 
 
-def test_an_address_that_had_the_root_file_is_no_guess_any_more() -> None:
+def test_a_default_url_with_a_root_file_is_no_guess() -> None:
     with Loopback(site({"/packages.json": root_with("a.json", "0" * 64), "/a.json": 500})) as server:
         verdict = ask(None, repository=server.netloc, packages=["magento/one"])
     assert (verdict.status, verdict.code) == ("unknown", "server_error"), verdict
 
 
-def test_an_include_that_differs_from_its_hash_is_not_believed() -> None:
+def test_an_include_with_a_wrong_hash_is_not_used() -> None:
     files = {"/packages.json": root_with("a$%hash%.json", "0" * 64), "/a%24" + "0" * 64 + ".json": INCLUDE}
     with Loopback(site(files)) as server:
         verdict = ask(server.url, packages=["magento/one"])
     assert (verdict.status, verdict.code, verdict.packages) == ("unknown", "hash_mismatch", {"magento/one": "unknown"})
 
 
-def test_a_list_in_several_gzip_members_is_one_list() -> None:
+def test_several_gzip_members_are_one_file() -> None:
     plain = json.dumps(INCLUDE).encode()
     packed = gzip.compress(plain[:10]) + gzip.compress(plain[10:]) + b"\x00" * 10
     files = {"/packages.json": root_with("a%hash%.json", hashed(plain)), f"/a{hashed(plain)}.json": packed}
@@ -126,7 +126,7 @@ def test_a_list_in_several_gzip_members_is_one_list() -> None:
         assert ask(server.url, packages=["magento/one"]).code == "keys_valid"
 
 
-def test_a_list_that_unpacks_to_more_than_memory_is_not_unpacked() -> None:
+def test_the_size_of_an_unpacked_file_is_limited() -> None:
     packed = gzip.compress(b" " * (17 * MIB), compresslevel=1)
     files = {"/packages.json": root_with("a.json", "0" * 64), "/a.json": packed}
     with Loopback(site(files)) as server:
@@ -134,7 +134,7 @@ def test_a_list_that_unpacks_to_more_than_memory_is_not_unpacked() -> None:
     assert (verdict.status, verdict.code) == ("unknown", "not_a_repository") and "16 MiB" in verdict.message, verdict
 
 
-def test_a_package_file_tells_presence_and_absence() -> None:
+def test_package_files() -> None:
     files = {
         "/packages.json": {"packages": [], "metadata-url": "/p2/%package%.json"},
         "/p2/hyva-themes/one.json": {"packages": {"hyva-themes/one": [{"version": "1.0.0"}]}},
@@ -150,7 +150,7 @@ def test_a_package_file_tells_presence_and_absence() -> None:
     assert verdict.status == "not_entitled"
 
 
-def test_a_file_on_another_host_is_not_asked_for_and_gets_no_keys() -> None:
+def test_a_file_on_another_host_is_not_requested() -> None:
     with Loopback(site({})) as other, Loopback(site({})) as server:
         root = {"metadata-url": f"{other.url}p2/%package%.json"}
         server.answer = site({"/packages.json": root})
@@ -160,7 +160,7 @@ def test_a_file_on_another_host_is_not_asked_for_and_gets_no_keys() -> None:
     assert verdict.packages == {"a/b": "unknown"}
 
 
-def test_a_stall_within_a_walk_ends_it() -> None:
+def test_a_stall_ends_the_walk() -> None:
     def answer(exchange: Exchange) -> None:
         if exchange.path == "/packages.json":
             exchange.json(json.dumps(root_with("a$%hash%.json", "0" * 64)))
@@ -171,12 +171,12 @@ def test_a_stall_within_a_walk_ends_it() -> None:
     with Loopback(answer) as server:
         started = time.monotonic()
         verdict = ask(server.url, packages=["a/b"], timeout=0.5)
-        # The limit of the whole walk is far longer.
+        # The limit of the whole walk is much longer.
         assert time.monotonic() - started < 3
     assert (verdict.status, verdict.code, verdict.packages) == ("unknown", "timed_out", {"a/b": "unknown"})
 
 
-def test_a_walk_through_a_server_that_dribbles_has_an_end() -> None:
+def test_a_slow_server_cannot_extend_the_walk() -> None:
     def answer(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\n\r\n{")
         while not exchange.server.stopping.wait(0.02):
@@ -189,7 +189,7 @@ def test_a_walk_through_a_server_that_dribbles_has_an_end() -> None:
     assert (verdict.code, verdict.packages) == ("timed_out", {"a/b": "unknown"}), verdict
 
 
-def test_packages_are_unknown_where_the_pair_is_refused() -> None:
+def test_packages_are_unknown_if_the_pair_is_refused() -> None:
     with Loopback(lambda exchange: exchange.json("{}", status=401)) as server:
         verdict = ask(server.url, packages=["a/b"])
     assert (verdict.status, verdict.packages, len(server.requests)) == ("invalid", {"a/b": "unknown"}, 1)

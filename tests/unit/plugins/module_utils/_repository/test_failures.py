@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands between a host and a repository: TLS, proxies and nothing at all, over real connections."""
+"""Faults between host and repository: TLS, proxies and unreachable hosts, over real connections."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def good(exchange: Exchange) -> None:
         ("self_signed", "self-signed", "ca_path"),
     ],
 )
-def test_a_certificate_that_proves_nothing_gets_no_keys(certificate: str, words: str, hint: str) -> None:
+def test_an_invalid_certificate_gets_no_keys(certificate: str, words: str, hint: str) -> None:
     with Loopback(good, certificate) as server:
         verdict = ask(server.url)
         assert not server.requests
@@ -58,7 +58,7 @@ def test_a_certificate_that_proves_nothing_gets_no_keys(certificate: str, words:
         assert ask(server.url, validate_certs=False).code == "keys_valid"
 
 
-def test_an_unknown_ca_is_named_as_such() -> None:
+def test_an_unknown_ca() -> None:
     with Loopback(good) as server:
         verdict = ask(server.url, ca_path=None)
         assert not server.requests
@@ -67,7 +67,7 @@ def test_an_unknown_ca_is_named_as_such() -> None:
 
 
 @pytest.mark.parametrize(("path", "words"), [("/nowhere/ca.pem", "No such file"), (__file__, "no certificates in it")])
-def test_a_bad_ca_path_says_so(path: str, words: str) -> None:
+def test_an_invalid_ca_path(path: str, words: str) -> None:
     with Loopback(good) as server:
         verdict = ask(server.url, ca_path=path)
         assert not server.requests
@@ -76,7 +76,7 @@ def test_a_bad_ca_path_says_so(path: str, words: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*TLSv1_1")
 @pytest.mark.parametrize("validate", [True, False])
-def test_tls_before_1_2_is_refused_even_where_the_system_allows_it(tmp_path: Any, validate: bool) -> None:
+def test_tls_before_1_2_is_refused_even_if_the_system_allows_it(tmp_path: Any, validate: bool) -> None:
     lax = tmp_path / "openssl.cnf"
     lax.write_text(
         "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
@@ -97,7 +97,7 @@ def test_tls_before_1_2_is_refused_even_where_the_system_allows_it(tmp_path: Any
     assert codes == ["tls_failed", "keys_valid"]
 
 
-def test_a_port_without_tls_is_named_as_such() -> None:
+def test_a_port_without_tls() -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(1)
@@ -117,7 +117,7 @@ def test_a_port_without_tls_is_named_as_such() -> None:
     assert "wrong version number" in verdict.message and "port" in verdict.message
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_host() -> None:
     closed = socket.socket()
     closed.bind(("127.0.0.1", 0))
     verdict = ask(f"https://127.0.0.1:{closed.getsockname()[1]}/")
@@ -131,7 +131,7 @@ def test_nobody_there() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        # What the kernel gives up on by itself cannot be had from loopback.
+        # These errors of the kernel do not occur on loopback.
         (OSError(errno.ETIMEDOUT, PROXY_PASSWORD), "timed_out", "5 seconds"),
         (OSError(errno.EHOSTUNREACH, PROXY_PASSWORD), "connection_failed", "No route to host"),
         (OSError(errno.ENETUNREACH, PROXY_PASSWORD), "connection_failed", "unreachable"),
@@ -140,7 +140,7 @@ def test_nobody_there() -> None:
         (urllib.error.URLError(ConnectionResetError(PROXY_PASSWORD)), "connection_lost", "ended"),
     ],
 )
-def test_an_exception_is_told_in_our_own_words(error: Exception, code: str, words: str) -> None:
+def test_the_text_of_an_exception_is_not_shown(error: Exception, code: str, words: str) -> None:
     finding = explain(error, "repo.example", None, 5, quoting("public", "private-key"))
     assert finding.code == code and words in finding.what and PROXY_PASSWORD not in finding.what, finding
 
@@ -174,7 +174,7 @@ def test_the_proxy_of_the_environment_is_used_and_sees_no_key(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
-def test_a_proxy_that_refuses_is_the_one_to_look_at(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     with Loopback(lambda exchange: exchange.reply(status), certificate=None) as proxy:
         use_proxy(monkeypatch, proxy.netloc)
         verdict = ask("https://localhost:9/")
@@ -183,7 +183,7 @@ def test_a_proxy_that_refuses_is_the_one_to_look_at(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-proxy.invalid:3128", "127.0.0.1:none"])
-def test_a_proxy_that_is_not_there_is_the_one_to_look_at(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_a_missing_proxy(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     use_proxy(monkeypatch, address)
     verdict = ask("https://localhost:9/")
     assert (verdict.status, verdict.code) == ("unknown", "proxy_failed"), verdict
@@ -219,7 +219,7 @@ def test_a_proxy_is_shown_by_its_address(value: str, shown: str) -> None:
         f"http://somebody {PROXY_PASSWORD}@proxy.example",
     ],
 )
-def test_of_a_proxy_that_is_no_address_nothing_is_shown(value: str) -> None:
+def test_an_invalid_proxy_is_not_shown(value: str) -> None:
     assert proxy_address(value) == "that the environment names"
     for text in (value, PROXY_PASSWORD, "somebody"):
         shown = without_proxies(f"curl: (5) Could not resolve proxy: {text}", {"ALL_PROXY": value})
@@ -232,18 +232,18 @@ def test_session_keys_are_not_logged(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with Loopback(good) as server:
         assert ask(server.url).code == "keys_valid"
         assert ask(server.url, validate_certs=False).code == "keys_valid"
-    # For good, since a request that is late may still make a context.
+    # It is removed permanently, since a late request may still create a context.
     assert "SSLKEYLOGFILE" not in os.environ and not (tmp_path / "keys").exists()
 
 
-def test_cookies_are_not_sent_back() -> None:
-    def send_on(exchange: Exchange) -> None:
+def test_cookies_are_not_sent() -> None:
+    def redirect(exchange: Exchange) -> None:
         if exchange.path == "/packages.json":
             cookies = {"Set_Cookie": "evil=from-server; Path=/", "Set_Cookie2": "a;" * 20000}
             exchange.reply(302, b"", None, Location="/x/packages.json", **cookies)
         else:
             exchange.json("{}")
 
-    with Loopback(send_on) as server:
+    with Loopback(redirect) as server:
         assert ask(server.url).code == "keys_valid"
         assert len(server.requests) == 2 and not any("cookie" in one.headers for one in server.requests)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files a walk reads, and what it makes of them: every form of repository that Composer reads."""
+"""The files that a walk reads and the packages that it finds, for every form of repository that Composer reads."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Answer, Finding
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding, RepositoryAnswer
 
 BASE = "https://repo.example/sub/"
 NAMES = ("magento/one", "magento/two")
 PROVIDERS = {"providers": {"magento/one": {"sha256": "0"}}}
 INLINE = {"packages": {"Magento/One": {"1.0.0": {}}, "magento/two": {}}}
 
-Outcome = Union[Answer, Finding, bytes, Dict[str, Any]]
+Outcome = Union[RepositoryAnswer, Finding, bytes, Dict[str, Any]]
 
 
 def walked(root: Any, files: Dict[str, Outcome], names: Sequence[str] = NAMES) -> Tuple[Walk, List[str]]:
-    """The walk when it is done, and what it asked for, below the repository's address."""
+    """Return the finished walk, and the files that it read, relative to the repository."""
     walk, asked = Walk(BASE + "packages.json", names, quoting("public", "private-key")), []
     walk.start(root if isinstance(root, bytes) else json.dumps(root).encode())
     part = walk.following()
     while part is not None:
         asked.append(part.url)
-        content = files.get(part.url, Answer(404))
+        content = files.get(part.url, RepositoryAnswer(404))
         if isinstance(content, dict):
             content = json.dumps(content).encode()
-        walk.take(part, Answer(200, content) if isinstance(content, bytes) else content)
+        walk.take(part, RepositoryAnswer(200, content) if isinstance(content, bytes) else content)
         part = walk.following()
     return walk, [url.replace(BASE, "") for url in asked]
 
@@ -62,12 +62,12 @@ def test_the_root_file(url: str, root: str) -> None:
 
 def test_packages_in_the_root_file_are_enough() -> None:
     walk, asked = walked(INLINE, {})
-    # A package without a single version cannot be installed.
+    # A package without versions cannot be installed.
     assert (states(walk), asked, walk.trouble) == (["listed", "absent"], [], None)
 
 
 @pytest.mark.parametrize("empty", [[], {}, None])
-def test_an_account_without_packages_is_told_nothing(empty: Any) -> None:
+def test_an_account_without_packages(empty: Any) -> None:
     walk, asked = walked({"packages": empty, "provider-includes": empty, "providers": empty}, {})
     assert (states(walk), asked, walk.trouble) == (["absent", "absent"], [], None)
 
@@ -89,31 +89,31 @@ def test_includes_of_includes_and_older_includes_are_read() -> None:
     assert asked == [url.replace(BASE, "") for url in (list(files)[0], list(files)[2], list(files)[1])]
 
 
-def test_a_circle_of_includes_is_read_once() -> None:
+def test_circular_includes_are_read_once() -> None:
     walk, asked = walked({"includes": {"a.json": {}}}, {BASE + "a.json": {"includes": {"a.json": {}, "b.json": {}}}})
     assert asked == ["a.json", "b.json"] and states(walk) == ["unknown", "unknown"]
 
 
-def test_ever_new_includes_come_to_an_end() -> None:
+def test_the_number_of_includes_is_limited() -> None:
     walk = Walk(BASE + "packages.json", NAMES, quoting("public", "private-key"))
     walk.start(b'{"includes": {"0.json": {}}}')
     number, part = 0, walk.following()
     while part is not None:
         number += 1
-        walk.take(part, Answer(200, json.dumps({"includes": {f"{number}.json": {}}}).encode()))
+        walk.take(part, RepositoryAnswer(200, json.dumps({"includes": {f"{number}.json": {}}}).encode()))
         part = walk.following()
     assert number == 1000 and states(walk) == ["unknown", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "not_a_repository"
 
 
-def test_lazy_providers_are_asked_for_what_the_includes_lack() -> None:
+def test_lazy_providers_are_read_for_the_remaining_packages() -> None:
     root = {"provider-includes": {"p.json": include(PROVIDERS)}, "providers-lazy-url": "/p/%package%.json"}
     walk, asked = walked(root, {BASE + "p.json": PROVIDERS})
     assert asked == ["p.json", "https://repo.example/p/magento/two.json"]
     assert (states(walk), walk.trouble) == (["listed", "absent"], None)
 
 
-def test_the_second_protocol_sets_the_older_keys_aside() -> None:
+def test_protocol_2_ignores_the_older_keys() -> None:
     root = {
         "packages": INLINE["packages"],
         "metadata-url": "https://other.example/p2/%package%.json",
@@ -127,24 +127,24 @@ def test_the_second_protocol_sets_the_older_keys_aside() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "state"),
     [
-        (Answer(404), Answer(410), "absent"),
-        (Answer(404), Answer(500), "unknown"),
-        (Answer(403), Answer(404), "unknown"),
-        (Finding("timed_out", ""), Answer(404), "unknown"),
+        (RepositoryAnswer(404), RepositoryAnswer(410), "absent"),
+        (RepositoryAnswer(404), RepositoryAnswer(500), "unknown"),
+        (RepositoryAnswer(403), RepositoryAnswer(404), "unknown"),
+        (Finding("timed_out", ""), RepositoryAnswer(404), "unknown"),
         ({"packages": {"a/b": []}}, {"packages": {}}, "absent"),
         ({"packages": {"a/b": []}}, {"packages": {"a/b": [{}]}}, "listed"),
-        ({"packages": {"other/b": [{}]}}, Answer(404), "absent"),
-        ({"message": "hello"}, Answer(404), "unknown"),
-        (Answer(500), {"packages": {"a/b": [{}]}}, "listed"),
+        ({"packages": {"other/b": [{}]}}, RepositoryAnswer(404), "absent"),
+        ({"message": "hello"}, RepositoryAnswer(404), "unknown"),
+        (RepositoryAnswer(500), {"packages": {"a/b": [{}]}}, "listed"),
     ],
 )
-def test_a_package_is_absent_only_when_both_its_files_say_so(first: Outcome, second: Outcome, state: str) -> None:
+def test_a_package_is_absent_only_if_both_its_files_say_so(first: Outcome, second: Outcome, state: str) -> None:
     files = {"https://repo.example/p2/a/b.json": first, "https://repo.example/p2/a/b~dev.json": second}
     walk, _asked = walked({"metadata-url": "/p2/%package%.json"}, files, ["a/b"])
     assert states(walk) == [state]
 
 
-def test_a_package_that_was_found_is_not_asked_for_again() -> None:
+def test_a_package_that_was_found_is_not_requested_again() -> None:
     files: Dict[str, Outcome] = {"https://repo.example/p2/magento/one.json": {"packages": {"magento/one": [{}]}}}
     _walk, asked = walked({"metadata-url": "/p2/%package%.json"}, files)
     names = [url.rpartition("/")[2] for url in asked]
@@ -152,15 +152,15 @@ def test_a_package_that_was_found_is_not_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("code", ["timed_out", "rate_limited", "connection_failed", "tls_failed", "proxy_failed"])
-def test_a_walk_without_hope_asks_no_further(code: str) -> None:
+def test_a_fault_of_the_connection_ends_the_walk(code: str) -> None:
     root = {"includes": {"a.json": {}, "b.json": {}}}
     walk, asked = walked(root, {BASE + "a.json": Finding(code, "")})
     assert (asked, states(walk)) == (["a.json"], ["unknown", "unknown"])
 
 
-def test_what_another_include_lists_counts_although_one_cannot_be_read() -> None:
+def test_one_unreadable_include_does_not_affect_the_others() -> None:
     root = {"includes": {"a.json": {}, "b.json": {}}}
-    walk, _asked = walked(root, {BASE + "a.json": Answer(500), BASE + "b.json": INLINE})
+    walk, _asked = walked(root, {BASE + "a.json": RepositoryAnswer(500), BASE + "b.json": INLINE})
     assert states(walk) == ["listed", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "server_error"
 
@@ -191,14 +191,14 @@ def test_what_another_include_lists_counts_although_one_cannot_be_read() -> None
         json.dumps({"provider-includes": {"%hash%" * 300: {"sha256": "a" * 2000}}}).encode(),
     ],
 )
-def test_a_root_file_that_makes_no_sense_is_never_an_absence(root: bytes) -> None:
+def test_an_invalid_root_file_makes_all_packages_unknown(root: bytes) -> None:
     walk, asked = walked(root, {})
     assert (states(walk), asked) == (["unknown", "unknown"], [])
     assert walk.trouble is not None and walk.trouble.code == "not_a_repository"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"providers": 1}', b'{"warning": "Maintenance"}', b"<html>"])
-def test_an_include_that_makes_no_sense_is_never_an_absence(content: bytes) -> None:
+def test_an_invalid_include_makes_packages_unknown(content: bytes) -> None:
     walk, _asked = walked({"includes": {"a.json": {}}}, {BASE + "a.json": content})
     assert states(walk) == ["unknown", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "not_a_repository" and "a.json" in walk.trouble.what
@@ -209,7 +209,7 @@ def test_names_are_compared_as_composer_does_and_returned_as_given() -> None:
     assert walk.packages() == {"MAGENTO/One": "listed", "magento/one": "listed"}
 
 
-def test_no_more_names_are_kept_than_are_asked_for() -> None:
+def test_only_the_wanted_names_are_kept() -> None:
     walk = Walk("https://h.example/packages.json", ["a/b", "A/C"], quoting("a" * 32, "b" * 32))
     names = [*(f"a/n{number}" for number in range(1_000)), "A/b", "a/c"]
     walk.start(json.dumps({"packages": {name: {"1.0": {}} for name in names}, "providers": {}}).encode())
@@ -217,20 +217,20 @@ def test_no_more_names_are_kept_than_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t/longpassword-tail", "a1$b2$cdefghij99"])
-def test_a_name_of_a_file_with_the_secret_in_it_is_not_shown(secret: str) -> None:
+def test_a_file_name_with_the_secret_is_not_shown(secret: str) -> None:
     walk = Walk("https://h.example/packages.json", ["a/b"], quoting("u", secret))
     walk.start(json.dumps({"includes": {f"{secret}.json": {}}}).encode())
     part = walk.following()
     assert part is not None
-    walk.take(part, Answer(500))
+    walk.take(part, RepositoryAnswer(500))
     assert walk.trouble is not None and walk.trouble.what.startswith("one of its files fails"), walk.trouble
 
 
-def test_a_name_of_a_file_that_is_the_escaped_secret_is_not_shown() -> None:
+def test_a_file_name_with_the_escaped_secret_is_not_shown() -> None:
     secret = "pa$word with/slash&made-up"
     walk = Walk("https://h.example/packages.json", ["a/b"], quoting("u", secret))
     walk.start(json.dumps({"includes": {f"{percent_encode(secret, safe='')}.json": {}}}).encode())
     part = walk.following()
     assert part is not None
-    walk.take(part, Answer(500))
+    walk.take(part, RepositoryAnswer(500))
     assert walk.trouble is not None and walk.trouble.what.startswith("one of its files fails"), walk.trouble

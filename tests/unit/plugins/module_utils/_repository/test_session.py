@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Redirects, the server's words, time limits and broken answers, over real HTTPS on loopback."""
+"""Redirects, server text, time limits and broken answers, over HTTPS on loopback."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_redirect_on_the_same_host_is_followed_with_the_keys(status: int) -> N
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_host_carries_nothing_there(status: int) -> None:
+def test_a_redirect_to_another_host_is_not_followed(status: int) -> None:
     with Loopback(good) as other:
 
         def answer(exchange: Exchange) -> None:
@@ -59,7 +59,7 @@ def test_a_redirect_to_another_host_carries_nothing_there(status: int) -> None:
 @pytest.mark.parametrize(
     "target", ["http://{}/", "https://user@{}/", "https://localhost:1/", "//example.invalid/", "file:///etc/passwd"]
 )
-def test_another_scheme_or_host_is_another_place(target: str) -> None:
+def test_a_redirect_to_another_scheme_or_host_is_not_followed(target: str) -> None:
     with Loopback(lambda exchange: exchange.reply(302, Location=target.format(exchange.server.netloc))) as server:
         verdict = ask(server.url)
         assert len(server.requests) == 1
@@ -69,27 +69,27 @@ def test_another_scheme_or_host_is_another_place(target: str) -> None:
 
 def test_a_redirect_that_names_the_private_key_does_not_show_it() -> None:
     with Loopback(lambda exchange: exchange.reply(302, Location=f"https://{PRIVATE}.invalid/")) as server:
-        assert "sends us on to another place." in ask(server.url).message
+        assert "redirects to another address." in ask(server.url).message
 
 
-def test_circles_end() -> None:
+def test_the_number_of_redirects_is_limited() -> None:
     with Loopback(lambda exchange: exchange.reply(302, Location=exchange.path + "x")) as server:
         assert ask(server.url).code == "redirected"
         assert len(server.requests) == 6
 
 
 @pytest.mark.parametrize("status", [204, 206, 300, 304, 400, 405, 410, 418, 451])
-def test_other_statuses_prove_nothing(status: int) -> None:
+def test_other_statuses_are_unknown(status: int) -> None:
     with Loopback(lambda exchange: exchange.reply(status)) as server:
         verdict = ask(server.url)
     assert (verdict.status, verdict.code, verdict.http_status) == ("unknown", "unexpected_status", status), verdict
 
 
-# The server's own words
+# Server text
 
 
 @pytest.mark.parametrize(("named", "shown"), [("all", True), (PRIVATE, False)])
-def test_the_words_of_the_server_are_shown_where_the_key_is_not_in_them(named: str, shown: bool) -> None:
+def test_server_text_is_shown_unless_it_contains_the_key(named: str, shown: bool) -> None:
     def answer(exchange: Exchange) -> None:
         text = f"The keys\n\x00 are {named} invalid. " + "Long. " * 200
         exchange.json(json.dumps({"warning": text}), status=401)
@@ -103,7 +103,7 @@ def test_the_words_of_the_server_are_shown_where_the_key_is_not_in_them(named: s
 
 
 @pytest.mark.parametrize("kind", ["stall", "reset", "short", "junk"])
-def test_a_clear_status_stands_whatever_happens_to_the_words_after_it(kind: str) -> None:
+def test_the_status_decides_although_the_body_is_lost(kind: str) -> None:
     def answer(exchange: Exchange) -> None:
         if kind == "junk":
             exchange.reply(401, b"\x1f\x8bjunk")
@@ -112,7 +112,7 @@ def test_a_clear_status_stands_whatever_happens_to_the_words_after_it(kind: str)
         if kind == "stall":
             exchange.stall()
         elif kind == "reset":
-            # RST throws away what the client has not read yet.
+            # RST discards the data that the client has not read yet.
             exchange.server.stopping.wait(0.4)
             exchange.reset()
 
@@ -125,7 +125,7 @@ def test_a_clear_status_stands_whatever_happens_to_the_words_after_it(kind: str)
 
 
 @pytest.mark.parametrize("kind", ["silent", "headers", "dribble", "continue", "body", "handshake"])
-def test_every_stall_ends(kind: str) -> None:
+def test_every_stall_times_out(kind: str) -> None:
     def answer(exchange: Exchange) -> None:
         if kind == "headers":
             exchange.send(b"HTTP/1.1 200 OK\r\nContent-")
@@ -157,7 +157,7 @@ def test_every_stall_ends(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["close", "reset", "cut", "gzip", "chunk"])
-def test_a_connection_that_breaks_proves_nothing(kind: str) -> None:
+def test_a_lost_connection_is_unknown(kind: str) -> None:
     def answer(exchange: Exchange) -> None:
         if kind == "reset":
             exchange.reset()
@@ -174,7 +174,7 @@ def test_a_connection_that_breaks_proves_nothing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH\r\n", b"\x00" * 100 + b"\r\n\r\n", b"HTTP/1.1 abc def\r\n\r\n"])
-def test_something_else_than_http_is_named_as_such(words: bytes) -> None:
+def test_an_answer_that_is_not_http(words: bytes) -> None:
     with Loopback(lambda exchange: exchange.send(words)) as server:
         verdict = ask(server.url)
     assert (verdict.status, verdict.code) == ("unknown", "not_a_repository"), verdict

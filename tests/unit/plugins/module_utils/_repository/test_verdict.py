@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From answers to verdicts: the table, odd bodies, and the words of a server."""
+"""Verdicts on answers: statuses, bodies and server text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting, server_text
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Answer,
     Finding,
+    RepositoryAnswer,
     Verdict,
     conclude,
     entitlement,
-    judge,
-    judge_part,
+    judge_answer,
+    judge_file,
     opens_object,
 )
 
@@ -29,8 +29,10 @@ QUOTE = quoting(PUBLIC, PRIVATE)
 WHERE = "https://repo.example/packages.json"
 
 
-def verdict_on(answer: Answer, repository: str = MAGENTO, guessed: bool = False) -> Verdict:
-    return conclude(judge(answer, WHERE, QUOTE), repository=repository, url="https://repo.example/", guessed=guessed)
+def verdict_on(answer: RepositoryAnswer, repository: str = MAGENTO, guessed: bool = False) -> Verdict:
+    return conclude(
+        judge_answer(answer, WHERE, QUOTE), repository=repository, url="https://repo.example/", guessed=guessed
+    )
 
 
 TABLE = [
@@ -53,36 +55,36 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("http_status", "status", "code", "hint"), TABLE)
-def test_the_status_decides_and_the_message_says_what_to_look_at(
+def test_the_status_decides_and_the_message_gives_advice(
     http_status: int, status: str, code: str, hint: Optional[str]
 ) -> None:
     body = b'{"warning": "Your keys are invalid."}'
-    verdict = verdict_on(Answer(http_status, body, "application/json"))
+    verdict = verdict_on(RepositoryAnswer(http_status, body, "application/json"))
     assert (verdict.status, verdict.code, verdict.http_status) == (status, code, http_status), verdict
     assert hint is None or hint in verdict.message, verdict
     assert ("Your keys are invalid." in verdict.message) is (http_status != 200)
 
 
-def test_a_401_warns_of_destroying_anything() -> None:
-    assert "do not disable or delete" in verdict_on(Answer(401)).message
+def test_a_401_advises_against_disabling_keys() -> None:
+    assert "do not disable or delete" in verdict_on(RepositoryAnswer(401)).message
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_wait_that_the_server_asks_for_is_told(status: int) -> None:
-    assert "Retry-After: 120" in verdict_on(Answer(status, retry_after="120")).message
+def test_retry_after_is_shown(status: int) -> None:
+    assert "Retry-After: 120" in verdict_on(RepositoryAnswer(status, retry_after="120")).message
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "account"), (403, "shared account")])
-def test_advice_of_adobe_is_given_only_for_adobe(status: int, words: str) -> None:
-    assert words in verdict_on(Answer(status)).message
-    assert "vendor" in verdict_on(Answer(status), VENDOR).message
+def test_advice_about_adobe_is_given_only_for_adobe(status: int, words: str) -> None:
+    assert words in verdict_on(RepositoryAnswer(status)).message
+    assert "vendor" in verdict_on(RepositoryAnswer(status), VENDOR).message
 
 
 @pytest.mark.parametrize(("http_status", "status", "code", "hint"), TABLE)
-def test_only_a_clear_answer_counts_at_an_address_that_nobody_gave(
+def test_only_a_clear_answer_of_a_guessed_url_counts(
     http_status: int, status: str, code: str, hint: Optional[str]
 ) -> None:
-    verdict = verdict_on(Answer(http_status, b"{}"), VENDOR, guessed=True)
+    verdict = verdict_on(RepositoryAnswer(http_status, b"{}"), VENDOR, guessed=True)
     expected = (status, code) if status != "unknown" else ("not_checked", "no_address")
     assert (verdict.status, verdict.code, verdict.http_status) == (*expected, http_status)
     if status == "unknown":
@@ -92,7 +94,7 @@ def test_only_a_clear_answer_counts_at_an_address_that_nobody_gave(
 @pytest.mark.parametrize(
     "code", ["tls_failed", "timed_out", "connection_failed", "connection_lost", "redirected", "proxy_failed"]
 )
-def test_what_kept_an_answer_away_says_nothing_of_the_pair(code: str) -> None:
+def test_a_fault_of_the_connection_is_no_verdict_on_the_pair(code: str) -> None:
     finding = Finding(code, "Something happened.")
     verdict = conclude(finding, repository=MAGENTO, url=WHERE)
     assert (verdict.status, verdict.code, verdict.http_status) == ("unknown", code, None)
@@ -100,7 +102,7 @@ def test_what_kept_an_answer_away_says_nothing_of_the_pair(code: str) -> None:
 
 
 def test_the_result_has_the_documented_keys() -> None:
-    result = verdict_on(Answer(200, b"{}")).as_result()
+    result = verdict_on(RepositoryAnswer(200, b"{}")).as_result()
     assert sorted(result) == ["code", "http_status", "message", "packages", "repository", "status", "url"]
     json.dumps(result)
 
@@ -134,7 +136,7 @@ def test_the_beginning_of_an_object(body: bytes, opens: Optional[bool]) -> None:
     assert opens_object(body) is opens
 
 
-def test_every_object_opens_as_one_and_its_beginning_never_as_anything_else() -> None:
+def test_the_beginning_of_random_objects() -> None:
     numbers = random.Random(20260101)
     for _number in range(300):
         value: Dict[str, Any] = {chr(numbers.randrange(32, 0x2FF)) * numbers.randrange(3): numbers.random()}
@@ -143,13 +145,13 @@ def test_every_object_opens_as_one_and_its_beginning_never_as_anything_else() ->
         assert opens_object(body[: numbers.randrange(len(body))]) in (True, None)
 
 
-def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> None:
+def test_any_body_with_200_is_valid_or_unknown_and_printable() -> None:
     numbers = random.Random(20260102)
     alphabet = [b"{", b"}", b'"', b"[", b" ", b"\n", b"<title>", b"\xff", b"\x00", b"a", "ü".encode(), PRIVATE.encode()]
     for _number in range(2000):
         body = b"".join(numbers.choice(alphabet) for _position in range(numbers.randrange(8)))
         kind = numbers.choice(["", "text/plain", "text/html; charset=x", "application/json", PRIVATE])
-        verdict = verdict_on(Answer(200, body, kind))
+        verdict = verdict_on(RepositoryAnswer(200, body, kind))
         assert verdict.code in ("keys_valid", "not_a_repository")
         assert verdict.message.isprintable() and PRIVATE not in verdict.message
 
@@ -174,7 +176,7 @@ def test_whatever_comes_with_200_it_is_valid_or_unknown_and_fit_to_print() -> No
         ("<title>Sign in to R&D</title>", "text/html", "Sign in to R&D"),
     ],
 )
-def test_the_words_of_the_server(body: str, kind: str, shown: str) -> None:
+def test_server_text(body: str, kind: str, shown: str) -> None:
     assert server_text(body.encode(), kind) == shown
 
 
@@ -182,13 +184,13 @@ def test_the_words_of_the_server(body: str, kind: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
-def test_a_refused_file_behind_packages_json_does_not_condemn_the_pair(status: int) -> None:
-    finding = judge_part(Answer(status), "p.json", QUOTE)
+def test_a_refused_file_does_not_make_the_pair_invalid(status: int) -> None:
+    finding = judge_file(RepositoryAnswer(status), "p.json", QUOTE)
     assert finding is not None and finding.code == "unexpected_status" and finding.http_status == status
-    assert judge_part(Answer(200, b"<html>"), "p.json", QUOTE) is None
+    assert judge_file(RepositoryAnswer(200, b"<html>"), "p.json", QUOTE) is None
 
 
-def test_what_is_absent_is_named_with_its_causes() -> None:
+def test_absent_packages_are_named_with_causes() -> None:
     packages = {"a/one": "listed", "a/two": "absent", "a/three": "absent", "a/four": "unknown"}
     finding = entitlement(packages, Finding("timed_out", "Late."), MAGENTO)
     verdict = conclude(finding, repository=MAGENTO, url=WHERE, packages=packages)
@@ -198,7 +200,7 @@ def test_what_is_absent_is_named_with_its_causes() -> None:
     assert "MAGEID" not in entitlement(packages, None, VENDOR).hint
 
 
-def test_trouble_makes_unknown_and_never_absent() -> None:
+def test_a_fault_makes_packages_unknown_not_absent() -> None:
     finding = entitlement({"a/one": "unknown"}, Finding("timed_out", "Late."), MAGENTO)
     verdict = conclude(finding, repository=MAGENTO, url=WHERE)
     assert (verdict.status, verdict.code) == ("unknown", "timed_out") and "Late." in verdict.message

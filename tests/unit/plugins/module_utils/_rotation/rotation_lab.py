@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests of a rotation are made of: series in short, settings, what hosts register, and an account."""
+"""Helpers for tests of a rotation: series, settings, reports of hosts, and a fake account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Created
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, Refusal
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import CONFIRMED, FACTS, WOULD_CHANGE
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Pace, rotate
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Timing, rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series, series_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import series_spec
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
@@ -34,23 +34,23 @@ FILE = "/home/deploy/.composer/auth.json"
 
 
 def key(label: str) -> Generation:
-    """A minus in front means disabled."""
+    """A generation; a leading minus means disabled."""
     name = label.lstrip("-")
     return Generation(name, f"public of {name}", label == name)
 
 
 def series(*labels: str, rejected: Sequence[str] = (), adopt: Sequence[str] = (), prefix: str = "web") -> Series:
-    """The series of an account that has these labels."""
+    """The series of an account with these labels."""
     return series_of(prefix, [key(label) for label in labels], rejected=rejected, adopt=adopt)
 
 
 def labels(generations: Iterable[Generation]) -> List[str]:
-    """Their labels."""
+    """The labels of generations."""
     return [generation.label for generation in generations]
 
 
 def settings(**given: Any) -> Dict[str, Any]:
-    """The settings of a series as the argument spec completes them."""
+    """The settings of a series, with defaults from the argument spec."""
     spec: Dict[str, Dict[str, Any]] = series_spec(None)
     known = {name: option.get("default") for name, option in spec.items()}
     if not set(given) <= set(known):
@@ -59,7 +59,7 @@ def settings(**given: Any) -> Dict[str, Any]:
 
 
 def entry(label: Optional[str]) -> Optional[Dict[str, Any]]:
-    """The entry with the key of this label, as a module shows it."""
+    """The entry with the key of this label, as in a result."""
     return label if label is None else {"public_key": f"public of {label}", "fingerprint": f"sha256:{label}"}
 
 
@@ -73,7 +73,7 @@ def installed(*held: str, path: str = FILE, owner: str = "deploy", **more: Any) 
 
 
 def would(action: str, before: Optional[str], after: Optional[str], path: str = FILE) -> Dict[str, Any]:
-    """A row of M(magento_auth_key)."""
+    """A row of ``files`` of M(magento_auth_key)."""
     return {"path": path, "owner": "deploy", "action": action, "before": entry(before), "after": entry(after)}
 
 
@@ -83,12 +83,12 @@ def role(*rows: Dict[str, Any], **more: Any) -> Dict[str, Any]:
 
 
 def has(label: str, **more: Any) -> Dict[str, Any]:
-    """The report of a host whose one file has the key of this label, which is the one it should have."""
+    """The report of a host with one file, which has the requested key, that of this label."""
     return {FACTS: [], CONFIRMED: installed(label), WOULD_CHANGE: role(would("unchanged", label, label)), **more}
 
 
 class StandIn:
-    """An account with the methods of the client. ``calls`` are those that change something; ``failing`` ones fail."""
+    """A fake client with an account. ``calls``: the changing calls. Calls in ``failing`` raise an error."""
 
     mage_id = "MAG1"
 
@@ -101,7 +101,7 @@ class StandIn:
             self.add(label, uid)
 
     def add(self, label: str, uid: str = "MAG1") -> None:
-        """One more key; a minus in front means disabled."""
+        """Add a key; a leading minus means disabled."""
         name, public, enabled, _date = key(label)
         self.keys_[uid, name] = MarketplaceKey(name, uid, public, enabled, fake_key(f"private {name}"))
 
@@ -112,33 +112,33 @@ class StandIn:
             self.calls.append(" ".join(words))
 
     def keys(self, *, uid: str = "all") -> List[MarketplaceKey]:
-        """Those of the owner, and by mistake one of another."""
+        """The keys of the owner and, by mistake, one of another owner."""
         self._call("list")
         return [pair for pair in self.keys_.values() if uid in ("all", pair.uid) or pair.label == MIXED_UP]
 
     def create(self, names: Sequence[str], *, uid: str) -> Created:
-        """One of each."""
+        """Create the keys, or refuse them all."""
         self._call("create", *names)
         if self.refusal is not None:
             return Created((), tuple(Refusal(name, 1, self.refusal) for name in names))
         for name in names:
             if (uid, name) in self.keys_:
-                raise AssertionError(f"{name} is there")
+                raise AssertionError(f"{name} exists")
             self.add(name, uid)
         return Created(tuple(self.keys_[uid, name] for name in names), ())
 
     def set_enabled(self, label: str, *, uid: str, enabled: bool) -> None:
-        """Enable or disable."""
+        """Enable or disable a key."""
         self._call("enable" if enabled else "disable", label)
         self.keys_[uid, label] = replace(self.keys_[uid, label], enabled=enabled)
 
     def delete(self, label: str, *, uid: str) -> None:
-        """For good."""
+        """Delete a key."""
         self._call("delete", label)
         del self.keys_[uid, label]
 
     def answer(self, exchange: Exchange) -> None:
-        """What the repository says: a pair that is enabled is accepted."""
+        """Answer as a repository that accepts enabled pairs."""
         pairs = [basic(pair.public_key, pair.private_key) for pair in self.keys_.values() if pair.enabled]
         if exchange.headers["authorization"] in pairs:
             exchange.json("{}")
@@ -147,7 +147,7 @@ class StandIn:
 
 
 class Lab:
-    """An account, the repository that knows its keys, and a clock that only sleeping moves."""
+    """An account, its repository, and a clock that only sleep advances."""
 
     def __init__(self, server: Loopback) -> None:
         self.server = server
@@ -155,17 +155,17 @@ class Lab:
         self.slept: List[float] = []
         self.answer: Optional[Callable[[Exchange], None]] = None
 
-    def _pace(self) -> Pace:
-        return Pace(today=lambda: TODAY, clock=lambda: sum(self.slept), sleep=self.slept.append)
+    def _timing(self) -> Timing:
+        return Timing(today=lambda: TODAY, clock=lambda: sum(self.slept), sleep=self.slept.append)
 
     def run(self, phase: str, *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
-        """A phase; ``given`` are options of the module and settings. A failure is its details, code and message."""
+        """Run a phase; ``given``: module options and settings. Returns the result, or details, code and message."""
         params: Dict[str, Any] = {"phase": phase, "hosts": given.pop("hosts", None)}
         params.update({name: given.pop(name, None) for name in ("holders", "revoke")})
         known = {"url": self.server.url, "ca_path": CA, "timeout": 10.0, "external_holders_acknowledged": True, **given}
         params["series"] = settings(**known)
         try:
-            result = rotate(self.client, params, check_mode=check_mode, pace=self._pace())  # type: ignore[arg-type]
+            result = rotate(self.client, params, check_mode=check_mode, timing=self._timing())  # type: ignore[arg-type]
         except KeyfleetError as error:
             result = {**error.details, "code": error.code, "message": error.message}
         for pair in self.client.keys_.values():
@@ -173,7 +173,7 @@ class Lab:
         return result
 
     def states(self) -> Dict[str, bool]:
-        """Labels, and whether they are enabled."""
+        """Whether each label is enabled."""
         return {label: pair.enabled for (_uid, label), pair in self.client.keys_.items()}
 
 

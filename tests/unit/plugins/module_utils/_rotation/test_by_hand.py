@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A series whose pair somebody made on the account page, and the settings of a series."""
+"""A series with a pair made by hand, and the settings of a series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Pace, rotate
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Timing, rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import TODAY, settings
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
@@ -35,7 +35,7 @@ def host(public_key: str) -> Dict[str, Any]:
 
 @pytest.fixture
 def server() -> Iterator[Loopback]:
-    """Accepts the pair."""
+    """A repository that accepts the pair."""
 
     def answer(exchange: Any) -> None:
         exchange.reply(200 if exchange.headers["authorization"] == basic(PUBLIC, PRIVATE) else 401, b"{}")
@@ -48,17 +48,17 @@ def run(phase: str, server: Loopback, *, check_mode: bool = False, hosts: Any = 
     known = {"application_id": None, "application_secret": None, "url": server.url, "ca_path": CA, "pair": PAIR}
     series = settings(**{**known, "external_holders_acknowledged": True, **given})
     params = {"phase": phase, "series": series, "hosts": hosts, "holders": None, "revoke": None}
-    pace = Pace(today=lambda: TODAY, clock=lambda: 0.0, sleep=lambda _seconds: None)
+    timing = Timing(today=lambda: TODAY, clock=lambda: 0.0, sleep=lambda _seconds: None)
     try:
         check_settings(series)
-        result = rotate(None, params, check_mode=check_mode, pace=pace)
+        result = rotate(None, params, check_mode=check_mode, timing=timing)
     except KeyfleetError as error:
         result = {**error.details, "code": error.code, "message": error.message}
     assert PRIVATE not in json.dumps(result), result
     return result
 
 
-def test_issuing_is_verifying(server: Loopback) -> None:
+def test_issue_verifies_the_pair(server: Loopback) -> None:
     result = run("issue", server, previous=PREVIOUS)
     assert (result["label"], result["public_key"], result["changed"]) == ("shop 2026", PUBLIC, False)
     assert [g["state"] for g in result["generations"]] == ["superseded", "current"]
@@ -69,7 +69,7 @@ def test_issuing_is_verifying(server: Loopback) -> None:
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_retiring_is_an_instruction(server: Loopback, check_mode: bool) -> None:
+def test_retire_leaves_instructions(server: Loopback, check_mode: bool) -> None:
     left = ["disable shop 2025 on the account page, and name it in disabled_by_hand"]
     result = run("retire", server, previous=PREVIOUS, hosts={"web1": host(PUBLIC)}, check_mode=check_mode)
     assert (result["left"], result["changed"], result["disabled"]) == (left, False, [])
@@ -79,7 +79,7 @@ def test_retiring_is_an_instruction(server: Loopback, check_mode: bool) -> None:
     assert "Left to do: nothing" in done["summary"]
 
 
-def test_what_blocks(server: Loopback) -> None:
+def test_blocked(server: Loopback) -> None:
     hosts = {"web1": host(PUBLIC), "web2": host(OLD)}
     cases: List[Dict[str, Any]] = [{"hosts": hosts}, {"hosts": {}}, {"hosts": hosts, "disabled_by_hand": ["shop 2025"]}]
     for given in cases:
@@ -89,9 +89,7 @@ def test_what_blocks(server: Loopback) -> None:
 
 
 @pytest.mark.parametrize(("label", "waits"), [("web-20260228", True), ("web-20260210", False), ("shop", False)])
-def test_the_overlap_counts_from_the_date_in_the_label_if_there_is_one(
-    server: Loopback, label: str, waits: bool
-) -> None:
+def test_overlap_counts_from_the_date_in_the_label(server: Loopback, label: str, waits: bool) -> None:
     given: Dict[str, Any] = {"pair": {**PAIR, "label": label}, "previous": PREVIOUS, "overlap": 7}
     (left,) = run("retire", server, hosts={"web1": host(PUBLIC)}, **given)["left"]
     assert ("overlap" in left) is waits
@@ -119,7 +117,7 @@ def test_the_overlap_counts_from_the_date_in_the_label_if_there_is_one(
     ],
     ids=str,
 )
-def test_what_cannot_be_meant(server: Loopback, given: Dict[str, Any]) -> None:
+def test_invalid_series(server: Loopback, given: Dict[str, Any]) -> None:
     for phase in ("issue", "retire", "status"):
         assert run(phase, server, **given)["code"] == "bad_options"
     assert server.requests == []
@@ -169,7 +167,7 @@ VAULT = {"name": "vault", "tasks": "/srv/vault.yml"}
         ({"external_holders": holders({**VAULT, "tasks": "../vault.yml"})}, "tasks of vault is not an absolute path"),
     ],
 )
-def test_settings_that_contradict(given: Dict[str, Any], words: str) -> None:
+def test_invalid_settings(given: Dict[str, Any], words: str) -> None:
     assert words in refusal(**given)
 
 
@@ -185,14 +183,14 @@ def test_settings_that_contradict(given: Dict[str, Any], words: str) -> None:
     ],
     ids=str,
 )
-def test_settings_that_do_not(given: Dict[str, Any]) -> None:
+def test_valid_settings(given: Dict[str, Any]) -> None:
     known = settings(**given)
     before = json.dumps(known)
     check_settings(known)
     assert json.dumps(known) == before
 
 
-def test_the_secrets_among_the_settings_are_known_to_ansible() -> None:
+def test_secrets_have_no_log() -> None:
     spec = series_spec(None)
     assert spec["application_secret"]["no_log"] is True and spec["application_secret"]["required"] is False
     assert spec["pair"]["options"]["private_key"]["no_log"] is True

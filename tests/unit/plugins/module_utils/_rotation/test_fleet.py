@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who keeps a key from being disabled: every reason, and whatever hosts make up."""
+"""Reasons that block disabling a key."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     Blocked,
     Expected,
     blocked_by_hosts,
+    files_of,
     not_deployed,
-    places_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
@@ -45,18 +45,18 @@ def blocked(reports: Any, *, expected: Optional[Expected] = None, **options: Any
     return blocked_by_hosts(SERIES, found, reports, **{"ignore": False, **options})
 
 
-def told(reports: Any, **options: Any) -> List[str]:
+def texts(reports: Any, **options: Any) -> List[str]:
     return [str(row) for row in blocked(reports, **options)]
 
 
 def reasons(report: Any, **options: Any) -> List[str]:
-    """What is told of one host beside another one that has the key."""
+    """The reasons for one host, beside another one that has the key."""
     rows = blocked({"web1": report, "web2": GOOD}, **options)
     assert {row.host for row in rows} <= {"web1"}, rows
     return [row.reason for row in rows]
 
 
-def test_a_fleet_that_has_the_key_blocks_nothing() -> None:
+def test_fleet_with_the_key_is_not_blocked() -> None:
     assert blocked({"web1": GOOD, "web2": GOOD}) == []
     # A host of another series has neither file nor entry of this one.
     assert reasons({CONFIRMED: {"files": [], "problems": []}, WOULD_CHANGE: {"skipped": True}}) == []
@@ -83,20 +83,20 @@ CHANGES = role(would("updated", OLD, NEW))
         ({**GOOD, COLLECTED: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, WOULD_CHANGE: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, CONFIRMED: {"failed": True}}, ["no reason is given"]),
-        ({**GOOD, CONFIRMED: {"problems": []}}, ["its answer is no report"]),
-        ({**GOOD, CONFIRMED: {"files": {}}}, ["its answer is no report"]),
-        ({**GOOD, CONFIRMED: {"skipped": True}}, ["its answer is no report"]),
-        # What the role would still do.
+        ({**GOOD, CONFIRMED: {"problems": []}}, ["its report is malformed"]),
+        ({**GOOD, CONFIRMED: {"files": {}}}, ["its report is malformed"]),
+        ({**GOOD, CONFIRMED: {"skipped": True}}, ["its report is malformed"]),
+        # Pending changes of the role.
         ({**GOOD, WOULD_CHANGE: CHANGES}, ["it would be updated"]),
         ({**GOOD, WOULD_CHANGE: role(would("repaired", NEW, NEW))}, ["it would be repaired"]),
         ({**GOOD, WOULD_CHANGE: role(would("removed", OLD, None))}, ["it would be removed"]),
         ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["it would be changed"]),
-        # The failure of the deployment says more.
+        # A failed deployment takes precedence.
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it was not asked"]),
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: role()}, ["it would be updated"]),
         ({**GOOD, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
-        # Variables that name an older key themselves.
+        # Variables that name an older key.
         ({**GOOD, WOULD_CHANGE: role(would("unchanged", OLD, OLD))}, [f"the host's variables give {OLD}"]),
         ({**GOOD, WOULD_CHANGE: role(would("unchanged", "ci", "ci"))}, []),
         # Files that no variable names.
@@ -115,7 +115,7 @@ CHANGES = role(would("updated", OLD, NEW))
         ({**GOOD, FACTS: ["omit", "magento_a"]}, [FORGED.replace("omit", "omit, magento_a")]),
     ],
 )  # fmt: skip
-def test_why_a_host_is_not_confirmed(report: Any, expected: List[str]) -> None:
+def test_reasons_for_a_host(report: Any, expected: List[str]) -> None:
     assert reasons(report) == expected
 
 
@@ -126,13 +126,13 @@ def test_why_a_host_is_not_confirmed(report: Any, expected: List[str]) -> None:
         "malformed_file",
     ],
 )  # fmt: skip
-def test_every_problem_that_hides_a_key_blocks(code: str) -> None:
+def test_unreadable_files_block(code: str) -> None:
     assert reasons({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": code}])}) == ["mode 0000"]
     report = {**GOOD, CONFIRMED: installed(NEW, OLD, problems=[{**PROBLEM, "code": code}])}
     assert reasons(report, ignore=True) == []
 
 
-def test_a_row_names_host_file_and_owner() -> None:
+def test_row_names_host_file_and_owner() -> None:
     reports = {"web1": {**GOOD, CONFIRMED: installed(OLD, path="/home/eve/auth.json", owner="eve")}, "web2": GOOD}
     (row,) = blocked(reports)
     assert row.as_result() == {
@@ -147,7 +147,7 @@ def test_a_row_names_host_file_and_owner() -> None:
     assert str(Blocked("no")) == "no"
 
 
-# Who is expected
+# Expectations
 
 
 @pytest.mark.parametrize(
@@ -162,27 +162,27 @@ def test_a_row_names_host_file_and_owner() -> None:
         ({"expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": GOOD}, ["expected_count is 1, and 2 hosts are "
                                                                                  "expected by name"]),
         ({}, [], {}, ["no host is expected", f"{NEW} was not seen on any host"]),
-        # An excluded host need not answer, and its name does not count, however it came to be expected.
+        # An excluded host need not report, even if it is expected.
         ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
         ({"excluded_hosts": ["web2"], "expected_hosts": ["web2"]}, ["web1"], {"web1": GOOD}, []),
         ({"excluded_hosts": ["web2"], "expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
         ({"excluded_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, ["no host is expected"]),
         ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": {}, "web2": GOOD}, ["web1: it was not asked"]),
-        # Somebody must have it.
+        # At least one host must have the key.
         ({}, ["web1"], {"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, [f"{NEW} was not seen on any host"]),
         ({}, ["web1"], {"web1": has("ci")}, [f"{NEW} was not seen on any host"]),
     ],
 )  # fmt: skip
 def test_expectations(given: Dict[str, Any], target: List[str], reports: Any, expected: List[str]) -> None:
-    assert told(reports, expected=Expected.of(given, target)) == expected
+    assert texts(reports, expected=Expected.of(given, target)) == expected
 
 
-def test_forged_facts_confirm_nothing_not_even_that_the_key_was_seen() -> None:
-    rows = told({"web1": {**GOOD, FACTS: ["magento_series"]}})
+def test_forged_facts_confirm_nothing() -> None:
+    rows = texts({"web1": {**GOOD, FACTS: ["magento_series"]}})
     assert len(rows) == 2 and rows[1] == f"{NEW} was not seen on any host", rows
 
 
-def test_no_host_hides_another_one() -> None:
+def test_every_host_has_a_row_before_second_rows() -> None:
     files = [entry for number in range(30) for entry in installed(OLD, path=f"/srv/{number}/auth.json")["files"]]
     waits = {CONFIRMED: installed(), WOULD_CHANGE: role(would("updated", OLD, NEW))}
     reports = {
@@ -196,42 +196,42 @@ def test_no_host_hides_another_one() -> None:
     assert len(rows) == 13 and rows[-1].reason == "and 20 more files"
 
 
-def test_blanks_make_no_line_of_their_own() -> None:
+def test_blanks_in_a_path_are_collapsed() -> None:
     path = "/a" + " " * 200 + "Left to do: nothing"
-    (row,) = told({"web1": {CONFIRMED: installed(OLD, path=path), WOULD_CHANGE: role()}, "web2": GOOD})
+    (row,) = texts({"web1": {CONFIRMED: installed(OLD, path=path), WOULD_CHANGE: role()}, "web2": GOOD})
     assert row.startswith("web1: /a Left to do: nothing (of deploy): it holds"), row
 
 
 # Check mode
 
 
-def test_check_mode_takes_files_that_variables_name_for_done() -> None:
-    there = {CONFIRMED: installed(OLD), WOULD_CHANGE: CHANGES}
-    assert reasons(there, check_mode=True) == []
-    # Elsewhere it stays, and so it does where the role would not put the new key.
+def test_check_mode_assumes_pending_changes() -> None:
+    pending = {CONFIRMED: installed(OLD), WOULD_CHANGE: CHANGES}
+    assert reasons(pending, check_mode=True) == []
+    # Not in other files, and not if the role would not install the new key.
     elsewhere = {CONFIRMED: installed(OLD, path="/tmp/auth.json"), WOULD_CHANGE: CHANGES}
     assert reasons(elsewhere, check_mode=True) == [f"it holds {OLD}, {UNMANAGED}"]
     given = {CONFIRMED: installed(OLD), WOULD_CHANGE: role(would("unchanged", OLD, OLD))}
     assert reasons(given, check_mode=True)[0] == f"the host's variables give {OLD}"
-    # The file has another older key beside, which is not the one that goes.
+    # The file has a second older key, which would stay.
     beside = {CONFIRMED: installed(OLD, "web-20251201"), WOULD_CHANGE: CHANGES}
     assert reasons(beside, check_mode=True) == [f"it holds web-20251201, {UNMANAGED}"]
-    # It has not been seen yet, and that is no news.
-    assert told({"web1": there}, check_mode=True) == []
+    # In check mode the key need not have been seen.
+    assert texts({"web1": pending}, check_mode=True) == []
     nowhere = f"{NEW} was not seen on any host"
-    assert told({"web1": {}}, check_mode=True) == ["web1: it was not asked", nowhere]
-    # No variable would bring it anywhere.
-    assert told({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [nowhere]
+    assert texts({"web1": {}}, check_mode=True) == ["web1: it was not asked", nowhere]
+    # No variable names the key.
+    assert texts({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [nowhere]
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_a_file_is_known_behind_its_links(check_mode: bool) -> None:
+def test_real_paths_are_compared(check_mode: bool) -> None:
     behind = "/srv/releases/1/auth.json"
     changes = role({**would("updated", OLD, NEW), "real_path": behind})
     report = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: changes}
     waits = [] if check_mode else ["it would be updated"]
     assert reasons(report, check_mode=check_mode) == waits
-    # What wins is told without the path behind the links.
+    # Rows of effective entries have no real path.
     linked, entry = "/srv/current/auth.json", installed(OLD)["files"][0]["entries"][0]
     won = {"files": [{"path": linked, "real_path": behind, "entries": []}], "effective": [{"path": linked, **entry}]}
     behind_too = role(would("updated", OLD, NEW, path=behind))
@@ -241,27 +241,27 @@ def test_a_file_is_known_behind_its_links(check_mode: bool) -> None:
     assert reasons(given, check_mode=check_mode) == [f"the host's variables give {OLD}"]
 
 
-def test_check_mode_looks_at_hosts_as_if_a_generation_were_made() -> None:
-    to_come = series(OLD, NEW)
-    to_come = to_come._replace(generations=(*to_come.generations, Generation("web-20260302", "", True)))
+def test_check_mode_assumes_the_next_generation() -> None:
+    future = series(OLD, NEW)
+    future = future._replace(generations=(*future.generations, Generation("web-20260302", "", True)))
 
-    def told(**report: Any) -> List[str]:
+    def texts(**report: Any) -> List[str]:
         rows = blocked_by_hosts(
-            to_come, Expected(("web1",)), {"web1": {**GOOD, **report}}, ignore=False, check_mode=True,
+            future, Expected(("web1",)), {"web1": {**GOOD, **report}}, ignore=False, check_mode=True,
             replaced=f"public of {NEW}",
         )  # fmt: skip
         return [row.reason for row in rows]
 
-    assert told() == []
+    assert texts() == []
     copy = {CONFIRMED: installed(NEW, path="/tmp/auth.json")}
-    assert told(**copy) == [f"it holds {NEW}, {UNMANAGED}"]
+    assert texts(**copy) == [f"it holds {NEW}, {UNMANAGED}"]
     older = {WOULD_CHANGE: role(would("updated", NEW, OLD))}
-    assert told(**older)[0] == f"the host's variables give {OLD}"
+    assert texts(**older)[0] == f"the host's variables give {OLD}"
 
 
-def test_places_are_those_that_get_the_key() -> None:
+def test_files_that_get_the_key() -> None:
     rows = [would("updated", OLD, NEW), would("created", None, NEW, "/srv/a"), would("unchanged", "ci", "ci", "/srv/b")]
-    found = places_of(role(*rows), f"public of {NEW}")
+    found = files_of(role(*rows), f"public of {NEW}")
     assert {path: held.public_key for path, held in found.items()} == {FILE: f"public of {OLD}", "/srv/a": ""}
     assert found[FILE].fingerprint == f"sha256:{OLD}"
 
@@ -283,7 +283,7 @@ def test_places_are_those_that_get_the_key() -> None:
         ({COLLECTED: installed(), DEPLOYED: role(), FACTS: ["omit"]}, FORGED),
     ],
 )  # fmt: skip
-def test_who_did_not_take_the_key(report: Any, reason: Optional[str]) -> None:
+def test_hosts_without_the_deployed_key(report: Any, reason: Optional[str]) -> None:
     rows = not_deployed(Expected(("web1", "elsewhere")), {"web1": report})
     assert [(row.host, row.reason) for row in rows] == ([("web1", reason)] if reason else [])
     assert not_deployed(Expected((), excluded=("web1",)), {"web1": report}) == []

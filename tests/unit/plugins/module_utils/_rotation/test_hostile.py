@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports of hosts that lie: any JSON anywhere is judged, costs no more than its size, and reaches nobody else."""
+"""Forged reports: any JSON is evaluated in linear time, shown safely, and attributed to its own host."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     blocked_by_hosts,
     not_deployed,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import changes, foreseen
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import changes, predicted_files
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
     FILE,
     has,
@@ -57,7 +57,7 @@ TEMPLATE: Dict[str, Any] = {
 
 
 def paths(value: Any, path: Tuple[Any, ...] = ()) -> Iterator[Tuple[Any, ...]]:
-    """Where something can be replaced."""
+    """Paths of all values."""
     yield path
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in inside:
@@ -76,7 +76,7 @@ def replaced(value: Any, path: Tuple[Any, ...], by: Any) -> Any:
 
 
 def judged(reports: Dict[str, Any]) -> List[Blocked]:
-    """All that is made of reports; every text of it may reach a terminal, and there is little of it."""
+    """All rows for the reports. Asserts that they are few, and that their texts are short and printable."""
     expected = Expected(tuple(reports))
     found: List[Blocked] = []
     for check_mode in (True, False):
@@ -86,7 +86,7 @@ def judged(reports: Dict[str, Any]) -> List[Blocked]:
             found += rows
     found += not_deployed(expected, reports)
     shown = [text for row in found for text in (row.reason, row.path, row.owner, str(row)) if text is not None]
-    shown += [text for row in foreseen(reports, SERIES, label=NEW) for text in (row.path,)]
+    shown += [text for row in predicted_files(reports, SERIES, label=NEW) for text in (row.path,)]
     for text in shown:
         assert isinstance(text, str) and len(text) <= 800
         assert not [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")], ascii(text)
@@ -94,15 +94,15 @@ def judged(reports: Dict[str, Any]) -> List[Blocked]:
 
 
 @pytest.mark.parametrize("path", [path for path in paths(TEMPLATE) if path[:1] != (FACTS,)], ids=str)
-def test_any_json_anywhere(path: Tuple[Any, ...]) -> None:
+def test_any_json_in_any_place(path: Tuple[Any, ...]) -> None:
     for leaf in LEAVES:
         report = replaced({**TEMPLATE, FACTS: []}, path, leaf)
         rows = judged({"web1": report, "web2": has(NEW, **{COLLECTED: installed(), DEPLOYED: role()})})
-        # What one host says is never told of another one, and there is enough in it to block.
+        # Only the forging host is blocked.
         assert {row.host for row in rows} == {"web1"}
 
 
-def test_many_lies_at_a_time() -> None:
+def test_several_forged_values() -> None:
     random_ = random.Random(11)
     judged_ = 0
     for _count in range(600):
@@ -117,17 +117,17 @@ def test_many_lies_at_a_time() -> None:
     assert judged_ > 600
 
 
-def test_names_of_facts_are_told_in_short() -> None:
+def test_names_of_facts_are_shortened() -> None:
     rows = judged({"web1": {**TEMPLATE, FACTS: [NASTY * 50, "magento_" + "x" * 5000, "omit", "group_names"]}})
     assert rows and all(len(row.reason) < 250 for row in rows)
 
 
 @pytest.mark.parametrize("names", [True, 7, "omit", {"omit": 1}, [None], [7]])
-def test_facts_that_are_no_list_count_all_the_same(names: Any) -> None:
+def test_facts_that_are_not_a_list_block_too(names: Any) -> None:
     assert any("its facts" in row.reason for row in judged({"web1": {**has(NEW), FACTS: names}}))
 
 
-def test_a_huge_report_is_told_in_ten_rows() -> None:
+def test_huge_report_gives_ten_rows() -> None:
     many = 100000
     files = [
         {"path": f"/{n}" * 9, "owner": "eve", "entries": [{"public_key": f"public of {OLD}"}]} for n in range(many)
@@ -142,18 +142,20 @@ def test_a_huge_report_is_told_in_ten_rows() -> None:
     ]
     assert [row.reason for row in found[11:]] == [f"{NEW} was not seen on any host"]
     other = {"web2": has(NEW)}
-    # Check mode tells of the others, too.
-    assert [row.host for row in foreseen({"web1": report, **other}, SERIES, label=NEW)] == ["web1"] * 10 + ["web2"]
-    told = changes({"web1": report, "web2": {WOULD_CHANGE: role(*rows[:1])}}, check_mode=True)
-    assert told[9:] == [
+    # Check mode reports the other host, too.
+    assert [row.host for row in predicted_files({"web1": report, **other}, SERIES, label=NEW)] == ["web1"] * 10 + [
+        "web2"
+    ]
+    lines = changes({"web1": report, "web2": {WOULD_CHANGE: role(*rows[:1])}}, check_mode=True)
+    assert lines[9:] == [
         "Would be updated: web1, /9",
         f"Would be changed: web1, {many - 10} more",
         "Would be updated: web2, /0",
     ]
 
 
-def test_work_grows_with_the_size_of_a_report_and_no_faster() -> None:
-    """Counted in what is asked of the rows, so that no clock takes part."""
+def test_work_is_linear_in_the_size_of_a_report() -> None:
+    """Counts accesses to rows instead of measuring time."""
 
     class Row(dict):  # type: ignore[type-arg]
         asked = 0

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules against a model of account and fleet: days pass, hosts come and go, runs are killed, people reject keys.
+"""The rules in a model of account and fleet: days pass, hosts come and go, runs are killed, people reject keys.
 
-The model keeps what it did itself, so that the promises are checked against facts and not against the plan's own words.
+The model records its own actions, so that invariants are checked against facts and not against the plans.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotat
 
 SEEDS, STEPS = 40, 120
 MAX_AGE, DELETE_AFTER = 60, 20
-STRANGERS = ("ci", "web", "web-old", "webs-20260101", "web-20260101-01", "api-20260101")
+FOREIGN = ("ci", "web", "web-old", "webs-20260101", "web-20260101-01", "api-20260101")
 COUNTS: Dict[str, int] = Counter()
 
 
 class Host:
-    """``managed`` is the file that its variables name, if they do; ``stray`` are files that they do not."""
+    """``managed``: the key in the file that its variables name, if any. ``stray``: keys in other files."""
 
     def __init__(self, random_: random.Random, first: str) -> None:
         self.names_it = random_.random() < 0.9
@@ -49,7 +49,7 @@ class Host:
         return self.stray | ({self.managed} if self.managed else set())
 
     def report(self, current: Optional[Generation]) -> Any:
-        if self.state == "left out":
+        if self.state == "omitted":
             return {}
         if self.state == "down":
             return {CONFIRMED: {"unreachable": True, "msg": "down"}}
@@ -70,11 +70,11 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.today = TODAY
-        self.account = {label: Generation(label, f"public of {label}", label != "web-old") for label in STRANGERS}
+        self.account = {label: Generation(label, f"public of {label}", label != "web-old") for label in FOREIGN}
         self.adopt: List[str] = ["hand"] if seed % 3 == 0 else []
         for label in self.adopt:
             self.account[label] = Generation(label, f"public of {label}", True)
-        self.others = {label: self.account[label] for label in STRANGERS}
+        self.others = {label: self.account[label] for label in FOREIGN}
         self.rejected: List[str] = []
         self.used: Set[str] = set(self.account)
         self.overlap = self.random.choice([0, 0, 7])
@@ -94,16 +94,16 @@ class World:
         assert self.own(label)
         self.account[label] = self.account[label]._replace(enabled=enabled)
 
-    # What happens
+    # Events
 
-    def days_pass(self) -> None:
+    def pass_days(self) -> None:
         self.today += self.random.choice([1, 3, 8, 21, 61, -2]) * DAY
 
-    def host_changes(self) -> None:
+    def change_host(self) -> None:
         host = self.random.choice(list(self.hosts.values()))
-        host.state = self.random.choice(["up", "up", "up", "down", "left out", "unreadable", "forged"])
+        host.state = self.random.choice(["up", "up", "up", "down", "omitted", "unreadable", "forged"])
 
-    def somebody_copies(self) -> None:
+    def copy_key(self) -> None:
         host = self.random.choice(list(self.hosts.values()))
         alive = {key.public_key for key in self.account.values() if key.enabled}
         if host.managed and host.managed in alive and self.random.random() < 0.5:
@@ -111,7 +111,7 @@ class World:
         else:
             host.stray.clear()
 
-    def somebody_rejects(self) -> None:
+    def reject_key(self) -> None:
         current = self.series.current
         if current and current.date and self.random.random() < 0.3:
             self.rejected.append(current.label)
@@ -139,7 +139,7 @@ class World:
         assert current and current.enabled and current.label == plan.label
 
     def deploy(self, *, everywhere: bool = False) -> None:
-        """To some of the hosts; the others fail or come later."""
+        """Deploy to some of the hosts; the others fail or come later."""
         current = self.series.current
         for host in self.hosts.values():
             reached = host.state in ("up", "unreadable") and (everywhere or self.random.random() < 0.7)
@@ -147,7 +147,7 @@ class World:
                 host.managed = current.public_key
 
     def retire(self, *, killed: Optional[bool] = None) -> None:
-        """Carried out, to its end or to some point where it is killed."""
+        """Retire, completely or until killed at some point."""
         series = self.series
         reports = {name: host.report(series.current) for name, host in self.hosts.items()}
         expected = Expected(tuple(self.hosts))
@@ -170,16 +170,16 @@ class World:
             del self.account[generation.label]
             COUNTS["deleted"] += 1
 
-    # What must hold
+    # Invariants
 
     def check(self) -> None:
         alive = {key.public_key for key in self.account.values() if key.enabled}
         for host in self.hosts.values():
-            assert not host.managed or host.managed in alive, "a host is left with a dead key"
-        assert {label: self.account[label] for label in STRANGERS} == self.others
+            assert not host.managed or host.managed in alive, "a host has a disabled key"
+        assert {label: self.account[label] for label in FOREIGN} == self.others
 
-    def until_quiet(self) -> None:
-        """Everybody is back and tidied up, and runs go on for as long as they need."""
+    def settle(self) -> None:
+        """All hosts are up and without stray keys, and runs continue as long as needed."""
         for host in self.hosts.values():
             host.state, host.stray = "up", set()
         if all(g.label in self.rejected for g in self.series.generations):
@@ -201,12 +201,12 @@ class World:
             COUNTS["quiet"] += 1
 
 
-def test_promises_hold_whatever_happens() -> None:
+def test_invariants_hold() -> None:
     COUNTS.clear()
     for seed in range(SEEDS):
         world = World(seed)
         steps = [
-            world.days_pass, world.host_changes, world.somebody_copies, world.somebody_rejects, world.issue,
+            world.pass_days, world.change_host, world.copy_key, world.reject_key, world.issue,
             world.deploy, world.deploy, world.retire, world.retire,
         ]  # fmt: skip
         for number in range(STEPS):
@@ -214,5 +214,5 @@ def test_promises_hold_whatever_happens() -> None:
             world.check()
             COUNTS["steps"] += 1
             if number % 30 == 29:
-                world.until_quiet()
+                world.settle()
     assert len(COUNTS) == 8 and min(COUNTS.values()) >= 10, COUNTS

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the next generation is due, and what may be disabled or deleted."""
+"""When the next generation is due, and which ones are disabled or deleted."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotat
 
 
 @pytest.mark.parametrize(
-    ("there", "rejected", "due", "enable"),
+    ("account", "rejected", "due", "enable"),
     [
         ([], [], True, False),
         (["web-20260228"], [], False, False),
-        # On the 90th day it still is good.
+        # 90 days old is not yet due.
         (["web-20251201"], [], False, False),
         (["web-20251130"], [], True, False),
         (["-web-20260228"], [], False, True),
-        # The newest label counts, so that a rejection starts no generation by itself.
+        # The newest label counts, so that a rejection alone does not make a generation due.
         (["web-20251001", "web-20260228"], ["web-20260228"], False, False),
         (["-web-20251001", "web-20260228"], ["web-20260228"], False, True),
         (["-web-20251001", "web-20251130"], ["web-20251130"], True, False),
-        # The clock has gone backwards.
+        # The clock was set back.
         (["web-20270101"], [], False, False),
     ],
 )
-def test_due(there: List[str], rejected: List[str], due: bool, enable: bool) -> None:
-    found = series(*there, rejected=rejected)
+def test_due(account: List[str], rejected: List[str], due: bool, enable: bool) -> None:
+    found = series(*account, rejected=rejected)
     plan = plan_issue(found, today=TODAY, max_age=90)
     assert (plan.due, plan.create, plan.enable) == (due, due, enable)
     assert plan.reason
@@ -49,14 +49,14 @@ def test_due(there: List[str], rejected: List[str], due: bool, enable: bool) -> 
         assert found.current and (plan.label, plan.public_key) == (found.current.label, found.current.public_key)
 
 
-def test_adopted_keys_alone_mean_that_one_is_due() -> None:
+def test_generation_is_due_if_all_keys_are_adopted() -> None:
     adopted = series("one", adopt=["one"])
     assert plan_issue(adopted, today=TODAY, max_age=90).label == "web-20260301"
     both = series("one", "web-20260301", adopt=["one"])
     assert plan_issue(both, today=TODAY, max_age=90).due is False
 
 
-def test_all_rejected_is_an_error_unless_one_is_due() -> None:
+def test_all_rejected_is_an_error_unless_a_generation_is_due() -> None:
     found = series("web-20260228", rejected=["web-20260228"])
     with pytest.raises(KeyfleetError) as caught:
         plan_issue(found, today=TODAY, max_age=90)
@@ -66,19 +66,19 @@ def test_all_rejected_is_an_error_unless_one_is_due() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "rejected", "due"),
+    ("account", "rejected", "due"),
     [
         (["web-20260228"], [], True),
         (["-web-20251001", "web-20260228"], [], True),
-        # The run that made the newest one is not over.
+        # The rotation to the newest one is not finished.
         (["web-20251001", "web-20260228"], [], False),
         (["web-20251001", "web-20260228"], ["web-20251001"], False),
         (["web-20251001", "web-20260228"], ["web-20260228"], True),
         (["web-20250901", "web-20251001", "web-20260228"], ["web-20260228"], False),
     ],
 )
-def test_rotate_now(there: List[str], rejected: List[str], due: bool) -> None:
-    found = series(*there, rejected=rejected)
+def test_rotate_now(account: List[str], rejected: List[str], due: bool) -> None:
+    found = series(*account, rejected=rejected)
     assert plan_issue(found, today=TODAY, max_age=90, rotate_now=True).due is due
 
 
@@ -86,7 +86,7 @@ def test_rotate_now(there: List[str], rejected: List[str], due: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "rejected", "overlap", "disable", "wait"),
+    ("account", "rejected", "overlap", "disable", "wait"),
     [
         (["web-20260101"], [], 0, [], []),
         (["web-20260101", "web-20260301"], [], 0, ["web-20260101"], []),
@@ -97,58 +97,58 @@ def test_rotate_now(there: List[str], rejected: List[str], due: bool) -> None:
         (["web-20260101", "web-20260201"], [], 28, [], ["web-20260101"]),
         (["web-20260101", "web-20260301"], [], 1, [], ["web-20260101"]),
         (["web-20260101", "web-20270301"], [], 1, [], ["web-20260101"]),
-        # A rejected key waits for nobody.
+        # A rejected key has no overlap.
         (["web-20260101", "web-20260301"], ["web-20260301"], 28, ["web-20260301"], []),
         (["web-20251201", "web-20260101", "web-20260301"], ["web-20260301"], 28, ["web-20260301"], ["web-20251201"]),
-        # Nothing is disabled that is the last one.
+        # All are disabled already.
         (["-web-20260101", "-web-20260201"], [], 0, [], []),
     ],
 )
-def test_what_is_disabled(
-    there: List[str], rejected: List[str], overlap: int, disable: List[str], wait: List[str]
+def test_disabled_generations(
+    account: List[str], rejected: List[str], overlap: int, disable: List[str], wait: List[str]
 ) -> None:
-    found = series(*there, rejected=rejected, adopt=["one"] if "one" in there else [])
+    found = series(*account, rejected=rejected, adopt=["one"] if "one" in account else [])
     plan = plan_retire(found, today=TODAY, overlap=overlap, delete_after=30)
     assert (labels(plan.disable), labels(plan.wait)) == (disable, wait)
     assert not found.current or found.current not in (*plan.disable, *plan.wait, *plan.delete)
 
 
 @pytest.mark.parametrize(
-    ("there", "rejected", "delete_after", "delete"),
+    ("account", "rejected", "delete_after", "delete"),
     [
-        # The newest retired one is what a rollback goes back to.
+        # The newest retired one is kept for a rollback.
         (["-web-20250101", "web-20250401"], [], 0, []),
         (["-web-20250101", "-web-20250201", "web-20250401"], [], 0, ["web-20250101"]),
         (["-web-20250101", "-web-20250201", "-web-20250301", "web-20250401"], [], 0, ["web-20250101", "web-20250201"]),
-        # It counts from the date of the successor: 28 days.
+        # The age of the successor counts: 28 days.
         (["-web-20250101", "-web-20260201", "web-20260202"], [], 27, ["web-20250101"]),
         (["-web-20250101", "-web-20260201", "web-20260202"], [], 28, []),
-        # A rejected one is none to go back to, and goes like any other.
+        # A rejected one is not kept for a rollback.
         (["-web-20250101", "-web-20250201", "web-20250401"], ["web-20250201"], 0, ["web-20250201"]),
         (["-web-20250101", "web-20250401", "-web-20250501"], ["web-20250501"], 0, []),
         (["-web-20250101", "web-20250401"], ["web-20250101"], 0, ["web-20250101"]),
-        # A run that disables deletes nothing, nor does anything go that is enabled.
+        # A run that disables deletes nothing, and no enabled key is deleted.
         (["-web-20250101", "-web-20250201", "web-20250301", "web-20250401"], [], 0, []),
         (["web-20250101", "web-20250401"], ["web-20250101"], 0, []),
-        # Where none is enabled, the newest is current.
+        # If none is enabled, the newest is current.
         (["-web-20250101", "-web-20250201", "-web-20250301"], [], 0, ["web-20250101"]),
         # Adopted keys are never deleted.
         (["-one", "-two", "-web-20250101", "-web-20250201", "web-20250301"], [], 0, ["web-20250101"]),
     ],
 )
-def test_what_is_deleted(there: List[str], rejected: List[str], delete_after: int, delete: List[str]) -> None:
-    found = series(*there, rejected=rejected, adopt=[name for name in ("one", "two") if "-" + name in there])
+def test_deleted_generations(account: List[str], rejected: List[str], delete_after: int, delete: List[str]) -> None:
+    found = series(*account, rejected=rejected, adopt=[name for name in ("one", "two") if "-" + name in account])
     plan = plan_retire(found, today=TODAY, overlap=0, delete_after=delete_after)
     assert labels(plan.delete) == delete
     assert not plan.disable or not plan.delete
 
 
-def test_what_waits_for_the_overlap_keeps_nothing_from_being_deleted() -> None:
+def test_overlap_does_not_prevent_deletion() -> None:
     found = series("-web-20240101", "-web-20240201", "web-20250101", "web-20260301")
     plan = plan_retire(found, today=TODAY, overlap=7, delete_after=30)
     assert (labels(plan.wait), labels(plan.delete)) == (["web-20250101"], ["web-20240101"])
 
 
-def test_nothing_is_planned_for_an_empty_series() -> None:
+def test_empty_series() -> None:
     assert Series("web", ()).current is None
     assert plan_retire(Series("web", ()), today=TODAY, overlap=0, delete_after=0) == ((), (), ())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a phase says that it did, would do, and leaves to be done."""
+"""Summary and diff of a phase."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import Any, List
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import FACTS, WOULD_CHANGE, Blocked
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Stale, foreseen, summary
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import (
+    Outcome,
+    Stale,
+    predicted_files,
+    summary,
+)
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
     FILE,
     has,
@@ -29,7 +34,7 @@ def outcome(phase: str = "retire", **given: Any) -> Outcome:
     return made
 
 
-def told(done: Outcome, **options: Any) -> List[str]:
+def summary_of(done: Outcome, **options: Any) -> List[str]:
     return summary(done, series(OLD, NEW), **{"label": None, "public_key": None, **options}).splitlines()
 
 
@@ -71,20 +76,20 @@ def told(done: Outcome, **options: Any) -> List[str]:
             "unmanaged_keys to remove or ignore"]),
     ],
 )  # fmt: skip
-def test_the_summary(done: Outcome, options: Any, expected: List[str]) -> None:
-    assert told(done, **options) == expected
+def test_summary(done: Outcome, options: Any, expected: List[str]) -> None:
+    assert summary_of(done, **options) == expected
 
 
-def test_many_rows_are_counted() -> None:
+def test_long_lists_are_shortened() -> None:
     many = [Blocked("no", host=f"web{n}") for n in range(250)]
-    lines = told(outcome(blocked=many))
+    lines = summary_of(outcome(blocked=many))
     assert len(lines) == 103 and lines[101] == "Blocked by 150 more"
     stale = [Stale(f"web{n}", "/a", "", "x\n") for n in range(250)]
-    rows = [line for line in told(outcome(check_mode=True, hosts=stale)) if line.startswith("Would get")]
+    rows = [line for line in summary_of(outcome(check_mode=True, hosts=stale)) if line.startswith("Would get")]
     assert len(rows) == 101 and rows[100] == "Would get it: 150 more"
 
 
-def test_the_difference() -> None:
+def test_diff() -> None:
     done = outcome(lines=[(OLD, "enabled", "disabled"), ("a", "disabled", ""), (NEW, "", "enabled")])
     done.hosts = [Stale("web1", "/a", "old\n", "new\n")]
     hosts, keys = done.diff()
@@ -94,7 +99,7 @@ def test_the_difference() -> None:
     assert outcome().diff() == []
 
 
-def test_files_that_would_get_the_next_generation_are_those_that_variables_name() -> None:
+def test_predicted_files_are_those_that_variables_name() -> None:
     rows = [would("updated", OLD, NEW), would("created", None, NEW, "/b"), would("unchanged", "ci", "ci", "/c")]
     reports = {
         "web1": {WOULD_CHANGE: role(*rows)},
@@ -103,8 +108,8 @@ def test_files_that_would_get_the_next_generation_are_those_that_variables_name(
         "web4": {},
         "web5": None,
     }
-    assert foreseen(reports, series(OLD, NEW), label="web-20260401") == [
+    assert predicted_files(reports, series(OLD, NEW), label="web-20260401") == [
         Stale("web1", FILE, f"{OLD} sha256:{OLD}\n", "web-20260401\n"),
         Stale("web1", "/b", "", "web-20260401\n"),
     ]
-    assert foreseen(reports, series(), label="web-20260401") == []
+    assert predicted_files(reports, series(), label="web-20260401") == []

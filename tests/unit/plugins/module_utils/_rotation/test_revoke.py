@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which key is revoked, what may take its place, and what keeps it from being disabled."""
+"""Revocation: the key, its replacement, and what blocks disabling it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def revoke(lab: Lab, phase: str = "issue", *, check_mode: bool = False, **given:
 
 @pytest.fixture(autouse=True)
 def _account(lab: Lab) -> None:
-    """A current generation, and a key beside it that another owner has under the same label."""
+    """A current generation, and two keys of different owners with the same label."""
     lab.client = StandIn(NEW, CI)
     lab.client.add(CI, "ORG2")
     other = lab.client.keys_["ORG2", CI]
@@ -53,16 +53,16 @@ def _account(lab: Lab) -> None:
     [
         (CI, None, "public of ci", "MAG1"),
         (CI, "ORG2", "public of theirs", "ORG2"),
-        # By what no other key has, whoever owns it.
+        # Public key and fingerprint find the key of any owner.
         ("public of theirs", None, "public of theirs", "ORG2"),
         (describe(fake_key("private theirs")), None, "public of theirs", "ORG2"),
     ],
 )
-def test_the_key_that_is_meant(lab: Lab, wanted: str, uid: Optional[str], public_key: str, owner: str) -> None:
+def test_key_is_found(lab: Lab, wanted: str, uid: Optional[str], public_key: str, owner: str) -> None:
     result = revoke(lab, key=wanted, uid=uid)
     assert result["revoked"] == {"label": CI, "public_key": public_key, "uid": owner, "replacement": None}
     assert (lab.client.calls, result["changed"], result["uid"]) == ([], False, uid or "MAG1")
-    # It is found anew, and only that one is disabled.
+    # The second phase finds it again, and disables only this one.
     assert revoke(lab, "retire", key=wanted, uid=uid, hosts=GOOD)["disabled"] == [CI]
     assert [who for who, pair in lab.client.keys_.items() if not pair.enabled] == [(owner, CI)]
 
@@ -75,9 +75,9 @@ def test_the_key_that_is_meant(lab: Lab, wanted: str, uid: Optional[str], public
         (None, "bad_options"), ("", "bad_options"), (" ", "bad_options"), ("public of ci", "ambiguous_key"),
     ],
 )  # fmt: skip
-def test_no_key_that_could_be_meant(lab: Lab, phase: str, wanted: Any, code: str) -> None:
-    named_like_it = lab.client.keys_["MAG1", NEW]
-    lab.client.keys_["MAG1", "public of ci"] = named_like_it.__class__(
+def test_key_is_not_found(lab: Lab, phase: str, wanted: Any, code: str) -> None:
+    similar = lab.client.keys_["MAG1", NEW]
+    lab.client.keys_["MAG1", "public of ci"] = similar.__class__(
         "public of ci", "MAG1", "public of it", True, fake_key("private it")
     )
     result = revoke(lab, phase, key=wanted, leak=True, hosts=GOOD)
@@ -89,15 +89,15 @@ def test_no_key_that_could_be_meant(lab: Lab, phase: str, wanted: Any, code: str
     "wanted",
     [pytest.param(fake_key("private ci"), id="private half"), {"private_key": "secret"}, ["secret"], 7, True],
 )
-def test_what_may_be_a_secret_is_not_quoted(lab: Lab, wanted: Any) -> None:
-    # The lab sees that no private half of the account is in the result.
+def test_possible_secret_is_not_quoted(lab: Lab, wanted: Any) -> None:
+    # The lab asserts that the result has no private key of the account.
     result = revoke(lab, key=wanted)
     assert result["code"] in ("unknown_key", "bad_options") and "secret" not in str(result)
 
 
-def test_keys_that_must_not_be_mixed_up(lab: Lab) -> None:
+def test_unusual_private_key_and_label(lab: Lab) -> None:
     plain = lab.client.keys_["MAG1", CI]
-    # A private half that no machine has made has no fingerprint, and labels are no part of an address.
+    # An ordinary word has no fingerprint, and the label ".." cannot be used in a URL.
     for label, private_key in (("chosen", "a word of somebody"), ("..", fake_key("private dots"))):
         lab.client.keys_["MAG1", label] = plain.__class__(label, "MAG1", f"public of {label}", True, private_key)
     assert revoke(lab, "retire", key="set", hosts=GOOD)["code"] == "unknown_key"
@@ -105,21 +105,21 @@ def test_keys_that_must_not_be_mixed_up(lab: Lab) -> None:
     assert lab.client.calls == []
 
 
-def test_a_key_named_like_its_replacement(lab: Lab) -> None:
+def test_key_named_like_its_replacement(lab: Lab) -> None:
     plain = lab.client.keys_["MAG1", CI]
     name = "the replacement"
     lab.client.keys_["MAG1", name] = plain.__class__(name, "MAG1", "public of it", True, fake_key("private it"))
     assert revoke(lab, "retire", key=name, replacement="current", hosts=GOOD)["disabled"] == [name]
 
 
-def test_the_key_of_another_owner_is_not_found_by_its_label(lab: Lab) -> None:
+def test_label_of_another_owner_is_not_found(lab: Lab) -> None:
     assert "(of MAG3)" in revoke(lab, uid="MAG3")["message"]
 
 
 # The replacement
 
 
-def test_what_a_host_knows_of_it_is_hidden(lab: Lab) -> None:
+def test_private_key_of_the_replacement_is_hidden(lab: Lab) -> None:
     given = pair("of another account")
     hidden: List[str] = []
     lab.answer = lambda exchange: exchange.json("{}")
@@ -144,53 +144,53 @@ def pair(label: str, **halves: Any) -> Dict[str, Any]:
     ],
     ids=str,
 )  # fmt: skip
-def test_no_replacements(lab: Lab, given: Any) -> None:
+def test_invalid_replacement(lab: Lab, given: Any) -> None:
     result = revoke(lab, replacement=given, leak=True)
     assert (result["code"], lab.client.calls, lab.server.requests) == ("bad_options", [], [])
     assert "magento_revoke_replacement" in result["message"] and "secret" not in result["message"]
 
 
-def test_the_current_generation(lab: Lab) -> None:
+def test_current_generation(lab: Lab) -> None:
     result = revoke(lab, replacement="current")
     assert result["revoked"]["replacement"] == f"public of {NEW}" and len(lab.server.requests) == 1
     assert "current generation" in revoke(lab, key=NEW)["message"]
     assert "cannot replace itself" in revoke(lab, key=NEW, replacement="current")["message"]
     lab.client.set_enabled(NEW, uid="MAG1", enabled=False)
     assert revoke(lab, replacement="current")["code"] == "no_generation"
-    # Without a replacement none is needed.
+    # Without a replacement no enabled generation is needed.
     assert "code" not in revoke(lab)
     assert "code" not in revoke(lab, rejected=[NEW])
     assert revoke(lab, replacement="current", rejected=[NEW])["code"] == "no_generation"
 
 
-def test_a_generation_that_hosts_may_have_is_not_only_removed(lab: Lab) -> None:
+def test_generation_needs_a_replacement(lab: Lab) -> None:
     lab.client.add("web-20251001")
     for phase in ("issue", "retire"):
         result = revoke(lab, phase, key="web-20251001", leak=True, hosts=GOOD)
         assert "web-20251001 is a generation of web: give magento_revoke_replacement" in result["message"]
     assert lab.client.calls == []
     assert revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD)["disabled"]
-    # What is disabled is of no use to anybody.
+    # A disabled one does not.
     assert "code" not in revoke(lab, "retire", key="web-20251001", hosts=GOOD)
 
 
-def test_a_given_pair_is_verified_in_both_phases(lab: Lab) -> None:
+def test_given_pair_is_verified_in_both_phases(lab: Lab) -> None:
     known = pair("x")
-    itself = lab.client.keys_["MAG1", CI]
-    lab.client.keys_["MAG1", CI] = itself.__class__(CI, "MAG1", known["public_key"], True, known["private_key"])
+    original = lab.client.keys_["MAG1", CI]
+    lab.client.keys_["MAG1", CI] = original.__class__(CI, "MAG1", known["public_key"], True, known["private_key"])
     assert "cannot replace itself" in revoke(lab, replacement=known)["message"]
-    lab.client.keys_["MAG1", CI] = itself
+    lab.client.keys_["MAG1", CI] = original
     for phase in ("issue", "retire"):
         hosts = {"web1": {**has(NEW), **has_key(known["public_key"])}}
         result = revoke(lab, phase, replacement=known, leak=phase == "issue", hosts=hosts)
         assert (result["code"], lab.client.calls, lab.slept) == ("unverified", [], []), result
         assert [verdict["http_status"] for verdict in result["verdicts"]] == [401]
-    lab.client.keys_["MAG1", "x"] = itself.__class__("x", "MAG1", known["public_key"], True, known["private_key"])
+    lab.client.keys_["MAG1", "x"] = original.__class__("x", "MAG1", known["public_key"], True, known["private_key"])
     assert revoke(lab, replacement=known)["revoked"]["replacement"] == known["public_key"]
     assert revoke(lab, "retire", replacement=known, hosts=hosts)["disabled"] == [CI]
 
 
-def test_mixed_up_halves_are_told_to_nobody(lab: Lab) -> None:
+def test_swapped_halves_are_not_shown(lab: Lab) -> None:
     current = lab.client.keys_["MAG1", NEW]
     swapped = {"public_key": current.private_key, "private_key": fake_key("whatever")}
     for phase in ("issue", "retire"):
@@ -206,9 +206,9 @@ def has_key(public_key: str) -> Dict[str, Any]:
 # Disabling
 
 
-def test_a_leak_is_disabled_at_once(lab: Lab) -> None:
-    foreseen = revoke(lab, leak=True, check_mode=True)
-    assert (foreseen["changed"], foreseen["diff"], lab.client.calls) == (False, [], [])
+def test_leaked_key_is_disabled_at_once(lab: Lab) -> None:
+    predicted = revoke(lab, leak=True, check_mode=True)
+    assert (predicted["changed"], predicted["diff"], lab.client.calls) == (False, [], [])
     lab.client.failing["disable"] = "down"
     failed = revoke(lab, leak=True)
     assert failed["message"].startswith("ci was not disabled, and no host was changed: ") and not failed["changed"]
@@ -220,9 +220,10 @@ def test_a_leak_is_disabled_at_once(lab: Lab) -> None:
     ended = revoke(lab, "retire", leak=True, hosts=GOOD)
     assert (ended["changed"], lab.client.calls) == (False, ["disable ci"])
     assert "It was disabled before hosts were reached, which had no working key until then" in ended["summary"]
-    foreseen = revoke(lab, "retire", leak=True, check_mode=True, hosts=GOOD)
+    predicted = revoke(lab, "retire", leak=True, check_mode=True, hosts=GOOD)
     assert (
-        "would be disabled before hosts were reached, which would have no working key until then" in foreseen["summary"]
+        "would be disabled before hosts were reached, which would have no working key until then"
+        in predicted["summary"]
     )
     blocked = revoke(lab, "retire", leak=True, hosts={"web1": {}})
     assert "is blocked: it is disabled, and hosts are not confirmed to be without it" in blocked["summary"]
@@ -230,19 +231,19 @@ def test_a_leak_is_disabled_at_once(lab: Lab) -> None:
 
 @pytest.mark.parametrize("delete", [False, True])
 def test_retire(lab: Lab, delete: bool) -> None:
-    foreseen = revoke(lab, "retire", check_mode=True, delete=delete, hosts=GOOD)
-    assert lab.client.calls == [] and "it would be disabled" in foreseen["summary"]
+    predicted = revoke(lab, "retire", check_mode=True, delete=delete, hosts=GOOD)
+    assert lab.client.calls == [] and "it would be disabled" in predicted["summary"]
     result = revoke(lab, "retire", delete=delete, hosts=GOOD)
     assert lab.client.calls == ["disable ci", "delete ci"][: 1 + delete]
     assert (result["disabled"], result["deleted"], result["left"]) == ([CI], [CI] if delete else [], [])
-    assert result["diff"][0]["before"] == foreseen["diff"][0]["before"] and foreseen["changed"] and result["changed"]
+    assert result["diff"][0]["before"] == predicted["diff"][0]["before"] and predicted["changed"] and result["changed"]
     assert f"it is disabled{' and deleted' if delete else ''}\n" in result["summary"]
     if not delete:
         again = revoke(lab, "retire", hosts=GOOD)
         assert (again["changed"], again["disabled"], len(lab.client.calls)) == (False, [], 1)
 
 
-def test_calls_that_fail(lab: Lab) -> None:
+def test_failing_calls(lab: Lab) -> None:
     for failing, calls in (("disable", []), ("delete", ["disable ci"])):
         lab.client.failing[failing] = "down"
         result = revoke(lab, "retire", delete=True, hosts=GOOD)
@@ -265,32 +266,32 @@ def held(label: str, path: str = FILE, action: str = "unchanged") -> Dict[str, A
         ({"web1": has(NEW)}, {"replacement": "current"}, []),
         ({"web1": has("other")}, {}, []),
         ({"web1": has("other")}, {"replacement": "current"}, ["the replacement of ci was not seen on any host"]),
-        # One reason for one file.
+        # One reason per file.
         ({"web1": has(CI)}, {}, ["the host's variables give ci"]),
         ({"web1": held(CI, action="removed")}, {}, ["it would be removed"]),
         ({"web1": has(NEW), "web2": {}}, {"replacement": "current"}, ["it was not asked"]),
         ({"web1": has(NEW), "web2": {}}, {"excluded_hosts": ["web2"]}, []),
-        # What is nobody's business of a rotation is one of a revocation.
+        # unmanaged_keys does not apply to a revocation.
         ({"web1": held(CI, path="/b")}, {"unmanaged_keys": "ignore"},
          ["the host's variables give ci", "it holds ci, and no variable of the host names this file"]),
         ({}, {}, ["no host is expected"]),
         (None, {}, ["no host is expected"]),
         ({"web1": has(NEW)}, {"expected_hosts": ["web3"]}, ["it is expected and not in the target"]),
-        # Holders of the current generation need not confirm anything.
+        # External holders need not confirm.
         ({"web1": has(NEW)}, {"external_holders_acknowledged": False}, []),
     ],
 )  # fmt: skip
-def test_who_blocks(lab: Lab, hosts: Any, given: Dict[str, Any], reasons: List[str]) -> None:
+def test_blocked(lab: Lab, hosts: Any, given: Dict[str, Any], reasons: List[str]) -> None:
     result = revoke(lab, "retire", hosts=hosts, delete=True, **given)
     assert [row["reason"] for row in result["blocked"]] == reasons
     assert (result.get("code") == "blocked") is bool(reasons) and bool(lab.client.calls) is not bool(reasons)
     if reasons:
         assert "is blocked: it stays enabled" in result["summary"] and "fix what is named above" in result["summary"]
     if "excluded_hosts" in given:
-        assert "Excluded, and may have it still: web2" in result["summary"]
+        assert "Excluded, and may still have it: web2" in result["summary"]
 
 
-def test_what_hosts_would_change_is_told_in_check_mode(lab: Lab) -> None:
+def test_changes_of_hosts_are_reported(lab: Lab) -> None:
     result = revoke(lab, "retire", check_mode=True, hosts={"web1": held(CI, action="removed"), "web2": has(NEW)})
     assert f"Would be removed: web1, {FILE}" in result["summary"].splitlines()
     done = {**has(NEW), "magento_auth_result": role(would("removed", CI, None))}
@@ -299,16 +300,16 @@ def test_what_hosts_would_change_is_told_in_check_mode(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [({}, True), ({"rejected": ["web-20251001"]}, False), ({"delete": True}, False)]
+    ("given", "expected"), [({}, True), ({"rejected": ["web-20251001"]}, False), ({"delete": True}, False)]
 )
-def test_a_generation_is_to_be_named_in_rejected(lab: Lab, given: Dict[str, Any], told: bool) -> None:
+def test_revoked_generation_must_be_rejected(lab: Lab, given: Dict[str, Any], expected: bool) -> None:
     lab.client.add("web-20251001")
     result = revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD, **given)
     left = "name web-20251001 in rejected, so that no rotation enables it again"
-    assert (left in result["left"]) is (left in result["summary"]) is told
+    assert (left in result["left"]) is (left in result["summary"]) is expected
 
 
-def test_an_adopted_key_may_be_rejected_and_is_no_longer_adopted_when_it_is_deleted(lab: Lab) -> None:
+def test_revoked_adopted_key(lab: Lab) -> None:
     lab.client.add("made by hand")
     given: Dict[str, Any] = {
         "key": "made by hand", "replacement": "current", "hosts": GOOD, "adopt": ["made by hand"],
@@ -318,9 +319,9 @@ def test_an_adopted_key_may_be_rejected_and_is_no_longer_adopted_when_it_is_dele
     ]
     assert revoke(lab, "retire", rejected=["made by hand"], **given)["left"] == []
     deleted = revoke(lab, "retire", rejected=["made by hand"], delete=True, **given)
-    assert deleted["left"] == ["take made by hand out of adopt and rejected"] and deleted["deleted"] == ["made by hand"]
+    assert deleted["left"] == ["remove made by hand from adopt and rejected"] and deleted["deleted"] == ["made by hand"]
     lab.client.add("made by hand")
-    assert revoke(lab, "retire", delete=True, **given)["left"] == ["take made by hand out of adopt"]
+    assert revoke(lab, "retire", delete=True, **given)["left"] == ["remove made by hand from adopt"]
 
 
 # By hand
@@ -340,7 +341,7 @@ def by_hand(lab: Lab, phase: Any, hosts: Any = None, *, key: str = "a", leak: bo
     return done
 
 
-def test_by_hand_the_page_is_left(lab: Lab) -> None:
+def test_instructions_for_a_pair_by_hand(lab: Lab) -> None:
     todo = ["disable a on the account page, and name it in disabled_by_hand"]
     good = {"web1": {**has(NEW), **has_key(fake_key("public b"))}}
     assert by_hand(lab, finish, good).left == todo and by_hand(lab, finish, {}).left == []

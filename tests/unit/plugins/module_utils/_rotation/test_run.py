@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One phase at an account: what is called in which order, and what is told of it. The repository is a real server."""
+"""The phases: API calls and results. The repository is a real server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fleet(label: str = NEW) -> Dict[str, Any]:
 # Issue
 
 
-def test_the_first_generation(lab: Lab) -> None:
+def test_first_generation(lab: Lab) -> None:
     result = lab.run("issue")
     assert lab.client.calls == [f"create {NEXT}"]
     assert (result["label"], result["public_key"]) == (NEXT, f"public of {NEXT}")
@@ -46,14 +46,14 @@ def test_the_first_generation(lab: Lab) -> None:
     ]
     assert len(lab.server.requests) == 1
     assert [row["after"] for row in result["diff"]] == [f"{NEXT}: enabled\n"]
-    # A run that was killed afterwards goes on with it, and asks the repository again.
+    # A second run keeps it, and asks the repository again.
     again = lab.run("issue", rotate_now=False)
     assert (again["label"], again["changed"], len(lab.client.calls)) == (NEXT, False, 1)
     assert len(lab.server.requests) == 2
 
 
 @pytest.mark.parametrize(
-    ("there", "given", "calls"),
+    ("existing", "given", "calls"),
     [
         ([NEW], {}, []),
         ([OLD], {}, [f"create {NEXT}"]),
@@ -66,21 +66,21 @@ def test_the_first_generation(lab: Lab) -> None:
         (["ci"], {"adopt": ["ci"]}, [f"create {NEXT}"]),
     ],
 )
-def test_issue(lab: Lab, there: List[str], given: Dict[str, Any], calls: List[str]) -> None:
-    lab.client = StandIn(*there)
+def test_issue(lab: Lab, existing: List[str], given: Dict[str, Any], calls: List[str]) -> None:
+    lab.client = StandIn(*existing)
     before = lab.states()
-    foreseen = lab.run("issue", check_mode=True, **given)
+    predicted = lab.run("issue", check_mode=True, **given)
     assert (lab.client.calls, lab.states()) == ([], before)
     result = lab.run("issue", **given)
     assert lab.client.calls == calls
-    assert result["changed"] is foreseen["changed"] is bool(calls)
-    assert (result["label"], result["diff"]) == (foreseen["label"], foreseen["diff"])
+    assert result["changed"] is predicted["changed"] is bool(calls)
+    assert (result["label"], result["diff"]) == (predicted["label"], predicted["diff"])
     assert lab.states()[result["label"]] is True
     if result["due"]:
-        assert foreseen["public_key"] is None and "not made yet" in foreseen["summary"]
+        assert predicted["public_key"] is None and "not made yet" in predicted["summary"]
 
 
-def test_what_cannot_be_issued(lab: Lab) -> None:
+def test_failed_issue(lab: Lab) -> None:
     lab.client = StandIn(NEW)
     assert lab.run("issue", rejected=[NEW])["code"] == "all_rejected"
     lab.client.refusal = "too many keys"
@@ -89,7 +89,7 @@ def test_what_cannot_be_issued(lab: Lab) -> None:
     assert "too many keys" in refused["summary"] and "run again" in refused["summary"]
 
 
-def test_a_pair_that_is_not_accepted_stays_and_is_gone_on_with(lab: Lab) -> None:
+def test_unaccepted_pair_is_kept_and_verified_again(lab: Lab) -> None:
     lab.client = StandIn(OLD)
     lab.answer = lambda exchange: exchange.reply(401)
     failed = lab.run("issue", propagation_timeout=12.0)
@@ -102,7 +102,7 @@ def test_a_pair_that_is_not_accepted_stays_and_is_gone_on_with(lab: Lab) -> None
     assert lab.run("issue")["label"] == NEXT and len(lab.client.calls) == 1
 
 
-def test_a_pair_may_take_a_while(lab: Lab) -> None:
+def test_pair_is_accepted_after_a_delay(lab: Lab) -> None:
     refusals = [401, 401]
 
     def slow(exchange: Exchange) -> None:
@@ -115,16 +115,16 @@ def test_a_pair_may_take_a_while(lab: Lab) -> None:
 # Retire
 
 
-def test_retire_disables_what_is_superseded(lab: Lab) -> None:
+def test_retire_disables_superseded_generations(lab: Lab) -> None:
     lab.client = StandIn("-web-20250701", "web-20250801", OLD, NEW, "ci", "api-20250101")
-    foreseen = lab.run("retire", check_mode=True, hosts=fleet())
-    assert lab.client.calls == [] and foreseen["disabled"] == []
+    predicted = lab.run("retire", check_mode=True, hosts=fleet())
+    assert lab.client.calls == [] and predicted["disabled"] == []
     result = lab.run("retire", hosts=fleet())
     assert lab.client.calls == ["disable web-20250801", f"disable {OLD}"]
     assert (result["disabled"], result["deleted"], result["left"]) == (["web-20250801", OLD], [], [])
-    assert result["diff"] == foreseen["diff"] and result["changed"] and foreseen["changed"]
-    assert len(lab.server.requests) == 1, "the one that is left is asked for once more"
-    # The next run deletes what was retired long ago.
+    assert result["diff"] == predicted["diff"] and result["changed"] and predicted["changed"]
+    assert len(lab.server.requests) == 1, "the remaining key is verified once"
+    # The next run deletes generations that were retired long ago.
     result = lab.run("retire", hosts=fleet())
     assert lab.client.calls[2:] == ["delete web-20250701", "delete web-20250801"] and result["deleted"]
     assert len(lab.server.requests) == 2
@@ -147,7 +147,7 @@ def test_retire_disables_what_is_superseded(lab: Lab) -> None:
         ({"external_holders": [{"name": "vault"}, {"name": "ci"}], "holders": {"vault": True}}, "the holder ci: "),
     ],
 )  # fmt: skip
-def test_what_blocks_disables_nothing(lab: Lab, given: Dict[str, Any], row: str) -> None:
+def test_nothing_is_disabled_if_blocked(lab: Lab, given: Dict[str, Any], row: str) -> None:
     lab.client = StandIn("-web-20250701", "-web-20250801", OLD, NEW)
     result = lab.run("retire", **{"hosts": fleet(), **given})
     assert (result["code"], lab.client.calls, result["changed"]) == ("blocked", [], False)
@@ -163,7 +163,7 @@ def test_what_blocks_disables_nothing(lab: Lab, given: Dict[str, Any], row: str)
         {"hosts": {"web1": has(NEW), "web2": has(NEW)}, "expected_count": 2, "expected_hosts": ["web1"]},
     ],
 )
-def test_what_does_not_block(lab: Lab, given: Dict[str, Any]) -> None:
+def test_not_blocked(lab: Lab, given: Dict[str, Any]) -> None:
     lab.client = StandIn(OLD, NEW)
     result = lab.run("retire", **{"hosts": fleet(), **given})
     assert "code" not in result and lab.client.calls == [f"disable {OLD}"]
@@ -176,26 +176,26 @@ def test_what_does_not_block(lab: Lab, given: Dict[str, Any]) -> None:
         ({"unmanaged_keys": "ignore"}, "Older keys in files that no variable names are ignored (unmanaged_keys)"),
     ],
 )
-def test_what_may_be_left_behind_is_said(lab: Lab, given: Dict[str, Any], line: str) -> None:
+def test_exceptions_are_in_the_summary(lab: Lab, given: Dict[str, Any], line: str) -> None:
     lab.client = StandIn(NEW)
     assert line in lab.run("retire", hosts=fleet(), **given)["summary"].splitlines()
     assert line not in lab.run("retire", hosts=fleet())["summary"].splitlines()
 
 
-def test_who_is_not_acknowledged_matters_only_where_a_key_is_to_be_disabled(lab: Lab) -> None:
+def test_acknowledgement_is_needed_only_to_disable_a_key(lab: Lab) -> None:
     lab.client = StandIn(NEW)
     assert "code" not in lab.run("retire", hosts=fleet(), external_holders_acknowledged=False)
-    # A holder that has no working key matters every day.
+    # A named holder must always confirm.
     vault: Dict[str, Any] = {"external_holders": [{"name": "vault"}]}
     assert lab.run("retire", hosts=fleet(), **vault)["code"] == "blocked"
     assert "code" not in lab.run("retire", hosts=fleet(), holders={"vault": True}, **vault)
 
 
-def test_check_mode_foresees_what_would_block_a_generation_that_is_not_made(lab: Lab) -> None:
+def test_check_mode_before_the_next_generation_exists(lab: Lab) -> None:
     lab.client = StandIn(OLD)
     hosts = {"web1": has(OLD), "web2": has(OLD)}
-    foreseen = lab.run("retire", check_mode=True, hosts=hosts)
-    assert "code" not in foreseen and f"Would get {NEXT}: web2, {FILE}" in foreseen["summary"]
+    predicted = lab.run("retire", check_mode=True, hosts=hosts)
+    assert "code" not in predicted and f"Would get {NEXT}: web2, {FILE}" in predicted["summary"]
     hosts["web2"] = {**hosts["web2"], "magento_rotation_confirmed": installed(OLD, path="/tmp/auth.json")}
     blocked = lab.run("retire", check_mode=True, hosts=hosts)
     assert (
@@ -206,7 +206,7 @@ def test_check_mode_foresees_what_would_block_a_generation_that_is_not_made(lab:
     assert "code" not in lab.run("retire", check_mode=True, hosts=hosts, unmanaged_keys="remove")
 
 
-def test_what_a_host_knows_of_the_key_is_hidden(lab: Lab) -> None:
+def test_private_keys_are_hidden(lab: Lab) -> None:
     lab.client = StandIn(OLD, NEW)
     hidden: List[str] = []
     params = {"phase": "status", "hosts": None, "holders": None, "revoke": None, "series": settings()}
@@ -215,7 +215,7 @@ def test_what_a_host_knows_of_the_key_is_hidden(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_nothing_is_disabled_while_the_repository_does_not_accept_the_one_that_is_left(lab: Lab, status: int) -> None:
+def test_nothing_is_disabled_while_the_remaining_key_is_not_accepted(lab: Lab, status: int) -> None:
     lab.answer = lambda exchange: exchange.reply(status)
     for account in (StandIn(OLD, NEW), StandIn("-web-20240101", "-web-20240201", NEW)):
         lab.client = account
@@ -224,20 +224,20 @@ def test_nothing_is_disabled_while_the_repository_does_not_accept_the_one_that_i
     lab.client = StandIn("-" + NEW, OLD)
     lab.answer = None
     assert "code" not in lab.run("retire", hosts=fleet(OLD))
-    # The newest is none that was ever enabled: nothing may go for it.
+    # The current generation is disabled: no key may go.
     lab.client = StandIn("-" + OLD, NEW)
     result = lab.run("retire", hosts=fleet(OLD), rejected=[NEW])
     assert (result["code"], lab.client.calls) == ("unverified", [])
 
 
-def test_the_overlap_is_told(lab: Lab) -> None:
+def test_overlap_is_reported(lab: Lab) -> None:
     lab.client = StandIn("-web-20240101", "-web-20240201", OLD, NEW)
     result = lab.run("retire", hosts=fleet(), overlap=7)
     assert lab.client.calls == ["delete web-20240101"]
     assert result["left"] == [f"disable {OLD} when the overlap of 7 days is over"]
 
 
-def test_a_failure_in_between_tells_what_was_done(lab: Lab) -> None:
+def test_failure_reports_changes_made(lab: Lab) -> None:
     lab.client = StandIn("web-20250801", OLD, NEW)
     lab.client.failing[f"disable {OLD}"] = "down"
     result = lab.run("retire", hosts=fleet())
@@ -252,7 +252,7 @@ def test_a_failure_in_between_tells_what_was_done(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("phase", ["issue", "retire", "status"])
-def test_without_the_list_of_keys_nothing_is_done(lab: Lab, phase: str) -> None:
+def test_nothing_is_done_without_the_list_of_keys(lab: Lab, phase: str) -> None:
     lab.client = StandIn(OLD, NEW)
     lab.client.failing["list"] = "down"
     result = lab.run(phase, hosts=fleet(), rotate_now=True)
@@ -263,7 +263,7 @@ def test_without_the_list_of_keys_nothing_is_done(lab: Lab, phase: str) -> None:
 
 
 @pytest.mark.parametrize(("uid", "owner"), [(None, "MAG1"), ("ORG2", "ORG2")])
-def test_the_same_label_of_another_owner_is_another_key(lab: Lab, uid: Optional[str], owner: str) -> None:
+def test_keys_of_another_owner_are_not_changed(lab: Lab, uid: Optional[str], owner: str) -> None:
     other = "ORG2" if owner == "MAG1" else "MAG1"
     lab.client = StandIn(OLD, NEW, uid=owner)
     for label in (OLD, NEW, "-web-20240101", MIXED_UP):
@@ -276,7 +276,7 @@ def test_the_same_label_of_another_owner_is_another_key(lab: Lab, uid: Optional[
 
 
 @pytest.mark.parametrize("uid", ["", " ", "all"])
-def test_no_owner(lab: Lab, uid: str) -> None:
+def test_invalid_owner(lab: Lab, uid: str) -> None:
     assert lab.run("issue", uid=uid)["code"] == "bad_options" and lab.client.calls == []
 
 

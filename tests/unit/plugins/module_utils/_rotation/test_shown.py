@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an answer repeats of the options of a rotation: nothing in which there may be a secret by mistake."""
+"""Options of a rotation that may contain a secret by mistake are hidden in results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
 PRIVATE = fake_key("private half")
 
 
-def test_nothing_is_repeated_of_what_hosts_have_answered() -> None:
+def test_reports_of_hosts_are_hidden() -> None:
     hosts = {"web1": {"magento_auth_result": {"failed": True, "msg": PRIVATE}}}
     assert shown(ARGUMENT_SPEC, {"phase": "retire", "hosts": hosts}) == {"phase": "retire", "hosts": HIDDEN}
 
@@ -26,5 +26,5 @@ def test_nothing_is_repeated_of_what_hosts_have_answered() -> None:
 @pytest.mark.parametrize(
     "given", [PRIVATE, {"public_key": "p", "private_key": PRIVATE}, [PRIVATE], [{"private_key": PRIVATE}]], ids=type
 )
-def test_neither_the_key_nor_its_replacement_is_repeated(name: str, given: Any) -> None:
+def test_key_and_replacement_are_hidden(name: str, given: Any) -> None:
     assert shown(REVOKE_SPEC, {name: given, "leak": True}) == {name: HIDDEN, "leak": True}

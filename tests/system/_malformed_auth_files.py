@@ -232,7 +232,7 @@ _IGNORED = {
     "lone surrogate": _marked(st.sampled_from(_HALVES)),
     "the top is no object": encoded(written(SCALARS)),
 }
-UNFIT = (
+MALFORMED = (
     *(Kind(label, files, (FATAL,)) for label, files in _FATAL.items()),
     *(Kind(label, files, (IGNORED,)) for label, files in _IGNORED.items()),
     Kind("512 levels and more", encoded(nest(512, 600)), (IGNORED,), weight=4),
