@@ -172,8 +172,10 @@ MALFORMED += [
     (f"{_section} host is a text", with_host(_section, SECRET), "must be an object", f"{_section} → h.example")
     for _section in ("http-basic", "bitbucket-oauth")
 ]
-MALFORMED += [(f"{_section} host is an object", with_host(_section, {"token": SECRET}), "must be text", _section)
-          for _section in ("github-oauth", "bearer")]  # fmt: skip
+MALFORMED += [
+    (f"{_section} host is an object", with_host(_section, {"token": SECRET}), "must be text", _section)
+    for _section in ("github-oauth", "bearer")
+]
 for _section, _names in NAMES.items():
     for _name in _names:
         _others = {name: SECRET for name in _names if name != _name}
