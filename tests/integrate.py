@@ -72,7 +72,7 @@ def main(collection: Path, targets: list[str]) -> int:
     targets = [*targets, *without_curl(collection)]
     flags = ["--allow-root", "--allow-destructive"] if os.geteuid() == 0 else []
     with Simulator() as simulator:
-        # The second repository of the targets is at this address, under any name in auth.json.
+        # The targets send requests for the vendor's repository to this address, regardless of the host in auth.json.
         simulator.change_account("vendor", hosts=[simulator.host])
         # JSON is valid YAML.
         config = collection / "tests" / "integration" / "integration_config.yml"

@@ -137,7 +137,7 @@ class Workspace:
         if (real_home / ".config" / "pip").is_dir():
             point(settings, str(real_home / ".config" / "pip"))
         for version in PYTHONS:
-            # pyenv has shims with these names on PATH that may refuse to run, so these links come before them.
+            # pyenv's shims of the same names may refuse to run, so these links come before them on PATH.
             point(links / f"python{version}", find_python(version))
         return {
             # Defaults that the caller may override. Otherwise, the suites do not use the real home.
@@ -226,7 +226,7 @@ class Workspace:
         environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
         return directory / "bin"
 
-    def offer_pip(self, programs: Path) -> None:
+    def use_bundled_pip(self, programs: Path) -> None:
         """Makes ansible-test use the pip included in Python instead of downloading a script that installs pip."""
         source = next(programs.parent.glob("lib/python3*/site-packages/ansible_test/_internal/python_requirements.py"))
         versions = re.findall(r"pip='([0-9.]+)'", source.read_text())

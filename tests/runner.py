@@ -161,7 +161,7 @@ def line_of(outcome: Outcome) -> str:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     counts = {word: sum(outcome.result == word for outcome in outcomes) for word in ("passed", "failed", "skipped")}
-    ends = [f"--- last lines of {one.name}:\n{one.end}" for one in outcomes if one.end]
+    ends = [f"--- last lines of {outcome.name}:\n{outcome.end}" for outcome in outcomes if outcome.end]
     return "\n".join(
         [*ends, *map(line_of, outcomes), "", ", ".join(f"{count} {word}" for word, count in counts.items())]
     )

@@ -37,7 +37,7 @@ SSH_KEYGEN = programs("ssh-keygen")
 
 
 def marked() -> str | None:
-    """The programs in the marks of the system tests that this machine does not have, or None."""
+    """The missing programs that the marks of the system tests name, or None."""
     marks = [mark for path in (ROOT / "tests" / "system").glob("test_*.py") for mark in MARK.findall(path.read_text())]
     names = {name for mark in marks for name in re.findall(r'"([^"]+)"', mark)}
     needs = [root] if "root" in names else []
@@ -83,13 +83,13 @@ def changelog(workspace: Workspace) -> None:
 
 
 def sanity(workspace: Workspace) -> None:
-    workspace.offer_pip(TOOLS)
+    workspace.use_bundled_pip(TOOLS)
     workspace.run("ansible-test", "sanity", "--color", "no", cwd=workspace.collection)
 
 
 def sanity_oldest(workspace: Workspace) -> None:
     oldest = oldest_core(workspace)
-    workspace.offer_pip(oldest)
+    workspace.use_bundled_pip(oldest)
     checks = ["--test", "compile", "--test", "import", "--test", "validate-modules"]
     workspace.run("ansible-test", "sanity", "--color", "no", *checks, cwd=workspace.collection, first=oldest)
 

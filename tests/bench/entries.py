@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures how long N entries take to get into one auth.json: `python tests/bench/entries.py [N]`.
+"""Measures how long it takes to write N entries to one auth.json: `python tests/bench/entries.py [N]`.
 
-Side by side: `composer config` one entry a call, as users do it today, and one execution of magento_auth_key with all
-of them, first and again unchanged. The module runs as Ansible runs it on the host, without the connection. What comes
-out is printed and compared with nothing. Run it from an environment with ansible-core.
+Compares `composer config`, called once for each entry as users do today, with one execution of magento_auth_key for
+all entries and a second one that changes nothing. The module runs as on a managed host, without a connection. The
+results are only printed. Run the script in an environment with ansible-core.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MODULE = "ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key"
 
 
 def seconds(command: list[str], **options: Any) -> float:
-    """Wall time of one command that has to succeed."""
+    """Returns the wall time of a command, which must succeed."""
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     return time.perf_counter() - start
 
 
 def by_composer(home: Path, count: int) -> float:
-    """One call for each entry."""
+    """Runs Composer once for each entry."""
     environment = dict(os.environ, COMPOSER_HOME=str(home), COMPOSER_ALLOW_SUPERUSER="1")
     command = ["composer", "--no-interaction", "config", "--global"]
     return sum(
@@ -41,7 +41,7 @@ def by_composer(home: Path, count: int) -> float:
 
 
 def by_module(home: Path, collections: Path, count: int) -> float:
-    """One execution for all entries."""
+    """Runs the module once for all entries."""
     keys = [
         {
             "repository": f"host{n}.example.test",
@@ -57,22 +57,22 @@ def by_module(home: Path, collections: Path, count: int) -> float:
 
 
 def main() -> None:
-    """Print one line for each way."""
+    """Prints one line for each measurement."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     with tempfile.TemporaryDirectory() as directory:
         base = Path(directory)
-        place = base / "path" / "ansible_collections" / "keyfleet"
-        place.mkdir(parents=True)
-        (place / "magento").symlink_to(ROOT)
+        namespace = base / "path" / "ansible_collections" / "keyfleet"
+        namespace.mkdir(parents=True)
+        (namespace / "magento").symlink_to(ROOT)
         homes = [base / "composer", base / "module"]
         for home in homes:
             home.mkdir(mode=0o700)
         print(f"{count} entries into one file")
         print(f"composer config, {count} calls   {by_composer(homes[0], count):7.2f} s")
         print(f"magento_auth_key, one execution   {by_module(homes[1], base / 'path', count):7.2f} s")
-        print(f"the same again, nothing to do     {by_module(homes[1], base / 'path', count):7.2f} s")
-        held = [len(json.loads((home / "auth.json").read_text())["http-basic"]) for home in homes]
-        print(f"entries in the files afterwards: {held[0]} and {held[1]}")
+        print(f"second execution, unchanged       {by_module(homes[1], base / 'path', count):7.2f} s")
+        counts = [len(json.loads((home / "auth.json").read_text())["http-basic"]) for home in homes]
+        print(f"entries in the files afterwards: {counts[0]} and {counts[1]}")
 
 
 if __name__ == "__main__":

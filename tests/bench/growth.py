@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures how time grows with what others write: `python tests/bench/growth.py [WORD]`.
+"""Measures how run time grows with the size of untrusted input: `python tests/bench/growth.py [WORD]`.
 
-One line for each input, with the seconds for n, 10 n and 100 n of it and how many times longer each step takes. About
-10 is linear. What comes out is printed and compared with nothing. With a word, only the lines that have it. Run it
-from an environment with ansible-core.
+Prints one line for each input: the seconds for the sizes n, 10 n and 100 n, and how many times longer each step takes;
+about 10 is linear. The results are only printed. WORD selects the inputs whose name contains it. Run the script in an
+environment with ansible-core.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HOST = "repo.magento.com"
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall time. A refusal is an answer like any other."""
+    """Returns the wall time, also if the input is refused with an exception."""
     start = time.perf_counter()
     with contextlib.suppress(Exception):
         work()
@@ -35,12 +35,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def entries(count: int) -> dict[str, Any]:
-    """An auth.json of so many entries."""
+    """An auth.json with `count` entries."""
     return {"http-basic": {f"h{n}.example": {"username": f"u{n}", "password": f"p{n}"} for n in range(count)}}
 
 
 def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
-    """By name: n, and what makes the work for a size. Making it is not measured."""
+    """By name: n, and a function that prepares the work for a size. The preparation is not measured."""
     from ansible_collections.keyfleet.magento.plugins.module_utils import _argspec, _redact
     from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit
     from ansible_collections.keyfleet.magento.plugins.module_utils._composer import report as composer_report
@@ -158,7 +158,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "info, entries of composer.json": (100, lambda n: info("composer.json", {"config": entries(n)}, "projects")),
         "info, directories": (50, nested),
         "package name without a slash": (1_000, lambda n: lambda: _argspec.package_names(["a" * n])),
-        "password that was found": (1_000, lambda n: lambda: _redact.quoting("u", "\xe9" * n)("text")),
+        "password to redact": (1_000, lambda n: lambda: _redact.quoting("u", "\xe9" * n)("text")),
         "answer, titles": (1_000, lambda n: answer("<title" * n, "text/html")),
         "answer, digits": (4_000, lambda n: answer('{"a": ' + "9" * n + "}", "application/json")),
         "headers of an answer, byte by byte": (1_000, headers),
@@ -166,7 +166,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "lists of a repository": (1_000, walk),
         "feed, releases": (100, feed_of),
         "feed, name of a category and files in it": (1_000, names),
-        "feed, a name in which the token begins everywhere": (1_000, name),
+        "feed, name: partial token at each offset": (1_000, name),
         "reports of hosts, files": (100, reports),
         "reports of hosts, hosts": (100, hosts),
         "generations of a series": (30, generations),
@@ -175,23 +175,23 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
 
 def main() -> None:
-    """Print one line for each input."""
+    """Prints one line for each input."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory) / "path" / "ansible_collections" / "keyfleet"
-        place.mkdir(parents=True)
-        (place / "magento").symlink_to(ROOT)
-        sys.path.insert(0, str(place.parent.parent))
+        namespace = Path(directory) / "path" / "ansible_collections" / "keyfleet"
+        namespace.mkdir(parents=True)
+        (namespace / "magento").symlink_to(ROOT)
+        sys.path.insert(0, str(namespace.parent.parent))
         os.umask(0o077)
         print(f"{'':44}{'n':>6}{'n':>11}{'10 n':>11}{'100 n':>11}   times longer")
         for name, (size, make) in inputs(Path(directory)).items():
             if word not in name:
                 continue
-            took = [seconds(make(size * step)) for step in STEPS]
+            times = [seconds(make(size * step)) for step in STEPS]
             ratios = " ".join(
-                f"{later / max(earlier, 1e-6):7.1f}" for earlier, later in zip(took, took[1:], strict=False)
+                f"{later / max(earlier, 1e-6):7.1f}" for earlier, later in zip(times, times[1:], strict=False)
             )
-            print(f"{name:44}{size:6}" + "".join(f"{one:9.4f} s" for one in took) + f"   {ratios}", flush=True)
+            print(f"{name:44}{size:6}" + "".join(f"{elapsed:9.4f} s" for elapsed in times) + f"   {ratios}", flush=True)
 
 
 if __name__ == "__main__":

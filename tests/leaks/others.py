@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-# The id of no existing user or group.
+# An ID that no existing user or group has.
 STRANGER = 54321
 
 

@@ -42,7 +42,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     lacks: dict[str, str] = field(default_factory=dict)
 
-    def saw(self, channel: str, size: int) -> None:
+    def add_piece(self, channel: str, size: int) -> None:
         """Counts one piece."""
         seen = self.channels.setdefault(channel, Channel())
         seen.pieces += 1

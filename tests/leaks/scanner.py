@@ -22,7 +22,7 @@ from .forms import Form, Secret, forms
 from .report import Finding, NotSearched, Report
 
 LARGEST = 256 * 1024 * 1024
-"""Maximum bytes of one piece, packed or not. A larger piece is an error, as it must not be omitted silently."""
+"""Maximum bytes of one piece, packed or not. A larger piece is an error, because it must not be skipped silently."""
 DEEPEST = 5
 _GZIP, _BZIP, _XZ = b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00"
 _PACKED = (_GZIP, _BZIP, _XZ)
@@ -44,7 +44,7 @@ class Scanner:
     def data(self, data: bytes, channel: str, where: str = "") -> Report:
         """Searches bytes from ``channel``."""
         report = Report()
-        report.saw(channel, len(data))
+        report.add_piece(channel, len(data))
         for inner, content in _unpacked(data, where or channel, 0):
             hits = list(self._hits(content))
             found = {form for form, _offset in hits}
@@ -139,7 +139,7 @@ def _unpacked(data: bytes, where: str, depth: int) -> Iterator[tuple[str, bytes]
 
 
 def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
-    """The members of an archive. A damaged archive is searched only as it is, since others cannot unpack it either."""
+    """The members of an archive. Of a damaged archive, only the readable part is unpacked, as others get no more."""
     # A zip file may have a prefix, such as the first line of a script.
     zipped = zipfile.is_zipfile(io.BytesIO(data))
     if not zipped and not data.startswith(_PACKED):

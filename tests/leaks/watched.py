@@ -46,8 +46,8 @@ def watched_run(
 ) -> Watched:
     """Runs ``command`` so that it writes only below ``scratch`` (created anew), and searches everything it wrote.
 
-    Ansible's settings come from ``env`` and from here: verbosity 4, a log file, a fact cache, retry files, temporary
-    directories and a separate home. ``RESULTS`` in the environment is a directory for results. With umask 0, other
+    Ansible runs with verbosity 4, a log file, a fact cache, retry files, temporary directories and a separate home;
+    ``env`` overrides these settings. ``RESULTS`` in the environment is a directory for results. With umask 0, other
     users can read every file that is not protected on purpose.
     ``files`` are additional channels: files and directories to search when the command has ended.
     """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the module and Composer agree on a file, and what each is excused from."""
+"""Compares how the module and Composer read and write a file, with the known differences."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "40"))
-"""Files of each class; a long run with many more is worth its time after a change."""
+"""Number of files of each class. Use many more for a long run after a change."""
 SAME = "KEYFLEET_EXAMPLES" not in os.environ
 WHICH = "the same ones in every run" if SAME else "others in every run"
 
 
 def at_least(kind: Kind) -> int:
-    """Different files that a class must have had: hypothesis repeats itself where a class is small."""
+    """Minimum number of different files of a class; hypothesis repeats files of a small class."""
     return EXAMPLES // kind.weight // 2
 
 
 def profile(kind: Kind | None = None, *, examples: int = EXAMPLES) -> settings:
-    """The same files in every run, unless a long run is asked for."""
+    """The same files in every run, unless KEYFLEET_EXAMPLES is set."""
     return settings(
         max_examples=examples // (kind.weight if kind else 1),
         derandomize=SAME,
@@ -44,14 +44,14 @@ def profile(kind: Kind | None = None, *, examples: int = EXAMPLES) -> settings:
     )
 
 
-# What Composer reads and the module refuses, by the words of the refusal.
+# Files that Composer reads and the module refuses: part of the refusal, and the reason for it.
 REFUSED_ALTHOUGH_READ = {
-    "duplicate key": "Composer reads the last one and may edit the first; which of them was meant, nobody knows",
-    "a number is too large": "PHP reads it as infinite, which JSON cannot hold: nobody could write the file again",
-    "a number is too long": "Python does not convert it; a number of thousands of digits is no setting of Composer",
-    "is not text": "null as a secret: this Composer signs in with an empty one, which no repository takes",
-    "must be a whole number": "PHP's max() makes a zero of it here; others than 2.5 need not",
-    "must be a list of text": "PHP merges it all the same; others than 2.5 need not",
+    "duplicate key": "Composer reads the last one and may edit the first; it is unknown which one was intended",
+    "a number is too large": "PHP reads it as infinite, which JSON cannot express, so the file cannot be rewritten",
+    "a number is too long": "Python does not convert it, and no setting of Composer has thousands of digits",
+    "is not text": "null as a secret: this Composer sends an empty password, which no repository accepts",
+    "must be a whole number": "PHP's max() turns it into zero in Composer 2.5; other versions may differ",
+    "must be a list of text": "PHP merges it anyway in Composer 2.5; other versions may differ",
     "the top level is not an object": "an empty list: Composer reads no entry from it and cannot write one into it",
 }
 ROW_OF = {
@@ -65,7 +65,7 @@ ROW_OF = {
 
 
 def credentials(document: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """What Composer signs in with, from what the module reads."""
+    """The credentials that Composer sends, derived from the entries that the module reads."""
     words = {"github-oauth": "x-oauth-basic", "gitlab-oauth": "oauth2", "gitlab-token": "private-token"}
     found = {}
     for entry in entries(document):
@@ -86,7 +86,7 @@ def _finite(digits: str) -> float:
 
 
 def as_composer_reads(file: bytes) -> bytes:
-    """A file of the same meaning without what only the module refuses."""
+    """A file that means the same to Composer, without the values that only the module refuses."""
     document = json.loads(file, parse_int=_whole, parse_float=_finite) or {}
     for section, names in OBJECT_NAMES.items():
         for value in dict(document.get(section) or {}).values():
@@ -98,7 +98,7 @@ def as_composer_reads(file: bytes) -> bytes:
 
 
 def compared(harness: Harness, file: bytes, composer: Read) -> tuple[str, str]:
-    """Fails unless the module reads from the file what Composer reads; the outcome, and the module's refusal."""
+    """Fails unless the module and Composer read the same. Returns the outcome and the refusal of the module."""
     try:
         document = parse(file)
     except MalformedFile as malformed:
@@ -116,15 +116,15 @@ def compared(harness: Harness, file: bytes, composer: Read) -> tuple[str, str]:
 
 
 def as_composer_leaves(document: dict[str, Any], file: bytes, *, host: str, username: str, password: str) -> bytes:
-    """Our file as `composer config` leaves it. It knows no extra keys in the entry and escapes two characters in it."""
-    line, paragraph = "\ue000L\ue000", "\ue000P\ue000"  # private use, in no generated text
+    """Our file after `composer config`, which drops extra keys of the entry and escapes two characters in it."""
+    line, paragraph = "\ue000L\ue000", "\ue000P\ue000"  # private use characters, in no generated text
     values = [text.replace("\u2028", line).replace("\u2029", paragraph) for text in (username, password)]
     hosts = {**document.get(HTTP_BASIC, {}), host: {"username": values[0], "password": values[1]}}
     text = serialise({**document, HTTP_BASIC: hosts}, like=file).decode()
     return text.replace(line, "\\u2028").replace(paragraph, "\\u2029").encode()
 
 
-def excused(document: dict[str, Any], host: str) -> bool:
+def altered_by_composer(document: dict[str, Any], host: str) -> bool:
     """Whether `composer config` alters the entry: it drops extra keys, and escapes U+2028 and U+2029."""
     entry = document[HTTP_BASIC][host]
     return len(entry) > 2 or any(separator in value for separator in "\u2028\u2029" for value in entry.values())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hypothesis makes auth.json files that are fit, by class: documents, and the many ways to write one down."""
+"""Hypothesis strategies for valid auth.json files, by class: documents, and the ways to write them as JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ACCEPTED, IGNORED, FATAL = "accepted", "ignored", "fatal"
 
 @dataclass(frozen=True)
 class Kind:
-    """One class of files, and what Composer may make of them: so the label is checked, not believed."""
+    """One class of files, with the outcomes that Composer may have; they verify the label."""
 
     label: str
     files: st.SearchStrategy[bytes]
     composer: tuple[str, ...] = (ACCEPTED,)
     weight: int = 1
-    """How much more than others these files cost; they are made so much less often."""
+    """Cost of these files relative to others; fewer are generated in proportion."""
 
 
 # Characters that JSON, PHP, regular expressions, terminals or Composer's own templates could trip over.
@@ -53,7 +53,7 @@ PLAIN = st.text("abcXYZ0189._-", min_size=1, max_size=12)
 GITHUB_TOKENS = st.text("abcXYZ0189._-", min_size=1, max_size=12)
 
 _INTEGER = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
-# PHP makes no object of a key that begins with NUL: KEYS_WITH_NUL are apart.
+# PHP cannot make an object of a key that begins with NUL; KEYS_WITH_NUL covers these.
 KEYS = TEXT.filter(lambda key: not key.startswith("\x00"))
 NO_INTEGERS = KEYS.filter(lambda key: not _INTEGER.match(key))
 _REAL_HOSTS = ["repo.magento.com", "h.example", "h.example:8443", "[::1]:8080", "127.0.0.1", "H.example", "github.com"]
@@ -191,8 +191,8 @@ def _one_host_in_many_sections(draw: st.DrawFn) -> Document:
 
 @st.composite
 def nest(draw: st.DrawFn, least: int, most: int) -> str:
-    """A file whose brackets stand `least` to `most` deep."""
-    levels = draw(st.integers(least, most)) - 1  # besides the object that holds them
+    """A file nested `least` to `most` levels deep."""
+    levels = draw(st.integers(least, most)) - 1  # besides the enclosing object
     left, right = draw(st.sampled_from([("[", "]"), ('{"a":', "}"), ('[{"":\n', "}]"), ("[ 1, ", "]"), ("[[[", "]]]")]))
     times, missing = divmod(levels, left.count("[") + left.count("{"))
     core = "[" * missing + draw(st.sampled_from(["1", '"["', "null"])) + "]" * missing
@@ -204,7 +204,7 @@ _SPACE = st.text(" \t\r\n", max_size=5)
 _WITH_SETTINGS = with_more(documents(), st.fixed_dictionaries({}, optional=_SETTINGS))
 _ODD_TOKENS = st.builds(lambda host, token: {"github-oauth": {host: token + "\n"}}, REAL_HOSTS, GITHUB_TOKENS)
 
-FIT = (
+VALID = (
     Kind("sections", encoded(written(documents()))),
     Kind("other indents", encoded(written(documents(), _INDENTED))),
     Kind("one line", encoded(written(documents(), ("one line", "compact")))),
@@ -221,7 +221,7 @@ FIT = (
     Kind("511 levels", encoded(nest(480, 511)), weight=4),
 )
 
-# Read like the others; `composer config` cannot write to such a file, so they are apart.
+# Composer reads these like the others, but `composer config` cannot write to such a file.
 KEYS_WITH_NUL = Kind(
     "keys that begin with NUL",
     encoded(

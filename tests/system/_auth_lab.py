@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The key modules at work on real accounts: in this process as root, as another account, or under other mounts."""
+"""Runs the key modules on real accounts: in this process as root, as another account, or under other mounts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module 
 
 
 def fake_key(word: str) -> str:
-    """32 hex digits that are nobody's key."""
+    """32 hex digits that are not a real key."""
     return hashlib.sha256(f"made up: {word}".encode()).hexdigest()[:32]
 
 
@@ -57,7 +57,7 @@ def deploy(accounts: Accounts) -> Iterator[Account]:
 
 
 def put(account: Account, name: str, content: str | None = None, mode: int = 0o600) -> Path:
-    """A file (with content) or directory in the home of an account, all the way there its own."""
+    """A file (with content) or directory in the home of an account, which owns it and all new parent directories."""
     path = account.home / name
     for directory in reversed([*path.relative_to(account.home).parents][:-1]):
         if not (account.home / directory).exists():
@@ -65,24 +65,24 @@ def put(account: Account, name: str, content: str | None = None, mode: int = 0o6
     return _file_lab.give(path, account, 0o755 if content is None else mode, content)
 
 
-def _clean(answer: ModuleResult) -> ModuleResult:
+def _without_secrets(answer: ModuleResult) -> ModuleResult:
     for secret in SECRETS:
         assert secret not in answer.text, answer.text
     return answer
 
 
 def install(options: Mapping[str, Any], *, check_mode: bool = False) -> ModuleResult:
-    """magento_auth_key as root, asking nobody unless told otherwise."""
-    return _clean(run_module(magento_auth_key.main, {"verify": "never", **options}, check_mode=check_mode))
+    """magento_auth_key as root, by default without verification."""
+    return _without_secrets(run_module(magento_auth_key.main, {"verify": "never", **options}, check_mode=check_mode))
 
 
 def info(options: Mapping[str, Any]) -> ModuleResult:
     """magento_auth_key_info as root."""
-    return _clean(run_module(magento_auth_key_info.main, dict(options)))
+    return _without_secrets(run_module(magento_auth_key_info.main, dict(options)))
 
 
 def as_account(account: Account, run: Callable[[], ModuleResult], environ: Mapping[str, str]) -> ModuleResult:
-    """``run`` in a child that is this account for good, with this environment and no other."""
+    """Calls ``run`` in a child process of this account, with only this environment."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -105,12 +105,12 @@ def as_account(account: Account, run: Callable[[], ModuleResult], environ: Mappi
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         text = pipe.read()
-    assert os.waitpid(child, 0)[1] == 0, f"as {account.name}: it failed without an answer"
+    assert os.waitpid(child, 0)[1] == 0, f"the child process of {account.name} failed without a result"
     return ModuleResult(*json.loads(text))
 
 
-def install_below(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """magento_auth_key in a process of its own behind a command such as ``unshare``."""
+def install_under(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """magento_auth_key in a separate process behind a command such as ``unshare``."""
     module = "ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key"
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"verify": "never", **options}})
     path = os.pathsep.join([_file_lab.IMPORTS, *filter(None, sys.path)])
@@ -123,7 +123,7 @@ def install_below(prefix: Sequence[str], options: Mapping[str, Any]) -> dict[str
 
 
 def composer(account: Account, *words: str, environ: Mapping[str, str], prefix: Sequence[str] = ()) -> tuple[str, str]:
-    """Output and log of the real Composer as this account, with its HOME and this environment and no other."""
+    """Output and log of the real Composer as this account, with its HOME and only this environment."""
     variables = {"HOME": str(account.home), "PATH": "/usr/local/bin:/usr/bin:/bin", **environ}
     command = [*prefix, "setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "env", "-i"]
     command += [f"{name}={value}" for name, value in variables.items()]
@@ -134,7 +134,7 @@ def composer(account: Account, *words: str, environ: Mapping[str, str], prefix: 
 
 
 def state_of(path: Path) -> dict[str, tuple[Any, ...]]:
-    """Everything below a directory, with all that a write could have changed."""
+    """Everything below a directory, with all attributes that a write could have changed."""
     found = {}
     for one in sorted(path.rglob("*")):
         info = one.lstat()
@@ -144,12 +144,12 @@ def state_of(path: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def essence(answer: ModuleResult) -> dict[str, Any]:
-    """What check mode and the real run must agree on."""
+    """The fields that must be equal in check mode and in the real run."""
     return {name: answer.result[name] for name in ("changed", "files", "diff", "problems", "verdicts")}
 
 
 def converges(options: Mapping[str, Any], where: Path) -> ModuleResult:
-    """Check, run, check again, run again: the first two agree, the last two find nothing to do."""
+    """Check mode and run, twice: the first two agree, the last two change nothing."""
     before = state_of(where)
     predicted = install(options, check_mode=True)
     assert state_of(where) == before, predicted.result

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that a run of a playbook could change: hosts that are directories, an account, and an external holder."""
+"""A fleet for random faults: hosts that are directories of this machine, an account, and an external holder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _chaos_play import Ended, Kill, play
+from _chaos_play import Kill, Result, play
 from _control import PYTHON
 from _simulator_fixture import ask
 
@@ -26,7 +26,7 @@ PREFIX = "fleet"
 NAMED = ("shop", "home/.composer")
 """The directories whose auth.json the hosts' variables name; the second one is a COMPOSER_HOME."""
 STRAY, OTHER = "backup", "other"
-"""One that no variable names, and one that takes the key of another series."""
+"""Two more directories: one that no variable names, and one for the key of another series."""
 FORGED: dict[str, Any] = {
     "magento_series": {"api_url": "https://localhost:1", "prefix": PREFIX},
     "magento_rotation_plan": {"series": PREFIX, "label": "forged", "generations": []},
@@ -35,13 +35,13 @@ FORGED: dict[str, Any] = {
     "group_names": [],
 }
 _HOLDER = """\
-- name: Take the pair
+- name: Store the pair
   ansible.builtin.shell:
     cmd: "umask 077; test ! -e '{file}.refuses' && cat > '{file}'"
     stdin: "{{{{ {{'public': holder_public_key, 'private': holder_private_key}} | to_json }}}}"
   when: holder_phase == 'publish'
 
-- name: Have the pair
+- name: Check for the pair
   ansible.builtin.command:
     cmd: grep -q "{{{{ holder_public_key }}}}" {file}
   changed_when: false
@@ -50,18 +50,18 @@ _HOLDER = """\
 
 
 def today() -> datetime.date:
-    """As the module knows it."""
+    """The date in UTC, as the module uses it."""
     return datetime.datetime.now(datetime.UTC).date()
 
 
 def label(age: int, prefix: str = PREFIX) -> str:
-    """Of a generation that was made so many days ago."""
+    """The label of a generation that was created `age` days ago."""
     return f"{prefix}-{today() - datetime.timedelta(age):%Y%m%d}"
 
 
 @dataclass
 class Orders:
-    """One run. ``settings`` are changes of the series' settings; ``dead`` and ``forging`` name hosts."""
+    """One run. ``settings`` override the settings of the series; ``dead`` and ``forging`` are names of hosts."""
 
     playbook: str = "rotate"
     words: tuple[str, ...] = ()
@@ -70,10 +70,10 @@ class Orders:
     dead: tuple[str, ...] = ()
     forging: tuple[str, ...] = ()
     forged: str = next(iter(FORGED))
-    """The fact that they answer with, one of `FORGED`."""
+    """The fact that the forging hosts return, a key of `FORGED`."""
     kill: Kill | None = None
     outage: bool = False
-    """Whether the API or the repository answers nothing in this run."""
+    """Whether the API or the repository fails during the whole run."""
 
     @property
     def check_mode(self) -> bool:
@@ -91,10 +91,10 @@ class Fleet:
     settings: dict[str, Any] = field(default_factory=dict)
     base: dict[str, Any] = field(default_factory=dict)
     seconds: float = 5.0
-    """What the last run took that came to its end."""
+    """The duration of the last run that exited with 0."""
 
     def begin(self, generations: Mapping[str, bool], held: str, *, stray: str | None = None, **settings: Any) -> None:
-        """An account with these labels (and whether they are enabled), hosts that hold one, and a holder with it."""
+        """Create an account with these labels (and whether they are enabled); hosts and holder have ``held``."""
         simulator = self.simulator
         self.base = self.base or simulator.snapshot()
         simulator.restore(self.base)
@@ -104,12 +104,12 @@ class Fleet:
         for generation, enabled in generations.items():
             simulator.add_key("shop", generation, enabled=enabled)
         other = simulator.add_key("shop", label(10, OTHER))
-        # A key of another owner under a label of the series, and a label that has not its form.
+        # A key of another owner with a label of the series, and a label with the prefix but without a date.
         simulator.add_key("shop", label(200), uid="000FAKE0SHOP000@AdobeOrg")
         simulator.add_key("shop", f"{PREFIX}-old")
         for name in self.names:
-            for place in NAMED:
-                self.give(name, place, simulator.key("shop", held, ""))
+            for location in NAMED:
+                self.give(name, location, simulator.key("shop", held, ""))
             self.give(name, OTHER, other)
             if stray:
                 self.give(name, STRAY, simulator.key("shop", stray, ""))
@@ -124,40 +124,40 @@ class Fleet:
 
     @property
     def vault(self) -> Path:
-        """What the external holder has."""
+        """The file in which the external holder keeps its pair."""
         return self.directory / "vault.json"
 
     @property
     def holder(self) -> dict[str, str]:
-        """For ``external_holders``."""
+        """The holder as an item of the setting ``external_holders``."""
         return {"name": "vault", "tasks": str(self.directory / "holder.yml")}
 
-    def file(self, host: str, place: str) -> Path:
-        return self.directory / host / place / "auth.json"
+    def file(self, host: str, location: str) -> Path:
+        return self.directory / host / location / "auth.json"
 
-    def give(self, host: str, place: str, pair: tuple[str, str]) -> None:
-        """A pair in a file of a host."""
-        file = self.file(host, place)
+    def give(self, host: str, location: str, pair: tuple[str, str]) -> None:
+        """Write a pair to a file of a host."""
+        file = self.file(host, location)
         file.parent.mkdir(parents=True, exist_ok=True)
         entry = {"username": pair[0], "password": pair[1]}
         file.write_text(json.dumps({"http-basic": {REPOSITORY: entry}}, indent=4) + "\n")
         file.chmod(0o600)
 
-    def pair(self, host: str, place: str) -> tuple[str, str] | None:
+    def pair(self, host: str, location: str) -> tuple[str, str] | None:
         """The pair in a file, or None."""
         try:
-            entry = json.loads(self.file(host, place).read_bytes()).get("http-basic", {}).get(REPOSITORY)
+            entry = json.loads(self.file(host, location).read_bytes()).get("http-basic", {}).get(REPOSITORY)
         except FileNotFoundError:
             return None
         return (entry["username"], entry["password"]) if entry else None
 
-    def pairs(self, places: Iterable[str] = (*NAMED, STRAY)) -> dict[tuple[str, str], tuple[str, str]]:
-        """Host and place to the pair that is there."""
-        every = {(host, place): self.pair(host, place) for host in self.names for place in places}
+    def pairs(self, locations: Iterable[str] = (*NAMED, STRAY)) -> dict[tuple[str, str], tuple[str, str]]:
+        """The pairs in existing files, by host and location."""
+        every = {(host, location): self.pair(host, location) for host in self.names for location in locations}
         return {where: pair for where, pair in every.items() if pair}
 
     def used(self, host: str) -> dict[str, tuple[str, str] | None]:
-        """By project, the pair that Composer takes there: the project's own beats that of its home."""
+        """The pair that Composer uses in each project: that of the project takes precedence over that of the home."""
         home = self.pair(host, NAMED[1])
         return {project: self.pair(host, project) or home for project in ("shop", "app", STRAY, OTHER)}
 
@@ -165,15 +165,15 @@ class Fleet:
         return list(self.simulator.account("shop")["keys"])
 
     def series(self) -> dict[str, bool]:
-        """Labels of the series to whether they are enabled."""
+        """Whether each key of the series is enabled, by label."""
         return {key["label"]: key["enabled"] for key in self.account() if ours(key)}
 
     def accepts(self, pair: tuple[str, str]) -> bool:
-        """Whether the repository takes the pair."""
+        """Whether the repository accepts the pair."""
         return ask(self.simulator, key=pair).status == 200
 
-    def run(self, orders: Orders) -> Ended:
-        """A run of a playbook of the collection, under the faults that are in force."""
+    def run(self, orders: Orders) -> Result:
+        """Run a playbook of the collection, with the active faults."""
         controller = self.directory / "controller"
         controller.joinpath("inventory.json").write_text(json.dumps(self._inventory(orders)))
         application, secret = self.simulator.application("shop")
@@ -185,16 +185,16 @@ class Fleet:
         series = {**self.settings, **access, **orders.settings}
         extra = {"magento_target": "web", "magento_series": series, **orders.extra}
         pairs = {f"KEYFLEET_PAIR_{number}": key["private"] for number, key in enumerate(self.account())}
-        ended = play(
+        result = play(
             controller,
             ["-i", "inventory.json", f"keyfleet.magento.{orders.playbook}", "-e", json.dumps(extra), *orders.words],
             collections=self.collections, environ={"KEYFLEET_SECRET": secret, **pairs}, kill=orders.kill,
         )  # fmt: skip
-        self.seconds = ended.seconds if ended.status == 0 else self.seconds
-        return ended
+        self.seconds = result.seconds if result.status == 0 else self.seconds
+        return result
 
     def by_hand(self, name: str) -> dict[str, str]:
-        """A pair for the settings, its private half from the environment, as from a vault."""
+        """A pair for the settings, with a private key that is looked up in the environment, as from a vault."""
         number, key = next((n, key) for n, key in enumerate(self.account()) if key["label"] == name and not key["uid"])
         private = f"{{{{ lookup('env', 'KEYFLEET_PAIR_{number}') }}}}"
         return {"label": name, "public_key": key["public"], "private_key": private}
@@ -225,7 +225,7 @@ class Fleet:
         return program
 
     def pass_days(self, days: int) -> None:
-        """Let time pass: labels are the only record of it, so every date in one goes back."""
+        """Simulate that days pass: change the dates in all labels, which are the only record of time."""
 
         def older(found: re.Match[str]) -> str:
             date = datetime.datetime.strptime(found[2], "%Y%m%d") - datetime.timedelta(days)
@@ -239,7 +239,7 @@ class Fleet:
         self.settings["rejected"] = [shift(name) for name in self.settings.get("rejected", [])]
 
     def disk(self) -> list[Any]:
-        """All files of hosts and holder, as far as a write could have changed them."""
+        """Content and metadata of all files of hosts and holder; any write changes them."""
         found = []
         for root, _folders, files in os.walk(self.directory):
             for path in (Path(root, name) for name in files):
@@ -250,7 +250,7 @@ class Fleet:
         return sorted(found)
 
     def digest(self) -> str:
-        """All that a later run could see, whatever the keys are called."""
+        """Everything that a later run could see, independent of the random values of the keys."""
         keys = self.account()
         files = json.dumps([[path, data.decode(), mode] for path, data, _ino, _time, mode in self.disk()])
         for key in keys:
@@ -260,5 +260,5 @@ class Fleet:
 
 
 def ours(key: Mapping[str, Any]) -> bool:
-    """Whether a rotation may touch the key."""
+    """Whether a rotation may change the key."""
     return re.fullmatch(rf"{PREFIX}-\d{{8}}(-\d+)?", key["label"]) is not None and not key["uid"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One random history of a fleet: runs in which anything may go wrong, days that pass, and runs until it rests."""
+"""One random history of a fleet: runs with faults, days that pass, and undisturbed runs until nothing changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from _chaos_fleet import FORGED, STRAY, Fleet, Orders, label
-from _chaos_kills import follow, rests, settle
+from _chaos_kills import check_final_state, follow_advice, settle
 from _chaos_play import Kill
 from _chaos_promises import Violation, Watch, as_composer
 from _chaos_workers import SMALL_DISK, Counts
@@ -28,14 +28,14 @@ API_FAULTS: dict[str, dict[str, Any]] = {
     "lost answer to DELETE": {"kind": "reset", "method": "DELETE", "path": _KEYS, "count": 1},
 }
 OUTAGES = tuple(API_FAULTS)[:3]
-# Few runs ask for each, so that all wait for it together, and are drawn more often.
+# Few runs send each of these requests, so all of these faults are active together, and are drawn more often.
 LOST = tuple(fault for fault in API_FAULTS if fault.startswith("lost"))
 OTHERS = ("dead host", "forged facts", "full disk", "holder refuses", "excluded host", "nobody expected", "slow effect")
 FAULTS = (*API_FAULTS, *OTHERS, "killed at an event", "killed at some moment", "unmanaged key")
 DELETES = 60
 _ACCOUNTS = (
     ({100: True}, 100),
-    # Its first run deletes, which no other does while anything disturbs it.
+    # The first run deletes keys. In the other accounts, only undisturbed runs do.
     ({250: False, 200: False, 150: False, DELETES: True}, DELETES),
     ({250: False, 200: False, 150: False, 100: True}, 100),
     ({40: False, 5: True}, 5),
@@ -45,18 +45,18 @@ _ACCOUNTS = (
 
 
 class History:
-    """A fleet from its beginning to its rest. Everything but the moment of some kills is drawn from ``seed``."""
+    """A fleet from its creation to its final state. All choices except the time of some kills come from ``seed``."""
 
     def __init__(self, fleet: Fleet, seed: int, counts: Counts) -> None:
         self.fleet, self.seed, self.counts = fleet, seed, counts
         self.random = random.Random(seed)
-        self.story: list[str] = []
+        self.log: list[str] = []
         self._begin()
 
     def _begin(self) -> None:
         draw, fleet = self.random, self.fleet
         generations, held = draw.choice(_ACCOUNTS)
-        self.loses = held == DELETES
+        self.loses_answers = held == DELETES
         fleet.names = ("web1", "web2", "web3")[: draw.choice((2, 2, 3))]
         stray = draw.choice((None, None, held, max(generations)))
         fleet.begin(
@@ -69,35 +69,35 @@ class History:
         if len(generations) == 2 and draw.random() < 0.3:
             self._make_by_hand(label(max(generations)), label(min(generations)))
         self.watch = Watch(fleet)
-        shown = {
+        chosen = {
             name: fleet.settings.get(name) for name in ("overlap", "unmanaged_keys", "external_holders", "previous")
         }
-        self.story.append(f"{fleet.series()}, held {label(held)}, stray {stray}, {shown}")
+        self.log.append(f"{fleet.series()}, held {label(held)}, stray {stray}, {chosen}")
 
     def _make_by_hand(self, old: str, new: str) -> None:
         fleet = self.fleet
         for name in (old, new):
             fleet.simulator.enable_key(fleet.simulator.key("shop", name, "")[0])
         previous = {name: value for name, value in fleet.by_hand(old).items() if name != "private_key"}
-        # Its labels would have to be younger than those of the account when days pass.
+        # With an overlap, the labels of the setting would have to follow those of the account when days pass.
         fleet.settings |= {"pair": fleet.by_hand(new), "previous": [previous], "overlap": 0}
 
     @property
     def by_hand(self) -> bool:
         return "pair" in self.fleet.settings
 
-    def live(self) -> None:
-        """Raises `Violation` with the story until then."""
+    def run(self) -> None:
+        """Raises `Violation` with the log of the history."""
         try:
             for _number in range(self.random.choice((1, 2, 2, 3))):
                 self._step()
                 if not self.by_hand:
                     self.fleet.pass_days(self.random.choice((0, 0, 1, 4, 21, 95)))
-                    self.watch.look()
+                    self.watch.take_snapshot()
             self._rest()
         except Violation as violation:
-            told = "\n".join(self.story)
-            raise Violation(f"history {self.seed}: {violation}\n{told}") from violation
+            log = "\n".join(self.log)
+            raise Violation(f"history {self.seed}: {violation}\n{log}") from violation
         self.counts["histories"] += 1
         self.counts.update({f"invariants: {name}": number for name, number in self.watch.counts.items()})
 
@@ -105,7 +105,7 @@ class History:
         draw, fleet = self.random, self.fleet
         orders = self._orders()
         faults = draw.sample((*API_FAULTS, *LOST, *OTHERS, *OTHERS), draw.choice((0, 1, 1, 2)))
-        faults += LOST if self.loses or set(faults) & set(LOST) else ()
+        faults += LOST if self.loses_answers or set(faults) & set(LOST) else ()
         orders = self._hosts(replace(orders, outage=any(fault in OUTAGES for fault in faults)), set(faults))
         numbers = {fleet.simulator.add_fault(**API_FAULTS[f]): f for f in dict.fromkeys(faults) if f in API_FAULTS}
         refuses = fleet.vault.with_name("vault.json.refuses")
@@ -116,23 +116,23 @@ class History:
         if "full disk" in faults:
             self._fill()
         self.watch.disk = fleet.disk()
-        ended = fleet.run(orders)
-        self._count(orders, set(faults), ended.status)
+        result = fleet.run(orders)
+        self._count(orders, set(faults), result.status)
         self.counts.update({numbers[fault["id"]]: min(1, fault["hits"]) for fault in fleet.simulator.faults()})
         fleet.simulator.clear_faults()
         fleet.simulator.set_switch("api_effect_requests", None)
         fleet.simulator.settle()
-        self.story.append(f"{orders} {sorted(faults)}: {ended.status} {ended.summary()}")
-        self.watch.after(orders, ended)
-        # What the operator does about it.
+        self.log.append(f"{orders} {sorted(faults)}: {result.status} {result.summary()}")
+        self.watch.after(orders, result)
+        # Do what the operator would do after the run.
         if orders.playbook == "revoke":
-            follow(fleet, self.watch, ended)
+            follow_advice(fleet, self.watch, result)
         refuses.unlink(missing_ok=True)
         (fleet.directory / SMALL_DISK / "filler").unlink(missing_ok=True)
-        self.watch.look()
+        self.watch.take_snapshot()
 
     def _orders(self) -> Orders:
-        """What is asked for, and when it is killed."""
+        """Choose the playbook, its settings, and when to kill it."""
         draw, fleet = self.random, self.fleet
         orders = Orders(draw.choice(("rotate",) * 6 + ("rotate_issue", "rotate_deploy", "rotate_retire")))
         if draw.random() < 0.15:
@@ -188,7 +188,7 @@ class History:
         self.counts.update(faults - set(API_FAULTS))
         if status is None and orders.kill:
             self.counts["killed at an event" if orders.kill.event else "killed at some moment"] += 1
-        self.counts["unmanaged key"] += any(place == STRAY for _host, place in self.fleet.pairs())
+        self.counts["unmanaged key"] += any(location == STRAY for _host, location in self.fleet.pairs())
         self.counts[f"playbook {orders.playbook}{' --check' if orders.check_mode else ''}"] += 1
 
     def _rest(self) -> None:
@@ -196,7 +196,7 @@ class History:
         if settings["unmanaged_keys"] == "block":
             settings["unmanaged_keys"] = "remove"
         runs = settle(fleet, Orders(), self.watch, self.counts)
-        self.story += [f"undisturbed: {run.status} {run.summary()}" for run in runs]
-        rests(fleet, stray=settings["unmanaged_keys"] != "ignore")
+        self.log += [f"undisturbed: {run.status} {run.summary()}" for run in runs]
+        check_final_state(fleet, stray=settings["unmanaged_keys"] != "ignore")
         if self.seed % 5 == 0:
             self.counts["files that the real Composer was asked about"] += as_composer(fleet)

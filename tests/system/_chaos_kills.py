@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs that are killed at one event after the other, and what the next runs make of what they leave."""
+"""Runs that are killed at each of their events, and the next runs, which continue from the state that is left."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from _chaos_fleet import NAMED, Fleet, Orders, label
-from _chaos_play import Ended, Kill
+from _chaos_play import Kill, Result
 from _chaos_promises import Watch, as_composer, demand
 from _chaos_workers import Counts
 
 OLD, NEW = 40, 5
-"""Days since the generations were made in kinds in which none is due."""
+"""Ages of the generations in days, for kinds in which no new one is due."""
 Begun = tuple[Orders, Watch]
 
 
@@ -67,90 +67,92 @@ KINDS: dict[str, Callable[[Fleet], Begun]] = {
 }
 
 
-def settle(fleet: Fleet, orders: Orders, watch: Watch, counts: Counts) -> list[Ended]:
-    """I5: runs without faults come to an end, after an overlap if there is one, and one more changes nothing."""
+def settle(fleet: Fleet, orders: Orders, watch: Watch, counts: Counts) -> list[Result]:
+    """I5: runs without faults complete the work, after the overlap if one is set, and a further run changes nothing."""
     waited = not fleet.settings.get("overlap")
-    runs: list[Ended] = []
+    runs: list[Result] = []
     for _turn in range(6):
         before, exactly = fleet.digest(), fleet.disk()
-        ended = fleet.run(orders)
+        result = fleet.run(orders)
         counts["undisturbed runs"] += 1
-        watch.after(orders, ended)
-        demand(ended.status == 0, "I5", f"an undisturbed run ends with {ended.status}: {ended.summary()}")
-        runs.append(ended)
-        if follow(fleet, watch, ended):
+        watch.after(orders, result)
+        demand(result.status == 0, "I5", f"an undisturbed run exits with {result.status}: {result.summary()}")
+        runs.append(result)
+        if follow_advice(fleet, watch, result):
             continue
         if not waited:
             waited = True
             fleet.pass_days(fleet.settings["overlap"] + 1)
-            watch.look()
+            watch.take_snapshot()
         elif fleet.digest() == before:
-            demand(fleet.disk() == exactly, "I5", "a further run wrote what was there")
-            demand("nothing" in ended.summary().splitlines()[-1], "I5", f"something is left: {ended.summary()}")
+            demand(fleet.disk() == exactly, "I5", "a further run wrote a file without changing it")
+            demand("nothing" in result.summary().splitlines()[-1], "I5", f"something is left: {result.summary()}")
             return runs
-    demand(False, "I5", f"it comes to no end: {[run.summary() for run in runs]}")
+    demand(False, "I5", f"the runs never complete: {[run.summary() for run in runs]}")
     return runs
 
 
-def follow(fleet: Fleet, watch: Watch, ended: Ended) -> bool:
-    """Do as an operator what a run leaves to do; whether it was anything but another run."""
-    if name := re.search(r"name (\S+) in rejected", ended.summary()):
+def follow_advice(fleet: Fleet, watch: Watch, result: Result) -> bool:
+    """Do what the summary of a run asks of the operator. Returns whether that was more than another run."""
+    if name := re.search(r"name (\S+) in rejected", result.summary()):
         fleet.settings["rejected"] = [*fleet.settings.get("rejected", []), name[1]]
         return True
     labels = [key["label"] for key in fleet.settings.get("previous", [])]
-    if "on the account page" not in ended.summary() or fleet.settings.get("disabled_by_hand") == labels:
+    if "on the account page" not in result.summary() or fleet.settings.get("disabled_by_hand") == labels:
         return False
     for name in labels:
         fleet.simulator.disable_key(fleet.simulator.key("shop", name, "")[0])
     fleet.settings["disabled_by_hand"] = labels
-    watch.look()
+    watch.take_snapshot()
     return True
 
 
-def rests(fleet: Fleet, *, stray: bool = True) -> None:
-    """I5: what is left in the end. ``stray``: older keys in files that no variable names are gone, too."""
+def check_final_state(fleet: Fleet, *, stray: bool = True) -> None:
+    """I5: one key is enabled, and hosts and holder have it. ``stray``: no other file has an older key either."""
     series = fleet.series()
     enabled = [name for name, on in series.items() if on]
-    demand(len(enabled) == 1 and enabled[0] not in fleet.settings.get("rejected", []), "I5", f"it leaves {series}")
+    demand(
+        len(enabled) == 1 and enabled[0] not in fleet.settings.get("rejected", []), "I5", f"the final state is {series}"
+    )
     public = fleet.simulator.key("shop", enabled[0], "")[0]
     held = {pair[0] for pair in fleet.pairs(NAMED).values()}
-    demand(held == {public}, "I5", f"a host was not switched to {enabled[0]}")
+    demand(held == {public}, "I5", f"a host does not have {enabled[0]}")
     known = {key["public"] for key in fleet.account()} - {public}
     older = [where for where, pair in fleet.pairs().items() if pair[0] in known]
     demand(not (stray and older), "I5", f"an older key is left in {older}")
     if fleet.settings.get("external_holders"):
-        demand(json.loads(fleet.vault.read_text())["public"] == public, "I5", "the holder was not switched")
+        demand(json.loads(fleet.vault.read_text())["public"] == public, "I5", "the holder does not have the new key")
 
 
-def kill_at(fleet: Fleet, kind: str, kill: Kill, seen: dict[str, str], counts: Counts) -> Ended:
-    """A run that is killed, and what becomes of what it leaves: nothing else is kept anywhere, so that two runs which
-    leave the same are followed by the same. ``seen`` has what was left until now."""
+def kill_at(fleet: Fleet, kind: str, kill: Kill, seen: dict[str, str], counts: Counts) -> Result:
+    """Kill a run, and check that further runs complete its work. There is no other state, so each state that a killed
+    run leaves is continued only once: ``seen`` has the earlier ones."""
     orders, watch = KINDS[kind](fleet)
-    ended = fleet.run(replace(orders, kill=kill))
-    counts[f"{kind}: runs that were killed"] += ended.status is None
-    watch.after(replace(orders, kill=kill), ended)
+    result = fleet.run(replace(orders, kill=kill))
+    counts[f"{kind}: runs that were killed"] += result.status is None
+    watch.after(replace(orders, kill=kill), result)
     left = fleet.digest()
     if left not in seen:
-        seen[left] = ended.summary()
+        seen[left] = result.summary()
         counts[f"{kind}: states that they left"] += 1
         settle(fleet, orders, watch, counts)
-        rests(fleet)
+        check_final_state(fleet)
         counts["files that the real Composer was asked about"] += as_composer(fleet)
     counts.update({f"invariants: {name}": number for name, number in watch.counts.items()})
-    return ended
+    return result
 
 
 def every_event(fleet: Fleet, kind: str, numbers: Iterator[int], counts: Counts) -> dict[str, Any]:
-    """Kill at each of these events until a run comes to its end without having met its own."""
+    """Kill a run at each of these events, until a run ends before its event."""
     seen: dict[str, str] = {}
     killed: list[int] = []
     for number in numbers:
-        # In turn, what is under way on hosts ends with the controller, or goes on.
-        ended = kill_at(fleet, kind, Kill(number, workers=number // 2 % 2 == 0), seen, counts)
-        if ended.status is not None:
-            demand(ended.status == 0, "I5", f"an undisturbed run ends with {ended.status}: {ended.summary()}")
-            return {"killed": killed, "events": len(ended.events), "names": [_name(event) for event in ended.events]}
-        killed.append(len(ended.events))
+        # Alternately, the running tasks of hosts are killed with the controller, or run to their end.
+        result = kill_at(fleet, kind, Kill(number, workers=number // 2 % 2 == 0), seen, counts)
+        if result.status is not None:
+            demand(result.status == 0, "I5", f"an undisturbed run exits with {result.status}: {result.summary()}")
+            return {"killed": killed, "events": len(result.events), "names": [_name(event) for event in result.events]}
+        killed.append(len(result.events))
     return {"killed": killed, "events": 0, "names": []}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of the collection with one wrong edit each, and a short history that must bring it to light."""
+"""Copies of the collection with one wrong edit each, and a short history in which an invariant must fail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from _chaos_fleet import Fleet, Orders, label
 from _chaos_promises import Watch
-from _chaos_workers import copied
+from _chaos_workers import copy_collection
 
 from place import ROOT
 
@@ -20,7 +20,7 @@ _UTILS = "plugins/module_utils"
 
 @dataclass(frozen=True)
 class Mutant:
-    """``old`` stands once in the file ``path``."""
+    """The file ``path`` contains ``old`` exactly once."""
 
     name: str
     path: str
@@ -29,25 +29,27 @@ class Mutant:
     history: Callable[[Fleet], None]
 
     def text(self) -> str:
-        """The file with its edit."""
+        """The text of the file with the edit."""
         before = (ROOT / self.path).read_text()
-        assert before.count(self.old) == 1, f"{self.name}: {self.old!r} must stand once in {self.path}"
+        assert before.count(self.old) == 1, f"{self.name}: {self.old!r} must occur exactly once in {self.path}"
         return before.replace(self.old, self.new)
 
     def tree(self, directory: Path) -> Path:
-        """A collections path with the mutated collection."""
-        (copied(directory) / "ansible_collections" / "keyfleet" / "magento" / self.path).write_text(self.text())
+        """Create a collections path with the mutated collection."""
+        (copy_collection(directory) / "ansible_collections" / "keyfleet" / "magento" / self.path).write_text(
+            self.text()
+        )
         return directory
 
 
 def _run(fleet: Fleet, orders: Orders) -> None:
     watch = Watch(fleet)
-    ended = fleet.run(orders)
-    # A collection that cannot begin would break no promise either. (A Violation would count as found.)
-    if "Left to do" not in ended.summary():
-        raise RuntimeError(ended.output)
+    result = fleet.run(orders)
+    # A collection whose playbook does not start would break no promise. (A Violation would count as caught.)
+    if "Left to do" not in result.summary():
+        raise RuntimeError(result.output)
     fleet.simulator.clear_faults()
-    watch.after(orders, ended)
+    watch.after(orders, result)
 
 
 def a_dead_host(fleet: Fleet) -> None:

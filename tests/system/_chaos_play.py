@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run of the real ansible-playbook in a process group of its own, which may be killed."""
+"""One run of the real ansible-playbook in a process group of its own, which can be killed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 LIMIT = 900
-"""Seconds after which a run is taken to hang."""
+"""Seconds after which a run is considered to hang."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """When to kill: at an event of callbacks/kill.py, or so many seconds after the start.
+    """When to kill: at an event of callbacks/kill.py, or a number of seconds after the start.
 
-    Since ansible-core 2.19, its workers are in sessions of their own, and what they do on hosts goes on after the kill.
-    ``workers``: they are killed, too, as when the machine stops; otherwise they are waited for.
+    Since ansible-core 2.19, the workers have sessions of their own, and their tasks continue after the kill.
+    ``workers``: kill them, too, as when the machine stops; otherwise, wait for them.
     """
 
     event: int = 0
@@ -35,8 +35,8 @@ class Kill:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """``status`` is None for a run that was killed. ``events`` as callbacks/kill.py writes them."""
+class Result:
+    """``status`` is None for a run that was killed. ``events`` are those of callbacks/kill.py."""
 
     status: int | None
     output: str = field(repr=False)
@@ -44,8 +44,8 @@ class Ended:
     events: list[dict[str, Any]] = field(repr=False)
     seconds: float = 0.0
 
-    def told(self) -> str:
-        """Everything that Ansible and its callbacks have told."""
+    def all_output(self) -> str:
+        """The output of Ansible and the record of its tasks."""
         return self.output + json.dumps(self.record)
 
     def summary(self) -> str:
@@ -66,8 +66,8 @@ def play(
     collections: Path,
     environ: Mapping[str, str],
     kill: Kill | None = None,
-) -> Ended:
-    """``directory`` keeps what Ansible writes on the controller; ``collections`` is the path with the collection."""
+) -> Result:
+    """``directory`` gets all files of the controller; ``collections`` is the path with the collection."""
     files = {name: directory / name for name in ("record", "events", "output")}
     for file in files.values():
         file.write_bytes(b"")
@@ -103,10 +103,10 @@ def play(
         if kill is None or kill.seconds is None:
             raise AssertionError(f"a run hangs: {files['output'].read_text()}") from None
     finally:
-        _still(mark, end=kill is None or kill.workers)
+        _wait_for_processes(mark, end=kill is None or kill.workers)
     if status < 0 and not kill:
-        raise AssertionError(f"a run that nobody killed has ended with {status}")
-    return Ended(
+        raise AssertionError(f"a run that was not killed exited with {status}")
+    return Result(
         None if status < 0 else status,
         files["output"].read_text(errors="replace"),
         _lines(files["record"]),
@@ -116,7 +116,7 @@ def play(
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
-    # A kill from outside may leave half a line.
+    # A kill from outside may leave an incomplete line.
     found = []
     for line in file.read_text(errors="replace").splitlines(keepends=True):
         if line.endswith("\n"):
@@ -124,10 +124,10 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _still(mark: bytes, *, end: bool) -> None:
-    """Until none of the processes of a run is left; they are known by a variable that nothing else has."""
+def _wait_for_processes(mark: bytes, *, end: bool) -> None:
+    """Wait until no process of a run is left; ``mark`` is a variable that only their environment has."""
     deadline = time.monotonic() + LIMIT
-    while found := [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has(pid, mark)]:
+    while found := [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has_variable(pid, mark)]:
         for pid in found if end else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -135,7 +135,7 @@ def _still(mark: bytes, *, end: bool) -> None:
         time.sleep(0.02)
 
 
-def _has(pid: int, mark: bytes) -> bool:
+def _has_variable(pid: int, mark: bytes) -> bool:
     try:
         return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real Composer, twice: its command, and its classes in one long PHP process for many files."""
+"""The real Composer: its command, and its classes in one PHP process for many files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HARNESS = Path(__file__).with_name("composer_harness.php")
 
 @dataclass(frozen=True)
 class Read:
-    """What Composer makes of a file: accepted, ignored or fatal. ``hosts`` is what it would sign in with."""
+    """Composer's result for a file: accepted, ignored or fatal. ``hosts`` are the credentials that it would send."""
 
     outcome: str
     error: str = ""
@@ -29,13 +29,13 @@ class Read:
 
     @property
     def sent(self) -> dict[str, tuple[str, str]]:
-        """Composer joins user name and password with a colon, so that a null is sent as nothing."""
+        """Composer joins user name and password with a colon, so that null is sent as an empty password."""
         return {host: (username, password or "") for host, (username, password) in self.hosts.items()}
 
 
 @dataclass(frozen=True)
 class Written:
-    """What one `composer config` left behind."""
+    """The result of one `composer config`."""
 
     status: int
     file: bytes
@@ -43,7 +43,7 @@ class Written:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    # Nothing else of ours: COMPOSER_AUTH and its like would take part.
+    # No other variables: COMPOSER_AUTH and similar ones would have an effect.
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -55,14 +55,14 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 class Command:
-    """The `composer` command with a home of its own, whose auth.json is what a test gives."""
+    """The `composer` command with a separate home, in which each test sets auth.json."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
 
     @property
     def version(self) -> str:
-        """As `composer --version` says it."""
+        """The output of `composer --version`."""
         return self._run("--version").stdout.decode().strip()
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
@@ -72,18 +72,18 @@ class Command:
         )
 
     def accepts(self, file: bytes) -> bool:
-        """Whether a command that reads the file and asks nothing of it succeeds."""
+        """Whether a command that only reads the file succeeds."""
         (self._home / "auth.json").write_bytes(file)
         return self._run("config", "--global").returncode == 0
 
     def http_basic(self, file: bytes) -> Any:
-        """The section as Composer tells it."""
+        """The section as Composer prints it."""
         (self._home / "auth.json").write_bytes(file)
-        told = self._run("config", "--global", "http-basic")
-        return json.loads(told.stdout) if told.returncode == 0 else None
+        done = self._run("config", "--global", "http-basic")
+        return json.loads(done.stdout) if done.returncode == 0 else None
 
     def set(self, file: bytes, *, host: str, username: str, password: str) -> Written:
-        """What people do today: composer config --global http-basic.HOST USERNAME PASSWORD."""
+        """Runs `composer config --global http-basic.HOST USERNAME PASSWORD`."""
         path = self._home / "auth.json"
         path.write_bytes(file)
         done = self._run("config", "--global", f"http-basic.{host}", "--", username, password)
@@ -91,7 +91,7 @@ class Command:
 
 
 class Harness:
-    """Composer's classes in a PHP process, whose auth.json is what a test gives."""
+    """Composer's classes in a PHP process, for the auth.json of each test."""
 
     def __init__(self, home: Path) -> None:
         self._process = subprocess.Popen(
@@ -103,7 +103,7 @@ class Harness:
         )
 
     def close(self) -> None:
-        """End the process, whose standard input ends."""
+        """End the process by closing its standard input."""
         self._process.communicate(timeout=30)
 
     def _ask(self, file: bytes, **question: str | None) -> dict[str, Any]:
@@ -120,12 +120,12 @@ class Harness:
         return result
 
     def read(self, file: bytes, *, without: str | None = None) -> Read:
-        """What every Composer command does with the file before anything else."""
+        """Reads the file as every Composer command does first."""
         answer = self._ask(file, do="read", without=without)
         hosts = {host: (username, password) for host, username, password in answer.get("hosts", [])}
         return Read(answer["outcome"], answer.get("error", ""), hosts, answer.get("rest"))
 
     def set(self, file: bytes, *, host: str, username: str, password: str) -> Written:
-        """`composer config --global http-basic.HOST USERNAME PASSWORD`, through its own application class."""
+        """`composer config --global http-basic.HOST USERNAME PASSWORD`, run through Composer's application class."""
         answer = self._ask(file, do="set", host=host, username=username, password=password)
         return Written(answer["status"], base64.b64decode(answer["file"]), answer["error"])

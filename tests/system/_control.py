@@ -21,23 +21,23 @@ from place import linked_collections
 
 MODULE = "keyfleet.magento.magento_auth_key"
 PYTHON = "/usr/bin/python3"
-"""One that every account of the machine can start, which that of the tests may not be."""
+"""A Python that every account of the machine can run; not every account can run that of the tests."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: exit status, everything it printed, and what the tasks returned."""
+    """One run: exit status, output (both streams), and results of the tasks."""
 
     status: int
     output: str
     record: list[dict[str, Any]]
 
     def of(self, host: str | None = None, action: str = MODULE) -> list[dict[str, Any]]:
-        """The results of a module, of one host or of all."""
+        """The results of a module, on one host or on all."""
         return [r["result"] for r in self.record if r["action"] == action and host in (None, r["host"])]
 
     def only(self, host: str | None = None) -> dict[str, Any]:
-        """The result of the one execution of the module."""
+        """The result of the only execution of the module."""
         (result,) = self.of(host)
         return result
 
@@ -56,7 +56,7 @@ class Control:
         return self.write("inventory.yml", {"all": {"children": {"web": web}}})
 
     def write(self, name: str, content: Any) -> Path:
-        """A file beside the inventory: text as it is, anything else as YAML."""
+        """Write a file beside the inventory: text unchanged, anything else as YAML."""
         path = self.directory / name
         path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
         return path
@@ -72,7 +72,7 @@ class Control:
             "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callbacks")),
             "ANSIBLE_COLLECTIONS_PATH": str(linked_collections()),
             "ANSIBLE_HOME": str(self.directory / "home"),
-            # `ansible` leaves callbacks out unless it is told.
+            # Without this, `ansible` loads no callbacks.
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "True",
             "ANSIBLE_LOCALHOST_WARNING": "False",
             "ANSIBLE_NOCOLOR": "1",
@@ -95,14 +95,14 @@ class Control:
         return Run(run.returncode, run.stdout + run.stderr, [json.loads(line) for line in lines])
 
     def play(self, tasks: Sequence[Mapping[str, Any]] | str, *words: str, **keywords: Any) -> Run:
-        """A play of the group with these tasks, or of this text."""
+        """Run a play of the group with these tasks, or a playbook with this text."""
         content: Any = tasks
         if not isinstance(tasks, str):
             content = [{"hosts": "web", "gather_facts": False, "tasks": list(tasks), **keywords}]
         return self.run("ansible-playbook", str(self.write("play.yml", content)), *words)
 
     def role(self, variables: Mapping[str, Any], *words: str, **keywords: Any) -> Run:
-        """A play that includes the role with these variables."""
+        """Run a play that includes the role with these variables."""
         include = {"ansible.builtin.include_role": {"name": "keyfleet.magento.magento_auth"}, "vars": dict(variables)}
         return self.play([include], *words, **keywords)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of README.md and docs/*.md: every block of code as it stands there, and which test runs it."""
+"""The examples of README.md and docs/*.md: every code block, unchanged, and the test that runs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLAIMED: set[tuple[str, str]] = set()
 
 @dataclass
 class Example:
-    """One block of code. ``text`` is what a reader pastes: without prompts, and without what a command printed."""
+    """One code block. ``text`` is what a reader types: without prompts and without the output of commands."""
 
     where: str
     language: str
@@ -44,7 +44,7 @@ class Example:
 
 
 def _complete(typed: str) -> bool:
-    """Whether a shell would run this; otherwise it waits for the end of a quotation, or for another line."""
+    """Whether a shell would run this text, and not wait for a closing quote or a continuation line."""
     try:
         shlex.split(typed.rstrip("\n"), comments=True)
     except ValueError:
@@ -62,7 +62,7 @@ def _tokens(document: str) -> list[Token]:
 
 
 def examples_in(document: str) -> dict[str, list[Example]]:
-    """The blocks of a document, in order, by the heading above them."""
+    """The code blocks of a document, in order, by the heading above them."""
     found: dict[str, list[Example]] = {}
     heading = ""
     for before, token in pairwise(_tokens(document)):
@@ -75,25 +75,25 @@ def examples_in(document: str) -> dict[str, list[Example]]:
 
 
 def inline(document: str, beginning: str) -> str:
-    """The one piece of inline code that begins like this, on one line."""
+    """The only piece of inline code that starts with ``beginning``, on one line."""
     pieces = [piece for token in _tokens(document) for piece in token.children or [] if piece.type == "code_inline"]
     (code,) = [piece.content for piece in pieces if piece.content.startswith(beginning)]
     return code
 
 
 def runs(document: str, heading: str) -> pytest.MarkDecorator:
-    """The test runs every block below this heading, and gets them as ``examples``."""
+    """Pass all blocks below this heading to the test as ``examples``. The test has to run each of them."""
     CLAIMED.add((document, heading))
     return pytest.mark.parametrize("examples", [(document, heading)], indirect=True, ids=[f"{document}: {heading}"])
 
 
 @pytest.fixture
 def examples(request: pytest.FixtureRequest) -> Iterator[list[Example]]:
-    """The blocks that the test has claimed; afterwards each must have been used."""
+    """The blocks that the test claims; fails if the test did not use one of them."""
     document, heading = request.param
     found = examples_in(document)
     assert heading in found, f"{document} has no example below {heading!r}; there are: {', '.join(found)}"
     failures = request.session.testsfailed
     yield found[heading]
-    unused = [one.where for one in found[heading] if not one.used]
+    unused = [block.where for block in found[heading] if not block.used]
     assert not unused or request.session.testsfailed > failures, f"claimed and not run: {unused}"

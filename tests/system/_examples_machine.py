@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""This machine in mount and network namespaces of its own, without a way out: the users `deploy` and `www-data`, and
-empty homes; where it is ``trusting``, the real host names on the loopback interface, and the simulator's CA trusted."""
+"""This machine in separate mount and network namespaces without a network: the users `deploy` and `www-data`, and
+empty homes; if ``trusting``, with the real host names on the loopback interface and the CA of the simulator."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ HYVA = "hyva-themes.repo.packagist.com"
 USERS = {"root": (0, "/home/root"), "deploy": (61001, "/home/deploy"), "www-data": (33, "/var/www")}
 """User ids, which are group ids too, and homes."""
 HOSTS = [name for name in (*NAMES, HYVA) if name[0].isalpha() and name != "localhost"]
-# Below some of the replaced directories lies what is needed ($@). /tmp comes last, since $top may lie there. An example
-# that installs the collection must not find the way to this very source tree.
+# Required directories may be below the replaced ones ($@). /tmp comes last, since $top may be below it. The source tree
+# is read-only, so that an example that installs the collection cannot change it.
 NAMESPACES = """\
 top=$1 collection=$2; shift 2
 for entry in /var/*; do
@@ -47,10 +47,10 @@ exec cat
 
 @pytest.fixture(scope="session")
 def machine() -> Iterator[Path]:
-    """What every world is a copy of; `simulator` holds the CA that `trusting` has in its trust store."""
+    """The template of every world; `simulator` has the CA that is in the trust store of `trusting`."""
     top = Path(tempfile.mkdtemp(prefix="kf-machine-"))
     for name in ("etc", "trusting"):
-        # Lock files of the user database may come and go meanwhile.
+        # Lock files of the user database may appear and disappear meanwhile.
         subprocess.run(["cp", "--archive", "/etc/.", str(top / name)], stderr=subprocess.DEVNULL, check=False)
         users = [line.split(":") for line in (top / name / "passwd").read_text().splitlines()]
         users = [user for user in users if user[0] not in USERS]
@@ -73,7 +73,7 @@ def machine() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def namespaces(machine: Path, *, trusting: bool) -> Iterator[tuple[Path, int]]:
-    """Where the replaced directories really lie, and a process in the namespaces."""
+    """The directory with the replaced directories, and the process ID of a process in the namespaces."""
     top = Path(tempfile.mkdtemp(prefix="kf-world-"))
     top.chmod(0o755)
     for name in ("home/root", "home/deploy", "srv", "tmp", "usr/local/share", "var/www"):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a reader of the documentation has: a directory with an inventory and a vault, a terminal, and the simulator."""
+"""The environment of a reader: a directory with an inventory and a vault, a terminal, and the simulator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from simulator.accounts import fake_key, fake_token
 needs_world = pytest.mark.needs("root", "unshare", "nsenter", "ip", "sudo", "update-ca-certificates")
 PASSWORD = "made-up password of the vault"
 LIMIT = 600
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which a command is considered to hang."""
 README_PAIR: dict[str, str] = yaml.safe_load(examples_in("README.md")["A playbook"][0].content)
 LAPTOP = {"label": "laptop of J. Doe", "public": README_PAIR["vault_magento_public_key"],
           "private": README_PAIR["vault_magento_private_key"]}  # fmt: skip
@@ -59,7 +59,7 @@ pipelining = true
 
 
 def account(*labels: str) -> dict[str, Any]:
-    """The reader's account: the pair of README.md, the one that was made by hand, and pairs with these labels."""
+    """The reader's account: the pair of README.md, the key `made by hand`, and keys with these labels."""
     keys = [LAPTOP, *({"label": label} for label in ("made by hand", *labels))]
     return {
         "name": "reader", "mage_id": MAGE_ID, "download_token": TOKEN, "applications": [APPLICATION],
@@ -74,7 +74,7 @@ VENDOR = {
 
 
 class World:
-    """Commands run in ``cwd``, the reader's own directory."""
+    """A reader's machine. Commands run in ``cwd``, the reader's own directory."""
 
     cwd = "/srv/automation"
 
@@ -87,48 +87,48 @@ class World:
         self.write("ansible.cfg", CONFIG)
 
     def path(self, name: str) -> Path:
-        """Where a path of the world lies for this process."""
+        """The path, outside of the namespaces, of a file of the world."""
         return self._top / name.lstrip("/")
 
     def write(self, name: str, content: Any) -> None:
-        """A file in the reader's directory: an example or text as it is, anything else as YAML."""
+        """Write a file to the reader's directory: an example or text unchanged, anything else as YAML."""
         path = self.path(f"{self.cwd}/{name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content.text if isinstance(content, Example) else content
         path.write_text(text if isinstance(text, str) else yaml.safe_dump(text, sort_keys=False))
 
     def inventory(self, *hosts: str, group: str = "web") -> None:
-        """Hosts that all are this machine."""
+        """Write an inventory in which all hosts are this machine."""
         local = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
         self.write("inventory.yml", {group: {"hosts": dict.fromkeys(hosts), "vars": local}})
 
     def vault(self, **more: Any) -> None:
-        """``vault.yml``, encrypted."""
+        """Write an encrypted ``vault.yml``."""
         self.write("vault-password", PASSWORD + "\n")
         self.write("vault.yml", {**SECRETS, **more})
         self.done("ansible-vault encrypt vault.yml")
 
     def run(self, example: Example | str, *, user: str = "root", cwd: str | None = None, **environ: str) -> Run:
-        """Runs what is to be typed in a shell, as this user, on a terminal."""
+        """Run an example or a command in a shell, as this user, on a terminal."""
         text = example if isinstance(example, str) else example.text
         record = self.path("/srv/record")
         record.unlink(missing_ok=True)
-        # A prompt for the password is answered; who is not asked is told where it is.
+        # Prompts for the password are answered. A command that does not prompt gets the password file.
         if "vault-pass" not in text and self.path(f"{self.cwd}/vault-password").exists():
             environ = {"ANSIBLE_VAULT_PASSWORD_FILE": f"{self.cwd}/vault-password", **environ}
         with self._terminal(text, user, cwd, environ) as command:
-            status, output = _ended(command)
+            status, output = _wait(command)
         lines = record.read_text().splitlines() if record.exists() else []
         return Run(status, output, [json.loads(line) for line in lines])
 
     def done(self, example: Example | str, **options: Any) -> Run:
-        """The same for what must work."""
+        """Like `run`, for a command that must exit with 0."""
         run = self.run(example, **options)
         assert run.status == 0, run.output
         return run
 
     def twice(self, example: Example | str, **options: Any) -> Run:
-        """The same for what must change something, and nothing when it is run again. Returns the first run."""
+        """Like `done`, for a command that must change something, and nothing in a second run. Returns the first run."""
         first = self.done(example, **options)
         assert changed(first), first.output
         again = self.done(example, **options)
@@ -136,20 +136,20 @@ class World:
         return first
 
     def clone(self) -> str:
-        """Where a copy of what git knows of the collection lies."""
+        """Copy the files of the collection that are in git. Returns the path of the copy."""
         workspace = Workspace()
         shutil.copytree(workspace.collection, self.path("/srv/clone"))
         workspace.close()
         return "/srv/clone"
 
     def install(self, commands: Example | str, *, times: int = 1) -> None:
-        """Runs the commands of README.md in a clone. The path is the default, as long as nobody has set another."""
+        """Run the commands of README.md in a clone. The collections path is the default of ansible-core."""
         clone = self.clone()
-        for _again in range(times):
+        for _time in range(times):
             self.done(commands, cwd=clone, ANSIBLE_COLLECTIONS_PATH="/home/root/.ansible/collections")
 
     def playbook(self, example: Example, *words: str) -> str:
-        """A command that runs an example: a play, or tasks in the reader's play."""
+        """Write an example, a play or tasks, to a playbook. Returns the command that runs it."""
         text = example.text
         if "hosts" not in yaml.safe_load(text)[0]:
             indented = "".join(f"    {line}" for line in text.splitlines(keepends=True))
@@ -158,7 +158,7 @@ class World:
         return " ".join(["ansible-playbook", "example.yml", *words])
 
     def serve(self, *labels: str) -> None:
-        """The simulator under the real names, with the reader's account."""
+        """Start the simulator under the real host names, with the reader's account."""
         self.write("simulator.json", json.dumps({"accounts": [account(*labels), VENDOR]}))
         options = f"--listen 127.0.0.1:443 --name {HYVA} --data simulator.json"
         command = f"python {ROOT}/tests/simulator serve --state /srv/simulator {options}"
@@ -174,41 +174,41 @@ class World:
         cwd: str | None = None,
         **environ: str,
     ) -> Iterator[None]:
-        """What serves in the foreground until it is interrupted. ``network``: in the machine's own, not the world's."""
+        """Run a server in the foreground, and interrupt it at the end. ``network``: in the network of the machine."""
         text = example if isinstance(example, str) else example.text
         with self._terminal(text, "root", cwd, environ, network=network) as command:
             while not (self.path(state) / "address").exists():
                 command.expect_exact(pexpect.TIMEOUT, timeout=0.1)
             yield
             command.sendintr()
-            status, output = _ended(command)
+            status, output = _wait(command)
         assert status == 0, output
 
     def simulator(self, words: str, state: str = "/srv/simulator") -> str:
-        """The output of a command that steers the simulator."""
+        """Run a command of the simulator. Returns its output."""
         command, _space, rest = words.partition(" ")
         return self.done(f"python {ROOT}/tests/simulator {command} --state {state} {rest}").output
 
     def keys(self) -> dict[str, dict[str, Any]]:
-        """The keys of the reader's account by label."""
+        """The keys of the reader's account, by label."""
         return {key["label"]: key for key in json.loads(self.simulator("account show reader"))["keys"]}
 
     def give(self, user: str, key: Mapping[str, Any]) -> None:
-        """This key in the file of a user, without a module."""
+        """Write this key to the auth.json of a user, without a module."""
         uid, home = USERS[user]
         path = self.path(f"{home}/.composer/auth.json")
         path.parent.mkdir(mode=0o700)
         path.write_text(auth(key["public"], key["private"]))
         path.chmod(0o600)
-        for one in (path.parent, path):
-            os.chown(one, uid, uid)
+        for entry in (path.parent, path):
+            os.chown(entry, uid, uid)
 
     def installed(self, user: str, repository: str = "repo.magento.com") -> str:
-        """The public key in the file of a user."""
+        """The public key in the auth.json of a user."""
         uid, home = USERS[user]
         path = self.path(f"{home}/.composer/auth.json")
-        found = path.stat()
-        assert (found.st_mode & 0o777, found.st_uid) == (0o600, uid), found
+        status = path.stat()
+        assert (status.st_mode & 0o777, status.st_uid) == (0o600, uid), status
         return str(json.loads(path.read_text())["http-basic"][repository]["username"])
 
     def _terminal(
@@ -226,7 +226,7 @@ class World:
             "PYTHONDONTWRITEBYTECODE": "1",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "True",
             "RECORD": "/srv/record",
-            # As docs/automation-platform.md says: requests brings a bundle of its own.
+            # requests uses a CA bundle of its own: see docs/automation-platform.md.
             "REQUESTS_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt",
             **environ,
         }
@@ -240,38 +240,38 @@ class World:
         return spawned
 
 
-def _ended(command: pexpect.spawn[str]) -> tuple[int, str]:
-    """The exit status of a command and its output, with somebody who types passwords."""
+def _wait(command: pexpect.spawn[str]) -> tuple[int, str]:
+    """Wait for a command, and answer its password prompts. Returns the exit status and the output."""
     while command.expect([r"(?i)password[^\n]*: \Z", pexpect.EOF]) == 0:
         command.sendline(PASSWORD)
     assert isinstance(command.logfile_read, io.StringIO)
     output = command.logfile_read.getvalue().replace("\r\n", "\n")
     status = command.wait()
-    assert status is not None, f"ended by a signal:\n{output}"
+    assert status is not None, f"killed by a signal:\n{output}"
     return status, output
 
 
 def changed(run: Run) -> list[dict[str, Any]]:
-    """The results that say that something has changed."""
-    return [one for one in run.record if one["result"].get("changed")]
+    """The results with ``changed``."""
+    return [line for line in run.record if line["result"].get("changed")]
 
 
 @contextlib.contextmanager
-def made(machine: Path, *, trusting: bool) -> Iterator[World]:
-    """A world, and the end of what serves there."""
+def new_world(machine: Path, *, trusting: bool) -> Iterator[World]:
+    """A world, whose servers are stopped at the end."""
     with namespaces(machine, trusting=trusting) as (top, pid), contextlib.ExitStack() as servers:
         yield World(top, pid, servers)
 
 
 @pytest.fixture
 def world(machine: Path) -> Iterator[World]:
-    """A machine that knows the real names and trusts the simulator."""
-    with made(machine, trusting=True) as one:
-        yield one
+    """A machine that resolves the real host names to the simulator and trusts its CA."""
+    with new_world(machine, trusting=True) as made:
+        yield made
 
 
 @pytest.fixture
 def plain_world(machine: Path) -> Iterator[World]:
-    """A machine that does not know of the simulator."""
-    with made(machine, trusting=False) as one:
-        yield one
+    """A machine without any settings for the simulator."""
+    with new_world(machine, trusting=False) as made:
+        yield made

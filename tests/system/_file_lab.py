@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine that exists for the tests only."""
+    """A user that exists only for the tests."""
 
     name: str
     uid: int
@@ -48,7 +48,7 @@ class Account:
     home: Path
 
     def run(self, script: str, *, wait: bool = True, **extra: Any) -> subprocess.Popen[str]:
-        """A shell script as this user, with all its groups."""
+        """Runs a shell script as this user, with all its groups."""
         command = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups", "sh", "-euc", script]
         process = subprocess.Popen(command, text=True, cwd="/", **extra)
         if wait and process.wait(30) != 0:
@@ -58,7 +58,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Accounts:
-    """`deploy` and `other` have homes of their own; the home of `web` belongs to root, as /var/www does."""
+    """`deploy` and `other` own their homes; the home of `web` belongs to root, like /var/www."""
 
     deploy: Account
     other: Account
@@ -67,7 +67,7 @@ class Accounts:
 
 @pytest.fixture(scope="session")
 def accounts() -> Iterator[Accounts]:
-    """Made with useradd, removed in the end."""
+    """Created with useradd, removed at the end."""
     tag = secrets.token_hex(3)
     webs_home = Path(tempfile.mkdtemp(prefix="kf-www-"))
     webs_home.chmod(0o755)
@@ -89,7 +89,7 @@ def accounts() -> Iterator[Accounts]:
 
 @pytest.fixture
 def lab() -> Iterator[Path]:
-    """A directory of root's that everybody can enter."""
+    """A directory of root that everybody can enter."""
     directory = Path(tempfile.mkdtemp(prefix="kf-lab-"))
     directory.chmod(0o755)
     yield directory
@@ -98,7 +98,7 @@ def lab() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def same_ids() -> Iterator[None]:
-    """Whatever happens in a test of files: the process is afterwards who it was before."""
+    """A test must not change the user and groups of the process."""
     before = os.getresuid(), os.getresgid(), os.getgroups()
     yield
     assert (os.getresuid(), os.getresgid(), os.getgroups()) == before
@@ -129,13 +129,13 @@ def hosts_in(path: Path) -> list[str]:
 
 
 def wanted(path: Path, host: str = HOST, **options: Any) -> files.Wanted:
-    """An entry for a host in a file, whatever else is in it."""
+    """An entry for a host, added to a file."""
     ownership = files.Ownership(**{key: options.pop(key) for key in ("uid", "gid", "mode") if key in options})
     return files.Wanted(str(path), adding(host), ownership, **options)
 
 
 def write(path: Path, host: str = HOST, *, settle: float = 0.0, **options: Any) -> files.Change:
-    """Apply, and require that check mode would have said the same."""
+    """Apply, and require that check mode predicts the same."""
     one = wanted(path, host, **options)
     state = files.observe(one.path, parse=auth_json.parse, access=one.access)
     predicted = files.predict(state, one)
@@ -171,14 +171,14 @@ def owner_and_mode(path: Path) -> tuple[int, int, int]:
 
 @dataclass
 class Job:
-    """One worker at work, with strace around it if that was asked for."""
+    """One running worker, with strace attached if requested."""
 
     pid: int
     result: Path
     strace: subprocess.Popen[str] | None
 
     def held(self) -> bool:
-        """Wait until strace holds the worker in one place; False when it ended before."""
+        """Wait until strace stops the worker; False if the worker ended first."""
         still = 0
         while still < 5:
             try:
@@ -190,7 +190,7 @@ class Job:
         return True
 
     def outcome(self) -> dict[str, Any]:
-        """What the worker answered; {"killed": True} for one that could not."""
+        """The result of the worker; {"killed": True} if it wrote none."""
         eventually(lambda: not Path(f"/proc/{self.pid}").exists(), "the end of a worker", 60.0)
         if self.strace is not None:
             self.strace.wait(30)
@@ -203,19 +203,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Call:
-    """The n-th call of a system call in a worker, and how strace wrote it down."""
+    """The n-th call of a system call in a worker, with its line in the log of strace."""
 
     name: str
     number: int
     line: str
 
     def inject(self, what: str) -> tuple[str, ...]:
-        """The options of strace that do something to this call."""
+        """The options of strace that inject a fault or delay into this call."""
         return ("-e", f"trace={self.name}", "-e", f"inject={self.name}:{what}:when={self.number}", "-o", "/dev/null")
 
 
 class Workers:
-    """Starts workers: forks of one process that has everything loaded."""
+    """Starts workers: forks of one process that has loaded everything."""
 
     def __init__(self, scratch: Path) -> None:
         command = [sys.executable, "-S", "-E", "-s", "-B", WORKER, IMPORTS]
@@ -225,7 +225,7 @@ class Workers:
         self.lock = threading.Lock()
 
     def ready(self, path: Path, *hosts: str, strace: tuple[str, ...] = (), **job: Any) -> Job:
-        """A worker that waits for its start."""
+        """Starts a worker that waits for SIGUSR1."""
         with self.lock:
             self.count += 1
             result = self.scratch / f"{self.count}.json"
@@ -240,24 +240,24 @@ class Workers:
         if strace:
             tracer = subprocess.Popen(["strace", "-qq", "-p", str(pid), *strace], text=True)
             status = Path(f"/proc/{pid}/status")
-            eventually(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text(), "strace to be there")
+            eventually(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text(), "strace to attach")
         return Job(pid, result, tracer)
 
     def start(self, path: Path, *hosts: str, strace: tuple[str, ...] = (), **job: Any) -> Job:
-        """A worker at work."""
+        """Starts a worker that runs immediately."""
         started = self.ready(path, *hosts, strace=strace, **job)
         os.kill(started.pid, signal.SIGUSR1)
         return started
 
     def run(self, path: Path, *hosts: str, strace: tuple[str, ...] = (), **job: Any) -> dict[str, Any]:
-        """The outcome of one worker. One that was not killed is again who it was."""
+        """The outcome of one worker, which has restored its user and groups unless it was killed."""
         result = self.start(path, *hosts, strace=strace, **job).outcome()
         if "ids" in result and "act_as" not in job:
             assert result["ids"] == [os.geteuid(), os.getegid(), os.getgroups()]
         return result
 
     def calls(self, path: Path, *hosts: str, **job: Any) -> list[Call]:
-        """All system calls of the work of a worker, found by running one."""
+        """Runs a worker and returns the system calls of its work."""
         log = self.scratch / f"{self.count}.strace"
         result = self.run(path, *hosts, strace=("-o", str(log)), **job)
         assert result.get("changed", [True]) == [True] and "code" not in result, result
@@ -288,10 +288,10 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 
 
 def eventually(probe: Callable[[], Result], what: str, timeout: float = 20.0) -> Result:
-    """Wait for something to become true."""
+    """Wait until the probe succeeds."""
     until = time.monotonic() + timeout
     while not (result := probe()):
         if time.monotonic() > until:
-            raise AssertionError(f"waited in vain for {what}")
+            raise AssertionError(f"timed out waiting for {what}")
         time.sleep(0.002)
     return result

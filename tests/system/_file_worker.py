@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes of their own that each put one entry into one file, for the tests of files.
+"""Separate processes that each add entries to one file, for the tests of files.
 
-`python -S -E -s -B _file_worker.py IMPORTS` reads one job a line, forks for it and answers with the process id. The
-child waits for SIGUSR1 (so that strace can be there first, or many can start at once), works, and writes its result
-to a file. Starting an interpreter for each of some hundred runs would take minutes.
+`python -S -E -s -B _file_worker.py IMPORTS` reads one job per line, forks for it and prints the process id. The child
+waits for SIGUSR1 (so that strace can attach first, or many can start at once), runs the job and writes its result to a
+file. Starting an interpreter for each of several hundred runs would take minutes.
 
-The calls of getsid mark, for strace, where the work begins and ends.
+The calls of getsid mark the beginning and the end of the work in the log of strace.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files import cre
 
 
 def adding(host: str) -> files.Transform:
-    """An entry for a host, beside all else."""
+    """A transform that adds an entry for a host."""
 
     def transform(data: bytes | None) -> bytes:
         document = {} if data is None else auth_json.parse(data)
@@ -38,7 +38,7 @@ def adding(host: str) -> files.Transform:
 
 
 def work(job: dict[str, Any]) -> dict[str, object]:
-    """One entry for each host of the job, one after the other; with ``look``, only the hosts that are there."""
+    """Adds an entry for each host of the job, one after the other; with ``look``, only returns the existing hosts."""
     if "act_as" in job:
         os.setgroups([])
         os.setgid(pwd.getpwuid(job["act_as"]).pw_gid)

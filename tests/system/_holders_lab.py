@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Holders outside of a fleet: the files of docs/holders with stand-ins for their services, and one that records."""
+"""External holders of a fleet: the files of docs/holders with stand-ins for their services, and one that records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from place import ROOT
 
 EXAMPLES = ROOT / "docs" / "holders"
 TOKEN = "made-up-token-of-somebody"
-# Beside its name and phase it notes which key the first host has at that moment.
+# It records its name and phase, the label, and the key that the first host has at that time.
 RECORDER = r"""
 - name: Record the call
   ansible.builtin.shell:
@@ -48,7 +48,7 @@ RECORDER = r"""
 
 @dataclass
 class Recorder:
-    """Holders that keep what they are given in files of ``directory``."""
+    """Holders that store their pairs in files of ``directory``."""
 
     fleet: Fleet
     directory: Path
@@ -64,17 +64,17 @@ class Recorder:
         return path
 
     def holder(self, name: str, **how: Any) -> dict[str, Any]:
-        """As it stands in the settings; without ``how`` by the recorder's tasks."""
+        """An item of ``external_holders``; without ``how``, it runs the recorder's tasks."""
         return {"name": name, **(how or {"tasks": str(self.tasks)})}
 
     def run(self, playbook: str, *words: str, holders: list[dict[str, Any]], **more: Any) -> Run:
-        """A playbook, with these holders and nobody acknowledged."""
+        """Run a playbook with these holders, without ``external_holders_acknowledged``."""
         settings = {"external_holders": holders, "external_holders_acknowledged": False, **more.pop("settings", {})}
         variables = {"recorder_directory": str(self.directory), "recorder_first": str(self.fleet.file("web1"))}
         return self.fleet.run(playbook, *words, settings=settings, **{**variables, **more})
 
     def calls(self) -> list[tuple[str, ...]]:
-        """Name, phase, label and the label of the first host's key, of all calls since the last question."""
+        """All calls since the last query: name, phase, label, and the label of the first host's key."""
         path, labels = self.directory / "calls", self.fleet.labels()
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -82,11 +82,11 @@ class Recorder:
         return [(name, phase, label, labels[key]) for name, phase, label, key in rows]
 
     def phases(self) -> list[tuple[str, str]]:
-        """Name and phase alone."""
+        """The same calls: name and phase only."""
         return [(name, phase) for name, phase, _label, _first in self.calls()]
 
     def refuse(self, phase: str, name: str) -> Path:
-        """From now on the phase fails."""
+        """Make a phase of the holder fail, until the returned file is removed."""
         return self.write(f"refuse-{phase}-{name}", "")
 
     def has(self, name: str) -> str | None:
@@ -97,8 +97,8 @@ class Recorder:
 
 
 @dataclass
-class Stand:
-    """A service, and the variables that its example wants."""
+class ExampleHolder:
+    """A service, and the variables and task file of its example."""
 
     service: Any  # GitLab or KV2
     variables: dict[str, Any]
@@ -106,12 +106,12 @@ class Stand:
 
 
 def example(name: str) -> list[dict[str, Any]]:
-    """The setting for one of the files of docs/holders."""
+    """``external_holders`` with one of the files of docs/holders."""
     return [{"name": "somebody", "tasks": str(EXAMPLES / name)}]
 
 
 def pair_of(fleet: Fleet, label: str) -> tuple[str, str]:
-    """The halves of a key of the account."""
+    """Public and private key of a key of the account."""
     (key,) = [key for key in fleet.at_account() if key["label"] == label]
     return key["public"], key["private"]
 
@@ -122,42 +122,44 @@ def entry_of(value: str) -> tuple[str, str]:
     return entry["username"], entry["password"]
 
 
-def of(fleet: Fleet, *names: str) -> None:
-    """Fewer hosts, which is quicker: what a holder is asked does not depend on them."""
+def use_hosts(fleet: Fleet, *names: str) -> None:
+    """Use fewer hosts, which is faster; the calls of holders do not depend on the number of hosts."""
     fleet.names = names
     fleet.settings["expected_hosts"] = list(names)
 
 
 @pytest.fixture
 def recorder(fleet: Fleet, tmp_path: Path) -> Recorder:
-    """Holders that note their calls, and one host."""
-    of(fleet, "web1")
+    """Holders that record their calls, and a fleet with one host."""
+    use_hosts(fleet, "web1")
     return Recorder(fleet, tmp_path / "recorder")
 
 
-def _stand(service: Service, directory: Path, tasks: str, prefix: str, **variables: Any) -> Iterator[Stand]:
+def _example_holder(
+    service: Service, directory: Path, tasks: str, prefix: str, **variables: Any
+) -> Iterator[ExampleHolder]:
     directory.mkdir()
     (directory / "token").write_text(f"{service.token}\n")
     with serving(service, directory) as address:
         common = {"host": address, "ca_path": str(directory / "ca.pem")}
-        # With the line break at the end of the file.
+        # Includes the line break at the end of the file.
         token = f"{{{{ lookup('ansible.builtin.file', '{directory}/token', rstrip=false) }}}}"
         given = {**common, "token": token, **variables}
-        yield Stand(service, {f"{prefix}_{name}": value for name, value in given.items()}, tasks)
+        yield ExampleHolder(service, {f"{prefix}_{name}": value for name, value in given.items()}, tasks)
 
 
 @pytest.fixture
-def kv2(tmp_path: Path) -> Iterator[Stand]:
+def kv2(tmp_path: Path) -> Iterator[ExampleHolder]:
     """HashiCorp Vault."""
-    yield from _stand(
+    yield from _example_holder(
         KV2(TOKEN), tmp_path / "kv2", "hashicorp-vault.yml", "hashicorp_vault", mount="secret", path="magento/web"
     )
 
 
 @pytest.fixture
-def gitlab(tmp_path: Path) -> Iterator[Stand]:
+def gitlab(tmp_path: Path) -> Iterator[ExampleHolder]:
     """GitLab."""
-    yield from _stand(GitLab(TOKEN), tmp_path / "gitlab", "gitlab.yml", "gitlab", project="shops/web")
+    yield from _example_holder(GitLab(TOKEN), tmp_path / "gitlab", "gitlab.yml", "gitlab", project="shops/web")
 
 
 __all__ = [
@@ -166,12 +168,12 @@ __all__ = [
     "GitLab",
     "KV2",
     "Recorder",
-    "Stand",
+    "ExampleHolder",
     "entry_of",
     "example",
     "gitlab",
     "kv2",
-    "of",
+    "use_hosts",
     "pair_of",
     "recorder",
 ]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that answer modules with whatever their owner likes, and a server that must never be asked."""
+"""Hosts with arbitrary answers to modules, and a server that must receive no connection."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from _control import Run
 from _rotation_lab import PYTHON, Fleet
 
 HONEST: dict[str, Any] = {"changed": False, "files": [], "effective": [], "problems": []}
-"""What a host says that has no key at all."""
+"""The answer of a host without keys."""
 PHASES = ("collect", "deploy", "confirm", "would")
 """The tasks in their order; the last one is the role in check mode."""
 
-# Stands in for the Python of the host: keeps what it is given, and prints an answer.
+# Replaces the Python of the host: stores its input and prints an answer.
 _PROGRAM = f"""#!{PYTHON}
 import json, pathlib, re, sys
 here = pathlib.Path(__file__).resolve().parent
@@ -41,20 +41,20 @@ print(answers.get(phase, answers["other"]))
 
 @dataclass
 class Hostile:
-    """One hostile host. Until told otherwise it is `HONEST`."""
+    """One hostile host. It answers `HONEST` by default."""
 
     name: str
     directory: Path
 
     @property
     def program(self) -> str:
-        """What stands in for its Python."""
+        """The program that replaces its Python."""
         return str(self.directory / "python")
 
     def answer(self, **phases: Any) -> None:
-        """Say this in these phases: a dictionary, or text as it is."""
-        spoken = {"other": HONEST, **phases}
-        texts = {phase: said if isinstance(said, str) else json.dumps(said) for phase, said in spoken.items()}
+        """Set the answers of these phases: a dictionary, or text that is printed as it is."""
+        answers = {"other": HONEST, **phases}
+        texts = {phase: text if isinstance(text, str) else json.dumps(text) for phase, text in answers.items()}
         (self.directory / "answers.json").write_text(json.dumps(texts))
 
     def forge(self, facts: Mapping[str, Any], *phases: str) -> None:
@@ -62,32 +62,32 @@ class Hostile:
         self.answer(**{phase: {**HONEST, "ansible_facts": dict(facts)} for phase in phases})
 
     def asked(self) -> list[str]:
-        """The modules that it was given, in order."""
+        """The modules that it received, in order."""
         return [path.name[10:] for path in sorted(self.directory.glob("asked-*"))]
 
     def given(self) -> str:
-        """Everything that it was given."""
+        """Everything that it received."""
         return "".join(path.read_text() for path in sorted(self.directory.glob("asked-*")))
 
-    def forget(self) -> None:
-        """As if it had not been asked."""
+    def clear(self) -> None:
+        """Delete the record of what it received."""
         for path in self.directory.glob("asked-*"):
             path.unlink()
 
 
 @dataclass
 class Lab:
-    """A fleet, some hosts of it hostile. ``inventory`` is added to the fleet's."""
+    """A fleet with some hostile hosts. ``inventory`` is added to the inventory of the fleet."""
 
     fleet: Fleet
     inventory: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Many hosts at once keep a small machine busy.
+        # Many hosts at once slow down a small machine.
         self.fleet.settings["propagation_timeout"] = 60
 
     def hostile(self, name: str) -> Hostile:
-        """Turn a host of the fleet hostile."""
+        """Make a host of the fleet hostile."""
         directory = self.fleet.control.directory / f"hostile-{name}"
         directory.mkdir()
         program = directory / "python"
@@ -99,21 +99,21 @@ class Lab:
         return made
 
     def run(self, playbook: str, *words: str, **keywords: Any) -> Run:
-        """As `Fleet.run`, and no host of the fleet but the hostile ones has to be asked anything else."""
+        """Like `Fleet.run`, with the additional inventory."""
         more = self.fleet.control.write("more.yml", {"all": self.inventory})
         return self.fleet.run(playbook, "-i", str(more), *words, **keywords)
 
 
-class Elsewhere:
-    """A server that counts who connects."""
+class CountingServer:
+    """A server that counts connections."""
 
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
         host, port = listening.getsockname()
         self.url = f"http://{host}:{port}/"
 
-    def visits(self) -> int:
-        """The connections until now."""
+    def connections(self) -> int:
+        """The number of connections since the last call."""
         count = 0
         while True:
             try:
@@ -124,8 +124,8 @@ class Elsewhere:
 
 
 @contextmanager
-def listening() -> Iterator[Elsewhere]:
-    """Such a server on a port of its own."""
+def listening() -> Iterator[CountingServer]:
+    """A counting server on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
-        yield Elsewhere(server)
+        yield CountingServer(server)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Edits of the expressions in YAML: conditions turned, operands, branches and arguments of our filters dropped."""
+"""Edits of expressions in YAML: conditions are inverted; operands, branches and arguments of filters are dropped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _template(expression: str) -> str:
 
 
 def inverted(value: Any) -> Any:
-    """The opposite of a condition, switch or template."""
+    """The inverse of a condition, switch or template."""
     if isinstance(value, bool):
         return not value
     match = _TEMPLATE.match(str(value).strip())
@@ -28,14 +28,14 @@ def inverted(value: Any) -> Any:
 
 
 def condition_mutants(value: Any) -> Iterator[tuple[str, Any]]:
-    """Name and new value."""
+    """Yields name and new value of each edit of a condition."""
     yield "turned", inverted(value)
     if not isinstance(value, bool):
         yield from _expression(value)
 
 
 def template_mutants(value: Any) -> Iterator[tuple[str, Any]]:
-    """Of a string that is one template; name and new value."""
+    """Yields name and new value of each edit of a string that is one template."""
     match = _TEMPLATE.match(value.strip()) if isinstance(value, str) else None
     if match:
         yield from ((name, _template(new)) for name, new in _expression(match.group(1).strip()))
@@ -58,7 +58,7 @@ def _expression(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _arguments(text: str) -> Iterator[tuple[str, str]]:
-    """Arguments by name of our filters, and the entries of dictionaries among them."""
+    """Drop keyword arguments of the collection's filters, and entries of their dictionaries."""
     for match in _FILTER.finditer(text):
         start = match.end()
         end = start + len(_split(text[start:], ")")[0])
@@ -85,7 +85,7 @@ def _short(text: str) -> str:
 
 
 def _split(text: str, word: str) -> list[str]:
-    """The parts between occurrences of ``word`` that stand in no brackets and quotes; any blank is a blank of it."""
+    """Split at ``word``, but not inside brackets or quotes; whitespace of any kind matches its spaces."""
     plain = re.sub(r"\s", " ", text)
     parts, depth, quote, begin, at = [], 0, "", 0, 0
     while at < len(text):

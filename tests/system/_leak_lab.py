@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A place to run the collection in while everything that leaves it is searched for planted secrets."""
+"""Runs the collection and searches everything that leaves a run for planted secrets."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from simulator.client import Simulator
 MODULE = "keyfleet.magento.magento_auth_key"
 INFO = "keyfleet.magento.magento_auth_key_info"
 ROLE = "keyfleet.magento.magento_auth"
-# What every run must have been seen to do, or the search says nothing.
+# Channels that must contain data in every run; otherwise a clean result means nothing.
 SEEN = ("output", "log", "argv", "environment")
 
 
 def made_up(word: str, digits: int = 32) -> str:
-    """Hex digits that nobody else on this machine searches for at the same time."""
+    """Hex digits that no other process on this machine searches for at the same time."""
     return hashlib.sha256(f"{os.getpid()}/{word}".encode()).hexdigest()[:digits]
 
 
 PUBLIC = {name: made_up(f"{name} public") for name in ("first", "second")}
-# Those that the tests hand over, in variables of these names with vault_ before them.
+# Secrets that the tests pass, in variables with these names and the prefix vault_.
 GIVEN = {
     "first": made_up("first private"),
     "second": made_up("second private"),
@@ -48,7 +48,7 @@ GIVEN = {
     "vendor": f'made up/{made_up("vendor", 8)} "pass" \\ wörd & more',
     "sign_in": f"{made_up('sign in', 12)}@shop.example",
 }
-# Those that stand in files beside ours, or in broken files.
+# Secrets of other entries in the files, or in malformed files.
 FOREIGN = {
     name: f"{name}-{made_up(name, 24)}"
     for name in ("basic", "bearer", "github", "gitlab", "gitlab_user", "bitbucket", "header", "passphrase", "broken")
@@ -79,7 +79,7 @@ _vaults: list[str] = []
 
 
 def _encrypted(password_file: str) -> str:
-    """The vault, encrypted once: starting Ansible takes its time."""
+    """The vault, encrypted only once because starting Ansible is slow."""
     if not _vaults:
         content = {f"vault_{name}": value for name, value in GIVEN.items()}
         content |= {f"vault_{name}_public": value for name, value in PUBLIC.items()}
@@ -91,7 +91,7 @@ def _encrypted(password_file: str) -> str:
 
 
 class Lab:
-    """Hosts of local connection, files to install into, and the secrets in an encrypted vault."""
+    """Hosts with a local connection, files to install into, and the secrets in an encrypted vault."""
 
     def __init__(self, top: Path, simulator: Simulator) -> None:
         self.top = top
@@ -114,11 +114,11 @@ class Lab:
 
     @property
     def ask(self) -> dict[str, Any]:
-        """Options that lead to the simulator."""
+        """The options that select the simulator."""
         return {"url": self.simulator.url, "ca_path": self.simulator.ca_path}
 
     def project(self, name: str, content: object = None) -> str:
-        """A project's directory; ``content`` (text or what becomes JSON) is its auth.json."""
+        """The directory of a project; ``content`` (text, or data for JSON) is its auth.json."""
         path = self.projects / name
         path.mkdir(mode=0o755)
         if content is not None:
@@ -127,7 +127,7 @@ class Lab:
         return str(path)
 
     def run(self, command: Sequence[str], env: Mapping[str, str] | None = None, timeout: float = 120.0) -> Watched:
-        """One command of Ansible's with inventory and vault."""
+        """Runs one command of Ansible with inventory and vault."""
         program = Path(sys.executable).parent / command[0]
         words: list[str | Path] = [program, *command[1:], "-i", "web,", "-c", "local", *self._vault]
         settings = {
@@ -140,7 +140,7 @@ class Lab:
     def play(
         self, tasks: Sequence[dict[str, Any]], *options: str, env: Mapping[str, str] | None = None
     ) -> tuple[Watched, dict[str, Any]]:
-        """Runs tasks, each of them (but blocks) whether or not others fail, and returns what they registered."""
+        """Runs all tasks, even if some (except blocks) fail, and returns their registered results."""
         names = [task["register"] for task in tasks if "register" in task]
         answers = ", ".join(f"'{name}': {name} | default(none)" for name in names)
         keep = {
@@ -152,18 +152,18 @@ class Lab:
             },
         }
         ignore = {"ignore_errors": True, "ignore_unreachable": True}
-        gentle = [task if "block" in task else {**task, **ignore} for task in tasks]
+        tolerant = [task if "block" in task else {**task, **ignore} for task in tasks]
         playbook = self.top / "play.json"
-        playbook.write_text(json.dumps([{"hosts": "web", "gather_facts": False, "tasks": [*gentle, keep]}], indent=1))
+        playbook.write_text(json.dumps([{"hosts": "web", "gather_facts": False, "tasks": [*tolerant, keep]}], indent=1))
         watched = self.run(["ansible-playbook", str(playbook), *options], env)
         results = self.scratch / "results" / "results.json"
-        assert results.exists(), f"the playbook did not come to its end (exit status {watched.status})"
+        assert results.exists(), f"the playbook did not finish (exit status {watched.status})"
         return watched, json.loads(results.read_text())
 
 
 @pytest.fixture
 def lab(simulator: Simulator) -> Iterator[Lab]:
-    """A lab that other accounts can enter, below a directory that is root's all the way up when root runs the tests."""
+    """A lab that other accounts can enter; if root runs the tests, all its parent directories belong to root."""
     top = Path(tempfile.mkdtemp(prefix="leaks-"))
     top.chmod(0o755)
     try:

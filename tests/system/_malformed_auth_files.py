@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hypothesis makes auth.json files that are not fit: a class for each way to spoil one, and files spoiled at random."""
+"""Hypothesis strategies for malformed auth.json files: a class for each fault, and files with random edits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 _FULL = written(documents(text=PLAIN))
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]')
 _LAYOUTS = st.sampled_from(tuple(LAYOUTS))
-_MARK = "@@@"  # stands in no generated text, and stays as it is in every layout but "escaped"
+_MARK = "@@@"  # in no generated text, and unchanged in every layout but "escaped"
 _MARKED_LAYOUTS = tuple(name for name in LAYOUTS if name != "escaped")
 
 
@@ -115,7 +115,7 @@ def _section(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
 
 
 def _host(bad: Callable[[st.DrawFn, str], Any], sections: tuple[str, ...] = SECTIONS) -> st.SearchStrategy[bytes]:
-    """Files with such a value for one host, among others that are right."""
+    """Files with such a value for one host, among valid hosts."""
 
     @st.composite
     def make(draw: st.DrawFn) -> Document:
@@ -243,7 +243,7 @@ _BENT: dict[str, list[Any]] = {
     "github-domains": [{}, {"a": "h"}, [None], [5, True]],
     "gitlab-domains": [{}, {"0": "h"}, ["h", 0.5]],
 }
-# Composer reads these and the module refuses them, each for a reason that the test gives.
+# Composer reads these and the module refuses them, each for a reason in REFUSED_ALTHOUGH_READ.
 STRICTER = (
     Kind("duplicate keys", encoded(_twice())),
     Kind("number too large", encoded(_bare(st.sampled_from(_TOO_LARGE)))),
@@ -256,7 +256,7 @@ STRICTER = (
 
 @st.composite
 def _anything(draw: st.DrawFn) -> Document:
-    """Any value in any place that means something to Composer."""
+    """Any value in any place that has a meaning for Composer."""
     hosts = st.dictionaries(REAL_HOSTS | _DIGITS | TEXT, st.deferred(lambda: _ANY_VALUE), max_size=3)
     options = ["process-timeout", "github-domains", "gitlab-domains"]
     keys = st.sampled_from([*SECTIONS, *SECTIONS, *options]) | TEXT
@@ -275,7 +275,7 @@ _PIECES = [*(word.encode() for word in [*'",:{}[]\\0-.e/ \n\t\0', *_WORDS]), b"\
 
 @st.composite
 def _mutated(draw: st.DrawFn) -> bytes:
-    """A fit file after one to three edits at random places."""
+    """A valid file after one to three edits at random places."""
     file = draw(encoded(written(documents(text=TEXT | PLAIN, most=2))))
     for _edit in range(draw(st.integers(1, 3))):
         begin = draw(st.integers(0, len(file)))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client and the modules of the Marketplace against the simulator, and a real proxy in between."""
+"""The client and the modules of the Marketplace against the simulator, and a real proxy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulator.client import Simulator
 
 SHOP = "MAG000000001"
 ORGANISATION = "000FAKE0SHOP000@AdobeOrg"
-# Labels that addresses, shells and YAML would like to treat as something else.
+# Labels with characters that are special in URLs, shells and YAML.
 ODD_LABELS = [
     "a/b",
     "/",
@@ -51,8 +51,8 @@ ODD_LABELS = [
 
 
 @pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty home, and nothing in the environment that a client could take up. Returns the home."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty home, and no proxy, CA, netrc or API option in the environment. Returns the home."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc", "requests_ca_bundle", "curl_ca_bundle"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -65,7 +65,7 @@ def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def access(simulator: Simulator, account: str = "shop", **changes: Any) -> dict[str, Any]:
-    """The options that lead to the simulator's API."""
+    """The options for the simulator's API."""
     application_id, secret = simulator.application(account)
     return {
         "application_id": application_id,
@@ -78,13 +78,13 @@ def access(simulator: Simulator, account: str = "shop", **changes: Any) -> dict[
 
 @contextlib.contextmanager
 def opened(simulator: Simulator, account: str = "shop", **changes: Any) -> Iterator[Marketplace]:
-    """A client that takes no pauses of its own before it looks for what a lost answer has done."""
+    """A client that does not pause before it looks up the keys of a lost answer."""
     with Marketplace(**{"sleep": lambda _seconds: None, **access(simulator, account), **changes}) as client:
         yield client
 
 
 def operations(simulator: Simulator) -> list[str]:
-    """What the API was asked to do, in order."""
+    """The operations requested from the API, in order."""
     return [str(entry["operation"]) for entry in simulator.requests() if entry["part"] == "marketplace"]
 
 
@@ -97,19 +97,19 @@ def pairs(simulator: Simulator, account: str = "shop") -> dict[tuple[str, str], 
 
 
 def secrets_of(simulator: Simulator) -> list[str]:
-    """Every private half and application secret there is now."""
+    """Every current private key and application secret."""
     accounts = simulator.accounts()
     found = [key["private"] for account in accounts for key in account["keys"]]
     return found + [application["secret"] for account in accounts for application in account["applications"]]
 
 
 def manage(simulator: Simulator, options: dict[str, Any], *, check_mode: bool = False, **changes: Any) -> ModuleResult:
-    """magento_marketplace_key, whose answer holds no secret."""
+    """Runs magento_marketplace_key; its result must contain no secret."""
     return _run(magento_marketplace_key.main, simulator, {**options, **changes}, check_mode=check_mode)
 
 
-def told(simulator: Simulator, options: dict[str, Any]) -> ModuleResult:
-    """magento_marketplace_key_info, whose answer holds no secret unless private keys are asked for."""
+def query(simulator: Simulator, options: dict[str, Any]) -> ModuleResult:
+    """Runs magento_marketplace_key_info; its result must contain no secret unless private keys are requested."""
     return _run(magento_marketplace_key_info.main, simulator, options)
 
 
@@ -123,12 +123,12 @@ def _run(main: Any, simulator: Simulator, options: dict[str, Any], *, check_mode
 
 
 class Proxy:
-    """A real proxy that tunnels. With ``pair`` it wants HTTP Basic; ``cut`` ends the next answer before it begins;
-    with ``leads_to`` every tunnel ends there, whatever name was asked for."""
+    """A real proxy that tunnels. ``pair``: required HTTP Basic credentials. ``cut``: the next answer is cut off before
+    its first byte. ``connect_to``: the end of every tunnel, for any requested host."""
 
-    def __init__(self, pair: tuple[str, str] | None = None, leads_to: str = "") -> None:
+    def __init__(self, pair: tuple[str, str] | None = None, connect_to: str = "") -> None:
         self.pair = pair
-        self.leads_to = leads_to
+        self.connect_to = connect_to
         self.tunnels: list[str] = []
         self.cut = False
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -164,12 +164,12 @@ class Proxy:
                 return
             target = lines[0].split(" ")[1]
             self.tunnels.append(target)
-            host, _colon, port = (self.leads_to or target).rpartition(":")
+            host, _colon, port = (self.connect_to or target).rpartition(":")
             with socket.create_connection((host, int(port)), timeout=10) as server:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                self._pass_on(client, server)
+                self._relay(client, server)
 
-    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+    def _relay(self, client: socket.socket, server: socket.socket) -> None:
         while True:
             ready, _writable, _broken = select.select([client, server], [], [], 30)
             for source, sink in ((client, server), (server, client)):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mutants of the rotation's YAML: which there are, which of them to try, and what a test says of one."""
+"""The mutants of the rotation's YAML: the list of all, the selection to run, and the run of a test with a mutant."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GLOBS = (
     "roles/magento_auth/tasks/confirm.yml",
     "roles/magento_auth/vars/*.yml",
 )
-# Without history: commits on a main branch that is looked at by itself.
+# The number of commits to compare with, if HEAD is the tip of the main branch.
 _COMMITS = 5
 _MOST_CHANGED, _SAMPLE = 20, 8
 
@@ -41,15 +41,15 @@ def files() -> list[str]:
 
 
 def mutants() -> dict[str, Mutant]:
-    """All of them by id."""
+    """All mutants, by ID."""
     found = [mutant for file in files() for mutant in mutants_of(file, (ROOT / file).read_text())]
     by_id = {mutant.id: mutant for mutant in found}
-    assert len(by_id) == len(found), "two mutants have one id"
+    assert len(by_id) == len(found), "two mutants have the same ID"
     return by_id
 
 
 def table() -> tuple[dict[str, str], dict[str, str]]:
-    """From the id of a mutant to the test that fails, and to the reason why none can."""
+    """The test that fails, by ID of the mutant; and, for equivalent mutants, the reason why no test fails."""
     content = yaml.safe_load(TABLE.read_text())
     return _flat(content["noticed"]), _flat(content["equivalent"])
 
@@ -62,7 +62,7 @@ def _flat(rows: dict[str, dict[str, dict[str, list[str]]]]) -> dict[str, str]:
         for node, edits in by_node.items()
         for edit in edits
     ]
-    assert len(dict(ids)) == len(ids), "a mutant stands in the table twice"
+    assert len(dict(ids)) == len(ids), "a mutant is in the table twice"
     return dict(ids)
 
 
@@ -79,8 +79,8 @@ def copy(directory: Path, texts: dict[str, str]) -> Path:
     return directory
 
 
-def tried(collections: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Run tests, named from this directory, against the collection below ``collections``."""
+def run_tests(collections: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of this directory against the collection below ``collections``."""
     own = ["--basetemp", str(collections / "tests"), "-o", f"cache_dir={collections / 'cache'}"]
     command = [sys.executable, "-m", "pytest", "-x", "-q", *own]
     return subprocess.run(
@@ -102,12 +102,12 @@ def _git(*words: str) -> str | None:
 
 def _base(head: str | None) -> str | None:
     """The commit to compare with, or None in a clone without history."""
-    branched = _git("merge-base", "HEAD", "origin/main")
-    return branched if branched and branched != head else _git("rev-parse", "--verify", "-q", f"HEAD~{_COMMITS}")
+    fork = _git("merge-base", "HEAD", "origin/main")
+    return fork if fork and fork != head else _git("rev-parse", "--verify", "-q", f"HEAD~{_COMMITS}")
 
 
 def _changed(known: dict[str, Mutant], base: str) -> Iterator[str]:
-    """The mutants of tasks, plays and variables that are not as they were at the commit ``base``."""
+    """The mutants of tasks, plays and variables that were changed since the commit ``base``."""
     for file in files():
         before = _git("show", f"{base.strip()}:{file}") or "[]"
         contexts = {mutant.id: mutant.context for mutant in mutants_of(file, before)}
@@ -115,12 +115,12 @@ def _changed(known: dict[str, Mutant], base: str) -> Iterator[str]:
 
 
 def chosen(noticed: Iterable[str]) -> list[str]:
-    """Which of ``noticed`` to try: MUTANTS=all tries all, otherwise what was changed, or else a few, by the commit."""
+    """The part of ``noticed`` to run: all with MUTANTS=all; otherwise those that were changed, or a random sample."""
     ids = sorted(noticed)
     if os.environ.get("MUTANTS") == "all":
         return ids
     head = _git("rev-parse", "HEAD")
     base = _base(head)
     changed = sorted(set(ids) & set(_changed(mutants(), base))) if base else []
-    some, most = (changed, _MOST_CHANGED) if changed else (ids, _SAMPLE)
-    return sorted(random.Random(head).sample(some, min(most, len(some))))
+    candidates, most = (changed, _MOST_CHANGED) if changed else (ids, _SAMPLE)
+    return sorted(random.Random(head).sample(candidates, min(most, len(candidates))))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the real curl and Python's netrc read in a file, and files that are as odd as people write them."""
+"""What the real curl and Python's netrc read in a file, and strategies for tidy and odd files."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from hypothesis import strategies as st
 
 HOST = "www.magentocommerce.com"
 OTHERS = ("a.test", "b.test", "c.test")
-NOBODY = "nobody.test"
-# In place of an answer: curl gave up on the file.
+UNLISTED = "nobody.test"
+# In place of credentials: curl failed to read the file.
 BROKEN = "(curl cannot read the file)"
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers with the credentials that came, whatever was asked for."""
+    """Answers every request with the credentials that it contains."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        kind, _blank, shown = self.headers.get("Authorization", "").partition(" ")
-        body = base64.b64decode(shown) if kind == "Basic" else b""
+        kind, _blank, credentials = self.headers.get("Authorization", "").partition(" ")
+        body = base64.b64decode(credentials) if kind == "Basic" else b""
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
-class Asking:
-    """The real curl, asked which credentials it would send to a machine. The echo is its proxy: no name is resolved."""
+class NetrcClients:
+    """The real curl and Python's netrc. The echo server is the proxy of curl, so no name is resolved."""
 
     def __init__(self, scratch: Path, port: int) -> None:
         self._file = scratch / "netrc"
         self._proxy = f"http://127.0.0.1:{port}"
 
     def curl(self, data: bytes, hosts: Sequence[str]) -> dict[str, str]:
-        """For each machine what is sent, or BROKEN."""
+        """The credentials that curl sends to each machine, or BROKEN."""
         self._file.write_bytes(data)
         command = ["curl", "-q", "-s", "--netrc-file", str(self._file), "--proxy", self._proxy, "--noproxy", ""]
         command += ["-w", r"\n%{http_code}\1"]
@@ -58,13 +58,13 @@ class Asking:
         answers = done.stdout.split(b"\\1")[:-1]
         found = {}
         for host, answer in zip(hosts, answers, strict=True):
-            shown, _line, status = answer.rpartition(b"\n")
+            pair, _line, status = answer.rpartition(b"\n")
             # An entry without values is sent as an empty pair by some versions and as nothing by others.
-            found[host] = BROKEN if status != b"200" else "" if shown == b":" else shown.decode("latin-1")
+            found[host] = BROKEN if status != b"200" else "" if pair == b":" else pair.decode("latin-1")
         return found
 
     def python(self, data: bytes, hosts: Sequence[str]) -> dict[str, object] | None:
-        """What Python's netrc has for each machine; None when it rejects the file."""
+        """The credentials that Python's netrc finds for each machine; None if it rejects the file."""
         self._file.write_bytes(data)
         try:
             known = netrc.netrc(str(self._file))
@@ -74,13 +74,13 @@ class Asking:
 
 
 @pytest.fixture(scope="session")
-def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    """curl with an echo to ask."""
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetrcClients]:
+    """The clients, with a running echo server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Asking(tmp_path_factory.mktemp("asking"), server.server_address[1])
+        yield NetrcClients(tmp_path_factory.mktemp("netrc"), server.server_address[1])
     finally:
         server.shutdown()
         server.server_close()
@@ -121,7 +121,7 @@ _macros = st.sampled_from(
     ]
 )
 _comments = st.sampled_from([b"# note\n", b"#\n", b"  # machine a.test login x password y\n", b"\n", b"#note\n"])
-_rubble = st.lists(
+_fragments = st.lists(
     st.sampled_from(
         [*_KEYWORDS, *_VALUES, *(name.encode() for name in OTHERS), HOST.encode(), b'"open', b"\r", b"\x0c"]
     ),
@@ -129,4 +129,4 @@ _rubble = st.lists(
 ).map(lambda words: b" ".join(words) + b"\n")
 
 tidy_files = st.lists(st.one_of(_entries(), _entries(), _comments, _macros), max_size=6).map(b"".join)
-odd_files = st.lists(st.one_of(_entries(), _comments, _macros, _rubble), max_size=6).map(b"".join)
+odd_files = st.lists(st.one_of(_entries(), _comments, _macros, _fragments), max_size=6).map(b"".join)

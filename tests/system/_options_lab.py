@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet with a hostile inventory entry for localhost, external holders, and a record of what modules are given."""
+"""A fleet with a hostile inventory entry for localhost, external holders, and a record of the options of modules."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ LOCALHOST = {
     "ansible_become_user": "nobody-at-all",
     "ansible_python_interpreter": "/nowhere/python",
 }
-"""What an inventory may say of localhost. Plays of the controller must not care."""
+"""An inventory entry for localhost that plays of the controller must ignore."""
 
 
 @dataclass
 class Recorded(Control):
-    """``given`` is what the tasks of the last run gave their modules, secrets included."""
+    """``given`` has the options of all modules in the last run, including secrets."""
 
     localhost: dict[str, Any] = field(default_factory=lambda: dict(LOCALHOST))
     given: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What a cache of facts has of hosts."""
+    """The facts of hosts in the fact cache."""
 
     def inventory(self) -> Path:
         path = super().inventory()
@@ -64,35 +64,35 @@ class Recorded(Control):
         directory = self.directory / "facts"
         directory.mkdir(exist_ok=True)
         for host, facts in self.facts.items():
-            # As ansible-core 2.19 and newer write it.
+            # The format of ansible-core 2.19 and newer.
             (directory / f"s1_{host}").write_text(json.dumps({"__payload__": json.dumps(facts)}))
         return directory
 
     def arguments(self, task: str, host: str = "localhost") -> list[dict[str, Any]]:
-        """What a task gave its module, each time that it ran."""
+        """The options that a task passed to its module, for each execution."""
         found = [line["args"] for line in self.given if (line["host"], line["task"]) == (host, task)]
         return [{name: value for name, value in args.items() if name[0] != "_"} for args in found]
 
     def keywords(self, task: str, name: str, host: str = "localhost") -> list[Any]:
-        """With which check_mode, diff or no_log a task ran."""
+        """The keyword (check_mode, diff or no_log) with which a task ran, for each execution."""
         found = [line["args"] for line in self.given if (line["host"], line["task"]) == (host, task)]
         return [args[f"_ansible_{name}"] for args in found]
 
     def holders(self, directory: Path) -> list[dict[str, str]]:
-        """Two external holders, a role and a task file, that keep what they get in ``directory``."""
+        """Two external holders, a role and a task file, that store their variables in ``directory``."""
         directory.mkdir()
         names = ("name", "label", "public_key", "private_key")
-        got = "{{ {" + ", ".join(f"'{name}': holder_{name}" for name in names) + "} | to_json }}"
+        content = "{{ {" + ", ".join(f"'{name}': holder_{name}" for name in names) + "} | to_json }}"
         path = f"{directory}/{{{{ holder_name }}}}.json"
         tasks = [
-            {"name": "Show everything", "ansible.builtin.debug": {"msg": "{{ holder_phase }} " + got}},
+            {"name": "Show everything", "ansible.builtin.debug": {"msg": "{{ holder_phase }} " + content}},
             {
-                "name": "Take the pair",
-                "ansible.builtin.copy": {"dest": path, "content": got, "mode": "0600"},
+                "name": "Store the pair",
+                "ansible.builtin.copy": {"dest": path, "content": content, "mode": "0600"},
                 "when": "holder_phase == 'publish'",
             },
             {
-                "name": "Have the pair",
+                "name": "Check for the pair",
                 "ansible.builtin.command": {"argv": ["grep", "-q", "{{ holder_public_key }}", path]},
                 "when": "holder_phase == 'confirm'",
                 "changed_when": False,
@@ -101,7 +101,7 @@ class Recorded(Control):
         role = self.directory / "roles" / "holder" / "tasks"
         role.mkdir(parents=True)
         (role / "keep.yml").write_text(yaml.safe_dump(tasks))
-        # What a holder without tasks_from would run.
+        # The tasks of a holder without tasks_from.
         (role / "main.yml").write_text(yaml.safe_dump([{"ansible.builtin.fail": {"msg": "main"}}]))
         file = self.write("holder.yml", tasks)
         return [{"name": "ci", "role": "holder", "tasks_from": "keep"}, {"name": "vault", "tasks": str(file)}]
@@ -109,14 +109,14 @@ class Recorded(Control):
 
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Recorded]:
-    """A controller that the inventory describes as a machine that cannot be reached."""
+    """A controller that the inventory describes as an unreachable machine."""
     directory = tmp_path / "controller"
     directory.mkdir()
     yield Recorded(directory)
 
 
-def everything(fleet: Fleet) -> tuple[str, str]:
-    """Give each setting of the account a value; the old pair of `UID`, whose labels the account has itself, too."""
+def set_every_setting(fleet: Fleet) -> tuple[str, str]:
+    """Give each setting of the account a value. Returns the pair `OLD` of `UID`; the account has a key `OLD`, too."""
     pair = fleet.simulator.add_key("shop", OLD, uid=UID)
     for name in fleet.names:
         fleet.give(name, *pair)
@@ -132,7 +132,7 @@ def everything(fleet: Fleet) -> tuple[str, str]:
 
 
 def series(fleet: Fleet) -> dict[str, bool]:
-    """Labels and their owners, and whether they are enabled."""
+    """Whether each key of the series is enabled, by owner and label."""
     return {
         " ".join(filter(None, (k["uid"], k["label"]))): k["enabled"]
         for k in fleet.at_account()
@@ -141,24 +141,24 @@ def series(fleet: Fleet) -> dict[str, bool]:
 
 
 def outcomes(run: Run, task: str) -> list[str]:
-    """How a task ended, each time that it ran."""
+    """The outcome of a task, for each execution."""
     return [r["outcome"] for r in run.record if r["task"].split(" : ")[-1] == task]
 
 
-def record_of(fleet: Fleet) -> Recorded:
-    """The controller of a fleet, as this module makes it."""
+def recorded_control(fleet: Fleet) -> Recorded:
+    """The controller of a fleet that uses the fixture of this module."""
     assert isinstance(fleet.control, Recorded)
     return fleet.control
 
 
-def as_given(fleet: Fleet) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings as a module on localhost gets them, and those of the account alone."""
-    told = fleet.settings | {"application_secret": fleet.secret, "search": ["/nowhere"]}
+def expected_settings(fleet: Fleet) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that a module on localhost gets, and the subset for the account."""
+    settings = fleet.settings | {"application_secret": fleet.secret, "search": ["/nowhere"]}
     names = ("application_id", "application_secret", "environment", "api_url", "ca_path", "validate_certs", "timeout")
-    return told, {name: told[name] for name in names}
+    return settings, {name: settings[name] for name in names}
 
 
-def only_ours(run: Run, *besides: str) -> None:
-    """Nothing ran that nobody asked for: facts were not gathered, nor options of a role looked at that has none."""
+def no_implicit_tasks(run: Run, *besides: str) -> None:
+    """Assert that Ansible added no tasks: it gathered no facts, and validated no arguments of roles."""
     tasks = [r["task"] for r in run.record if "gather" in r["action"].lower() or "Validating" in r["task"]]
     assert [task for task in tasks if not any(word in task for word in besides)] == [], run.output

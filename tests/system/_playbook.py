@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a play with the real ansible-playbook on hosts of local connection, and hands back what tasks registered."""
+"""Runs a play with the real ansible-playbook on local hosts, and returns the registered variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from place import linked_collections
 
 @dataclass(frozen=True)
 class Played:
-    """Exit status, output, and the registered variables of the first host by name."""
+    """Exit status, output, and the registered variables of the first host, by name."""
 
     status: int
     output: str = field(repr=False)
@@ -35,19 +35,19 @@ def play(
     options: Sequence[str] = (),
     **keywords: Any,
 ) -> Played:
-    """``keywords`` are those of the play. No task stops the others."""
+    """``keywords`` are those of the play. A failed task does not stop the play."""
     names = [str(task["register"]) for task in tasks if "register" in task]
     pairs = ", ".join(f"'{name}': {name} | default(none)" for name in names)
-    kept = directory / "results.json"
-    kept.unlink(missing_ok=True)
-    keep = {
-        "name": "Keep the results",
-        "ansible.builtin.copy": {"content": "{{ {" + pairs + "} | to_json }}", "dest": str(kept), "mode": "0600"},
+    saved = directory / "results.json"
+    saved.unlink(missing_ok=True)
+    save = {
+        "name": "Save the results",
+        "ansible.builtin.copy": {"content": "{{ {" + pairs + "} | to_json }}", "dest": str(saved), "mode": "0600"},
         "run_once": True,
         "no_log": True,
     }
-    gentle = [{"ignore_errors": True, **task} for task in tasks]
-    content = {"hosts": "all", "gather_facts": False, "tasks": [*gentle, keep], **keywords}
+    ignoring = [{"ignore_errors": True, **task} for task in tasks]
+    content = {"hosts": "all", "gather_facts": False, "tasks": [*ignoring, save], **keywords}
     playbook = directory / "play.json"
     playbook.write_text(json.dumps([content]))
     command = [str(Path(sys.executable).parent / "ansible-playbook"), str(playbook), "-c", "local"]
@@ -64,5 +64,5 @@ def play(
         [*command, "-i", ",".join([*hosts, ""]), *options],
         env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
-    assert kept.exists(), run.stdout + run.stderr
-    return Played(run.returncode, run.stdout + run.stderr, json.loads(kept.read_text()))
+    assert saved.exists(), run.stdout + run.stderr
+    return Played(run.returncode, run.stdout + run.stderr, json.loads(saved.read_text()))

@@ -32,20 +32,20 @@ CONFIRM = "Check what the role would change"
 
 
 def today() -> str:
-    """The label of a generation that is made now."""
+    """The label of a generation that is created now."""
     return days_ago(0)
 
 
 def days_ago(days: int, prefix: str = "fleet") -> str:
-    """The label of a generation that was made then."""
+    """The label of a generation that was created `days` days ago."""
     return f"{prefix}-{datetime.datetime.now(datetime.UTC) - datetime.timedelta(days):%Y%m%d}"
 
 
 @dataclass
 class Fleet:
-    """``web1`` to ``web3`` hold the generation `OLD`; ``broken`` ones cannot be reached.
+    """``web1`` to ``web3`` have the generation `OLD`; ``broken`` hosts cannot be reached.
 
-    ``settings`` are those of the series, ``variables`` those of the group, ``own`` those of hosts by name.
+    ``settings`` are those of the series, ``variables`` those of the group, ``own`` those of hosts, by name.
     """
 
     simulator: Simulator
@@ -73,7 +73,7 @@ class Fleet:
             "expected_hosts": list(self.names),
             "external_holders_acknowledged": True,
             "search": ["{{ root | default('/nowhere') }}"],
-            # All at once, which is quicker. Tests of the batches take this away.
+            # All hosts at once, which is faster. Tests of batches remove this.
             "batches": [3],
         }
         self.secret = secret
@@ -89,7 +89,7 @@ class Fleet:
         return self.directory / host / path / "auth.json"
 
     def give(self, host: str, public: str, private: str, path: str = "shop") -> Path:
-        """A key in a file of a host."""
+        """Write a key to a file of a host."""
         file = self.file(host, path)
         file.parent.mkdir(parents=True, exist_ok=True)
         entry = {"username": public, "password": private}
@@ -115,18 +115,18 @@ class Fleet:
         return list(self.simulator.account("shop")["keys"])
 
     def series(self, prefix: str = "fleet-") -> dict[str, bool]:
-        """Labels of the series, and whether they are enabled."""
+        """Whether each key of the series is enabled, by label."""
         return {key["label"]: key["enabled"] for key in self.at_account() if key["label"].startswith(prefix)}
 
-    def everybody_works(self) -> None:
-        """The repository takes the key of every host."""
+    def all_keys_work(self) -> None:
+        """Assert that the repository accepts the key of every host."""
         for name in self.names:
             entry = json.loads(self.file(name).read_text())["http-basic"][REPOSITORY]
-            got = ask(self.simulator, key=(entry["username"], entry["password"]))
-            assert got.status == 200, f"{name} is left with a key that does not work"
+            response = ask(self.simulator, key=(entry["username"], entry["password"]))
+            assert response.status == 200, f"{name} has a key that does not work"
 
     def grow(self, count: int) -> None:
-        """The fleet has so many hosts, all with the generation `OLD`."""
+        """Enlarge the fleet to ``count`` hosts, all with the generation `OLD`."""
         pair = self.simulator.key("shop", OLD)
         self.names = tuple(f"web{number}" for number in range(1, count + 1))
         for name in self.names:
@@ -146,17 +146,17 @@ class Fleet:
         self, playbook: str, *words: str, target: str | None = "web", settings: dict[str, Any] | None = None,
         **variables: Any,
     ) -> Run:  # fmt: skip
-        """A playbook of the collection; ``variables`` as extra variables."""
+        """Run a playbook of the collection, with ``variables`` as extra variables."""
         series = {**self.settings, **(settings or {})}
         extra = {**({"magento_target": target} if target else {}), "magento_series": series, **variables}
         return self.play(f"keyfleet.magento.{playbook}", *words, **extra)
 
     def site(self, plays: list[dict[str, Any]], *words: str, **variables: Any) -> Run:
-        """A playbook of the operator's, which may import those of the collection."""
+        """Run a playbook of the operator, which may import those of the collection."""
         return self.play(str(self.control.write("site.yml", plays)), *words, **variables)
 
     def play(self, playbook: str, *words: str, **variables: Any) -> Run:
-        """A playbook with these extra variables and no others. Whatever comes of it, no secret is printed."""
+        """Run a playbook with only these extra variables, and assert that no secret is printed."""
         self.inventory()
         secrets = {key["private"] for key in self.at_account()} | {self.simulator.application("shop")[1]}
         run = self.control.run(
@@ -170,27 +170,27 @@ class Fleet:
         return run
 
     def asked(self, **matching: Any) -> int:
-        """How many requests the key API got."""
+        """The number of requests to the key API."""
         return len(self.simulator.requests(part="marketplace", **matching))
 
     def state(self) -> list[Any]:
-        """Everything that a run could have changed."""
+        """Everything that a run could change."""
         files = [(str(p), p.read_bytes(), p.stat().st_ino, p.stat().st_mtime_ns)
                  for p in sorted(self.directory.rglob("auth.json"))]  # fmt: skip
         return [files, sorted(self.at_account(), key=lambda key: str(key["public"]))]
 
 
-def words(run: Run) -> str:
-    """What was printed, without its line breaks."""
+def unwrapped(run: Run) -> str:
+    """The output on one line."""
     return " ".join(run.output.split())
 
 
 def plays(run: Run) -> list[str]:
-    """The names of the plays, in their order."""
+    """The names of the plays, in order."""
     return re.findall(r"^PLAY \[(.*)\]", run.output, re.MULTILINE)
 
 
-def told(run: Run) -> list[str]:
+def summary_lines(run: Run) -> list[str]:
     """The lines of the summary."""
     message = run.of("localhost", SUMMARY)[-1]["msg"]
     return list(message.splitlines() if isinstance(message, str) else message)
@@ -202,14 +202,14 @@ def headline(run: Run) -> str:
 
 
 def results(run: Run, task: str, host: str | None = None) -> dict[str, dict[str, Any]]:
-    """What hosts answered to a task, by host."""
+    """The results of a task, by host."""
     found = [r for r in run.record if r["task"].endswith(task) and host in (None, r["host"])]
     return {r["host"]: r["result"] for r in found if not r["result"].get("skipped")}
 
 
 @pytest.fixture
 def fleet(simulator: Simulator, control: Control) -> Iterator[Fleet]:
-    """A fleet, its first generation everywhere."""
+    """A fleet whose hosts all have the generation `OLD`."""
     directory = Path(tempfile.mkdtemp(prefix="kf-fleet-"))
     directory.chmod(0o755)
     made = Fleet(simulator, control, directory)
@@ -234,6 +234,6 @@ __all__ = [
     "plays",
     "results",
     "today",
-    "told",
-    "words",
+    "summary_lines",
+    "unwrapped",
 ]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a test needs to talk to a running simulator: the fixtures (conftest.py imports them) and a plain client."""
+"""Fixtures for a running simulator (conftest.py imports them) and a plain client for it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def simulator(simulator_server: Simulator) -> Simulator:
 
 
 @dataclass(frozen=True)
-class Got:
-    """An answer that arrived whole; ``raw`` is the body as it was sent."""
+class Response:
+    """A complete response; ``raw`` is the body as it was sent."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -71,7 +71,7 @@ def connected(simulator: Simulator, timeout: float = 10.0) -> Iterator[http.clie
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """The header of HTTP Basic."""
+    """The header for HTTP Basic."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
@@ -83,16 +83,16 @@ def ask(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     timeout: float = 10.0,
-) -> Got:
-    """One request without following redirects; raises what http.client raises when the answer is not whole."""
+) -> Response:
+    """Sends one request and follows no redirect; an incomplete response raises the exception of http.client."""
     with connected(simulator, timeout) as connection:
         connection.request(method, path, headers={**(basic(*key) if key else {}), **(headers or {})})
         response = connection.getresponse()
-        return Got(response.status, response.headers, response.read())
+        return Response(response.status, response.headers, response.read())
 
 
 def walk(simulator: Simulator, key: tuple[str, str], dollar: str = "$") -> dict[str, Any]:
-    """Every package that the key sees: name to versions, with every announced hash checked on the way."""
+    """Every package that the key may see: name to versions. Verifies every announced hash."""
 
     def fetch(path: str, digest: str) -> Any:
         got = ask(simulator, "/" + path.replace("%hash%", digest).replace("$", dollar).lstrip("/"), key)
@@ -110,7 +110,7 @@ def walk(simulator: Simulator, key: tuple[str, str], dollar: str = "$") -> dict[
 
 
 def curl(simulator: Simulator, path: str, key: tuple[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    """The real curl: its exit code says what it met, its output is the status and the bytes of the body."""
+    """Runs the real curl; its output is the HTTP status and the number of bytes in the body."""
     lines = [
         f'url = "{simulator.url}{path[1:]}"',
         f'user = "{key[0]}:{key[1]}"',

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the modules of release downloads as Ansible does, each in a process of its own, against the simulator."""
+"""Runs the modules of release downloads as Ansible does, each in its own process, against the simulator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INFO = "magento_download_token_info"
 RELEASES = "magento_release_info"
 RELEASE = "magento_release"
 
-_DOOR = """
+_LAUNCHER = """
 import importlib, sys
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = sys.stdin.buffer.read()
@@ -34,7 +34,7 @@ importlib.import_module("ansible_collections.keyfleet.magento.plugins.modules." 
 
 
 class Host:
-    """This machine as a managed host: a scratch directory, an environment, and the simulator for a server."""
+    """This machine as a managed host: a scratch directory, an environment, and the simulator as its server."""
 
     def __init__(self, scratch: Path, simulator: Simulator) -> None:
         self.scratch = scratch
@@ -51,13 +51,13 @@ class Host:
 
     @property
     def server(self) -> dict[str, Any]:
-        """Options that lead to the simulator."""
+        """The options for the simulator."""
         return {"downloads_url": self.simulator.downloads_url, "ca_path": self.simulator.ca_path}
 
     def run(self, module: str, *, check: bool = False, env: Mapping[str, str] | None = None, **options: Any) -> Any:
-        """The module's result. No secret may be in it."""
+        """Runs a module and returns its result, which must contain no secret."""
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        done = self._done([], module, arguments, env or {})
+        done = self._execute([], module, arguments, env or {})
         assert done.stdout.strip().startswith("{"), done.stderr
         result = json.loads(done.stdout)
         assert bool(result.get("failed")) == bool(done.returncode)
@@ -65,11 +65,11 @@ class Host:
             assert secret not in done.stdout + done.stderr
         return result
 
-    def _done(
-        self, within: Sequence[str], module: str, options: Mapping[str, Any], env: Mapping[str, str]
+    def _execute(
+        self, wrapper: Sequence[str], module: str, options: Mapping[str, Any], env: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*within, sys.executable, "-c", _DOOR, module],
+            [*wrapper, sys.executable, "-c", _LAUNCHER, module],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": {**self.server, **options}}),
             env={**self.environment, **env},
             cwd="/",
@@ -79,24 +79,24 @@ class Host:
             timeout=300,
         )
 
-    def killed(self, call: str, module: str, **options: Any) -> None:
-        """Run a module that dies at that system call."""
+    def run_killed(self, call: str, module: str, **options: Any) -> None:
+        """Runs a module and kills it at the system call ``call``."""
         strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
-        done = self._done([*strace, "-e", f"inject={call}:signal=SIGKILL"], module, options, {})
+        done = self._execute([*strace, "-e", f"inject={call}:signal=SIGKILL"], module, options, {})
         assert done.stdout == "" and done.returncode == -signal.SIGKILL, done
 
     def fails(self, code: str, module: str, **options: Any) -> Any:
-        """The same for a run that must end badly, with that code."""
+        """Runs a module that must fail with ``code``."""
         result = self.run(module, **options)
         assert result.get("failed") and result.get("code") == code, result
         return result
 
     def entry(self, token: str | None = None) -> bytes:
-        """The line that a token becomes when the machine is the simulator's."""
+        """The netrc line of a token for the simulator's host."""
         return f"machine {self.simulator.host} login {self.mage_id} password {token or self.token}\n".encode()
 
-    def installed(self, **options: Any) -> dict[str, Any]:
-        """Options of the token's modules for an entry that can be asked through."""
+    def entry_options(self, **options: Any) -> dict[str, Any]:
+        """Options of the token modules for an entry that they can verify: its host is the simulator's."""
         return {"host": self.simulator.host, **options}
 
 

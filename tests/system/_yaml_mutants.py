@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every edit of a play, task or variables file that takes one promise away: a mutant."""
+"""Mutants: single edits of plays, tasks and variables files, each of which should break a promise."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from _jinja_mutants import condition_mutants, inverted, template_mutants
 
 _DROP = object()
 _CONDITIONS = ("when", "failed_when", "changed_when")
-# Dropping them is inverting them, since they have a default.
+# They have a default, so dropping them inverts them.
 _SWITCHES = ("ignore_errors", "ignore_unreachable", "no_log", "gather_facts")
 _FOLLOW = ("check_mode", "diff")
-# Nothing can be loaded without the name of a role, and quiet only prints less.
-_LEFT = (
+# Without the name of a role, the file cannot be loaded; quiet only reduces the output.
+_EXCLUDED = (
     ("ansible.builtin.import_role", "name"),
     ("ansible.builtin.include_role", "name"),
     ("ansible.builtin.assert", "quiet"),
@@ -28,7 +28,7 @@ _LISTS = ("tasks", "block", "rescue", "always")
 
 
 class Mutant(NamedTuple):
-    """One edit of one file. ``context`` is the text of the play, task or variable that it belongs to."""
+    """One edit of one file. ``context`` is the text of the edited play, task or variable."""
 
     file: str
     node: str
@@ -59,15 +59,15 @@ def mutants_of(file: str, text: str) -> Iterator[Mutant]:
 
 
 def _edited(content: Any, path: tuple[Any, ...], value: Any) -> Any:
-    # By way of JSON, since an alias would be edited with its anchor.
+    # Copied as JSON: otherwise, an alias would be edited together with its anchor.
     whole = json.loads(json.dumps(content))
-    place = whole
+    node = whole
     for step in path[:-1]:
-        place = place[step]
+        node = node[step]
     if value is _DROP:
-        del place[path[-1]]
+        del node[path[-1]]
     else:
-        place[path[-1]] = value
+        node[path[-1]] = value
     return whole
 
 
@@ -80,7 +80,7 @@ def _variables(content: dict[str, Any]) -> Iterator[_Edit]:
 
 
 def _tasks(items: list[dict[str, Any]], path: tuple[Any, ...], parent: str, seen: Counter[str]) -> Iterator[_Edit]:
-    """Tasks, plays and imports of playbooks alike: all are dictionaries with a name, and some hold more of them."""
+    """Edits of tasks, plays and imported playbooks: all are dictionaries with a name, and some contain others."""
     for number, item in enumerate(items):
         node = f"{parent}/{item['name']}" if parent else item["name"]
         seen[node] += 1
@@ -122,7 +122,7 @@ def _of(key: str, value: Any) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
             yield from ((f"{name} of {group} dropped", (group, name), _DROP) for name in options)
     elif key in ("vars", "loop_control") or ("." in key and isinstance(value, dict)):
         for name, given in value.items():
-            if (key, name) in _LEFT:
+            if (key, name) in _EXCLUDED:
                 continue
             yield f"{name} dropped", (name,), _DROP
             edits = _conditions(name, given) if name == "that" else _templates(name, given)
@@ -134,10 +134,10 @@ def _conditions(key: str, value: Any) -> Iterator[tuple[str, tuple[Any, ...], An
         yield from ((f"{key}: {name}", (), new) for name, new in condition_mutants(value))
         return
     for number, item in enumerate(value):
-        shown = " ".join(str(item).split())[:44]
+        excerpt = " ".join(str(item).split())[:44]
         if len(value) > 1:
-            yield f"{key} '{shown}' dropped", (number,), _DROP
-        yield from ((f"{key} '{shown}': {name}", (number,), new) for name, new in condition_mutants(item))
+            yield f"{key} '{excerpt}' dropped", (number,), _DROP
+        yield from ((f"{key} '{excerpt}': {name}", (number,), new) for name, new in condition_mutants(item))
 
 
 def _templates(key: str, value: Any) -> Iterator[tuple[str, tuple[Any, ...], Any]]:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures of the system tests, and what a test may need: `@pytest.mark.needs("root", "composer")`.
+"""Fixtures of the system tests, and the marker for requirements of a test: `@pytest.mark.needs("root", "composer")`.
 
-A test whose needs this machine does not meet is skipped with the reason; with KEYFLEET_REQUIRE_ALL=1 it fails instead.
+A test is skipped if this machine does not meet its requirements; with KEYFLEET_REQUIRE_ALL=1 it fails instead.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-# Rotations look into all homes, where another worker's tests have put keys.
+# Rotations search all homes, where tests of other workers have installed keys.
 os.environ["SIMULATOR_SALT"] = os.environ.get("PYTEST_XDIST_WORKER", "")
 
-from _aloud import aloud
+from _aloud import uncaptured
 from _simulator_fixture import simulator, simulator_server
 
 from runner import docker, must_run_all, programs, root
 
-__all__ = ["aloud", "simulator", "simulator_server"]
+__all__ = ["simulator", "simulator_server", "uncaptured"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

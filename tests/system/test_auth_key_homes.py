@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A user's keys come to where the real Composer of that user reads them, in every state of the home."""
+"""Keys of users are written where the real Composer of the user reads them, in every state of the home."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import _auth_lab
 import _file_lab
 import pytest
-from _auth_lab import CLASSIC, HOST, OTHER, PAIR, PUBLIC, XDG, auth, composer, converges, install, install_below, put
+from _auth_lab import CLASSIC, HOST, OTHER, PAIR, PUBLIC, XDG, auth, composer, converges, install, install_under, put
 from _file_lab import Account, Accounts, owner_and_mode
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import home as composer_home
@@ -32,9 +32,9 @@ MOVED = '{"config": {"home": "%s"}}'
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with /etc/xdg", "without /etc/xdg"])
 def mounts(request: pytest.FixtureRequest, accounts: Accounts) -> Iterator[list[str]]:
-    """A command that runs another one where /etc/xdg is a directory, or is not there, and the accounts are known."""
+    """A command that runs another one with or without /etc/xdg, in a copy of /etc with the accounts."""
     etc = Path(tempfile.mkdtemp(prefix="kf-etc-"))
-    # Lock files of the user database may come and go meanwhile.
+    # Lock files of the user database may appear and disappear meanwhile.
     subprocess.run(["cp", "--archive", "/etc/.", str(etc)], stderr=subprocess.DEVNULL, check=False)
     assert accounts.deploy.name in (etc / "passwd").read_text()
     shutil.rmtree(etc / "xdg", ignore_errors=True)
@@ -44,7 +44,7 @@ def mounts(request: pytest.FixtureRequest, accounts: Accounts) -> Iterator[list[
     shutil.rmtree(etc)
 
 
-# Name → what is in the home: a directory, or a file with its content.
+# Name → content of the home: directories (None), and files with their content.
 STATES: dict[str, dict[str, str | None]] = {
     "neither": {},
     "classic": {CLASSIC: None},
@@ -60,10 +60,10 @@ STATES: dict[str, dict[str, str | None]] = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_composer_reads_what_was_written(state: str, mounts: list[str], deploy: Account) -> None:
+def test_composer_reads_the_written_key(state: str, mounts: list[str], deploy: Account) -> None:
     for name, content in STATES[state].items():
         put(deploy, name, None if content is None else content.replace("THERE", str(deploy.home)))
-    result = install_below(mounts, {**PAIR, "users": [deploy.name]})
+    result = install_under(mounts, {**PAIR, "users": [deploy.name]})
     assert result.get("changed") is True, result
     for row in result["files"]:
         path = Path(row["path"])
@@ -75,11 +75,11 @@ def test_composer_reads_what_was_written(state: str, mounts: list[str], deploy: 
         assert json.loads(output)["username"] == PUBLIC, (environ, log, result)
         (read,) = set(re.findall(r"Loading config file (.*/auth\.json)", log))
         assert read in {row["path"] for row in result["files"]}, (environ, log, result)
-        # Composer itself makes directories: what is asked next must find the home as the module left it.
+        # Composer creates these files; the next command must find the home as the module left it.
         for htaccess in deploy.home.rglob(".htaccess"):
             htaccess.unlink()
     assert OTHER not in "".join(path.read_text() for path in deploy.home.rglob("auth.json")), result
-    again = install_below(mounts, {**PAIR, "users": [deploy.name]})
+    again = install_under(mounts, {**PAIR, "users": [deploy.name]})
     assert again["changed"] is False, again
 
 
@@ -100,10 +100,10 @@ def codes(result: dict[str, Any]) -> list[str]:
         ([CLASSIC, XDG], [XDG], ["two_homes"]),
     ],
 )
-def test_no_key_comes_to_a_home_that_nobody_reads_first(
+def test_key_is_written_only_to_the_home_that_composer_reads(
     there: list[str], expected: list[str], problems: list[str], deploy: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whether this machine has /etc/xdg or not.
+    # Independent of /etc/xdg on this machine.
     monkeypatch.setattr(composer_home, "XDG_DIRECTORY", str(deploy.home))
     for name in there:
         put(deploy, name)
@@ -115,8 +115,8 @@ def test_no_key_comes_to_a_home_that_nobody_reads_first(
     assert there or owner_and_mode(deploy.home / CLASSIC)[2] == 0o700
 
 
-def test_a_second_home_that_is_named_beside_its_user_is_one_place(deploy: Account) -> None:
-    """Whoever names files by their paths may name those of a user's homes."""
+def test_path_in_a_home_of_the_named_user_is_the_same_target(deploy: Account) -> None:
+    """``paths`` can contain files in the homes of a user in ``users``."""
     for home in (CLASSIC, XDG):
         put(deploy, home)
     second = put(deploy, f"{CLASSIC}/auth.json", auth())

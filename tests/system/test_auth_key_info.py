@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of the keys of real accounts, and that the real Composer agrees on which one wins."""
+"""The report on the keys of real accounts, and its effective keys compared with the real Composer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILE = f"{CLASSIC}/auth.json"
 
 @pytest.fixture(autouse=True)
 def xdg(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether this machine has /etc/xdg or not."""
+    """Independent of /etc/xdg on this machine."""
     monkeypatch.setattr(home, "XDG_DIRECTORY", "/")
 
 
@@ -53,7 +53,7 @@ def codes(result: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [(problem["code"], problem["path"]) for problem in result["problems"]]
 
 
-# Composer's order, asked of Composer as well: what the user's config.json, auth.json and the project's files say.
+# The order of the user's config.json and auth.json and the project's files, compared with Composer.
 
 NAMES = ("config", "home", "composer", "project")
 
@@ -99,8 +99,8 @@ def test_composer_agrees_on_the_winner(
     rows = {row["project"]: row for row in result["effective"]}
     assert (rows.get(None, {}).get("public_key"), rows[str(shop)]["public_key"]) == (alone, in_project), result
     assert rows[str(shop)]["reason"] == reason, result
-    told = composer(deploy, "config", f"http-basic.{HOST}", "--working-dir", str(shop), environ={})[0]
-    assert json.loads(told)["username"] == in_project, result
+    output = composer(deploy, "config", f"http-basic.{HOST}", "--working-dir", str(shop), environ={})[0]
+    assert json.loads(output)["username"] == in_project, result
 
 
 def test_every_user_in_every_project(deploy: Account, accounts: Accounts, lab: Path) -> None:
@@ -129,7 +129,7 @@ def test_every_user_in_every_project(deploy: Account, accounts: Accounts, lab: P
 # Problems
 
 
-def test_what_is_wrong_with_the_files_of_users(deploy: Account, accounts: Accounts, lab: Path) -> None:
+def test_problems_of_the_files_of_users(deploy: Account, accounts: Accounts, lab: Path) -> None:
     put(deploy, f"{XDG}/auth.json", auth(), 0o644)
     put(deploy, CLASSIC)
     give(deploy.home / FILE, None, 0o640, auth())
@@ -147,7 +147,7 @@ def test_what_is_wrong_with_the_files_of_users(deploy: Account, accounts: Accoun
     assert [row["path"] for row in result["files"]] == [str(deploy.home / f"{XDG}/auth.json"), str(deploy.home / FILE)]
 
 
-def test_a_home_that_config_json_moves(deploy: Account) -> None:
+def test_config_json_that_moves_the_home(deploy: Account) -> None:
     put(deploy, f"{CLASSIC}/config.json", json.dumps({"config": {"home": str(deploy.home / "moved")}}))
     put(deploy, "moved/auth.json", auth())
     result = info({"users": [deploy.name]}).result
@@ -155,7 +155,7 @@ def test_a_home_that_config_json_moves(deploy: Account) -> None:
     assert [row["public_key"] for row in result["effective"]] == [OTHER], result
 
 
-# All users, and the one that it runs as
+# All users, and the current user
 
 
 def test_all_users_are_those_with_a_file(deploy: Account, accounts: Accounts) -> None:
@@ -165,25 +165,25 @@ def test_all_users_are_those_with_a_file(deploy: Account, accounts: Accounts) ->
     assert str(deploy.home / FILE) in paths and str(accounts.other.home / FILE) not in paths, result
     assert all(row["exists"] for row in result["files"]), result
     assert (deploy.name, OTHER) in {(row["user"], row["public_key"]) for row in result["effective"]}, result
-    # Named besides, it stands there once; and a named one without a file is told of.
+    # A user who is also named is listed once; a named user without a file is listed too.
     both = info({"all_users": True, "users": [deploy.name, accounts.other.name]}).result
     assert {row["path"] for row in both["files"]} == paths | {str(accounts.other.home / FILE)}, both
     assert len(both["files"]) == len(paths) + 1, both
 
 
-def test_nothing_given_means_the_user_it_runs_as(deploy: Account) -> None:
+def test_default_is_the_current_user(deploy: Account) -> None:
     put(deploy, "elsewhere/auth.json", auth())
     environ = {"HOME": str(deploy.home), "COMPOSER_HOME": str(deploy.home / "elsewhere")}
     result = as_account(deploy, lambda: info({}), environ).result
     assert [row["path"] for row in result["files"]] == [str(deploy.home / "elsewhere/auth.json")], result
     without = as_account(deploy, lambda: info({}), {"HOME": str(deploy.home)}).result
     assert [(row["path"], row["exists"]) for row in without["files"]] == [(str(deploy.home / FILE), False)], without
-    # For a named user nothing is known of the environment.
+    # The environment does not apply to a named user.
     named = as_account(deploy, lambda: info({"users": [deploy.name]}), environ).result
     assert [row["path"] for row in named["files"]] == [str(deploy.home / FILE)], named
 
 
-def test_what_an_ordinary_user_may_not_read_is_a_problem(deploy: Account, accounts: Accounts) -> None:
+def test_file_that_the_current_user_cannot_read_is_a_problem(deploy: Account, accounts: Accounts) -> None:
     put(accounts.other, CLASSIC).chmod(0o700)
     give(accounts.other.home / FILE, accounts.other, 0o600, auth())
     try:
@@ -195,10 +195,10 @@ def test_what_an_ordinary_user_may_not_read_is_a_problem(deploy: Account, accoun
     assert result["files"] == [] and not result.get("failed"), result
 
 
-# What the repository says of what was found
+# Verification of the keys that were found
 
 
-def test_every_key_on_the_host_is_tried(deploy: Account, lab: Path, simulator: Simulator) -> None:
+def test_every_key_on_the_host_is_verified(deploy: Account, lab: Path, simulator: Simulator) -> None:
     good, bad = simulator.key("shop", "web"), simulator.key("shop", "old")
     put(deploy, FILE, auth(*good))
     shop = give(lab / "shop", deploy, 0o755)
@@ -231,8 +231,8 @@ def test_every_key_on_the_host_is_tried(deploy: Account, lab: Path, simulator: S
 
 
 @pytest.mark.parametrize("said", [(1, 2), (2, 0)])
-def test_what_is_said_to_one_user_shows_no_secret_of_another(deploy: Account, lab: Path, said: tuple[int, int]) -> None:
-    """Also one that the server knows from an earlier run; and a token that is kept as a user name."""
+def test_server_message_shows_no_secret_of_another_pair(deploy: Account, lab: Path, said: tuple[int, int]) -> None:
+    """Including a secret that the server knows from an earlier run, and a token that is stored as a user name."""
     pairs = [("ghp_made_up_token_of_forty_characters_ok", "x-oauth-basic"), ("f" * 32, "made-up-private-2")]
     secrets = [pairs[0][0], pairs[1][1], "none"]
 
@@ -253,8 +253,8 @@ def test_what_is_said_to_one_user_shows_no_secret_of_another(deploy: Account, la
     assert ["Others" in message for message in messages] == [one == 2 for one in said], found.result
 
 
-def test_pairs_of_a_user_that_nobody_asks_about_take_no_memory(deploy: Account, lab: Path) -> None:
-    """The secrets of all that are asked about are looked for in what a server says."""
+def test_unverified_pairs_of_a_user_take_no_memory(deploy: Account, lab: Path) -> None:
+    """The secrets of all verified pairs are kept, to redact them from the server's messages."""
     entries = {f"h{number}.example": {"username": "u", "password": f"{number:0480}"} for number in range(7_000)}
     shop = give(lab / "shop", deploy, 0o755)
     give(shop / "auth.json", deploy, 0o600, json.dumps({"http-basic": entries}))
@@ -287,7 +287,7 @@ def test_a_pair_is_checked_from_the_host(simulator: Simulator, deploy: Account) 
     assert list(deploy.home.iterdir()) == []
 
 
-def test_where_a_user_may_not_look_is_told(deploy: Account, lab: Path) -> None:
+def test_directories_that_the_user_cannot_search_are_reported(deploy: Account, lab: Path) -> None:
     shop = give(lab / "shop", deploy, 0o755)
     give(shop / "auth.json", deploy, 0o600, auth(*PAIR.values()))
     closed = give(lab / "closed", None, 0o700)
@@ -302,7 +302,7 @@ def test_where_a_user_may_not_look_is_told(deploy: Account, lab: Path) -> None:
     ], answer.result  # fmt: skip
 
 
-def test_large_files_of_users_take_no_more_memory_than_a_few(deploy: Account) -> None:
+def test_large_files_are_read_up_to_a_limit(deploy: Account) -> None:
     large = json.dumps({"http-basic": {"a.example": {"username": "a", "password": "b" * 4_000_000}}})
     for number in range(8):
         put(deploy, f"tree/{number}/auth.json", large)
@@ -311,7 +311,7 @@ def test_large_files_of_users_take_no_more_memory_than_a_few(deploy: Account) ->
     assert all("limit of one run" in row["message"] for row in result["problems"]), result["problems"]
 
 
-def test_what_wins_is_told_of_users_and_projects_up_to_a_limit(accounts: Accounts, deploy: Account, lab: Path) -> None:
+def test_effective_keys_are_reported_up_to_a_limit(accounts: Accounts, deploy: Account, lab: Path) -> None:
     pair = {"username": "a", "password": "b"}
     put(
         deploy, ".composer/config.json", json.dumps({"config": {"http-basic": {f"h{n}.a": pair for n in range(30000)}}})
@@ -327,7 +327,7 @@ def test_what_wins_is_told_of_users_and_projects_up_to_a_limit(accounts: Account
     assert all(deploy.name in row["message"] and "limit of one run" in row["message"] for row in left), left
 
 
-def test_configurations_of_users_take_no_more_memory_than_a_few(lab: Path, deploy: Account) -> None:
+def test_large_composer_json_files_are_read_up_to_a_limit(lab: Path, deploy: Account) -> None:
     text = json.dumps({"config": {"http-basic": {"a.example": {"username": "a", "password": "b" * 4_000_000}}}})
     projects = [give(lab / str(number), deploy, 0o755) for number in range(6)]
     for project in projects:
@@ -337,7 +337,7 @@ def test_configurations_of_users_take_no_more_memory_than_a_few(lab: Path, deplo
     assert [row["path"] for row in result["problems"]] == [f"{path}/composer.json" for path in projects[4:]]
 
 
-def test_links_to_one_large_file_are_not_read_for_ever(deploy: Account) -> None:
+def test_links_to_one_large_file_are_read_up_to_a_limit(deploy: Account) -> None:
     large = json.dumps({"http-basic": {"a.example": {"username": "a", "password": "b" * 4_000_000}}})
     target = put(deploy, "large.json", large)
     for number in range(40):
@@ -345,7 +345,7 @@ def test_links_to_one_large_file_are_not_read_for_ever(deploy: Account) -> None:
         (deploy.home / f"tree/{number:02}/auth.json").symlink_to(target)
     result = info({"search": [str(deploy.home / "tree")], "verify": "never"}).result
     assert len(result["files"]) == 4
-    # Twelve more were read, and told of one by one.
+    # Twelve more were read and reported individually.
     assert len(result["problems"]) == 13 and "nor were 23 others" in result["problems"][-1]["message"], codes(result)
 
 
@@ -359,25 +359,27 @@ def test_a_chain_of_links_has_a_limit(deploy: Account) -> None:
     assert codes(result) == [("unsafe_path", str(deploy.home / "a/link4"))], result
 
 
-def test_a_file_of_the_kernels_is_not_read(deploy: Account) -> None:
-    """Some take seconds, and a user may have links to them by the thousand."""
+def test_file_of_the_kernel_is_not_read(deploy: Account) -> None:
+    """Some take seconds to read, and a user can have thousands of links to them."""
     put(deploy, ".composer/config.json", "{}")
     link = deploy.home / ".composer/auth.json"
     link.unlink(missing_ok=True)
     link.symlink_to("/proc/version")
-    told = info({"users": [deploy.name], "verify": "never"})
+    report = info({"users": [deploy.name], "verify": "never"})
     link.unlink()
-    assert "Linux" not in told.text and any("empty" in row["message"] for row in told.result["problems"]), told.result
+    assert "Linux" not in report.text and any("empty" in row["message"] for row in report.result["problems"]), (
+        report.result
+    )
 
 
 @pytest.mark.parametrize("host", ["odd.example:0", "odd.example:99999", "[::::]", "[1]", "[:]"])
-def test_a_host_that_nobody_can_ask_takes_no_report_away(deploy: Account, host: str) -> None:
+def test_host_that_cannot_be_verified_does_not_prevent_the_report(deploy: Account, host: str) -> None:
     entries = {name: {"username": "u", "password": "p" * 9} for name in (host, "127.0.0.1:1")}
     put(deploy, ".composer/auth.json", json.dumps({"http-basic": entries}))
-    told = info({"users": [deploy.name], "verify": "always"})
-    assert [(row["repository"], row["status"]) for row in told.result["verdicts"]] == [
+    report = info({"users": [deploy.name], "verify": "always"})
+    assert [(row["repository"], row["status"]) for row in report.result["verdicts"]] == [
         (name, "not_checked") for name in entries
-    ], told.result
+    ], report.result
 
 
 def test_a_password_before_a_host_is_not_shown(deploy: Account) -> None:
@@ -385,8 +387,8 @@ def test_a_password_before_a_host_is_not_shown(deploy: Account) -> None:
     pair = {"username": "a", "password": "b"}
     odd = {"http-basic": {f"a:{hidden}@b.example": pair}, f"{hidden}@c": {f"x:{hidden}@d.example": "e"}}
     path = put(deploy, "auth.json", json.dumps(odd))
-    told = info({"paths": [str(path)], "verify": "always"})
-    assert told.result["files"][0]["entries"][0]["repository"] == "***@b.example", told.result
+    report = info({"paths": [str(path)], "verify": "always"})
+    assert report.result["files"][0]["entries"][0]["repository"] == "***@b.example", report.result
     written = install({**PAIR, "paths": [str(path)]})
     assert written.result["changed"] and "***@b.example" in written.text and "***@d.example" in written.text
     path.write_text(f'{{"http-basic": {{"{hidden}@b.example": {{}}}}}}')
@@ -394,5 +396,5 @@ def test_a_password_before_a_host_is_not_shown(deploy: Account) -> None:
     path.write_text(f'{{"{hidden}@a": 1, "{hidden}@a": 2}}')
     twice = install({**PAIR, "paths": [str(path)]})
     assert broken.code == twice.code == "malformed_file"
-    for answer in (told, written, broken, twice):
+    for answer in (report, written, broken, twice):
         assert hidden not in answer.text, answer.text

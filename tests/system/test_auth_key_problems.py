@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keeps a key from being used although it was written, and how often that is said."""
+"""Problems that prevent Composer from using an installed key, and how often they are reported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SAME = {HOST: {"username": PUBLIC, "password": PRIVATE}}
         ({}, {}, {"composer": {"config": {"http-basic": {"h": ENTRY[HOST]}}}}, []),
     ],
 )
-def test_sources_that_win_over_a_user_s_key(
+def test_sources_that_win_over_the_key_of_a_user(
     mine: dict[str, Any],
     config: dict[str, Any],
     shop: dict[str, Any],
@@ -63,7 +63,7 @@ def test_sources_that_win_over_a_user_s_key(
     put(deploy, FILE, json.dumps(mine))
     put(deploy, f"{CLASSIC}/config.json", json.dumps({"config": config}))
     path = project(lab / "shop", **shop)
-    # The project gets a key for another repository, so that it is known to be one of the user's.
+    # A key for another repository makes the project a target of the same run.
     vendor = {"repository": "v.example", "public_key": "u", "private_key": "chosen", "projects": [path]}
     options = {"keys": [{**PAIR, "users": [deploy.name]}, vendor]}
     first = install(options)
@@ -83,12 +83,12 @@ def test_sources_that_win_over_a_user_s_key(
         ({"auth": {"client-certificate": {HOST: {}}}}, ["another_source_wins"]),
     ],
 )
-def test_sources_that_win_over_a_project_s_key(files: dict[str, Any], expected: list[str], lab: Path) -> None:
+def test_sources_that_win_over_the_key_of_a_project(files: dict[str, Any], expected: list[str], lab: Path) -> None:
     answer = converges({**PAIR, "projects": [project(lab / "shop", **files)]}, lab)
     assert codes(answer.result) == expected, answer.result
 
 
-def test_a_bearer_wins_in_explicit_files_and_in_the_setup_s_home(lab: Path) -> None:
+def test_bearer_wins_in_explicit_files_and_in_var_composer_home(lab: Path) -> None:
     path = project(lab / "shop")
     home = lab / "shop" / "var" / "composer_home"
     home.mkdir(parents=True)
@@ -101,13 +101,13 @@ def test_a_bearer_wins_in_explicit_files_and_in_the_setup_s_home(lab: Path) -> N
     }, answer.result  # fmt: skip
 
 
-def test_a_key_of_the_project_s_own_is_meant_to_win(deploy: Account, lab: Path) -> None:
+def test_key_of_a_project_is_no_problem_for_the_key_of_a_user(deploy: Account, lab: Path) -> None:
     own = {"public_key": OTHER, "private_key": OLD, "projects": [project(lab / "shop")]}
     answer = install({"keys": [{**PAIR, "users": [deploy.name]}, own]})
     assert answer.result["changed"] and answer.result["problems"] == [], answer.result
 
 
-def test_a_file_that_everybody_could_read_is_a_problem_once(deploy: Account) -> None:
+def test_world_readable_file_is_reported_once(deploy: Account) -> None:
     put(deploy, FILE, auth(), 0o644)
     answer = install({**PAIR, "users": [deploy.name]})
     assert codes(answer.result) == ["readable_by_others"] and len(answer.warnings()) == 1, answer.result
@@ -116,7 +116,7 @@ def test_a_file_that_everybody_could_read_is_a_problem_once(deploy: Account) -> 
     assert os.stat(deploy.home / FILE).st_mode & 0o077 == 0
 
 
-def test_a_key_that_is_taken_away_cannot_be_beaten(deploy: Account, lab: Path) -> None:
+def test_removal_reports_no_other_source(deploy: Account, lab: Path) -> None:
     content = {"bearer": {HOST: "t"}, "http-basic": ENTRY}
     put(deploy, FILE, json.dumps(content))
     options = {"users": [deploy.name], "projects": [project(lab / "shop", auth=content)], "state": "absent"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role and the playbook under the real ansible-playbook: one execution per host, one walk per play."""
+"""The role and the playbook under the real ansible-playbook: one execution of the module per host."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def key(simulator: Simulator, account: str = "shop", label: str = "web", **more:
 
 
 def asked(simulator: Simulator) -> tuple[int, int]:
-    """How often packages.json was asked for since the last time, and how many walks went on from there."""
+    """Numbers of requests for packages.json and of walks through its includes, since the last call."""
     entries = simulator.requests()
     simulator.clear_log()
     further = [(entry["user"], entry["path"]) for entry in entries if entry["path"] != "/packages.json"]
-    # A walk asks for each file once, and each account has files of its own.
+    # A walk requests each file once, and each account has its own files.
     walks = {user: max(further.count(one) for one in further if one[0] == user) for user, _path in further}
     return len(entries) - len(further), sum(walks.values())
 
@@ -54,7 +54,7 @@ def users(path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def new_name() -> Iterator[str]:
-    """The name of an account that a test may make."""
+    """The name of an account that a test can create."""
     name = f"kf-new-{secrets.token_hex(3)}"
     yield name
     if subprocess.run(["id", name], capture_output=True, check=False).returncode == 0:
@@ -67,7 +67,7 @@ def without_secrets(run: Run, *keys: dict[str, Any]) -> Run:
     return run
 
 
-def test_both_forms_at_once_are_one_execution_from_the_first_check_on(
+def test_both_forms_of_variables_are_one_execution_of_the_module(
     control: Control, simulator: Simulator, lab: Path, new_name: str
 ) -> None:
     one, two = key(simulator), key(simulator, "enterprise")
@@ -102,7 +102,7 @@ def test_both_forms_at_once_are_one_execution_from_the_first_check_on(
         assert asked(simulator) == (0, 0), again.output
 
 
-def test_every_host_that_runs_the_role_looks_its_packages_up(control: Control, simulator: Simulator, lab: Path) -> None:
+def test_every_host_that_runs_the_role_checks_its_packages(control: Control, simulator: Simulator, lab: Path) -> None:
     control.hosts = {name: {"shop_root": str(give(lab / name, None, 0o755))} for name in ("web1", "web2", "web3")}
     control.group = role_variables(simulator, packages=[COMMUNITY, "made-up/package"], fail_on=[], **key(simulator))
     # The first host of the play has the same variables and does not run the role.
@@ -118,7 +118,7 @@ def test_every_host_that_runs_the_role_looks_its_packages_up(control: Control, s
     }, run.output
 
 
-def test_a_variable_of_another_host_is_not_looked_at(control: Control, simulator: Simulator, lab: Path) -> None:
+def test_variable_of_another_host_is_not_evaluated(control: Control, simulator: Simulator, lab: Path) -> None:
     control.hosts = {name: {"shop_root": str(give(lab / name, None, 0o755))} for name in ("web1", "web2")}
     control.hosts["web1"].update(
         {"magento_auth_keys": "{{ lookup('ansible.builtin.pipe', 'echo looked >> ' ~ seen) }}"}
@@ -129,14 +129,14 @@ def test_a_variable_of_another_host_is_not_looked_at(control: Control, simulator
     assert run.status == 0 and not seen.exists(), run.output
 
 
-def test_a_list_that_is_none_removes_no_key(control: Control, lab: Path) -> None:
+def test_empty_list_removes_no_key(control: Control, lab: Path) -> None:
     shop = give(lab / "shop", None, 0o755)
     give(shop / "auth.json", None, 0o600, auth())
     variables = {"magento_auth_state": "absent", "magento_auth_projects": [str(shop)]}
-    nothings: tuple[Any, ...] = (None, [], "")
-    # The short form beside it makes no difference.
-    for nothing, short in itertools.product(nothings, ({}, {"magento_auth_public_key": OTHER})):
-        run = control.role({**variables, **short, "magento_auth_keys": nothing})
+    empty: tuple[Any, ...] = (None, [], "")
+    # With and without the short form.
+    for value, short in itertools.product(empty, ({}, {"magento_auth_public_key": OTHER})):
+        run = control.role({**variables, **short, "magento_auth_keys": value})
         assert run.only()["msg"].startswith("magento_auth_keys is an empty list"), run.output
     assert HOST in users(shop / "auth.json")
 
@@ -180,7 +180,7 @@ def test_a_failure_names_the_variable_the_public_key_and_the_repository(
         assert words in " ".join(run.output.split()), run.output
 
 
-def test_a_host_whose_key_is_bad_keeps_what_it_has_and_the_others_go_on(
+def test_host_with_an_invalid_key_keeps_its_file_and_other_hosts_continue(
     control: Control, simulator: Simulator, lab: Path
 ) -> None:
     good, bad = key(simulator), key(simulator, "shop", "old")
@@ -205,7 +205,7 @@ def test_a_misspelled_variable_is_an_error(
 ) -> None:
     shop = str(give(lab / "shop", None, 0o755))
     one = key(simulator)
-    # Names of the playbook's own, and what an earlier run of the role registered.
+    # Variables of the playbook, and results of an earlier run of the role.
     own = {"magento_auth_keys_common": [one], "magento_auth_result": {}, "magento_auth_token_result": {}}
     right = {**role_variables(simulator, projects=[shop], **one), **own}
     assert control.role(right).status == 0
@@ -214,13 +214,13 @@ def test_a_misspelled_variable_is_an_error(
     words = ["-e", json.dumps(wrong)] if where == "extra" else []
     run = without_secrets(control.role({**right, **(wrong if where == "vars" else {})}, *words), one)
     assert run.status != 0 and all("files" not in result for result in run.of()), run.output
-    told = "misspelled variables: 'magento_auth_projets' (magento_auth_projects was probably meant)"
-    assert told in " ".join(run.output.split()), run.output
+    message = "misspelled variables: 'magento_auth_projets' (magento_auth_projects was probably meant)"
+    assert message in " ".join(run.output.split()), run.output
 
 
 @pytest.mark.needs("sudo")
 def test_become_an_ordinary_user(control: Control, simulator: Simulator, deploy: Account) -> None:
-    # Nothing but the key: the user that the module runs as.
+    # Without targets, the module installs the key for the current user.
     one = key(simulator)
     for expected in (True, False):
         run = control.role(role_variables(simulator, **one), become=True, become_user=deploy.name)
@@ -229,7 +229,7 @@ def test_become_an_ordinary_user(control: Control, simulator: Simulator, deploy:
     assert owner_and_mode(deploy.home / CLASSIC / "auth.json") == (deploy.uid, deploy.gid, 0o600)
 
 
-def test_before_an_image_is_made_every_key_can_be_taken_away(control: Control, lab: Path) -> None:
+def test_state_absent_removes_the_entry_of_any_key(control: Control, lab: Path) -> None:
     shop = give(lab / "shop", None, 0o755)
     give(shop / "auth.json", None, 0o600, json.dumps({"http-basic": {
         HOST: {"username": "u", "password": "made up"}, "h.example": {"username": "u", "password": "made up"},
@@ -260,7 +260,7 @@ PLAY = """
 """
 
 
-def test_what_yaml_makes_of_keys_and_modes(control: Control, lab: Path) -> None:
+def test_keys_and_modes_that_yaml_reads_as_numbers(control: Control, lab: Path) -> None:
     shop = give(lab / "shop", None, 0o755)
     place = f"projects: [{shop}], verify: never"
     text = PLAY.format(

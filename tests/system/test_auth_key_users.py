@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of real accounts: whose the files are, what check mode says of them, and what keeps a key from being used."""
+"""Keys of real accounts: owners of the files, predictions of check mode, and refused files."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def actions(result: dict[str, Any]) -> list[str]:
     return [row["action"] for row in result["files"]]
 
 
-# Twelve steps with users, where owner and home take part
+# Check mode and real runs for users, where owner and home matter
 
 
 Prepare = Callable[[Account, Accounts], None]
 FILE = f"{CLASSIC}/auth.json"
 
 
-def root_s(account: Account, accounts: Accounts) -> None:
+def file_of_root(account: Account, accounts: Accounts) -> None:
     put(account, CLASSIC)
     give(account.home / FILE, None, 0o644, auth())
 
 
-def root_s_with_the_key(account: Account, accounts: Accounts) -> None:
+def file_of_root_with_the_key(account: Account, accounts: Accounts) -> None:
     put(account, CLASSIC)
     give(account.home / FILE, None, 0o644, auth(PUBLIC, PRIVATE))
 
@@ -85,20 +85,20 @@ def malformed(account: Account, accounts: Accounts) -> None:
 
 CASES: list[tuple[str, Prepare, dict[str, Any], list[str]]] = [
     ("new home", lambda account, _all: None, {}, ["created"]),
-    ("root's file", root_s, {}, ["updated"]),
-    ("root's file, right key", root_s_with_the_key, {}, ["repaired"]),
+    ("root's file", file_of_root, {}, ["updated"]),
+    ("root's file, right key", file_of_root_with_the_key, {}, ["repaired"]),
     ("linked file", linked, {}, ["updated"]),
     ("two homes", two_homes, {}, ["updated", "updated"]),
     ("two homes, one key", two_homes_one_key, {}, ["created", "updated"]),
     ("malformed", malformed, {"malformed": "replace"}, ["updated"]),
     ("absent", two_homes, {"state": "absent"}, ["removed", "removed"]),
-    ("absent, of root", root_s, {"state": "absent"}, ["removed"]),
+    ("absent, of root", file_of_root, {"state": "absent"}, ["removed"]),
     ("absent, another key", two_homes, {"state": "absent", "public_key": PUBLIC}, ["repaired", "unchanged"]),
 ]
 
 
 @pytest.mark.parametrize(("prepare", "options", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_check_mode_tells_what_comes_to_a_user(
+def test_check_mode_predicts_the_files_of_a_user(
     prepare: Prepare,
     options: dict[str, Any],
     expected: list[str],
@@ -117,7 +117,7 @@ def test_check_mode_tells_what_comes_to_a_user(
 
 @pytest.fixture
 def new_name() -> Iterator[str]:
-    """The name of an account that a test may make."""
+    """The name of an account that a test can create."""
     name = f"kf-new-{secrets.token_hex(3)}"
     yield name
     if subprocess.run(["id", name], capture_output=True, check=False).returncode == 0:
@@ -125,37 +125,37 @@ def new_name() -> Iterator[str]:
     shutil.rmtree(f"/home/{name}", ignore_errors=True)
 
 
-def test_users_and_homes_that_come_later(new_name: str) -> None:
+def test_check_mode_with_missing_users_and_homes(new_name: str) -> None:
     vendor = {"repository": "repo.vendor.example", "public_key": "token", "private_key": "a chosen password"}
     options = {"keys": [PAIR, vendor], "users": [new_name]}
-    stranger = install(options, check_mode=True)
+    no_user = install(options, check_mode=True)
     assert install(options).code == "unknown_user"
     subprocess.run(["useradd", "--no-create-home", "--home-dir", f"/home/{new_name}", new_name], check=True)
-    homeless = install(options, check_mode=True)
+    no_home = install(options, check_mode=True)
     assert install(options).code == "no_home"
     shutil.copytree("/etc/skel", f"/home/{new_name}")
     subprocess.run(["chown", "--recursive", f"{new_name}:", f"/home/{new_name}"], check=True)
     ready = install(options, check_mode=True)
     real = install(options)
     assert essence(ready) == essence(real)
-    assert (codes(stranger.result), codes(homeless.result), codes(real.result)) == (["unknown_user"], ["no_home"], [])
+    assert (codes(no_user.result), codes(no_home.result), codes(real.result)) == (["unknown_user"], ["no_home"], [])
     for name in ("changed", "files", "diff", "verdicts"):
-        assert homeless.result[name] == real.result[name], name
-    # What is not known of an account that is not there: the number, its group, and where its home will be.
+        assert no_home.result[name] == real.result[name], name
+    # Unknown for a missing account: its uid, its group and the location of its home.
     rows = json.loads(json.dumps(real.result["files"]).replace(f"/home/{new_name}", f"~{new_name}"))
     for row in rows:
         row["after"]["group"] = None
-    assert stranger.result["files"] == rows
-    assert stranger.result["changed"] is True and len(stranger.result["diff"]) == 1
+    assert no_user.result["files"] == rows
+    assert no_user.result["changed"] is True and len(no_user.result["diff"]) == 1
 
 
-def test_where_nobody_is_nothing_is_to_be_removed(new_name: str) -> None:
+def test_removal_for_a_missing_user_changes_nothing(new_name: str) -> None:
     for check_mode in (True, False):
         answer = install({"users": [new_name], "state": "absent"}, check_mode=check_mode)
         assert (answer.code, answer.result["changed"], codes(answer.result)) == ("", False, ["unknown_user"])
 
 
-# Whose the files are
+# Owners of the files
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_where_nobody_is_nothing_is_to_be_removed(new_name: str) -> None:
         ("root", {"group": "deploy", "mode": "0640"}, ("root", "deploy", 0o640)),
     ],
 )
-def test_owner_group_and_mode_of_a_project_s_file(
+def test_owner_group_and_mode_of_the_file_of_a_project(
     directory: str, options: dict[str, str], expected: tuple[str, str, int], accounts: Accounts, lab: Path
 ) -> None:
     known = {"deploy": accounts.deploy, "other": accounts.other}
@@ -182,15 +182,15 @@ def test_owner_group_and_mode_of_a_project_s_file(
     assert owner_and_mode(shop / "auth.json") == (uid, gid, expected[2]), answer.result
 
 
-def test_owner_is_not_for_users(deploy: Account, accounts: Accounts) -> None:
+def test_owner_does_not_apply_to_users(deploy: Account, accounts: Accounts) -> None:
     answer = converges({**PAIR, "users": [deploy.name], "owner": accounts.other.name}, deploy.home)
     assert answer.result["files"][0]["owner"] == deploy.name, answer.result
 
 
-# The user that the module runs as
+# The current user
 
 
-def test_nothing_given_means_the_user_it_runs_as(deploy: Account) -> None:
+def test_default_is_the_current_user(deploy: Account) -> None:
     cases = {
         f"{CLASSIC}/auth.json": {"HOME": str(deploy.home)},
         "elsewhere/auth.json": {"HOME": "/nonexistent", "COMPOSER_HOME": str(deploy.home / "elsewhere")},
@@ -205,14 +205,14 @@ def test_nothing_given_means_the_user_it_runs_as(deploy: Account) -> None:
         assert owner_and_mode(deploy.home / name) == (deploy.uid, deploy.gid, 0o600)
 
 
-def test_its_environment_is_nobody_else_s(deploy: Account, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_root_is_ignored(deploy: Account, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "COMPOSER_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(accounts.other.home))
     answer = install({**PAIR, "users": [deploy.name]})
     assert [row["path"] for row in answer.result["files"]] == [str(deploy.home / FILE)], answer.result
 
 
-def test_what_another_user_owns_is_refused(deploy: Account, accounts: Accounts) -> None:
+def test_file_of_another_user_is_refused(deploy: Account, accounts: Accounts) -> None:
     put(deploy, FILE, auth())
     environ = {"HOME": str(accounts.other.home)}
     before = state_of(deploy.home)
@@ -222,7 +222,7 @@ def test_what_another_user_owns_is_refused(deploy: Account, accounts: Accounts) 
     assert state_of(deploy.home) == before
 
 
-def test_root_gets_a_key_when_root_is_named(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_gets_a_key_only_if_named(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert install(PAIR).code == "no_target"
     answer = install({**PAIR, "users": ["root"]}, check_mode=True)
     assert [row["owner"] for row in answer.result["files"]] == ["root"], answer.result

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a machine lacks is said before the start, with how to install it. The rest runs, unless all must."""
+"""Missing programs are reported before the start, with the packages to install. Everything else runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runner import Suite, programs
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All programs of this machine but two."""
+    """A directory with all programs of this machine except curl and ssh-keygen."""
     directory = tmp_path_factory.mktemp("programs")
     for path in reversed(os.environ["PATH"].split(os.pathsep)):
         for program in Path(path).glob("*") if os.access(path, os.R_OK) else ():
@@ -32,7 +32,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(bare: Path, *command: str | Path, require_all: bool = False) -> tuple[int, list[str]]:
-    """Exit status and output."""
+    """The exit status and the output of a command."""
     env = {**os.environ, "PATH": str(bare), "KEYFLEET_REQUIRE_ALL": str(int(require_all))}
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, text=True, check=False,
@@ -56,7 +56,7 @@ def test_reason_names_programs_and_packages(bare: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("require_all", "result", "note"), [(False, "passed", "in part: one"), (True, "failed", "one")]
 )
-def test_a_suite_that_runs_in_part_says_so(require_all: bool, result: str, note: str) -> None:
+def test_partial_suite_is_reported(require_all: bool, result: str, note: str) -> None:
     workspace = Workspace()
     suite = Suite("some", "", lambda workspace: workspace.run("true"), wants=(lambda: "one", lambda: None))
     [outcome] = runner.run([suite], workspace, require_all=require_all)
@@ -64,7 +64,7 @@ def test_a_suite_that_runs_in_part_says_so(require_all: bool, result: str, note:
     assert (outcome.result, outcome.note, runner.lacks(suite)) == (result, note, "runs in part: one")
 
 
-def test_what_is_missing_is_said_before_the_start(bare: Path) -> None:
+def test_missing_programs_are_reported_before_the_start(bare: Path) -> None:
     status, lines = suites(bare, "integration", "changelog")
     assert status == 0, lines
     assert lines[:2] == [
@@ -76,20 +76,20 @@ def test_what_is_missing_is_said_before_the_start(bare: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["units", "demo"])
-def test_no_part_of_a_suite_is_left_out_where_all_must_run(bare: Path, name: str) -> None:
+def test_partial_suite_fails_if_all_is_required(bare: Path, name: str) -> None:
     status, lines = suites(bare, name, require_all=True)
     assert status == 1
     assert lines[1].startswith(f"{name:<16} runs in part: ") and lines[1].endswith("curl not found (apt install curl)")
     assert lines[-1] == "0 passed, 1 failed, 0 skipped"
 
 
-def test_what_the_marks_of_system_tests_name_is_listed(bare: Path) -> None:
+def test_list_includes_programs_that_system_tests_need(bare: Path) -> None:
     status, lines = suites(bare, "--list", "system")
     assert status == 0
     assert "curl" in lines[0] and "runs in part: " in lines[0], lines
 
 
-def test_demo_leaves_out_the_steps_that_use_curl(bare: Path) -> None:
+def test_demo_skips_steps_that_need_curl(bare: Path) -> None:
     status, lines = run(bare, "tests/demo")
     assert status == 0, lines
     assert lines[1] == "Steps 9, 10, 11 are skipped: curl not found (apt install curl)."
@@ -99,17 +99,17 @@ def test_demo_leaves_out_the_steps_that_use_curl(bare: Path) -> None:
     assert sum(line.startswith("== ") for line in lines) == 16
 
 
-def test_demo_fails_where_all_must_run(bare: Path) -> None:
+def test_demo_fails_if_all_is_required(bare: Path) -> None:
     status, lines = run(bare, "tests/demo", require_all=True)
     assert status == 1
     assert lines[-1] == "Steps 9, 10, 11 are skipped: curl not found (apt install curl)."
 
 
 @pytest.mark.parametrize("require_all", [False, True])
-def test_integration_leaves_out_the_targets_that_use_curl(bare: Path, require_all: bool) -> None:
+def test_integration_excludes_targets_that_need_curl(bare: Path, require_all: bool) -> None:
     workspace = Workspace()
     try:
-        # The alias is that of no other target: what is to run is known without running it.
+        # Lists the targets with this alias and runs nothing.
         options = ("--list-targets", "needs/curl/")
         status, lines = run(bare, "tests/integrate.py", workspace.collection, *options, require_all=require_all)
     finally:
@@ -121,7 +121,7 @@ def test_integration_leaves_out_the_targets_that_use_curl(bare: Path, require_al
         assert "magento_release" not in lines[1:] and "magento_download_token" not in lines[1:]
 
 
-def test_unit_tests_that_use_curl_are_skipped(bare: Path) -> None:
+def test_unit_tests_that_need_curl_are_skipped(bare: Path) -> None:
     file = "tests/unit/plugins/modules/test_magento_release.py"
     status, lines = run(bare, "-m", "pytest", "-q", "-r", "s", file)
     assert status == 0, lines

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The codes that modules can answer with, against the page that explains them."""
+"""The failure codes in the source match the paragraphs of docs/codes.md."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RAISERS = ("KeyfleetError", "Problem", "Finding")
 
 
 def constants(node: ast.AST) -> Iterator[str]:
-    """Every text in ``node`` that has the form of a code."""
+    """Every string in ``node`` that has the form of a code."""
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and CODE.match(part.value):
             yield part.value
 
 
 def codes() -> set[str]:
-    """The first argument of everything that carries a code, as far as it stands there as text."""
+    """Every code that is a literal in the source."""
     found: set[str] = set()
     for path in (ROOT / "plugins").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

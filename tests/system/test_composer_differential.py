@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our reading and writing of auth.json against the real Composer's, over files of every class that hypothesis makes."""
+"""Compares reading and writing of auth.json with the real Composer, for generated files of every class."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from _agreement import (
     REFUSED_ALTHOUGH_READ,
     ROW_OF,
     WHICH,
+    altered_by_composer,
     as_composer_leaves,
     at_least,
     compared,
-    excused,
     profile,
 )
-from _aloud import Aloud
-from _auth_files import ACCEPTED, FATAL, FIT, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, Kind, documents, written
+from _aloud import Uncaptured
+from _auth_files import ACCEPTED, FATAL, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, VALID, Kind, documents, written
 from _composer import Command, Harness
 from _malformed_auth_files import MALFORMED, RANDOM, STRICTER
 from hypothesis import given
@@ -58,11 +58,11 @@ Tally = dict[str, Counter[str]]
 
 
 @pytest.fixture(scope="module")
-def tally(aloud: Aloud, command: Command) -> Iterator[Tally]:
-    """How many files of each class were made, and what became of them: printed, come what may."""
+def tally(uncaptured: Uncaptured, command: Command) -> Iterator[Tally]:
+    """Numbers of files and outcomes of each class, always printed at the end."""
     counts: Tally = {}
     yield counts
-    with aloud():
+    with uncaptured():
         print(f"\n\n{command.version}; {EXAMPLES} examples of each class, {WHICH}")
         columns = ("files", "accepted", "ignored", "fatal", "stricter")
         print(f"{'class of auth.json':<36}" + "".join(f"{column:>10}" for column in columns))
@@ -75,7 +75,7 @@ def labels(kinds: tuple[Kind, ...]) -> list[str]:
     return [kind.label for kind in kinds]
 
 
-ALL = (*FIT, KEYS_WITH_NUL, *MALFORMED, *STRICTER, *RANDOM)
+ALL = (*VALID, KEYS_WITH_NUL, *MALFORMED, *STRICTER, *RANDOM)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=labels(ALL))
@@ -107,25 +107,25 @@ def test_every_exception_has_a_class() -> None:
 
 
 @pytest.mark.parametrize("kind", ALL, ids=labels(ALL))
-def test_the_harness_is_as_the_command(kind: Kind, harness: Harness, command: Command) -> None:
-    """A sample of each class: the command fails exactly where the harness says so."""
-    told = []
+def test_harness_agrees_with_the_command(kind: Kind, harness: Harness, command: Command) -> None:
+    """For a sample of each class, the command fails exactly if the harness reports a fatal error."""
+    outcomes = []
 
     @profile(examples=2)
     @given(kind.files)
     def check(file: bytes) -> None:
         outcome = harness.read(file).outcome
-        told.append(outcome)
+        outcomes.append(outcome)
         assert command.accepts(file) is (outcome != FATAL), f"{outcome}: {file!r}"
 
     check()
-    assert set(told) <= set(kind.composer)
+    assert set(outcomes) <= set(kind.composer)
 
 
 def test_the_command_reads_the_same_pairs(command: Command) -> None:
     read = []
 
-    # Its output goes through a formatter, so the texts are tame here.
+    # The command formats its output, so the texts contain no special characters.
     @profile(examples=10)
     @given(written(documents(text=PLAIN).filter(lambda document: HTTP_BASIC in document)))
     def check(text: str) -> None:
@@ -151,14 +151,14 @@ REPOSITORIES = st.one_of(
 
 
 def repositories(document: dict[str, Any]) -> st.SearchStrategy[str]:
-    """Hosts to write an entry for, as often as not one that has an entry already."""
+    """Hosts to write an entry for; about half of them have an entry already."""
     present = [host for host in document.get(HTTP_BASIC) or {} if repository_fault(host) is None]
     return st.sampled_from(present) | REPOSITORIES if present else REPOSITORIES
 
 
-@pytest.mark.parametrize("kind", FIT, ids=labels(FIT))
-def test_what_is_written_is_composers_own(kind: Kind, harness: Harness) -> None:
-    """All else reads as before, Composer uses the pair, and its own `config` with the same values changes no byte."""
+@pytest.mark.parametrize("kind", VALID, ids=labels(VALID))
+def test_written_file_is_what_composer_writes(kind: Kind, harness: Harness) -> None:
+    """The rest is read as before, Composer uses the pair, and `composer config` with the same pair changes no byte."""
     identical = []
 
     @profile(kind)
@@ -180,30 +180,30 @@ def test_what_is_written_is_composers_own(kind: Kind, harness: Harness) -> None:
         done = harness.set(ours, host=host, username=username, password=password)
         assert done.status == 0, f"{done.error}: {ours!r}"
         assert done.file == as_composer_leaves(document, file, host=host, username=username, password=password), file
-        assert (done.file == ours) is not excused(document, host), file
+        assert (done.file == ours) is not altered_by_composer(document, host), file
         identical.append(done.file == ours)
 
     check()
     assert len(identical) >= at_least(kind)
-    assert sum(identical) >= len(identical) // 4, "the exceptions have become the rule"
+    assert sum(identical) >= len(identical) // 4, "Composer altered too many files"
 
 
-def test_the_command_leaves_what_is_written(command: Command) -> None:
-    """The same with the real command, whose arguments can hold no NUL."""
+def test_command_does_not_change_the_written_file(command: Command) -> None:
+    """The same with the real command, whose arguments cannot contain NUL."""
     left = []
     argument = TEXT.map(lambda text: text.replace("\x00", ""))
 
     @profile(examples=20)
     @given(st.data(), argument, argument)
     def check(data: st.DataObject, username: str, password: str) -> None:
-        file = data.draw(st.one_of(*[kind.files for kind in FIT]))
+        file = data.draw(st.one_of(*[kind.files for kind in VALID]))
         host = data.draw(repositories(parse(file)))
         document = with_entry(parse(file), repository=host, username=username, password=password)
         ours = serialise(document, like=file)
         done = command.set(ours, host=host, username=username, password=password)
         assert done.status == 0, done.error
         assert done.file == as_composer_leaves(document, file, host=host, username=username, password=password), file
-        assert (done.file == ours) is not excused(document, host), file
+        assert (done.file == ours) is not altered_by_composer(document, host), file
         left.append(done.file)
 
     check()
@@ -211,7 +211,7 @@ def test_the_command_leaves_what_is_written(command: Command) -> None:
 
 
 PAIR = {"username": "anna", "password": "fake"}
-# Files of ours that `composer config` alters or refuses beyond that: what it does, and why it is none of our doing.
+# Other files of ours that `composer config` alters or refuses: its exit status, and the reason in Composer.
 ALTERED = [
     ("a key that begins with NUL", {"http-basic": {"\x00": PAIR}}, 1, "PHP cannot make an object of it"),
     ("the host's name as a key elsewhere", {"http-basic": {"o": {**PAIR, "h.example": 1}}}, 0, "it edits that too"),
@@ -224,7 +224,7 @@ ALTERED = [
 @pytest.mark.parametrize(
     ("document", "status", "why"), [row[1:] for row in ALTERED], ids=[row[0] for row in ALTERED]
 )  # fmt: skip
-def test_where_composer_fails_with_a_file_that_it_reads(
+def test_composer_config_alters_or_refuses_a_file_that_it_reads(
     document: dict[str, Any], status: int, why: str, harness: Harness
 ) -> None:
     ours = serialise(with_entry(document, repository="h.example", **PAIR))
@@ -234,8 +234,8 @@ def test_where_composer_fails_with_a_file_that_it_reads(
     assert (done.file == ours) is (status != 0), why
 
 
-@pytest.mark.parametrize("kind", FIT, ids=labels(FIT))
-def test_what_is_removed_is_all_that_is_missing(kind: Kind, harness: Harness) -> None:
+@pytest.mark.parametrize("kind", VALID, ids=labels(VALID))
+def test_removal_removes_only_the_entry(kind: Kind, harness: Harness) -> None:
     removed = []
 
     @profile(kind)

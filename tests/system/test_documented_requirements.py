@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation of each module says that a host needs, against what the module runs there."""
+"""The documented requirements of each module match what the module needs."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def documented() -> dict[str, dict[str, Any]]:
         check=True,
         capture_output=True,
     )
-    return {name.rpartition(".")[2]: one["doc"] for name, one in json.loads(found.stdout).items()}
+    return {name.rpartition(".")[2]: entry["doc"] for name, entry in json.loads(found.stdout).items()}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_requirements_are_those_of_the_module(module: str, documented: dict[str, dict[str, Any]]) -> None:
+def test_documented_requirements_match_the_module(module: str, documented: dict[str, dict[str, Any]]) -> None:
     doc = documented[module]
     platform, requirements = doc["attributes"]["platform"]["description"], doc.get("requirements", [])
     if "downloads_url" in doc["options"]:
         assert "curl" in platform and "only" not in platform and "curl" in requirements[0]
     elif "application_id" in doc["options"] or "series" in doc["options"]:
-        assert "controller" in platform and [one.split(",")[0] for one in requirements] == ["requests"]
+        assert "controller" in platform and [text.split(",")[0] for text in requirements] == ["requests"]
     else:
         assert platform.endswith("It requires only Python 3.7 or newer there.") and requirements == []

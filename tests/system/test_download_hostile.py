@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers, proxies and users that mean harm to the host's curl: every conversation ends, and gives nothing away."""
+"""Hostile servers, proxies and users against the host's curl: every request ends, and no secret leaks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def feed(exchange: Exchange) -> None:
 
 
 class Downloads:
-    """Release downloads whose file is whatever ``send`` makes of the request for it."""
+    """A downloads server that answers requests for files with ``send``, all others with ``page``."""
 
     def __init__(self, send: Send, page: Send = feed) -> None:
         self.server = Loopback(lambda exchange: (send if "/file/" in exchange.path else page)(exchange))
@@ -52,7 +52,7 @@ class Downloads:
         return {"downloads_url": self.server.url + "products/downloads", "ca_path": CA, "timeout": 1}
 
     def files(self) -> list[Exchange]:
-        return [one for one in self.server.requests if "/file/" in one.path]
+        return [request for request in self.server.requests if "/file/" in request.path]
 
 
 def drip(exchange: Exchange, piece: bytes, pause: float) -> None:
@@ -60,28 +60,28 @@ def drip(exchange: Exchange, piece: bytes, pause: float) -> None:
         exchange.send(piece)
 
 
-def fetched(host: Host, downloads: Downloads, path: Path, **options: Any) -> Any:
-    """The result of a download, and whether anything of it is left beside ``path``."""
+def download(host: Host, downloads: Downloads, path: Path, **options: Any) -> Any:
+    """The result of a download to ``path``."""
     arguments = {**host.pair, **downloads.options, "file_name": FILE, "retries": 0, **options}
     return host.run(RELEASE, dest=str(path), **arguments)
 
 
-# No end
+# Endless answers
 
 
-def test_a_body_that_drips_is_no_transfer(host: Host, tmp_path: Path) -> None:
+def test_slow_body_times_out(host: Host, tmp_path: Path) -> None:
     def send(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\n\r\n" + ZIP)
         drip(exchange, b"xx", 0.3)
 
     with Downloads(send) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE)
+        result = download(host, downloads, tmp_path / FILE)
     assert result["code"] == "timed_out", result
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("module", [RELEASE, RELEASES])
-def test_headers_without_end_are_no_answer(host: Host, tmp_path: Path, module: str, end: bytes) -> None:
+def test_endless_headers_fail(host: Host, tmp_path: Path, module: str, end: bytes) -> None:
     def send(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK" + end)
         line = b"X-Filler: " + b"x" * 1000 + end
@@ -90,7 +90,7 @@ def test_headers_without_end_are_no_answer(host: Host, tmp_path: Path, module: s
 
     with Downloads(send, feed if module == RELEASE else send) as downloads:
         if module == RELEASE:
-            result = fetched(host, downloads, tmp_path / FILE)
+            result = download(host, downloads, tmp_path / FILE)
         else:
             result = host.run(RELEASES, **host.pair, **downloads.options)
     assert result["failed"] and result["code"] in ("curl_failed", "connection_lost"), result
@@ -98,31 +98,31 @@ def test_headers_without_end_are_no_answer(host: Host, tmp_path: Path, module: s
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_headers_that_drip_are_no_answer(host: Host, tmp_path: Path, end: bytes) -> None:
+def test_slow_headers_time_out(host: Host, tmp_path: Path, end: bytes) -> None:
     def send(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK" + end)
         drip(exchange, b"X: y" + end, 0.2)
 
     with Downloads(send) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE)
+        result = download(host, downloads, tmp_path / FILE)
     assert result["code"] == "timed_out", result
     assert os.listdir(tmp_path) == []
 
 
-def test_header_lines_may_end_as_curl_allows(host: Host, tmp_path: Path) -> None:
+def test_header_lines_may_end_with_a_bare_newline(host: Host, tmp_path: Path) -> None:
     content = ZIP + b"content"
 
     def send(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\nContent-Length: %d\n\n" % len(content) + content)
 
     with Downloads(send) as downloads:
-        fetched(host, downloads, tmp_path / FILE)
+        download(host, downloads, tmp_path / FILE)
     assert (tmp_path / FILE).read_bytes() == content
 
 
 @pytest.mark.needs("root", "mount")
-@pytest.mark.parametrize("length", ["", "Content-Length: 999999\r\n"], ids=["no length", "a lying length"])
-def test_a_body_that_fills_the_disk_leaves_nothing_there(host: Host, tmp_path: Path, length: str) -> None:
+@pytest.mark.parametrize("length", ["", "Content-Length: 999999\r\n"], ids=["no length", "wrong length"])
+def test_full_disk_leaves_no_file(host: Host, tmp_path: Path, length: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "keyfleet", str(disk)], check=True)
@@ -130,21 +130,21 @@ def test_a_body_that_fills_the_disk_leaves_nothing_there(host: Host, tmp_path: P
     def send(exchange: Exchange) -> None:
         exchange.send(f"HTTP/1.1 200 OK\r\n{length}\r\n".encode() + ZIP)
         if length:
-            # The room is taken by somebody else in the meantime.
+            # Another process fills the disk in the meantime.
             (disk / "other").write_bytes(bytes(1000 * 1000))
         while not exchange.server.stopping.is_set():
             exchange.send(bytes(65536))
 
     try:
         with Downloads(send) as downloads:
-            result = fetched(host, downloads, disk / FILE)
+            result = download(host, downloads, disk / FILE)
         assert result["code"] == "write_failed", result
         assert os.listdir(disk) == (["other"] if length else [])
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_more_than_was_announced_is_no_file(host: Host, tmp_path: Path) -> None:
+def test_body_longer_than_announced_fails(host: Host, tmp_path: Path) -> None:
     def send(exchange: Exchange) -> None:
         if "range" not in exchange.headers:
             exchange.reply(200, ZIP, length=1000)
@@ -152,13 +152,13 @@ def test_more_than_was_announced_is_no_file(host: Host, tmp_path: Path) -> None:
         exchange.send(b"HTTP/1.1 206 Rest\r\nContent-Range: bytes 4-99/100\r\n\r\n" + bytes(100000))
 
     with Downloads(send) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+        result = download(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
     assert result["code"] == "too_large" and "100 bytes" in result["msg"], result
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("size", ["9" * 5000, str(2**54)])
-def test_sizes_beyond_all_measure_are_no_traceback(host: Host, tmp_path: Path, size: str) -> None:
+def test_huge_sizes_cause_no_traceback(host: Host, tmp_path: Path, size: str) -> None:
     def send(exchange: Exchange) -> None:
         if exchange.method == "HEAD":
             exchange.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
@@ -168,21 +168,21 @@ def test_sizes_beyond_all_measure_are_no_traceback(host: Host, tmp_path: Path, s
             exchange.reply(200, ZIP, length=1000)
 
     with Downloads(send) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+        result = download(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
         assert result["failed"] and result["code"] in ("too_large", "text_instead", "connection_lost"), result
-        assert fetched(host, downloads, tmp_path / FILE, check=True).get("code") != "", "a traceback is no JSON"
+        assert download(host, downloads, tmp_path / FILE, check=True).get("code") != "", "empty code"
 
 
-def test_a_pause_beyond_all_measure_is_no_traceback(host: Host, tmp_path: Path) -> None:
+def test_huge_retry_after_causes_no_traceback(host: Host, tmp_path: Path) -> None:
     with Downloads(lambda exchange: exchange.reply(429, Retry_After="9" * 5000)) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE)
+        result = download(host, downloads, tmp_path / FILE)
     assert result["code"] == "rate_limited", result
 
 
-# What a server makes curl send
+# Values of the server that curl sends
 
 
-def test_a_tag_goes_back_to_where_it_came_from_and_nowhere_else(host: Host, tmp_path: Path) -> None:
+def test_etag_is_sent_only_to_the_server_that_set_it(host: Host, tmp_path: Path) -> None:
     content = ZIP + bytes(1000)
 
     def store(exchange: Exchange) -> None:
@@ -197,18 +197,18 @@ def test_a_tag_goes_back_to_where_it_came_from_and_nowhere_else(host: Host, tmp_
             exchange.reply(302, Location=f"{other.url}{FILE}?signature={len(other.requests)}", ETag='"of-the-first"')
 
         with Downloads(send) as downloads:
-            fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
-            asked = downloads.files()
+            download(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+            requests = downloads.files()
     assert (tmp_path / FILE).read_bytes() == content
-    assert [one.headers.get("if-range") for one in asked] == [None, None]
-    assert [one.headers.get("if-range") for one in other.requests] == [None, '"strong-1"']
-    assert all("authorization" not in one.headers for one in other.requests)
+    assert [request.headers.get("if-range") for request in requests] == [None, None]
+    assert [request.headers.get("if-range") for request in other.requests] == [None, '"strong-1"']
+    assert all("authorization" not in request.headers for request in other.requests)
 
 
 @pytest.mark.parametrize(
     "tag", ['"x"\n\nGET /SMUGGLED HTTP/1.1\nHost: x', '"x"\rX-Injected: yes', 'W/"weak"', "bare", '"a b"', '"a"b"']
 )
-def test_a_tag_that_is_none_is_sent_to_nobody(host: Host, tmp_path: Path, tag: str) -> None:
+def test_unusable_etag_is_not_sent(host: Host, tmp_path: Path, tag: str) -> None:
     content = ZIP + bytes(1000)
     seen: list[bytes] = []
 
@@ -226,19 +226,23 @@ def test_a_tag_that_is_none_is_sent_to_nobody(host: Host, tmp_path: Path, tag: s
             exchange.send(content[:500])
 
     with Downloads(send) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
+        result = download(host, downloads, tmp_path / FILE, retries=1, retry_delay=0)
     assert not any(word in b"".join(seen) for word in (b"SMUGGLED", b"njected", b"if-range")), seen
     assert result.get("failed") or (tmp_path / FILE).read_bytes() == content or "\n" in tag
 
 
-# What is given away
+# Secrets
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "/elsewhere", "login", "//user:pass@elsewhere.invalid/x", "?again"])
-def test_an_address_is_shown_without_the_pair(host: Host, tmp_path: Path, target: str) -> None:
+def test_redirect_target_is_shown_without_credentials(host: Host, tmp_path: Path, target: str) -> None:
     with Downloads(lambda exchange: exchange.reply(302, Location=target)) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE)
-        assert all("authorization" not in one.headers for one in downloads.server.requests if "elsewhere" in one.path)
+        result = download(host, downloads, tmp_path / FILE)
+        assert all(
+            "authorization" not in request.headers
+            for request in downloads.server.requests
+            if "elsewhere" in request.path
+        )
     assert result["failed"] and "@" not in result["msg"] and host.mage_id not in result["msg"], result
     with Downloads(feed, lambda exchange: exchange.reply(302, Location=target)) as downloads:
         (verdict,) = host.run(INFO, **host.pair, **downloads.options)["verdicts"]
@@ -249,9 +253,9 @@ def test_an_address_is_shown_without_the_pair(host: Host, tmp_path: Path, target
 @pytest.mark.parametrize(
     "target", ["https://[bad", "https://h:port/", "https://", "https:///x", "https://[::1]:99999/"]
 )
-def test_an_address_that_is_none_is_no_traceback(host: Host, tmp_path: Path, target: str) -> None:
+def test_malformed_redirect_target_causes_no_traceback(host: Host, tmp_path: Path, target: str) -> None:
     with Downloads(lambda exchange: exchange.reply(302, Location=target)) as downloads:
-        result = fetched(host, downloads, tmp_path / FILE)
+        result = download(host, downloads, tmp_path / FILE)
     assert result["failed"] and result.get("code"), result
 
 
@@ -285,8 +289,8 @@ def test_no_session_key_is_logged(host: Host, tmp_path: Path) -> None:
 Spy = tuple[Path, dict[str, str]]
 
 
-def spied(scratch: Path) -> Spy:
-    """A curl that writes down its environment and what it was told; and the environment that leads to it."""
+def install_spy(scratch: Path) -> Spy:
+    """Installs a curl that records environment, arguments and input. Returns the record and the environment to use."""
     programs = scratch / "bin"
     programs.mkdir()
     seen = scratch / "seen"
@@ -301,11 +305,11 @@ def spied(scratch: Path) -> Spy:
 
 @pytest.fixture
 def spy(tmp_path: Path) -> Spy:
-    """It, where nobody else can run it."""
-    return spied(tmp_path)
+    """The spy, in a directory that only the current user can enter."""
+    return install_spy(tmp_path)
 
 
-def test_the_environment_of_curl_is_its_own(host: Host, spy: Spy) -> None:
+def test_curl_gets_a_minimal_environment(host: Host, spy: Spy) -> None:
     seen, env = spy
     env = {
         **env,
@@ -321,7 +325,7 @@ def test_the_environment_of_curl_is_its_own(host: Host, spy: Spy) -> None:
     assert {"LC_ALL=C", "SSL_CERT_DIR=/etc/ssl/certs", 'noproxy = "*"'} <= set(lines)
 
 
-def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: Spy) -> None:
+def test_curl_does_not_open_the_netrc(host: Host, tmp_path: Path, spy: Spy) -> None:
     seen, env = spy
     netrc = tmp_path / "netrc"
     host.run(TOKEN, **host.installed(paths=[str(netrc)], **host.pair))
@@ -333,15 +337,17 @@ def test_a_netrc_is_not_opened_again(host: Host, tmp_path: Path, spy: Spy) -> No
 
 
 @pytest.mark.needs("root")
-@pytest.mark.parametrize("whose", ["root", "deploy", "nobody's"])
-def test_curl_runs_as_nobody_who_could_trace_it(host: Host, accounts: Accounts, lab: Path, whose: str) -> None:
-    """It is told the password of a proxy; and a path could lead to another file by the time it is opened."""
+@pytest.mark.parametrize("owner", ["root", "deploy", "nobody's"])
+def test_curl_runs_as_root_with_the_netrc_as_a_descriptor(
+    host: Host, accounts: Accounts, lab: Path, owner: str
+) -> None:
+    """curl gets the password of a proxy, so no user may trace it; and a path could be replaced before curl opens it."""
     password = "made-up-of-a-proxy"
-    place = give(lab / "place", accounts.deploy if whose == "deploy" else None, 0o755)
-    netrc = give(place / "netrc", None, 0o600, host.entry().decode())
-    uid = {"root": 0, "deploy": accounts.deploy.uid, "nobody's": 54321}[whose]
+    directory = give(lab / "place", accounts.deploy if owner == "deploy" else None, 0o755)
+    netrc = give(directory / "netrc", None, 0o600, host.entry().decode())
+    uid = {"root": 0, "deploy": accounts.deploy.uid, "nobody's": 54321}[owner]
     os.chown(netrc, uid, uid)
-    seen, env = spied(lab)
+    seen, env = install_spy(lab)
     swap = f"id -u >> {seen}; [ $2 = --version ] || {{ rm -f {netrc}; mkfifo {netrc}; }}"
     curl = lab / "bin/curl"
     curl.write_text(curl.read_text().replace("\n", f"\n{swap}\n", 1))

@@ -30,7 +30,7 @@ def task(register: str, module: str, **options: Any) -> dict[str, Any]:
 
 
 class Fleet:
-    """Options that lead to the simulator, and a netrc with other people's secrets in it."""
+    """The options for the simulator, and a netrc with secrets of other services."""
 
     def __init__(self, lab: Lab) -> None:
         self.netrc = Path(lab.project("shop")) / "netrc"
@@ -47,15 +47,15 @@ class Fleet:
         self.entry = {"host": lab.simulator.host, "paths": [str(self.netrc)], **self.server}
 
 
-def test_the_life_of_a_token(lab: Lab) -> None:
+def test_successful_tasks_leak_no_token(lab: Lab) -> None:
     lab.simulator.change_account("shop", download_token=GIVEN["download_token"])
     fleet = Fleet(lab)
     file = {"file_name": FILE, "dest": fleet.dest, **fleet.server}
     steps = [
-        task("foretold", TOKEN, **fleet.pair, **fleet.entry, check_mode=True, diff=True),
+        task("predicted", TOKEN, **fleet.pair, **fleet.entry, check_mode=True, diff=True),
         task("installed", TOKEN, **fleet.pair, **fleet.entry, diff=True),
         task("repeated", TOKEN, **fleet.pair, **fleet.entry, diff=True, verify="always"),
-        task("asked", INFO, **fleet.entry),
+        task("verified", INFO, **fleet.entry),
         task("checked", INFO, **fleet.pair, **fleet.server),
         task("listed", RELEASES, netrc_path=str(fleet.netrc), **fleet.server),
         task("downloaded", RELEASE, **file, netrc_path=str(fleet.netrc), diff=True),
@@ -65,17 +65,17 @@ def test_the_life_of_a_token(lab: Lab) -> None:
     watched, results = lab.play(steps)
     assert {name: result["failed"] for name, result in results.items()} == dict.fromkeys(results, False)
     statuses = [
-        verdict["status"] for name in ("installed", "repeated", "asked") for verdict in results[name]["verdicts"]
+        verdict["status"] for name in ("installed", "repeated", "verified") for verdict in results[name]["verdicts"]
     ]
     assert statuses == ["valid"] * 5
     assert results["downloaded"]["changed"] and results["listed"]["releases"]
-    # curl was watched, too: that it was started shows that this search would have found a token in its arguments.
+    # The starts of curl were recorded, so the search would have found a token in its arguments.
     assert sum(Path(argv[0]).name == "curl" for argv in watched.argvs if argv) >= 8
     watched.report.require_clean(*SEEN, "results", *LOGGED)
 
 
-def test_what_fails(lab: Lab) -> None:
-    # This token is nobody's.
+def test_failed_tasks_leak_no_token(lab: Lab) -> None:
+    # No account has this token.
     fleet = Fleet(lab)
     file = {"file_name": FILE, "dest": fleet.dest, **fleet.server}
     broken = fleet.netrc.with_name("broken")
@@ -86,11 +86,11 @@ def test_what_fails(lab: Lab) -> None:
         task("wrong_checked", INFO, **fleet.pair, **fleet.server, fail_on=["invalid"]),
         task("wrong_listed", RELEASES, **fleet.pair, **fleet.server),
         task("wrong_downloaded", RELEASE, **file, **fleet.pair),
-        task("nobody", TOKEN, **fleet.pair, **{**fleet.entry, **elsewhere}),
+        task("unreachable", TOKEN, **fleet.pair, **{**fleet.entry, **elsewhere}),
         task("swapped", TOKEN, mage_id=fleet.pair["token"], token=fleet.pair["mage_id"], paths=[str(fleet.netrc)]),
         task("upper", TOKEN, **{**fleet.pair, "token": "{{ vault_download_token | upper }}"}, paths=[str(fleet.netrc)]),
         task("malformed", TOKEN, **fleet.pair, **{**fleet.entry, "paths": [str(broken)]}),
-        task("malformed_asked", INFO, **{**fleet.entry, "paths": [str(broken)]}),
+        task("malformed_verified", INFO, **{**fleet.entry, "paths": [str(broken)]}),
         task("misspelt", TOKEN, mage_id="MAG1", tokn=fleet.pair["token"]),
     ]
     watched, results = lab.play(steps, "--diff")
@@ -100,7 +100,7 @@ def test_what_fails(lab: Lab) -> None:
         "wrong_checked": "token_invalid",
         "wrong_listed": "token_invalid",
         "wrong_downloaded": "token_invalid",
-        "nobody": "connection_failed",
+        "unreachable": "connection_failed",
         "swapped": "bad_token",
         "upper": "bad_token",
         "malformed": "malformed_file",

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of README.md and docs/*.md run as they stand there; where one changes something, a second run does not.
+"""The examples of README.md and docs/*.md work unchanged; if one changes something, a second run does not.
 
-Those of docs/holders.md, docs/rotation.md and docs/simulator.md are in files of their own.
+docs/holders.md, docs/rotation.md and docs/simulator.md have test files of their own.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_ad_hoc(examples: list[Example], world: World) -> None:
 @runs("README.md", "Try it, test it")
 def test_the_demo_and_the_tests_are_targets(examples: list[Example]) -> None:
     (commands,) = examples
-    # Each is a suite of its own, or all of them: here make only says what it would do.
+    # Each target runs one or all suites, so make only prints its commands here.
     run = subprocess.run(
         ["bash", "-ec", commands.text], cwd=ROOT, env={"PATH": "/usr/bin:/bin", "MAKEFLAGS": "n"},
         capture_output=True, text=True, check=False,
@@ -140,7 +140,7 @@ def test_download_a_release(examples: list[Example], world: World) -> None:
     (install,) = examples_in(DOWNLOADS)["Install it"]
     world.done(f"chown deploy: /srv/releases; {world.playbook(install, '-e @vault.yml')}")
     run = world.twice(world.playbook(tasks))
-    offered, fetched = (one["result"] for one in run.record)
+    offered, fetched = (line["result"] for line in run.record)
     assert "Magento-CE-2.4.8.zip" in {release["file_name"] for release in offered["releases"]}, offered
     assert world.path("/srv/releases/Magento-CE-2.4.8.zip").stat().st_size == 64 * 1024 * 1024, fetched
 
@@ -153,7 +153,7 @@ def test_credential_types(examples: list[Example], world: World) -> None:
     world.twice(f"cp {world.cwd}/example.yml .; {world.playbook(play)}", cwd=clone)
     types = json.loads(world.path("/home/root/credential-types.json").read_text())
     files = [yaml.safe_load(path.read_text()) for path in (ROOT / "docs/credential-types").glob("*.yml")]
-    assert types == {one["name"]: one for one in files}
+    assert types == {file["name"]: file for file in files}
 
 
 @needs_world
@@ -174,7 +174,7 @@ def test_a_key_for_the_web_servers(examples: list[Example], world: World) -> Non
     injectors = yaml.safe_load((ROOT / "docs/credential-types/marketplace.yml").read_text())["injectors"]
     assert set(injectors["env"]) == {*API, "MAGENTO_API_URL"} and injectors["env"].pop("MAGENTO_API_URL")
     world.serve()
-    # The credential leaves the address of the API empty.
+    # The credential sets an empty address of the API.
     world.twice(world.playbook(play), MAGENTO_API_URL="", **API)
     key = world.keys()["web"]
     assert (world.installed("deploy"), key["uid"] or MAGE_ID) == (key["public"], MAGE_ID)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of docs/holders.md run as they stand there; a second run changes nothing."""
+"""The examples of docs/holders.md work unchanged; a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_example_of_the_holders_is_run() -> None:
 
 @contextlib.contextmanager
 def service(world: World, name: str) -> Iterator[None]:
-    """A stand-in at the address that the documentation gives it, vouched for by the same authority as the simulator."""
+    """A stand-in at the address in the documentation, with a certificate of the simulator's CA."""
     host, listen = SERVICES[name]
     directory = f"/srv/{name}"
     world.path(directory).mkdir()
@@ -52,13 +52,13 @@ def service(world: World, name: str) -> Iterator[None]:
 
 
 def state(world: World, name: str) -> Any:
-    """What a stand-in holds."""
+    """The state of a stand-in."""
     return json.loads(world.path(f"/srv/{name}/state.json").read_text())
 
 
 @pytest.fixture
 def automation(world: World) -> Iterator[World]:
-    """The reader's directory with all that the documentation names, three services, and a series."""
+    """The reader's directory with all files that the documentation names, the stand-ins, and a series."""
     world.serve(OLD)
     world.vault(vault_gitlab_token=TOKEN)
     world.write("group_vars/web.yml", {"magento_auth_keys": [{"series": "web", "users": ["deploy"]}]})
@@ -72,7 +72,7 @@ def automation(world: World) -> Iterator[World]:
 
 
 def issue(world: World, heading: str, variables: Example) -> None:
-    """The part of a rotation that publishes, twice, with the one holder of this heading."""
+    """Run rotate_issue twice with the holder of this heading."""
     settings = yaml.safe_load(SETTINGS.content)
     holder = settings["magento_series"]["external_holders"][FILES.index(heading)]
     settings["magento_series"]["external_holders"] = [holder]
@@ -84,7 +84,7 @@ def issue(world: World, heading: str, variables: Example) -> None:
 
 
 def current(world: World) -> tuple[str, str]:
-    """The halves of the newest generation."""
+    """Public and private key of the newest generation."""
     keys = world.keys()
     newest = keys[max(label for label in keys if label.startswith("web-"))]
     assert newest["label"] != OLD
@@ -92,20 +92,20 @@ def current(world: World) -> tuple[str, str]:
 
 
 def pair_in_vault_file(world: World) -> tuple[str, str]:
-    """As ansible-vault shows it."""
+    """The pair that ansible-vault shows."""
     words = "ansible-vault view --vault-password-file /etc/ansible/images-vault-password group_vars/images/magento.yml"
-    held = yaml.safe_load(world.done(words).output)
-    return held["vault_magento_public_key"], held["vault_magento_private_key"]
+    content = yaml.safe_load(world.done(words).output)
+    return content["vault_magento_public_key"], content["vault_magento_private_key"]
 
 
 def pair_in_vault(world: World) -> tuple[str, str]:
-    """As the secret has it."""
-    (held,) = state(world, "kv2")
-    return held["public_key"], held["private_key"]
+    """The pair in the secret."""
+    (secret,) = state(world, "kv2")
+    return secret["public_key"], secret["private_key"]
 
 
 def pair_in_gitlab(world: World) -> tuple[str, str]:
-    """As the project has it."""
+    """The pair in the variable of the project."""
     (variable,) = state(world, "gitlab")
     return entry_of(variable["value"])
 

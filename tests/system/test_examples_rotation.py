@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of docs/rotation.md run as they stand there, only with today's date; a second run changes nothing."""
+"""The examples of docs/rotation.md work unchanged except for dates; a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BEGIN = "From a key made by hand to a rotated fleet"
 PUBLIC = README_PAIR["vault_magento_public_key"]
 LAPTOP, HAND, OLD, WRITTEN = "laptop of J. Doe", "made by hand", "web-20260301", "web-20260601"
 TODAY = f"web-{datetime.datetime.now(datetime.UTC):%Y%m%d}"
-"""What the documentation's `WRITTEN` is called today."""
+"""The label that a run of today gives to the generation `WRITTEN` of the documentation."""
 NOW = "-e new_key=true"
 
 
@@ -37,7 +37,7 @@ def test_every_example_of_the_rotation_is_run() -> None:
 
 
 def first(number: int) -> Example:
-    """A block of the first heading, which is the beginning of all others."""
+    """A block of the first section, which the other sections depend on."""
     return examples_in(ROTATION)[BEGIN][number]
 
 
@@ -45,7 +45,7 @@ CHECK, ROTATE = first(2).text.splitlines()
 
 
 def fleet(world: World, *labels: str, settings: Example | str | None = None, hosts: int = 1) -> None:
-    """The documentation's inventory and files, as a rule for one host, which is quicker. ``deploy`` has `HAND`."""
+    """Write the documented inventory and files, for one host by default, which is faster. ``deploy`` has `HAND`."""
     world.serve(*labels)
     world.vault()
     names = [f"web{number + 1}" for number in range(hosts)]
@@ -57,12 +57,12 @@ def fleet(world: World, *labels: str, settings: Example | str | None = None, hos
 
 
 def enabled(world: World) -> dict[str, bool]:
-    """All keys but the laptop's by label."""
+    """Whether each key except `LAPTOP` is enabled, by label."""
     return {label: key["enabled"] for label, key in world.keys().items() if label != LAPTOP}
 
 
 def says(run: Run, example: Example) -> bool:
-    """Whether the summary of the run is the documentation's, apart from dates and public keys."""
+    """Whether the run prints the documented summary, apart from dates and public keys."""
 
     def plain(text: str) -> str:
         return re.sub(r"\b[0-9a-f]{32}\b", "PUBLIC", text.replace(TODAY, WRITTEN))
@@ -91,7 +91,7 @@ def test_rotate(examples: list[Example], world: World) -> None:
 
 
 def reject(world: World, line: str) -> None:
-    """The settings of `fleet` with this line."""
+    """Write the settings of `fleet` with this line for ``rejected``."""
     settings = first(0).text.replace("[web1, web2, web3]", "[web1]")
     assert settings.count("  rejected: []\n") == 1
     world.write("web-series.yml", settings.replace("  rejected: []\n", line))
@@ -122,7 +122,7 @@ def test_revoke_a_key(examples: list[Example], world: World) -> None:
     assert world.keys()[LAPTOP]["enabled"] is False and enabled(world) == {HAND: True}
     assert PUBLIC not in world.path("/var/www/.composer/auth.json").read_text()
     assert world.installed("deploy") == NEW
-    # The current generation leaks, and cannot wait.
+    # The current generation has leaked, and must be disabled at once.
     world.done(ROTATE)
     reject(world, f"  rejected: [{TODAY}]\n")
     world.done(ROTATE.replace("magento.rotate ", "magento.rotate_issue ") + f" {NOW}")
@@ -169,7 +169,7 @@ def test_rotate_in_parts(examples: list[Example], world: World) -> None:
 def test_rotate_from_awx(examples: list[Example], world: World) -> None:
     playbook, variables = examples
     fleet(world, OLD)
-    # AWX gives the variables of a template as extra variables, and a custom credential sets the environment.
+    # AWX passes the variables of a template as extra variables; a custom credential sets environment variables.
     world.write("extra.yml", variables.text.replace("[web1, web2, web3]", "[web1, web2]"))
     slices = [("issue", ["web1", "web2"]), ("deploy", ["web1"]), ("deploy", ["web2"]), ("retire", ["web1", "web2"])]
     for part, hosts in slices:
@@ -185,7 +185,7 @@ def test_rotate_from_awx(examples: list[Example], world: World) -> None:
 @runs(ROTATION, "From a systemd timer")
 def test_the_systemd_timer(examples: list[Example], world: World, tmp_path: Path) -> None:
     (units,) = examples
-    # What these units want of the system, and a program to start.
+    # The units and the program that the two units require.
     files = {
         f"/usr/lib/systemd/system/{name}.target": "[Unit]\n" for name in ("basic", "sysinit", "shutdown", "timers")
     }
@@ -212,7 +212,7 @@ def test_the_systemd_timer(examples: list[Example], world: World, tmp_path: Path
 def test_rotate_without_the_api(examples: list[Example], world: World) -> None:
     (settings,) = examples
     fleet(world, settings=settings)
-    # The key that was made by hand is the new one here.
+    # Here, the key `made by hand` is the new one.
     world.path("/home/deploy/.composer/auth.json").unlink()
     world.path("/home/deploy/.composer").rmdir()
     world.give("deploy", world.keys()[LAPTOP])
@@ -243,7 +243,7 @@ def test_rotate_without_a_playbook(examples: list[Example], world: World) -> Non
 
 
 @needs_world
-def test_what_is_refused_ends_with_4(world: World) -> None:
+def test_refused_targets_and_limits_exit_with_4(world: World) -> None:
     fleet(world)
     for wrong in (
         ROTATE.replace("magento_target=web", "x=y"),
@@ -269,7 +269,7 @@ def test_the_settings_are_those_of_the_module() -> None:
     assert sorted(settings) == sorted(documentation["options"]["series"]["suboptions"])
 
 
-def test_what_blocks_is_what_the_code_says() -> None:
+def test_documented_reasons_are_those_of_the_code() -> None:
     files = [*(ROOT / "plugins/module_utils/_rotation").glob("*.py"), *(ROOT / "plugins/action").glob("*.py")]
     source = "".join(path.read_text() for path in files)
     reasons = code_in_tables("When something blocks")

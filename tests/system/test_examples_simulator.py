@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of docs/simulator.md run as they stand there; where one changes a host, a second run does not."""
+"""The examples of docs/simulator.md work unchanged; if one changes a host, a second run does not."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def test_every_example_of_the_simulator_is_run() -> None:
 
 @pytest.fixture
 def serving(world: World) -> Iterator[World]:
-    """The simulator as the examples expect it."""
+    """A running simulator with the state directory and address of the examples."""
     command = f"python tests/simulator serve --state {STATE} --listen 127.0.0.1:8443"
     with world.serving(command, STATE, cwd=str(ROOT)):
         yield world
 
 
-def made_up(world: World, what: str) -> str:
-    """What the documentation says how to derive."""
-    return world.done(inline(SIMULATOR, f"printf '{what}'")).output.strip()
+def derived(world: World, path: str) -> str:
+    """The value that the documented command derives from this path."""
+    return world.done(inline(SIMULATOR, f"printf '{path}'")).output.strip()
 
 
 @needs_world
@@ -47,7 +47,7 @@ def test_install_and_serve(examples: list[Example], world: World) -> None:
     (commands,) = examples
     (install,) = examples_in("README.md")["Install"]
     world.install(install)
-    # The packages come from where those of the test environment came from.
+    # Use the package index of the test environment.
     pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "https_proxy"))}
     if (Path.home() / ".config" / "pip").exists():
         pip["XDG_CONFIG_HOME"] = str(Path.home() / ".config")
@@ -62,15 +62,15 @@ def test_show_keys(examples: list[Example], serving: World) -> None:
     (commands,) = examples
     output = serving.done(commands, cwd=str(ROOT)).output
     listed, shown = output[: output.index("{")], json.loads(output[output.index("{") :])
-    public = made_up(serving, "shop/web/public")
+    public = derived(serving, "shop/web/public")
     assert f"web  {public}  enabled" in listed and public in {key["public"] for key in shown["keys"]}, output
 
 
 @needs_world
 @runs(SIMULATOR, "Download tokens")
-def test_ask_with_a_token(examples: list[Example], serving: World) -> None:
+def test_request_with_a_token(examples: list[Example], serving: World) -> None:
     (command,) = examples
-    token = made_up(serving, "shop/downloads/token")
+    token = derived(serving, "shop/downloads/token")
     serving.path("/home/root/.netrc").write_text(f"machine 127.0.0.1 login MAG000000001 password {token}\n")
     assert "Downloads Usage:" in serving.done(command).output
 
@@ -117,7 +117,7 @@ def test_under_the_real_names(examples: list[Example], plain_world: World) -> No
     with plain_world.serving(serve, cwd=str(ROOT)):
         assert plain_world.run(ask).status != 0
         plain_world.twice(plain_world.playbook(play))
-        # Without a key, but trusted, and by its name.
+        # 401: the name resolves and the certificate is trusted; the request has no key.
         assert plain_world.done(ask).output == "401"
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A write that is disturbed at every one of its steps: killed, held open while links are swapped, out of space."""
+"""A write that is disturbed at each of its steps: killed, delayed while links are swapped, without disk space."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.
 
 OLD = "old.example"
 TEMPORARY = ".auth.json.keyfleet"
-# The calls at which names are looked up or changed. What happens between them cannot be seen from outside.
+# The calls that look up or change names. Between them, nothing is visible from outside.
 NAMES = (
     "openat",
     "newfstatat",
@@ -53,19 +53,19 @@ NAMES = (
 
 
 def site_of(lab: Path, number: int, owner: Account) -> Path:
-    """One project for one disturbance, with a file that needs its mode repaired and an entry more."""
+    """One project for one disturbance, with a file that needs a repaired mode and one more entry."""
     site = give(lab / f"{number:03}", owner, 0o755)
     give(site / "auth.json", owner, 0o644, entry_text(OLD))
     return site
 
 
 def looks_at_names(call: Call) -> bool:
-    """Not a look at an open file, nor at the account database."""
+    """Excludes calls on open files and on the account database."""
     return call.name in NAMES and ', "", ' not in call.line and '"/' not in call.line.replace('"/", O', "")
 
 
 def all_of(run: Callable[[int, Call], str], calls: list[Call]) -> Counter[str]:
-    """Some at a time: they mostly wait."""
+    """Runs six at a time, since they mostly wait."""
     with ThreadPoolExecutor(6) as pool:
         return Counter(pool.map(run, range(1, len(calls) + 1), calls))
 
@@ -92,14 +92,14 @@ def test_killed_at_every_system_call(accounts: Accounts, lab: Path, workers: Wor
         content = path.read_bytes()
         assert content in (old, new), call
         assert set(os.listdir(site)) <= {"auth.json", TEMPORARY}, call
-        left_over = (site / TEMPORARY).exists()
-        if left_over:
+        leftover = (site / TEMPORARY).exists()
+        if leftover:
             assert owner_and_mode(site / TEMPORARY) == (accounts.deploy.uid, accounts.deploy.gid, 0o600), call
-        # What comes next finds no lock, and cleans up.
+        # The next run finds no lock, and removes the leftover.
         assert workers.run(path, settle=0, lock_timeout=0)["changed"] == [content == old], call
         assert path.read_bytes() == new and os.listdir(site) == ["auth.json"], call
         assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600), call
-        return ("new" if content == new else "old") + (" and a temporary file" if left_over else "")
+        return ("new" if content == new else "old") + (" and a temporary file" if leftover else "")
 
     seen = all_of(kill, calls)
     print(f"killed at {len(calls)} system calls: {dict(seen)}")
@@ -108,7 +108,7 @@ def test_killed_at_every_system_call(accounts: Accounts, lab: Path, workers: Wor
 
 @pytest.mark.parametrize("second", ["root", "other"])
 def test_runs_of_two_accounts_at_once(accounts: Accounts, lab: Path, workers: Workers, second: str) -> None:
-    """One is about to rename its file, the other has just made its own: none may rename that of the other."""
+    """One run is about to rename its file, the other has just created its own: neither may rename the other file."""
     first: dict[str, Any] = {"act_as": accounts.web.uid, "settle": 0}
     then: dict[str, Any] = {"act_as": accounts.other.uid} if second == "other" else {}
 
@@ -153,14 +153,14 @@ def test_killed_at_every_change_while_making_a_directory(accounts: Accounts, lab
 
 
 SWAPS: dict[str, str] = {
-    # What the owner of the directory does while root's process stands still.
+    # Commands that the owner of the directory runs while the process of root is stopped.
     "file for a link to root's file": "ln -s {lab}/vault/auth.json new; mv -Tf new auth.json",
     "file for a hard link to another's": "ln {lab}/open/auth.json new; mv -Tf new auth.json",
     "directory for a link to root's": "cd ..; mv home aside; ln -s {lab}/vault home",
     "directory for a link to another's": "cd ..; mv home aside; ln -s {lab}/theirs home",
     "temporary file for a link": "ln -s {lab}/vault/auth.json new; mv -Tf new {temporary}",
 }
-# Cases in which root itself touches what lies in the directory of another.
+# Cases in which root itself accesses files in the directory of another user.
 NO_RIGHTS = "own file without rights for a link to root's file"
 LOOKED_AT = "own file without rights for a link to root's file while it is only looked at"
 ANOTHER_OWNER = "temporary file of another for a link"
@@ -169,7 +169,7 @@ SWAPS[ANOTHER_OWNER] = SWAPS["temporary file for a link"]
 
 
 @pytest.mark.parametrize("swap", SWAPS)
-def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Path, workers: Workers, swap: str) -> None:
+def test_swapped_by_the_owner_during_a_write(accounts: Accounts, lab: Path, workers: Workers, swap: str) -> None:
     give(lab / "vault", None, 0o711)
     give(lab / "vault/auth.json", None, 0o600, entry_text("vault.example"))
     give(lab / "open", accounts.other, 0o755)
@@ -196,7 +196,7 @@ def test_swapped_by_the_owner_while_root_is_at_work(accounts: Accounts, lab: Pat
     script = SWAPS[swap].format(lab=lab, temporary=TEMPORARY)
 
     def disturb(number: int, call: Call) -> str:
-        # On a busy machine the moment may be missed; then once more, in another place.
+        # A busy machine may miss the moment; then try again in another directory.
         for attempt in range(5):
             home = site(number + 1000 * attempt)
             worker = workers.start(home / "auth.json", strace=call.inject("delay_enter=200000"), **options)
@@ -252,7 +252,7 @@ def test_directory_that_cannot_be_synced(accounts: Accounts, lab: Path, workers:
     assert workers.run(site / "auth.json", strace=last.inject("error=EINVAL"), settle=0)["changed"] == [True]
 
 
-def test_what_is_written_is_on_the_disk_before_it_has_its_name(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_file_is_synced_before_it_is_renamed(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = site_of(lab, 0, accounts.deploy)
     names = [call.name for call in workers.calls(site / "auth.json", settle=0)]
     order = [
@@ -262,7 +262,7 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(accounts: Account
     assert names.index("flock") < names.index("write")
 
 
-# What the file system makes of a new file, and what of its owner and mode; to whom the file is to belong.
+# Name → options of the file system for owners and modes, and the requested owner of the file.
 MAPPED = {
     "open to all": (["--perms=0755", "--chmod-ignore"], "deploy"),
     "somebody's": (["--force-user={web}", "--chown-ignore"], "deploy"),
@@ -275,7 +275,7 @@ MAPPED = {
 @pytest.mark.needs("bindfs")
 @pytest.mark.parametrize("kind", MAPPED)
 def test_file_system_that_keeps_no_owner_or_mode(accounts: Accounts, lab: Path, workers: Workers, kind: str) -> None:
-    """As directories that a virtual machine shares, or CIFS. The key would be open to others, and the mode a lie."""
+    """For example directories shared by a virtual machine, or CIFS. Others could read the key despite the mode."""
     options, whose = MAPPED[kind]
     source, shared = give(lab / "source", accounts.deploy, 0o755), give(lab / "shared", None, 0o755)
     names = {"deploy": accounts.deploy.name, "web": accounts.web.name}
@@ -285,7 +285,7 @@ def test_file_system_that_keeps_no_owner_or_mode(accounts: Accounts, lab: Path, 
     try:
         error = refused(shared / "auth.json", "mode_not_kept", uid=owner.uid, mode=0o640)
         assert os.listdir(shared) == [] and str(shared / "auth.json") in error.message
-        # Not for a moment, either.
+        # The key was not readable for a moment either.
         log = lab / "calls"
         trace = ("-o", str(log), "-e", "trace=write")
         outcome = workers.run(shared / "auth.json", uid=owner.uid, mode=0o640, strace=trace)
@@ -296,7 +296,7 @@ def test_file_system_that_keeps_no_owner_or_mode(accounts: Accounts, lab: Path, 
 
 
 @pytest.mark.needs("bindfs")
-def test_file_system_that_gives_a_group_that_the_mode_shuts_out(accounts: Accounts, lab: Path) -> None:
+def test_group_forced_by_the_file_system_is_accepted_without_group_access(accounts: Accounts, lab: Path) -> None:
     source, shared = give(lab / "source", accounts.deploy, 0o755), give(lab / "shared", None, 0o755)
     options = [f"--force-user={accounts.deploy.name}", f"--force-group={accounts.web.name}", "--chown-ignore"]
     subprocess.run(["bindfs", "-o", "allow_other", *options, str(source), str(shared)], check=True)
@@ -312,7 +312,7 @@ def test_file_system_that_gives_a_group_that_the_mode_shuts_out(accounts: Accoun
 
 @pytest.mark.needs("setfacl")
 @pytest.mark.parametrize("mode", [0o600, 0o640])
-def test_default_acl_that_takes_the_owners_rights_is_no_hindrance(accounts: Accounts, lab: Path, mode: int) -> None:
+def test_default_acl_without_owner_write_does_not_block_a_write(accounts: Accounts, lab: Path, mode: int) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     subprocess.run(["setfacl", "-m", "d:u::r-x,d:g::r-x,d:o::---", site], check=True)
     assert write(site / "auth.json", mode=mode).changed

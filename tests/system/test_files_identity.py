@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Acting as another account and coming back; and what one who is not root may do."""
+"""Acting as another account and restoring the identity; and the limits of a user who is not root."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.needs("root")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
 
 
-def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None:
+def test_acting_as_restores_the_identity(accounts: Accounts) -> None:
     before = own_identity()
     deploy = identity_of(accounts.deploy.uid)
     assert deploy.gid == accounts.deploy.gid and accounts.deploy.gid in deploy.groups
@@ -56,7 +56,7 @@ def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None
         os.setgroups(own_groups)
     nobody = identity_of(4242424)
     assert (nobody.gid, nobody.groups) == (4242424, ())
-    # And not the group of somebody else that has its number.
+    # It does not get the group of another account that has the same number.
     name = accounts.deploy.name.replace("deploy", "group")
     subprocess.run(["groupadd", "--gid", "4343434", name], check=True)
     try:
@@ -65,7 +65,7 @@ def test_acting_as_another_and_back_whatever_happens(accounts: Accounts) -> None
         subprocess.run(["groupdel", name], check=True)
 
 
-def test_groups_of_the_account_count(accounts: Accounts, lab: Path) -> None:
+def test_supplementary_groups_of_the_account_apply(accounts: Accounts, lab: Path) -> None:
     """A link leads to a directory that only the group of the account may write to."""
     site = give(lab / "site", accounts.deploy, 0o755)
     shared = give(lab / "shared", None, 0o770)
@@ -90,7 +90,7 @@ def test_account_without_a_name(lab: Path) -> None:
     assert owner_and_mode(site / "auth.json") == (4242424, 17, 0o600)
 
 
-def test_not_root_may_not_give_away(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_ordinary_user_cannot_change_owner_or_group(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = site / "auth.json"
     refusals: list[dict[str, Any]] = [{"uid": accounts.other.uid}, {"gid": accounts.other.gid}]
@@ -101,7 +101,7 @@ def test_not_root_may_not_give_away(accounts: Accounts, lab: Path, workers: Work
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
-def test_not_root_takes_nothing_over(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_ordinary_user_does_not_replace_a_file_of_another_user(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = give(lab / "site", None, 0o777)
     path = give(site / "auth.json", accounts.other, 0o644, entry_text("theirs.example"))
     before = facts(path)

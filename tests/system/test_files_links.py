@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Links and directories of others on the way: which root follows, as whom, and which it refuses."""
+"""Links and directories of other users in a path: which ones root follows, as which user, and which ones it refuses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_deploy_tool_layout_keeps_a_group_given_by_root(accounts: Accounts, lab:
     assert owner_and_mode(site / "shared/auth.json") == (accounts.deploy.uid, accounts.web.gid, 0o640)
 
 
-def test_links_of_roots_directories_are_followed_as_root(accounts: Accounts, lab: Path) -> None:
+def test_links_in_directories_of_root_are_followed_as_root(accounts: Accounts, lab: Path) -> None:
     give(lab / "real", None, 0o755)
     site = give(lab / "real/site", accounts.deploy, 0o755)
     (lab / "absolute").symlink_to(lab / "real")
@@ -73,7 +73,7 @@ def test_links_of_roots_directories_are_followed_as_root(accounts: Accounts, lab
     assert owner_and_mode(site / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
-def test_directory_of_another_in_somebodys_directory(accounts: Accounts, lab: Path) -> None:
+def test_directory_of_one_user_in_a_directory_of_another(accounts: Accounts, lab: Path) -> None:
     sites = give(lab / "sites", accounts.web, 0o755)
     site = give(sites / "shop", accounts.deploy, 0o700)
     write(site / "auth.json")
@@ -87,7 +87,7 @@ def planted(accounts: Accounts, lab: Path, target: Path) -> Path:
     return site / "auth.json"
 
 
-def test_link_to_roots_file(accounts: Accounts, lab: Path) -> None:
+def test_link_to_a_file_of_root(accounts: Accounts, lab: Path) -> None:
     give(lab / "etc", None, 0o755)
     victim = give(lab / "etc/secret.json", None, 0o600, entry_text("secret.example"))
     before = facts(victim), facts(lab / "etc")
@@ -98,7 +98,7 @@ def test_link_to_roots_file(accounts: Accounts, lab: Path) -> None:
     assert (facts(victim), facts(lab / "etc")) == before
 
 
-def test_link_to_a_readable_file_in_roots_directory(accounts: Accounts, lab: Path) -> None:
+def test_link_to_a_readable_file_in_a_directory_of_root(accounts: Accounts, lab: Path) -> None:
     give(lab / "etc", None, 0o755)
     victim = give(lab / "etc/open.json", None, 0o644, entry_text("open.example"))
     before = facts(victim), facts(lab / "etc")
@@ -106,7 +106,7 @@ def test_link_to_a_readable_file_in_roots_directory(accounts: Accounts, lab: Pat
     assert (facts(victim), facts(lab / "etc")) == before
 
 
-def test_link_to_a_new_name_in_roots_directory(accounts: Accounts, lab: Path) -> None:
+def test_link_to_a_missing_file_in_a_directory_of_root(accounts: Accounts, lab: Path) -> None:
     give(lab / "etc", None, 0o755)
     before = facts(lab / "etc")
     error = refused(planted(accounts, lab, lab / "etc/new.json"), "permission_denied")
@@ -133,8 +133,8 @@ def test_linked_directory_of_another(accounts: Accounts, lab: Path) -> None:
     assert facts(home) == before
 
 
-def test_link_out_and_back_into_roots_world(accounts: Accounts, lab: Path) -> None:
-    """Once a link of somebody's was followed, root's own links do not bring root back."""
+def test_links_of_root_do_not_restore_root_after_a_link_of_a_user(accounts: Accounts, lab: Path) -> None:
+    """After a link of a user, root's own links are followed as that user."""
     give(lab / "etc", None, 0o755)
     (lab / "way").symlink_to(lab / "etc")
     before = facts(lab / "etc")
@@ -142,7 +142,7 @@ def test_link_out_and_back_into_roots_world(accounts: Accounts, lab: Path) -> No
     assert facts(lab / "etc") == before
 
 
-def test_roots_directory_in_somebodys_directory(accounts: Accounts, lab: Path) -> None:
+def test_directory_of_root_in_a_directory_of_a_user(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     give(site / ".composer", None, 0o755)
     before = facts(site / ".composer")
@@ -151,7 +151,7 @@ def test_roots_directory_in_somebodys_directory(accounts: Accounts, lab: Path) -
     assert facts(site / ".composer") == before
 
 
-def test_directory_that_everybody_may_write_to(accounts: Accounts, lab: Path) -> None:
+def test_world_writable_directory(accounts: Accounts, lab: Path) -> None:
     give(lab / "open", None, 0o777)
     give(lab / "open/site", accounts.deploy, 0o755)
     assert "chmod o-w" in refused(lab / "open/site/auth.json", "unsafe_path").message
@@ -176,7 +176,7 @@ def test_sticky_directory(accounts: Accounts, lab: Path) -> None:
     assert owner_and_mode(shared / "mine/auth.json")[0] == accounts.deploy.uid
 
 
-def test_file_put_into_a_sticky_directory_gets_no_keys(accounts: Accounts, lab: Path) -> None:
+def test_planted_file_in_a_sticky_directory_gets_no_key(accounts: Accounts, lab: Path) -> None:
     shared = give(lab / "tmp", None, 0o1777)
     path = give(shared / "auth.json", accounts.deploy, 0o600, "{}\n")
     refused(path, "unsafe_path")
@@ -184,8 +184,8 @@ def test_file_put_into_a_sticky_directory_gets_no_keys(accounts: Accounts, lab: 
     assert hosts_in(path) == [HOST]
 
 
-def test_link_of_a_third_in_a_sticky_directory(accounts: Accounts, lab: Path) -> None:
-    """As the kernel does with fs.protected_symlinks."""
+def test_link_of_a_third_user_in_a_sticky_directory(accounts: Accounts, lab: Path) -> None:
+    """Like the kernel with fs.protected_symlinks."""
     shared = give(lab / "tmp", accounts.web, 0o1777)
     home = give(shared / "home", accounts.deploy, 0o755)
     accounts.other.run(f"ln -s {home} {shared}/trap")
@@ -193,7 +193,7 @@ def test_link_of_a_third_in_a_sticky_directory(accounts: Accounts, lab: Path) ->
     assert os.listdir(home) == []
 
 
-def test_roots_link_where_others_may_write(accounts: Accounts, lab: Path) -> None:
+def test_link_of_root_in_a_directory_that_others_can_write(accounts: Accounts, lab: Path) -> None:
     shared = give(lab / "shared", None, 0o775)
     os.chown(shared, 0, accounts.deploy.gid)
     give(shared / "site", None, 0o755)
@@ -202,7 +202,7 @@ def test_roots_link_where_others_may_write(accounts: Accounts, lab: Path) -> Non
     assert os.listdir(shared / "site") == []
 
 
-def test_home_in_the_hands_of_another(accounts: Accounts, lab: Path) -> None:
+def test_home_that_belongs_to_another_user(accounts: Accounts, lab: Path) -> None:
     home = give(lab / "home", accounts.other, 0o755)
     error = refused(home / "auth.json", "unsafe_path", user=accounts.deploy.uid)
     assert accounts.other.name in error.message and accounts.deploy.name in error.message

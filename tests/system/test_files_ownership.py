@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose a credential file is, who acts, and what is refused: root at work for real accounts."""
+"""Ownership of credential files, the acting user, and refusals: root writes for real accounts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.needs("root")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
 
 
-def test_new_file_in_a_users_home_is_the_users(accounts: Accounts) -> None:
+def test_new_file_in_a_home_belongs_to_the_user(accounts: Accounts) -> None:
     home = give(accounts.deploy.home / "new", accounts.deploy, 0o755)
     change = write(home / ".composer/auth.json", user=accounts.deploy.uid, make_directory=True)
     assert change.changed and not change.before.directory_exists
@@ -44,7 +44,7 @@ def test_new_file_in_a_users_home_is_the_users(accounts: Accounts) -> None:
     assert sorted(os.listdir(home / ".composer")) == ["auth.json"] and os.listdir(home) == [".composer"]
 
 
-def test_two_missing_levels_below_a_home_are_made(accounts: Accounts) -> None:
+def test_two_missing_levels_below_a_home_are_created(accounts: Accounts) -> None:
     home = give(accounts.deploy.home / "xdg", accounts.deploy, 0o755)
     path = home / ".config/composer/auth.json"
     write(path, user=accounts.deploy.uid, make_directory=True)
@@ -53,14 +53,14 @@ def test_two_missing_levels_below_a_home_are_made(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize("missing, home", [("a/auth.json", False), ("a/b/auth.json", True), ("a/b/c/auth.json", True)])
-def test_no_more_directories_are_made_than_asked_for(accounts: Accounts, lab: Path, missing: str, home: bool) -> None:
+def test_only_requested_directories_are_created(accounts: Accounts, lab: Path, missing: str, home: bool) -> None:
     above = Path(missing).parent.parent
     options = {"user": accounts.deploy.uid} if home and missing.count("/") > 2 else {}
     refused(lab / missing, "no_directory", make_directory=missing.count("/") > 1, **options)
     assert os.listdir(lab) == [] and not (lab / above / "a").exists()
 
 
-def test_root_makes_the_composer_home_in_a_home_of_roots(accounts: Accounts) -> None:
+def test_root_creates_the_composer_home_in_a_home_of_root(accounts: Accounts) -> None:
     path = accounts.web.home / ".composer/auth.json"
     write(path, uid=accounts.web.uid, user=accounts.web.uid, make_directory=True)
     assert owner_and_mode(path.parent) == (accounts.web.uid, accounts.web.gid, 0o700)
@@ -70,14 +70,14 @@ def test_root_makes_the_composer_home_in_a_home_of_roots(accounts: Accounts) -> 
     assert os.listdir(accounts.web.home) == [".composer"]
 
 
-def test_left_over_directory_is_reclaimed(accounts: Accounts, lab: Path) -> None:
+def test_leftover_directory_is_removed(accounts: Accounts, lab: Path) -> None:
     give(lab / ".home.keyfleet", None, 0o700)
     write(lab / "home/auth.json", uid=accounts.web.uid, make_directory=True)
     assert os.listdir(lab) == ["home"]
     assert owner_and_mode(lab / "home") == (accounts.web.uid, accounts.web.gid, 0o700)
 
 
-def test_check_mode_touches_nothing(accounts: Accounts, lab: Path) -> None:
+def test_check_mode_changes_nothing(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     before = facts(site)
     one = wanted(site / "deep/er/auth.json", user=accounts.deploy.uid, make_directory=True)
@@ -88,7 +88,7 @@ def test_check_mode_touches_nothing(accounts: Accounts, lab: Path) -> None:
     assert facts(site) == before
 
 
-def test_readable_for_all_is_repaired(accounts: Accounts, lab: Path) -> None:
+def test_world_readable_file_is_repaired(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.deploy, 0o644, entry_text(HOST))
     content = path.read_bytes()
@@ -97,8 +97,8 @@ def test_readable_for_all_is_repaired(accounts: Accounts, lab: Path) -> None:
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600) and path.read_bytes() == content
 
 
-def test_file_of_root_that_its_directorys_owner_cannot_read(accounts: Accounts, lab: Path) -> None:
-    """It looks like a forgotten chown, and may be a file of root's that the user moved there to be given it."""
+def test_file_of_root_that_the_directory_owner_cannot_read(accounts: Accounts, lab: Path) -> None:
+    """It looks like a forgotten chown, but the user may have moved a file of root there to become its owner."""
     vault = give(lab / "vault", None, 0o775)
     os.chown(vault, 0, accounts.deploy.gid)
     give(vault / "secret.json", None, 0o600, entry_text("secret.example"))
@@ -112,7 +112,7 @@ def test_file_of_root_that_its_directorys_owner_cannot_read(accounts: Accounts, 
     assert facts(site / "auth.json") == before and os.listdir(site) == ["auth.json"]
 
 
-def test_file_of_root_that_can_be_read_is_replaced(accounts: Accounts, lab: Path) -> None:
+def test_readable_file_of_root_is_replaced(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", None, 0o644, entry_text("other.example"))
     planted = path.stat().st_ino
@@ -122,14 +122,14 @@ def test_file_of_root_that_can_be_read_is_replaced(accounts: Accounts, lab: Path
     assert hosts_in(path) == ["other.example", HOST]
 
 
-def test_own_file_without_rights_is_repaired(accounts: Accounts, lab: Path) -> None:
+def test_file_without_permissions_is_repaired(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.deploy, 0o000, entry_text(HOST))
     write(path)
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
-def test_roots_file_with_another_name_elsewhere_is_left_alone(accounts: Accounts, lab: Path) -> None:
+def test_hard_link_to_a_file_of_root_is_refused(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     secret = give(lab / "secret.json", None, 0o600, entry_text("secret.example"))
     (site / "auth.json").hardlink_to(secret)
@@ -139,7 +139,7 @@ def test_roots_file_with_another_name_elsewhere_is_left_alone(accounts: Accounts
     assert facts(secret) == before and os.listdir(site) == ["auth.json"]
 
 
-def test_unreadable_file_of_somebody_else(accounts: Accounts, lab: Path) -> None:
+def test_unreadable_file_of_another_user_is_refused(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.other, 0o600, entry_text(HOST))
     before = facts(path)
@@ -150,7 +150,7 @@ def test_unreadable_file_of_somebody_else(accounts: Accounts, lab: Path) -> None
     assert facts(path) == before
 
 
-def test_asked_for_owner_in_somebody_elses_directory_is_kept_up(accounts: Accounts, lab: Path) -> None:
+def test_requested_owner_in_a_directory_of_another_user_is_kept(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = site / "auth.json"
     write(path, uid=accounts.other.uid)
@@ -164,10 +164,10 @@ def test_asked_for_owner_in_somebody_elses_directory_is_kept_up(accounts: Accoun
 
 
 @pytest.mark.needs("strace")
-def test_temporary_file_of_another_is_never_the_directory_owners(
+def test_temporary_file_for_another_owner_never_belongs_to_the_directory_owner(
     accounts: Accounts, lab: Path, workers: Workers
 ) -> None:
-    """Else the owner of the directory could open it before it is given away, and read the keys."""
+    """Otherwise the owner of the directory could open it before its owner is changed, and read the keys."""
     site = give(lab / "site", accounts.deploy, 0o755)
     path = site / "auth.json"
     (chown,) = [call for call in workers.calls(path, uid=accounts.other.uid, settle=0) if call.name == "fchown"]
@@ -176,19 +176,19 @@ def test_temporary_file_of_another_is_never_the_directory_owners(
     assert owner_and_mode(site / ".auth.json.keyfleet") == (0, 0, 0o600)
 
 
-def test_in_roots_directory_the_owner_stays(accounts: Accounts, lab: Path) -> None:
+def test_owner_is_kept_in_a_directory_of_root(accounts: Accounts, lab: Path) -> None:
     path = give(lab / "auth.json", accounts.deploy, 0o640, entry_text("other.example"))
     os.chown(path, accounts.deploy.uid, accounts.other.gid)
     write(path, mode=0o640)
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.other.gid, 0o640)
 
 
-def test_new_file_in_roots_directory_is_roots(lab: Path) -> None:
+def test_new_file_in_a_directory_of_root_belongs_to_root(lab: Path) -> None:
     write(lab / "auth.json")
     assert owner_and_mode(lab / "auth.json") == (0, 0, 0o600)
 
 
-def test_group_and_mode_as_asked(accounts: Accounts, lab: Path) -> None:
+def test_requested_group_and_mode(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = site / "auth.json"
     write(path, gid=accounts.web.gid, mode=0o640)
@@ -204,7 +204,7 @@ def test_group_changes_with_the_owner(accounts: Accounts, lab: Path) -> None:
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
-def test_setgid_directory_gives_its_group_to_nothing(accounts: Accounts, lab: Path) -> None:
+def test_group_of_a_setgid_directory_is_not_used(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     os.chown(site, accounts.deploy.uid, accounts.web.gid)
     site.chmod(0o2775)
@@ -215,7 +215,7 @@ def test_setgid_directory_gives_its_group_to_nothing(accounts: Accounts, lab: Pa
     assert owner_and_mode(site / "sub")[2] == 0o700
 
 
-def test_nothing_is_touched_when_nothing_changes(accounts: Accounts, lab: Path) -> None:
+def test_unchanged_file_is_not_written(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     write(site / "auth.json")
     before = facts(site), facts(site / "auth.json")
@@ -223,7 +223,7 @@ def test_nothing_is_touched_when_nothing_changes(accounts: Accounts, lab: Path) 
     assert (facts(site), facts(site / "auth.json")) == before
 
 
-def test_left_over_temporary_file_goes_even_when_nothing_changes(accounts: Accounts, lab: Path) -> None:
+def test_leftover_temporary_file_is_removed_even_when_nothing_changes(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     write(site / "auth.json")
     before = facts(site / "auth.json")
@@ -232,7 +232,7 @@ def test_left_over_temporary_file_goes_even_when_nothing_changes(accounts: Accou
     assert os.listdir(site) == ["auth.json"] and facts(site / "auth.json") == before
 
 
-def test_temporary_name_taken_by_a_link_harms_nobody(accounts: Accounts, lab: Path) -> None:
+def test_link_at_the_temporary_name_is_not_followed(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     victim = give(lab / "victim", None, 0o600, entry_text("victim.example"))
     before = facts(victim)
@@ -241,7 +241,7 @@ def test_temporary_name_taken_by_a_link_harms_nobody(accounts: Accounts, lab: Pa
     assert facts(victim) == before and os.listdir(site) == ["auth.json"]
 
 
-def test_temporary_name_taken_by_a_directory(accounts: Accounts, lab: Path) -> None:
+def test_directory_at_the_temporary_name_is_refused(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     give(site / ".auth.json.keyfleet", accounts.deploy, 0o755)
     refused(site / "auth.json", "not_a_file")
@@ -265,7 +265,7 @@ def test_other_kinds_of_files(accounts: Accounts, lab: Path) -> None:
 
 
 @pytest.mark.needs("mount")
-def test_file_that_is_mounted(accounts: Accounts, lab: Path) -> None:
+def test_mounted_file_is_refused(accounts: Accounts, lab: Path) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.deploy, 0o600, entry_text("old.example"))
     outside = give(lab / "outside.json", accounts.deploy, 0o600, entry_text("mounted.example"))
@@ -277,7 +277,7 @@ def test_file_that_is_mounted(accounts: Accounts, lab: Path) -> None:
         subprocess.run(["umount", str(path)], check=True)
 
 
-def test_failure_says_what_was_already_done(accounts: Accounts, lab: Path) -> None:
+def test_failure_lists_the_completed_changes(accounts: Accounts, lab: Path) -> None:
     one, two = give(lab / "one", accounts.deploy, 0o755), give(lab / "two", accounts.deploy, 0o500)
     with pytest.raises(KeyfleetError) as caught:
         files.apply([wanted(one / "auth.json"), wanted(two / "auth.json")], settle=0.0)

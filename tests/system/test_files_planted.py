@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What local users put in root's way to be given keys or files, and the set-ups of several users that must work."""
+"""Attacks of local users to get keys or files of others from root, and setups of several users that must work."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ UNLISTED = 165540  # a uid without an account
 
 
 def group_of(directory: Path, account: Account, mode: int) -> Path:
-    """A directory of root's that the group of an account may write to."""
+    """A directory of root that the group of an account can write to."""
     give(directory, None, mode)
     os.chown(directory, 0, account.gid)
     directory.chmod(mode)
@@ -60,13 +60,13 @@ def group_of(directory: Path, account: Account, mode: int) -> Path:
 
 @pytest.fixture
 def join() -> Iterator[Join]:
-    """Makes one account a member of the other's private group for the time of a test."""
+    """Makes one account a member of the other's private group during a test."""
     joined = []
 
     def member_of(member: Account, account: Account) -> None:
         subprocess.run(["gpasswd", "--add", member.name, account.name], check=True, capture_output=True)
         joined.append([member.name, account.name])
-        identity_of.cache_clear()  # a run of a module asks once
+        identity_of.cache_clear()  # a module looks the groups up once per run
 
     yield member_of
     for names in joined:
@@ -75,7 +75,7 @@ def join() -> Iterator[Join]:
 
 
 def move_home(account: Account, place: Path) -> None:
-    """What the user writes into the Composer home."""
+    """Write a config.json that moves the Composer home."""
     put(account, ".composer/config.json", json.dumps({"config": {"home": str(place)}}))
 
 
@@ -84,11 +84,11 @@ def netrc(options: Mapping[str, object]) -> ModuleResult:
     return run_module(magento_download_token.main, {**base, **options})
 
 
-# A place that a user's own data names
+# Locations from data of a user
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_moved_home_is_walked_as_its_user(deploy: Account, lab: Path, state: str) -> None:
+def test_moved_home_is_accessed_as_its_user(deploy: Account, lab: Path, state: str) -> None:
     vault = give(lab / "vault", None, 0o700)
     secret = give(vault / "auth.json", None, 0o600, auth())
     before = facts(vault), facts(secret)
@@ -104,14 +104,14 @@ def test_moved_home_is_walked_as_its_user(deploy: Account, lab: Path, state: str
         assert "permission_denied" in {problem["code"] for problem in answer.result["problems"]}, answer.result
 
 
-def test_moved_home_makes_no_directory_of_roots(deploy: Account, lab: Path) -> None:
+def test_moved_home_creates_no_directory_in_a_directory_of_root(deploy: Account, lab: Path) -> None:
     unit = give(lab / "ssh.service.d", None, 0o755)
     move_home(deploy, unit / "override")
     assert install({**PAIR, "users": [deploy.name]}).code == "permission_denied"
     assert os.listdir(unit) == []
 
 
-def test_moved_home_that_is_the_users_works(deploy: Account, lab: Path) -> None:
+def test_moved_home_in_a_directory_of_the_user_works(deploy: Account, lab: Path) -> None:
     place = give(lab / "composer", deploy, 0o755)
     move_home(deploy, place)
     answer = converges({**PAIR, "users": [deploy.name]}, place)
@@ -119,7 +119,7 @@ def test_moved_home_that_is_the_users_works(deploy: Account, lab: Path) -> None:
     assert owner_and_mode(place / "auth.json") == (deploy.uid, deploy.gid, 0o600)
 
 
-def test_moved_home_in_the_home_of_another(accounts: Accounts, deploy: Account) -> None:
+def test_moved_home_in_the_home_of_another_user(accounts: Accounts, deploy: Account) -> None:
     theirs = put(accounts.other, "theirs/auth.json", auth())
     move_home(deploy, theirs.parent)
     before = facts(theirs)
@@ -130,10 +130,10 @@ def test_moved_home_in_the_home_of_another(accounts: Accounts, deploy: Account) 
 @pytest.mark.parametrize("whose", ["root's", "another's project"])
 @pytest.mark.parametrize("change", ["present", "absent"])
 @pytest.mark.parametrize("first", ["the user", "the place"])
-def test_moved_home_is_no_way_into_the_place_of_another(
+def test_moved_home_gives_no_access_to_a_file_of_another(
     accounts: Accounts, deploy: Account, lab: Path, whose: str, change: str, first: str
 ) -> None:
-    """The same path, named by a user's data and by the task, is two places: neither has the rights of the other."""
+    """The same path from a user's data and from the task is two targets: neither has the rights of the other."""
     holder = None if whose == "root's" else accounts.other
     place = give(lab / "place", holder, 0o2777 if holder else 0o755)
     secret = give(place / "auth.json", holder, 0o600, auth())
@@ -166,7 +166,7 @@ def test_moved_home_hides_nothing_in_a_report(accounts: Accounts, deploy: Accoun
         subprocess.run(["rm", "-rf", str(accounts.other.home / ".composer")], check=True)
 
 
-def test_link_of_a_users_leads_a_search_no_further(accounts: Accounts, lab: Path) -> None:
+def test_search_follows_a_link_of_a_user_only_as_that_user(accounts: Accounts, lab: Path) -> None:
     vault = give(lab / "vault", None, 0o700)
     give(vault / "customer", None, 0o755)
     give(vault / "customer/auth.json", None, 0o644, auth())
@@ -181,7 +181,7 @@ def test_link_of_a_users_leads_a_search_no_further(accounts: Accounts, lab: Path
     assert [row["real_path"] for row in found["files"]] == [str(site / "own/auth.json")], found
 
 
-def test_config_of_somebody_else_moves_no_home(accounts: Accounts, deploy: Account, lab: Path) -> None:
+def test_config_of_another_user_moves_no_home(accounts: Accounts, deploy: Account, lab: Path) -> None:
     place = give(lab / "place", deploy, 0o700)
     kept = give(place / "auth.json", deploy, 0o600, auth())
     before = facts(kept)
@@ -195,11 +195,11 @@ def test_config_of_somebody_else_moves_no_home(accounts: Accounts, deploy: Accou
     assert codes == ["unsafe_path"]
 
 
-# Root's directories that group or others may write
+# Directories of root that a group or others can write to
 
 
 @pytest.mark.parametrize("mode", [0o775, 0o2775, 0o1777, 0o1775])
-def test_planted_file_in_roots_directory_gets_nothing(accounts: Accounts, lab: Path, mode: int) -> None:
+def test_planted_file_in_a_directory_of_root_gets_no_key(accounts: Accounts, lab: Path, mode: int) -> None:
     shared = group_of(lab / "shared", accounts.deploy, mode)
     for name, content in (("auth.json", "{}\n"), (".netrc", "\n")):
         planted = give(shared / name, accounts.deploy, 0o600, content)
@@ -214,7 +214,7 @@ def test_planted_file_in_roots_directory_gets_nothing(accounts: Accounts, lab: P
 
 
 @pytest.mark.parametrize("mode", [0o775, 0o1777])
-def test_planted_link_in_roots_directory_is_not_followed(accounts: Accounts, lab: Path, mode: int) -> None:
+def test_planted_link_in_a_directory_of_root_is_not_followed(accounts: Accounts, lab: Path, mode: int) -> None:
     shared = group_of(lab / "shared", accounts.deploy, mode)
     home = give(lab / "home", accounts.deploy, 0o700)
     accounts.deploy.run(f"ln -s {home} {shared}/project; ln -s {home}/auth.json {shared}/auth.json")
@@ -226,8 +226,8 @@ def test_planted_link_in_roots_directory_is_not_followed(accounts: Accounts, lab
     assert owner_and_mode(home / "auth.json") == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
-def test_directory_of_another_below_roots_shared_directory(accounts: Accounts, lab: Path) -> None:
-    """With an owner, what lies below must be root's or that owner's; without one, its owner gets the file."""
+def test_directory_of_a_user_below_a_shared_directory_of_root(accounts: Accounts, lab: Path) -> None:
+    """With the option owner, it must belong to root or that owner; without the option, its owner gets the file."""
     www = group_of(lab / "www", accounts.deploy, 0o2775)
     accounts.deploy.run(f"mkdir -p {www}/shop/sub")
     for path in (www / "shop/auth.json", www / "shop/sub/auth.json"):
@@ -243,7 +243,7 @@ def test_directory_of_another_below_roots_shared_directory(accounts: Accounts, l
 
 @pytest.fixture
 def www(accounts: Accounts) -> Iterator[Path]:
-    """The home of `web` as /var/www, which belongs to root, and to the group of those who deploy."""
+    """The home of `web`, which belongs to root and the group of `deploy`, like /var/www."""
     home = accounts.web.home
     os.chown(home, 0, accounts.deploy.gid)
     home.chmod(0o2775)
@@ -253,7 +253,7 @@ def www(accounts: Accounts) -> Iterator[Path]:
     home.chmod(0o755)
 
 
-def test_planted_composer_home_below_a_home_of_roots(accounts: Accounts, www: Path) -> None:
+def test_planted_composer_home_in_a_home_of_root(accounts: Accounts, www: Path) -> None:
     accounts.deploy.run(f"mkdir {www}/.composer")
     answer = install({**PAIR, "users": [accounts.web.name]})
     assert answer.code == "unsafe_path" and os.listdir(www / ".composer") == [], answer.result
@@ -263,7 +263,7 @@ def test_planted_composer_home_below_a_home_of_roots(accounts: Accounts, www: Pa
 
 
 @pytest.mark.parametrize("name", ["auth.json", "config.json"])
-def test_report_takes_nothing_of_roots_for_a_users(accounts: Accounts, www: Path, name: str) -> None:
+def test_report_shows_no_file_of_root_as_a_file_of_a_user(accounts: Accounts, www: Path, name: str) -> None:
     give(www / "admin", None, 0o755)
     entries = auth(host="other.example")
     give(www / "admin" / name, None, 0o600, entries if name == "auth.json" else f'{{"config": {entries}}}')
@@ -274,8 +274,8 @@ def test_report_takes_nothing_of_roots_for_a_users(accounts: Accounts, www: Path
     assert name == "config.json" or found == {"foreign_owner"}, answer.result
 
 
-def test_file_of_roots_that_was_moved_is_given_to_nobody(accounts: Accounts, lab: Path) -> None:
-    """Whoever may write to the directory can have moved it there; so can one who may exchange the directory."""
+def test_moved_file_of_root_keeps_its_owner(accounts: Accounts, lab: Path) -> None:
+    """Users who can write to the directory, or replace the directory, can have moved the file there."""
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
     give(shared / "secret.json", None, 0o600, auth())
     give(shared / "admin", None, 0o755)
@@ -297,7 +297,7 @@ def test_file_of_roots_that_was_moved_is_given_to_nobody(accounts: Accounts, lab
 
 @pytest.mark.needs("setfacl")
 @pytest.mark.parametrize("how", ["ACL of the file", "mode of the directory", "mode above the directory"])
-def test_owner_gets_no_file_that_only_its_mode_opens(accounts: Accounts, lab: Path, how: str) -> None:
+def test_owner_gets_no_file_that_only_its_mode_makes_readable(accounts: Accounts, lab: Path, how: str) -> None:
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
     give(shared / "admin", None, 0o755)
     give(shared / "admin/sub", None, 0o755)
@@ -315,7 +315,7 @@ def test_owner_gets_no_file_that_only_its_mode_opens(accounts: Accounts, lab: Pa
 
 @pytest.mark.parametrize("how", ["in a directory that was moved", "in a sticky directory"])
 @pytest.mark.parametrize("target", ["file", "directory"])
-def test_link_of_roots_that_was_moved_leads_to_nothing_of_roots(
+def test_moved_link_of_root_gives_no_access_to_files_of_root(
     accounts: Accounts, lab: Path, how: str, target: str
 ) -> None:
     vault = give(lab / "vault", None, 0o755)
@@ -338,15 +338,15 @@ def test_link_of_roots_that_was_moved_leads_to_nothing_of_roots(
     refused(path, "unsafe_path", uid=accounts.deploy.uid)
     refused(path, "foreign_owner", gid=accounts.deploy.gid, mode=0o640)
     assert (facts(vault), facts(secret)) == before
-    # Nor is a new file.
+    # The same for a missing file.
     secret.unlink()
     refused(path, "unsafe_path", uid=accounts.deploy.uid)
     assert os.listdir(vault) == []
 
 
 @pytest.mark.parametrize("moved_to", ["beside it", "into a sticky directory"])
-def test_what_is_roots_in_a_sticky_directory_that_was_moved(accounts: Accounts, lab: Path, moved_to: str) -> None:
-    """Nobody may exchange what is in it, but the whole directory."""
+def test_files_of_root_in_a_sticky_directory_that_was_moved(accounts: Accounts, lab: Path, moved_to: str) -> None:
+    """Others cannot replace the files in it, but the whole directory."""
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
     drop = group_of(shared / "drop", accounts.deploy, 0o3775)
     sub = give(drop / "sub", None, 0o755)
@@ -365,7 +365,7 @@ def test_what_is_roots_in_a_sticky_directory_that_was_moved(accounts: Accounts, 
 
 
 @pytest.mark.parametrize("options", [{"group": "deploy"}, {"group": "deploy", "owner": "root"}, {"state": "absent"}])
-def test_moved_file_is_opened_to_no_group(accounts: Accounts, lab: Path, options: dict[str, str]) -> None:
+def test_moved_file_is_not_made_readable_for_a_group(accounts: Accounts, lab: Path, options: dict[str, str]) -> None:
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
     path = give(shared / "secret.json", None, 0o600, auth())
     os.chown(path, 0, accounts.deploy.gid)
@@ -384,8 +384,8 @@ def test_moved_file_is_opened_to_no_group(accounts: Accounts, lab: Path, options
 
 
 @pytest.mark.parametrize("owner", ["other", "root"])
-def test_file_of_another_is_opened_to_no_group_in_a_users_directory(accounts: Accounts, lab: Path, owner: str) -> None:
-    """Else the directory's owner could put one project's file into another, and read it there."""
+def test_file_of_another_user_is_not_made_readable_for_a_group(accounts: Accounts, lab: Path, owner: str) -> None:
+    """Otherwise the directory's owner could move the file of one project into another, and read it there."""
     project = give(lab / "project", accounts.deploy, 0o755)
     holder = accounts.other if owner == "other" else None
     path = give(project / "auth.json", holder, 0o600, auth())
@@ -398,8 +398,8 @@ def test_file_of_another_is_opened_to_no_group_in_a_users_directory(accounts: Ac
 
 @pytest.mark.needs("setfacl")
 @pytest.mark.parametrize("whose", ["root's", "the owner's"])
-def test_group_that_an_acl_keeps_out_is_let_in_by_nobody(accounts: Accounts, lab: Path, whose: str) -> None:
-    """The group's part of the mode is the mask then, and says nothing of the group."""
+def test_group_that_an_acl_excludes_gets_no_access(accounts: Accounts, lab: Path, whose: str) -> None:
+    """With an ACL, the group bits of the mode are the mask and not the permissions of the group."""
     holder = None if whose == "root's" else accounts.other
     shared = give(lab / "shared", None if holder is None else accounts.deploy, 0o775)
     os.chown(shared, shared.stat().st_uid, accounts.deploy.gid)
@@ -416,7 +416,7 @@ def test_group_that_an_acl_keeps_out_is_let_in_by_nobody(accounts: Accounts, lab
     assert facts(path) == before
 
 
-def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path, join: Join) -> None:
+def test_link_of_another_user_gives_no_access_to_a_group(accounts: Accounts, lab: Path, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     project = give(lab / "project", accounts.deploy, 0o2775)
     private = give(give(project / "private", accounts.deploy, 0o2775) / "auth.json", accounts.deploy, 0o600, auth())
@@ -426,8 +426,8 @@ def test_link_of_another_opens_nothing_to_a_group(accounts: Accounts, lab: Path,
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o2775])
-def test_owner_gets_no_file_that_another_put_there(accounts: Accounts, projects: tuple[Path, Path], mode: int) -> None:
-    """Below a directory that others may write to, directories are the owner's, or the project's."""
+def test_owner_gets_no_file_planted_by_another(accounts: Accounts, projects: tuple[Path, Path], mode: int) -> None:
+    """Below a directory that others can write to, directories must belong to the requested or the project's owner."""
     sub = give(projects[0] / "sub", accounts.web, mode)
     path = give(sub / "auth.json", accounts.web, 0o644, auth())
     before = facts(path)
@@ -440,7 +440,7 @@ def test_owner_gets_no_file_that_another_put_there(accounts: Accounts, projects:
 
 @pytest.mark.parametrize("linked", [False, True])
 def test_owner_gets_no_file_in_a_directory_that_was_moved(accounts: Accounts, lab: Path, linked: bool) -> None:
-    """It is closed to who moved it, or a link to it."""
+    """The user who moved the directory, or a link to it, has no access to it."""
     project = give(lab / "project", accounts.deploy, 0o2775)
     os.chown(project, accounts.deploy.uid, accounts.web.gid)
     project.chmod(0o2775)
@@ -463,10 +463,10 @@ def test_owner_gets_no_file_in_a_directory_that_was_moved(accounts: Accounts, la
 
 
 @pytest.mark.parametrize("whose", ["the user's, moved", "another's"])
-def test_link_leads_to_no_other_kind_of_file(
+def test_link_to_a_file_with_another_name_is_refused(
     accounts: Accounts, lab: Path, workers: Workers, join: Join, whose: str
 ) -> None:
-    """What its maker has elsewhere, or who runs this, is nothing that the group could write to."""
+    """A link must not lead to other files of the user who created it or who runs the module."""
     join(accounts.other, accounts.deploy)
     private = give(accounts.deploy.home / "private", accounts.deploy, 0o700)
     project = give(lab / "project", accounts.deploy, 0o2775)
@@ -476,17 +476,17 @@ def test_link_leads_to_no_other_kind_of_file(
         maker.run(f"ln -s {private}/{name} {project}/{name}.link")
     before = facts(private / "settings.json")
     accounts.other.run(f"mv {project}/settings.json.link {project}/auth.json")
-    himself: dict[str, Any] = {"act_as": accounts.deploy.uid}
-    for job in [himself] if whose == "another's" else [himself, {}]:
+    as_owner: dict[str, Any] = {"act_as": accounts.deploy.uid}
+    for job in [as_owner] if whose == "another's" else [as_owner, {}]:
         outcome = workers.run(project / "auth.json", settle=0, **job)
         assert outcome["code"] == "unsafe_path" and "another name" in outcome["message"], outcome
     assert facts(private / "settings.json") == before
     accounts.other.run(f"mv {project}/auth.json.link {project}/auth.json")
-    assert workers.run(project / "auth.json", settle=0, **himself)["changed"] == [True]
+    assert workers.run(project / "auth.json", settle=0, **as_owner)["changed"] == [True]
     shutil.rmtree(private)
 
 
-def test_moved_directory_of_the_owners_is_opened_to_no_group(accounts: Accounts, lab: Path) -> None:
+def test_file_in_a_moved_directory_is_not_made_readable_for_a_group(accounts: Accounts, lab: Path) -> None:
     shared = group_of(lab / "shared", accounts.deploy, 0o775)
     give(shared / "private", accounts.other, 0o755)
     give(shared / "private/auth.json", accounts.other, 0o600, auth())
@@ -496,7 +496,7 @@ def test_moved_directory_of_the_owners_is_opened_to_no_group(accounts: Accounts,
     assert owner_and_mode(shared / "shop/auth.json") == (accounts.other.uid, accounts.other.gid, 0o600)
 
 
-def test_group_of_a_moved_file_of_roots_gets_no_key(accounts: Accounts, lab: Path) -> None:
+def test_group_of_a_moved_file_of_root_gets_no_key(accounts: Accounts, lab: Path) -> None:
     shared = group_of(lab / "shared", accounts.other, 0o775)
     planted = give(shared / "other.json", None, 0o640, "{}\n")
     os.chown(planted, 0, accounts.deploy.gid)
@@ -506,15 +506,15 @@ def test_group_of_a_moved_file_of_roots_gets_no_key(accounts: Accounts, lab: Pat
     assert owner_and_mode(shared / "auth.json") == (0, 0, 0o600)
 
 
-def test_left_over_of_another_is_no_file_of_ours(accounts: Accounts, lab: Path) -> None:
-    """A killed run leaves root's temporary file with the key of another; a member of the group may move it."""
+def test_moved_leftover_of_root_is_refused(accounts: Accounts, lab: Path) -> None:
+    """A killed run leaves root's temporary file with the key of another user; a member of the group can move it."""
     shared = group_of(lab / "shared", accounts.deploy, 0o2775)
     give(shared / TEMPORARY, None, 0o600, auth())
     accounts.deploy.run(f"mv {shared}/{TEMPORARY} {shared}/auth.json")
     refused(shared / "auth.json", "foreign_owner", uid=accounts.deploy.uid)
 
 
-def test_directory_that_is_exchanged_while_it_is_made(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_directory_that_is_swapped_while_it_is_created(accounts: Accounts, lab: Path, workers: Workers) -> None:
     home = group_of(lab / "home", accounts.other, 0o2775)
     path = home / ".composer/auth.json"
     options: dict[str, Any] = {"uid": accounts.web.uid, "user": accounts.web.uid, "make_directory": True, "settle": 0}
@@ -533,7 +533,7 @@ def test_directory_that_is_exchanged_while_it_is_made(accounts: Accounts, lab: P
     assert [owner_and_mode(path) for path in left] in ([], [before]), left
 
 
-# Directories of users with several people in them
+# Directories that several users share
 
 
 def test_file_of_the_web_server_in_a_project_of_the_group(accounts: Accounts, lab: Path) -> None:
@@ -555,7 +555,7 @@ def test_file_of_the_web_server_in_a_project_of_the_group(accounts: Accounts, la
 def test_current_link_of_a_second_deployer(
     accounts: Accounts, lab: Path, releases: str, existing: bool, linked_file: bool, join: Join
 ) -> None:
-    """Whoever released last made the links and perhaps the release; the project is the first one's."""
+    """The second deployer created the links and perhaps the release; the project belongs to the first one."""
     join(accounts.other, accounts.deploy)
     site = give(lab / "site", accounts.deploy, 0o2775)
     give(site / "shared", accounts.deploy, 0o2775)
@@ -572,13 +572,13 @@ def test_current_link_of_a_second_deployer(
     answer = converges({**PAIR, "paths": [str(site / "current/auth.json")]}, site)
     assert [row["real_path"] for row in answer.result["files"]] == [str(real)], answer.result
     assert owner_and_mode(real) == (holder.uid, holder.gid, 0o600)
-    # Nobody else can be given it through a link of another.
+    # A link of another user cannot give the file to a third user.
     for account in (accounts.web, *({accounts.deploy, accounts.other} - {holder})):
         code = install({**PAIR, "paths": [str(site / "current/auth.json")], "owner": account.name}).code
         assert code == "permission_denied", code
 
 
-def test_link_of_another_leads_no_further_than_its_maker_could_go(accounts: Accounts, lab: Path, join: Join) -> None:
+def test_link_of_another_user_is_followed_only_as_that_user(accounts: Accounts, lab: Path, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     site = give(lab / "site", accounts.deploy, 0o2775)
     private = give(lab / "private", accounts.deploy, 0o755)
@@ -592,8 +592,8 @@ def test_link_of_another_leads_no_further_than_its_maker_could_go(accounts: Acco
     assert (facts(private), facts(secret)) == before
 
 
-def test_account_without_an_entry_has_no_group_of_its_directory(accounts: Accounts, lab: Path) -> None:
-    """A setgid directory gave it that; no membership did."""
+def test_uid_without_an_account_does_not_get_the_group_of_its_directory(accounts: Accounts, lab: Path) -> None:
+    """The group comes from a setgid directory, not from a membership."""
     drop = group_of(lab / "drop", accounts.deploy, 0o3777)
     team = give(lab / "team", accounts.deploy, 0o2775)
     script = f"mkdir {drop}/own; ln -s {team}/auth.json {drop}/own/auth.json; ! touch {team}/auth.json 2>/dev/null"
@@ -601,22 +601,22 @@ def test_account_without_an_entry_has_no_group_of_its_directory(accounts: Accoun
     subprocess.run([*nobodys, script], check=True)
     answer = install({**PAIR, "paths": [str(drop / "own/auth.json")]})
     assert answer.code == "permission_denied" and os.listdir(team) == [], answer.result
-    # What is its own is written all the same, with the group that new files get there.
+    # Its own file is written, with the group that new files get there.
     subprocess.run([*nobodys, f"rm {drop}/own/auth.json"], check=True)
     converges({**PAIR, "paths": [str(drop / "own/auth.json")]}, drop)
     assert owner_and_mode(drop / "own/auth.json") == (UNLISTED, accounts.deploy.gid, 0o600)
 
 
-def test_owner_without_an_account_shares_nothing_with_a_group(accounts: Accounts, lab: Path) -> None:
-    """Nobody knows its group, and that of a directory may be of somebody who exchanged it."""
+def test_file_of_an_owner_without_an_account_does_not_get_a_group(accounts: Accounts, lab: Path) -> None:
+    """Its group is unknown, and the group of the directory may be that of a user who replaced the directory."""
     path = group_of(lab / "shared", accounts.deploy, 0o2775) / "auth.json"
     write(path, uid=UNLISTED, mode=0o640)
     assert owner_and_mode(path) == (UNLISTED, 0, 0o640)
     accounts.deploy.run(f"! cat {path} 2>/dev/null")
 
 
-def test_links_of_two_people_lead_where_both_could_go(accounts: Accounts, lab: Path, join: Join) -> None:
-    """None leads root by the link of another into the files of that one."""
+def test_links_of_two_users_are_followed_only_where_both_have_access(accounts: Accounts, lab: Path, join: Join) -> None:
+    """No user can use a link of another user to make root write to the files of that user."""
     join(accounts.other, accounts.deploy)
     site = give(lab / "site", accounts.deploy, 0o2775)
     theirs = give(lab / "theirs", accounts.web, 0o755)
@@ -659,7 +659,7 @@ def test_composer_home_of_the_web_server_gets_no_key(accounts: Accounts, lab: Pa
 
 
 @pytest.mark.parametrize("planted", ["a link to a home", "a FIFO", "a link to the project", "root's directory"])
-def test_what_stands_for_composer_home_hurts_nobody(accounts: Accounts, lab: Path, planted: str) -> None:
+def test_planted_composer_home_is_reported_and_not_used(accounts: Accounts, lab: Path, planted: str) -> None:
     project = give(lab / "project", accounts.deploy, 0o755)
     var = give(project / "var", accounts.web, 0o755)
     home = give(lab / "home", accounts.web, 0o755)
@@ -679,7 +679,7 @@ def test_what_stands_for_composer_home_hurts_nobody(accounts: Accounts, lab: Pat
     assert os.listdir(home) == []
 
 
-def test_composer_home_of_the_projects_owner_gets_the_key(accounts: Accounts, lab: Path) -> None:
+def test_composer_home_of_the_project_owner_gets_the_key(accounts: Accounts, lab: Path) -> None:
     project = give(lab / "project", accounts.deploy, 0o755)
     give(project / "var", accounts.deploy, 0o755)
     setup = give(project / "var/composer_home", accounts.deploy, 0o755)
@@ -687,7 +687,7 @@ def test_composer_home_of_the_projects_owner_gets_the_key(accounts: Accounts, la
     assert answer.result["problems"] == [] and PUBLIC in (setup / "auth.json").read_text()
 
 
-def test_project_whose_file_is_a_link_is_its_owners_all_the_same(accounts: Accounts, lab: Path) -> None:
+def test_project_with_a_linked_file_belongs_to_the_directory_owner(accounts: Accounts, lab: Path) -> None:
     project = give(lab / "project", accounts.deploy, 0o755)
     elsewhere = give(lab / "elsewhere", accounts.web, 0o777)
     accounts.deploy.run(f"ln -s {elsewhere}/auth.json {project}/auth.json; mkdir {project}/var")
@@ -702,7 +702,7 @@ def test_project_whose_file_is_a_link_is_its_owners_all_the_same(accounts: Accou
     assert answer.result["problems"] == [] and os.listdir(project / "var/composer_home") == ["auth.json"]
 
 
-def test_composer_home_that_changes_hands_before_the_write(accounts: Accounts, lab: Path) -> None:
+def test_composer_home_that_changes_its_owner_before_the_write(accounts: Accounts, lab: Path) -> None:
     project = give(lab / "project", accounts.deploy, 0o755)
     give(project / "home", accounts.web, 0o755)
     owners = (accounts.deploy.uid,)
@@ -713,10 +713,10 @@ def test_composer_home_that_changes_hands_before_the_write(accounts: Accounts, l
     assert os.listdir(project / "home") == []
 
 
-# A new inode of ours, under a lock that others cannot hold
+# New inodes, and locks that others cannot hold
 
 
-def test_what_replaces_a_file_is_a_new_inode(accounts: Accounts, lab: Path, join: Join) -> None:
+def test_replaced_file_is_a_new_inode(accounts: Accounts, lab: Path, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     project = give(lab / "project", accounts.deploy, 0o2775)
     path = project / "auth.json"
@@ -728,11 +728,11 @@ def test_what_replaces_a_file_is_a_new_inode(accounts: Accounts, lab: Path, join
         assert hosts_in(path) == [HOST] and owner_and_mode(path)[0] == accounts.deploy.uid
 
 
-def test_lock_on_the_directory_holds_nobody_up(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_lock_on_the_directory_does_not_block_a_write(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     holder = accounts.other.run(f"exec flock --no-fork {site} sleep 60", wait=False)
     try:
-        _file_lab.eventually(lambda: "FLOCK" in locks_of(holder.pid), "the lock of another")
+        _file_lab.eventually(lambda: "FLOCK" in locks_of(holder.pid), "the lock of the other user")
         write(site / "auth.json")
         assert hosts_in(site / "auth.json") == [HOST]
     finally:
@@ -744,7 +744,7 @@ def locks_of(pid: int) -> str:
     return "".join(line for line in Path("/proc/locks").read_text().splitlines() if f" {pid} " in line)
 
 
-def test_planted_temporary_file_holds_nobody_up(accounts: Accounts, lab: Path, join: Join) -> None:
+def test_planted_temporary_file_does_not_block_a_write(accounts: Accounts, lab: Path, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     site = give(lab / "site", accounts.deploy, 0o2775)
     accounts.other.run(f"umask 0; echo planted > {site}/{TEMPORARY}")
@@ -757,10 +757,10 @@ def test_planted_temporary_file_holds_nobody_up(accounts: Accounts, lab: Path, j
 
 
 @pytest.mark.parametrize("whose", ["root's", "deploy's"])
-def test_planted_temporary_file_with_a_lease_holds_nobody_up(
+def test_planted_temporary_file_with_a_lease_does_not_block_a_write(
     accounts: Accounts, lab: Path, join: Join, whose: str
 ) -> None:
-    """Whoever opens it is told to come back later, by the kernel."""
+    """The kernel delays or refuses every other open of the file."""
     join(accounts.other, accounts.deploy)
     site = give(
         lab / "site", accounts.deploy if whose == "deploy's" else None, 0o2775 if whose == "deploy's" else 0o1777
@@ -780,9 +780,7 @@ def test_planted_temporary_file_with_a_lease_holds_nobody_up(
     assert os.listdir(site) == ["auth.json"] and hosts_in(site / "auth.json") == [HOST]
 
 
-def test_temporary_file_that_is_planted_again_and_again(
-    accounts: Accounts, lab: Path, workers: Workers, join: Join
-) -> None:
+def test_temporary_file_that_is_planted_repeatedly(accounts: Accounts, lab: Path, workers: Workers, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     site = give(lab / "site", accounts.deploy, 0o2775)
     planter = accounts.other.run(f"while :; do : > {site}/{TEMPORARY} || :; done 2>/dev/null", wait=False)
@@ -791,15 +789,15 @@ def test_temporary_file_that_is_planted_again_and_again(
     finally:
         planter.kill()
         planter.wait()
-    # It may get in the way, but nobody hangs, and nothing of the key is ever in what it made.
+    # A run may fail, but it does not hang, and no part of the key is in the planted file.
     assert {str(one.get("code", "done")) for one in outcomes} <= {"done", "lock_timeout", "write_failed"}, outcomes
     assert write(site / "auth.json").after.uid == accounts.deploy.uid and os.listdir(site) == ["auth.json"]
 
 
-def test_key_of_another_owner_goes_through_no_link_into_his_directory(
+def test_link_into_a_directory_of_the_requested_owner_is_not_followed(
     accounts: Accounts, lab: Path, join: Join
 ) -> None:
-    """Whoever made the link acts there, could read the new file before it is given away, and not after."""
+    """The file would be created as the maker of the link, who could read it until its owner is changed."""
     join(accounts.deploy, accounts.other)
     theirs = give(lab / "theirs", accounts.other, 0o775)
     site = give(lab / "site", accounts.deploy, 0o755)
@@ -808,7 +806,7 @@ def test_key_of_another_owner_goes_through_no_link_into_his_directory(
     assert os.listdir(theirs) == []
 
 
-# Directories of users that a group may write to
+# Directories of users that a group can write to
 
 
 @pytest.fixture
@@ -834,7 +832,7 @@ def projects(accounts: Accounts, lab: Path) -> tuple[Path, Path]:
         ("deploy", 0o600, True),
     ],
 )
-def test_file_that_the_group_moved_is_opened_to_nobody(
+def test_file_moved_by_the_group_stays_private(
     accounts: Accounts, projects: tuple[Path, Path], holder: str, mode: int, linked: bool, options: dict[str, str]
 ) -> None:
     one, two = projects
@@ -856,7 +854,7 @@ def test_file_that_the_group_moved_is_opened_to_nobody(
     assert (one / "auth.json").read_text() == auth()
 
 
-def test_directory_that_the_group_moved_is_opened_to_nobody(accounts: Accounts, projects: tuple[Path, Path]) -> None:
+def test_file_in_a_directory_moved_by_the_group_stays_private(accounts: Accounts, projects: tuple[Path, Path]) -> None:
     private = give(projects[0] / "private", accounts.deploy, 0o755)
     path = give(private / "auth.json", accounts.deploy, 0o600, auth())
     accounts.web.run(f"cd {projects[0]}; mv private shop")
@@ -865,17 +863,17 @@ def test_directory_that_the_group_moved_is_opened_to_nobody(accounts: Accounts, 
     refused(path, "unsafe_path", uid=accounts.web.uid)
     refused(path, "foreign_owner", gid=accounts.web.gid, mode=0o640)
     assert facts(path) == before
-    # What its group could read all the time is no secret.
+    # A file that the group could read before is not a secret from it.
     os.chown(path, accounts.deploy.uid, accounts.web.gid)
     path.chmod(0o640)
     write(path, gid=accounts.web.gid, mode=0o640)
 
 
 @pytest.mark.parametrize("how", ["link", "directory", "directory of root's"])
-def test_what_was_written_is_put_back_in_its_own_place_alone(
+def test_written_file_is_restored_only_at_its_own_location(
     accounts: Accounts, lab: Path, projects: tuple[Path, Path], how: str
 ) -> None:
-    """While it is watched for what Composer may do to it, somebody leads the watcher to a file of theirs."""
+    """While the module watches the written file, another user redirects the path to their own file."""
     place = projects[0]
     if how != "link":
         shared = group_of(lab / "shared", accounts.web, 0o2775)
@@ -900,7 +898,7 @@ def test_what_was_written_is_put_back_in_its_own_place_alone(
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2777])
-def test_what_anybody_put_into_a_users_directory(accounts: Accounts, lab: Path, mode: int) -> None:
+def test_planted_files_in_a_world_writable_directory_of_a_user(accounts: Accounts, lab: Path, mode: int) -> None:
     site = give(lab / "site", accounts.deploy, mode)
     accounts.other.run(
         f"cd {site}; ln -s {accounts.other.home}/auth.json .; mkdir shop; ln -s {accounts.other.home} home"
@@ -915,7 +913,7 @@ def test_what_anybody_put_into_a_users_directory(accounts: Accounts, lab: Path, 
 
 
 @pytest.mark.parametrize("holder", ["web", "deploy"])
-def test_link_leads_to_no_file_that_a_sticky_directory_protects(
+def test_link_to_a_file_in_a_sticky_directory_gives_no_access(
     accounts: Accounts, lab: Path, join: Join, holder: str
 ) -> None:
     join(accounts.other, accounts.deploy)
@@ -945,14 +943,14 @@ def test_attributes_of_a_file_are_kept(accounts: Accounts, lab: Path) -> None:
     write(path, "third.example")
     assert "mask::---" in acl(path) and owner_and_mode(path)[2] == 0o600
     accounts.web.run(f"! cat {path} 2>/dev/null")
-    # What had no effect comes to no life when the group may read.
+    # An ACL entry without effect does not take effect again when the group can read.
     write(path, "fourth.example", mode=0o640)
     assert accounts.web.name not in acl(path) and os.getxattr(path, "user.note") == b"kept"
 
 
 @pytest.mark.needs("setfacl", "getfacl")
-def test_what_is_new_takes_no_acl_from_its_directory(accounts: Accounts, lab: Path) -> None:
-    """A directory keeps the default ACL of the one that it was made in, and that one may have been another's."""
+def test_new_file_inherits_no_acl_from_its_directory(accounts: Accounts, lab: Path) -> None:
+    """A directory inherits the default ACL of its parent, which may belong to another user."""
     hosting = give(lab / "hosting", accounts.deploy, 0o755)
     accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {hosting}")
     site, shop = (give(hosting / name, accounts.web, 0o755) for name in ("site", "shop"))
@@ -963,7 +961,7 @@ def test_what_is_new_takes_no_acl_from_its_directory(accounts: Accounts, lab: Pa
 
 
 @pytest.mark.needs("setfacl", "getfacl")
-def test_new_home_takes_no_acl_from_its_directory(accounts: Accounts, www: Path) -> None:
+def test_new_home_inherits_no_acl_from_its_directory(accounts: Accounts, www: Path) -> None:
     subprocess.run(["setfacl", "-m", f"d:u:{accounts.deploy.name}:rwx", www], check=True)
     answer = install({**PAIR, "users": [accounts.web.name], "mode": "0640"})
     subprocess.run(["setfacl", "-b", www], check=True)
@@ -972,14 +970,14 @@ def test_new_home_takes_no_acl_from_its_directory(accounts: Accounts, www: Path)
 
 
 @pytest.mark.needs("setfacl", "getfacl")
-def test_attributes_of_somebody_elses_file_widen_nothing(accounts: Accounts, lab: Path, join: Join) -> None:
+def test_attributes_of_a_file_of_another_user_give_no_access(accounts: Accounts, lab: Path, join: Join) -> None:
     join(accounts.other, accounts.deploy)
     site = give(lab / "site", accounts.deploy, 0o2775)
     path = site / "auth.json"
     accounts.other.run(f"echo '{{}}' > {path}; chmod 664 {path}; setfacl -m u:{accounts.other.name}:r {path}")
     write(path, mode=0o640)
     assert accounts.other.name not in acl(path)
-    # Nor does a default of the directory, where the file is not its owner's.
+    # Nor does a default ACL of the directory, if the file does not belong to the directory's owner.
     accounts.deploy.run(f"setfacl -m d:u:{accounts.deploy.name}:rwx {site}")
     path.unlink()
     write(path, "second.example", uid=accounts.web.uid, mode=0o640)
@@ -988,8 +986,8 @@ def test_attributes_of_somebody_elses_file_widen_nothing(accounts: Accounts, lab
 
 @pytest.mark.needs("setfacl", "getfacl")
 @pytest.mark.parametrize("trick", ["group", "ACL"])
-def test_directorys_owner_reads_no_key_of_another(accounts: Accounts, lab: Path, trick: str) -> None:
-    """A file of the other one, made in a directory of theirs, with a group or an ACL for whoever moves it."""
+def test_directory_owner_cannot_read_the_key_of_another_user(accounts: Accounts, lab: Path, trick: str) -> None:
+    """A file of the other user with the group or ACL of a directory of the user who moves it."""
     site = give(lab / "site", accounts.deploy, 0o755)
     var = give(site / "var", accounts.deploy, 0o2777)
     if trick == "ACL":
@@ -998,7 +996,7 @@ def test_directorys_owner_reads_no_key_of_another(accounts: Accounts, lab: Path,
     accounts.deploy.run(f"mv {var}/cache.json {site}/auth.json")
     options = {**PAIR, "paths": [str(site / "auth.json")], "owner": accounts.other.name, "mode": "0640"}
     assert install(options).code == "foreign_owner"
-    # With a mode that lets his own group read it there is nothing to be opened, and the rest is not kept.
+    # With a mode that lets the owner's group read the file, no access is added, and the ACL is not kept.
     subprocess.run(["setfacl", "-b", site / "auth.json"], check=True)
     (site / "auth.json").chmod(0o640)
     os.chown(site / "auth.json", accounts.other.uid, accounts.other.gid)
@@ -1011,7 +1009,7 @@ def acl(path: Path) -> str:
     return subprocess.run(["getfacl", "-p", path], check=True, capture_output=True, text=True).stdout
 
 
-# Names that no account has
+# Names that no account can have
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "٣", "4294967295", "9" * 5000])

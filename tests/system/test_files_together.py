@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several at work on one file: our own processes, and the real Composer, which takes no lock and writes in place."""
+"""Concurrent writers of one file: our processes, and the real Composer, which takes no lock and writes in place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HELD_ROUNDS = 5
 
 
 def composer(account: Account, home: Path, host: str, *, strace: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
-    """`composer config --global http-basic.HOST …`, as people do it, with its home in one directory."""
+    """Runs `composer config --global http-basic.HOST …` with its home in one directory."""
     return subprocess.Popen(
         [*strace, "composer", "config", "--global", f"http-basic.{host}", "0" * 32, "a" * 32],
         env={"PATH": os.environ["PATH"], "HOME": str(home), "COMPOSER_HOME": str(home)},
@@ -61,9 +61,9 @@ def test_as_many_entries_as_processes(accounts: Accounts, lab: Path, workers: Wo
     site = give(lab / "site", accounts.deploy, 0o755)
     path = site / "auth.json"
     hosts = [f"host{number}.example" for number in range(PROCESSES)]
-    # Root and the user himself, all at once.
-    himself: dict[str, Any] = {"act_as": accounts.deploy.uid}
-    jobs = [workers.ready(path, host, **(himself if number % 2 else {})) for number, host in enumerate(hosts)]
+    # Root and the owner of the project, all at once.
+    as_owner: dict[str, Any] = {"act_as": accounts.deploy.uid}
+    jobs = [workers.ready(path, host, **(as_owner if number % 2 else {})) for number, host in enumerate(hosts)]
     for job in jobs:
         os.kill(job.pid, signal.SIGUSR1)
     assert [job.outcome().get("changed") for job in jobs] == [[True]] * PROCESSES
@@ -72,7 +72,7 @@ def test_as_many_entries_as_processes(accounts: Accounts, lab: Path, workers: Wo
 
 
 @pytest.mark.needs("composer")
-def test_nothing_of_ours_is_lost_beside_composer(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_no_entry_of_ours_is_lost_while_composer_writes(accounts: Accounts, lab: Path, workers: Workers) -> None:
     home = give(lab / "home", accounts.deploy, 0o755)
     path = home / "auth.json"
     hosts = [f"ours{number}.example" for number in range(ROUNDS)]
@@ -85,23 +85,23 @@ def test_nothing_of_ours_is_lost_beside_composer(accounts: Accounts, lab: Path, 
     assert job.outcome().get("changed") == [True] * ROUNDS
     left = set(hosts_in(path))
     lost = [host for host in theirs if host not in left]
-    print(f"{ROUNDS} of ours beside {len(theirs)} of Composer: Composer lost {len(lost)} of its own, we lost none")
+    print(f"{ROUNDS} entries of ours and {len(theirs)} of Composer: Composer lost {len(lost)}, we lost none")
     assert set(hosts) <= left and len(theirs) > 10
     assert owner_and_mode(path) == (accounts.deploy.uid, accounts.deploy.gid, 0o600)
 
 
 @pytest.mark.needs("composer", "strace")
-def test_composer_that_read_before_and_writes_after(accounts: Accounts, lab: Path, workers: Workers) -> None:
-    """The worst case, each time: Composer is held between its reading and its writing while we write.
+def test_composer_that_reads_before_and_writes_after_our_write(accounts: Accounts, lab: Path, workers: Workers) -> None:
+    """The worst case, each time: Composer is stopped between its reading and its writing while we write.
 
-    By itself it takes a few milliseconds from one to the other; we watch for 250.
+    Normally it takes a few milliseconds from one to the other; we watch the file for 250.
     """
     home = give(lab / "home", accounts.deploy, 0o755)
     path = home / "auth.json"
     write(path, "first.example")
 
     def traced(log: Path, host: str, *more: str) -> subprocess.Popen[bytes]:
-        # -P lets only calls on this file count, so that the opening that writes has the same number each time.
+        # -P counts only calls on this file, so that the opening for writing has the same number each time.
         only = ("strace", "-f", "-qq", "--seccomp-bpf", "-o", str(log), "-e", "trace=openat", "-P", str(path))
         return composer(accounts.deploy, home, host, strace=(*only, *more))
 
@@ -111,34 +111,34 @@ def test_composer_that_read_before_and_writes_after(accounts: Accounts, lab: Pat
     for number in range(HELD_ROUNDS):
         log = home / f"log{number}"
         tracer = traced(log, f"theirs{number}.example", "-e", f"inject=openat:delay_enter=1000000:when={writing}")
-        _file_lab.eventually(partial(held_children, tracer), "Composer to be held")
+        _file_lab.eventually(partial(held_children, tracer), "Composer to be stopped")
         seen = path.stat()
-        job = workers.start(path, f"ours{number}.example", settle=2.0)  # Composer stands still for longer than it does
-        _file_lab.eventually(partial(is_another, path, seen), "our write")
-        assert tracer.poll() is None, "Composer was not held long enough"
+        job = workers.start(path, f"ours{number}.example", settle=2.0)  # longer than Composer is stopped
+        _file_lab.eventually(partial(is_replaced, path, seen), "our write")
+        assert tracer.poll() is None, "Composer was not stopped long enough"
         assert tracer.wait(60) == 0 and job.outcome().get("changed") == [True]
         left = hosts_in(path)
         assert f"ours{number}.example" in left and f"theirs{number}.example" in left
     assert {f"ours{number}.example" for number in range(HELD_ROUNDS)} <= set(hosts_in(path))
 
 
-def is_another(path: Path, seen: os.stat_result) -> bool:
-    """Whether a file has been put in the place of the one that was there."""
+def is_replaced(path: Path, seen: os.stat_result) -> bool:
+    """Whether the file has been replaced or changed."""
     now = path.stat()
     return (now.st_ino, now.st_ctime_ns) != (seen.st_ino, seen.st_ctime_ns)
 
 
 def held_children(tracer: subprocess.Popen[bytes]) -> bool:
-    """Whether strace holds a process for longer than a moment."""
+    """Whether strace has stopped a process for longer than a moment."""
     children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
 
     def still() -> bool:
-        # A child may end between two looks, which cat does not mind.
+        # A child may end meanwhile, which cat tolerates.
         names = [f"/proc/{child}/stat" for child in children] or ["/dev/null"]
         stats = subprocess.run(["cat", *names], capture_output=True, text=True, check=False).stdout.splitlines()
         return any(line.rpartition(")")[2].split()[0] == "t" for line in stats)
 
-    for _look in range(8):
+    for _attempt in range(8):
         if not still():
             return False
         time.sleep(0.004)
@@ -146,40 +146,40 @@ def held_children(tracer: subprocess.Popen[bytes]) -> bool:
 
 
 def in_place(account: Account, path: Path, content: bytes) -> None:
-    """Write as Composer does: truncate, then fill. As another process of the user."""
+    """Write as Composer does, in another process of the user: truncate, then fill."""
     part = path.with_name("part")
     part.write_bytes(content)
     account.run(f": > {path}; sleep 0.05; cat {part} > {path}")
 
 
-def test_entry_swallowed_by_an_old_copy_comes_back(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_entry_overwritten_by_an_old_copy_is_restored(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = give(lab / "site", accounts.deploy, 0o777)
     path = give(site / "auth.json", accounts.deploy, 0o600, entry_text("old.example"))
     old = entry_text("old.example", "theirs.example").encode()
     seen = path.stat()
     job = workers.start(path, settle=2.0)
-    _file_lab.eventually(partial(is_another, path, seen), "our first write")
+    _file_lab.eventually(partial(is_replaced, path, seen), "our first write")
     for _round in range(3):
         in_place(accounts.deploy, path, old)
-        _file_lab.eventually(lambda: HOST in hosts_in(path), "our entry to come back")
+        _file_lab.eventually(lambda: HOST in hosts_in(path), "our entry to be restored")
         assert sorted(hosts_in(path)) == ["old.example", HOST, "theirs.example"]
     assert job.outcome().get("changed") == [True]
     assert sorted(hosts_in(path)) == ["old.example", HOST, "theirs.example"]
 
 
 def test_file_left_broken_after_our_write_is_restored(accounts: Accounts, lab: Path, workers: Workers) -> None:
-    """A Composer killed in the middle of its writing leaves an empty file."""
+    """Composer leaves an empty file if it is killed while it writes."""
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.deploy, 0o600, entry_text("old.example"))
     seen = path.stat()
     job = workers.start(path, settle=0.5)
-    _file_lab.eventually(partial(is_another, path, seen), "our write")
+    _file_lab.eventually(partial(is_replaced, path, seen), "our write")
     accounts.deploy.run(f": > {path}")
     assert job.outcome().get("changed") == [True]
     assert hosts_in(path) == ["old.example", HOST]
 
 
-def test_writer_that_never_rests(accounts: Accounts, lab: Path, workers: Workers) -> None:
+def test_writer_that_never_stops(accounts: Accounts, lab: Path, workers: Workers) -> None:
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.deploy, 0o600, entry_text("old.example"))
     give(site / "copy", accounts.deploy, 0o600, entry_text("old.example"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever files, servers and hosts say: no text of an answer has a character that a terminal acts on."""
+"""No text in a result has a character that a terminal acts on, whatever files, servers and hosts contain."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def harmless(value: Any) -> None:
         assert not bad, (name, text)
 
 
-def leaves(**result: Any) -> dict[str, Any]:
-    """The result as a module lets it out."""
+def module_result(**result: Any) -> dict[str, Any]:
+    """The result as a module returns it."""
     answer = run_module(lambda: KeyfleetModule(argument_spec={}).exit_json(**result), {}).result
     harmless(answer)
     return answer
@@ -92,12 +92,12 @@ FILE = st.dictionaries(
 )
 
 
-# A malformed file is read again for a second, each time.
+# Each malformed file is read repeatedly for a second.
 @settings(max_examples=15, derandomize=True, deadline=None, database=None)
 @given(content=FILE, name=st.text(st.sampled_from(NASTY.replace("\0", "").replace("\ud800", "") + "ab "), max_size=8))
 def test_auth_files_and_their_paths(content: dict[str, Any], name: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        # What a path has of surrogates are the bytes that are not UTF-8.
+        # The only surrogates in a path are those of bytes that are not UTF-8.
         place = os.path.join(directory, "x" + name.replace("\udfff", "\udcff"))
         os.mkdir(place, 0o700)
         path = Path(place, "auth.json")
@@ -114,7 +114,7 @@ def test_auth_files_and_their_paths(content: dict[str, Any], name: str) -> None:
 def test_the_diff_of_a_netrc(data: list[tuple[str, str]], raw: bytes) -> None:
     lines = "".join(f"machine {host} login {login} password p\n" for host, login in data)
     for content in (lines.encode("utf-8", "replace"), raw, b"machine " + raw + b" login a password b\n"):
-        leaves(diff={"before": netrc.text_for_diff(content), "after": ""})
+        module_result(diff={"before": netrc.text_for_diff(content), "after": ""})
 
 
 @thorough
@@ -125,14 +125,14 @@ def test_a_feed(content: dict[str, Any]) -> None:
     except feed.NotAFeed:
         return
     harmless([release.as_result() for release in releases])
-    leaves(releases=[release.as_result() for release in releases])
+    module_result(releases=[release.as_result() for release in releases])
 
 
 @thorough
 @given(label=TEXT, uid=TEXT, message=TEXT)
 def test_answers_of_the_api(label: str, uid: str, message: str) -> None:
     key = MarketplaceKey(label, uid, PUBLIC, True, PRIVATE)
-    row = leaves(marketplace_keys=[key_row(key, include_private_key=True)])["marketplace_keys"][0]
+    row = module_result(marketplace_keys=[key_row(key, include_private_key=True)])["marketplace_keys"][0]
     assert (row["public_key"], row["private_key"]) == (PUBLIC, PRIVATE)
     body = json.dumps({"code": 1, "message": message}).encode()
     harmless(failure_result(refused(f"enable {label}", 400, body, message, Redactor("id", "made-up-secret"))))
@@ -165,7 +165,7 @@ def test_reports_of_hosts(path: str, message: str, action: str, owner: str, fact
     text = summary(done, series, label=None, public_key=None)
     harmless(text.split("\n"))
     assert len(text.split("\n")) == 3 + len(blocked) + len(done.hosts) - 1
-    leaves(summary=text, blocked=rows, diff=done.diff())
+    module_result(summary=text, blocked=rows, diff=done.diff())
     done.revoked = Revoked("s", PUBLIC, None, enabled=True)
     done.notes += changes(reports, check_mode=True)
     harmless(summary(done, series, label=None, public_key=None).split("\n"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of layers in CONTRIBUTING is that of import-linter, and names every file of module_utils."""
+"""The table of layers in CONTRIBUTING.md matches import-linter, and lists every file of module_utils."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def documented() -> tuple[list[set[str]], set[str]]:
     return list(layers.values()), files
 
 
-def test_the_layers_are_those_that_are_checked() -> None:
+def test_layers_match_import_linter() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    checked = next(one["layers"] for one in contracts if one.get("containers", [""])[0].endswith("module_utils"))
+    checked = next(item["layers"] for item in contracts if item.get("containers", [""])[0].endswith("module_utils"))
     assert documented()[0] == [set(layer.split(" | ")) for layer in checked]
 
 
-def test_every_file_has_its_place() -> None:
+def test_table_lists_every_file() -> None:
     assert documented()[1] == {str(path.relative_to(UTILS).with_suffix("")) for path in UTILS.rglob("*.py")}

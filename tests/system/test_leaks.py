@@ -20,7 +20,7 @@ __all__ = ["lab"]
 pytestmark = pytest.mark.needs("strace")
 FIRST: dict[str, Any] = {"public_key": "{{ vault_first_public }}", "private_key": "{{ vault_first }}"}
 SECOND: dict[str, Any] = {"public_key": "{{ vault_second_public }}", "private_key": "{{ vault_second }}"}
-# Without the temporary files that `test_the_life_of_a_key` looks through, as many fleets have it.
+# As in many fleets; `test_life_cycle_of_a_key` searches the temporary files of a run without it.
 PIPELINING = {"ANSIBLE_PIPELINING": "1"}
 LOGGED = ("syslog",) if syslog_socket.lacking() is None else ()
 
@@ -30,7 +30,7 @@ def task(register: str, module: str = MODULE, **options: Any) -> dict[str, Any]:
     return {"name": register, "register": register, module: options, **keywords}
 
 
-def test_the_life_of_a_key(lab: Lab) -> None:
+def test_life_cycle_of_a_key(lab: Lab) -> None:
     project = lab.project("shop", OTHERS)
     login = {"username": "made-up-user", "password": FOREIGN["basic"]}
     asked = lab.project("asked", {"http-basic": {lab.simulator.address: login}})
@@ -42,7 +42,7 @@ def test_the_life_of_a_key(lab: Lab) -> None:
     }
     common = {"projects": [project], **lab.ask}
     steps = [
-        task("foretold", **FIRST, **common, check_mode=True, diff=True),
+        task("predicted", **FIRST, **common, check_mode=True, diff=True),
         task("installed", **FIRST, **common, diff=True),
         task("repeated", **FIRST, **common, diff=True, verify="always"),
         task("changed", **SECOND, **common, diff=True),
@@ -59,7 +59,7 @@ def test_the_life_of_a_key(lab: Lab) -> None:
 
     actions = {name: result["files"][0].get("action") for name, result in results.items() if result.get("files")}
     assert actions == {
-        "foretold": "updated",
+        "predicted": "updated",
         "installed": "updated",
         "repeated": "unchanged",
         "changed": "updated",
@@ -78,7 +78,7 @@ def test_the_life_of_a_key(lab: Lab) -> None:
     assert json.loads((lab.projects / "shop" / "auth.json").read_text()) == OTHERS
 
 
-def test_what_is_refused_before_a_file_is_touched(lab: Lab) -> None:
+def test_refusals_before_a_file_is_changed(lab: Lab) -> None:
     broken = FOREIGN["broken"]
     cut = json.dumps({"http-basic": {"repo.magento.com": {"username": PUBLIC["first"], "password": broken}}})[:-3]
     files = {
@@ -161,7 +161,7 @@ def test_wrong_options_and_templates_beside_a_secret(lab: Lab) -> None:
 
 
 @pytest.mark.needs("ssh")
-def test_what_networks_and_servers_do(lab: Lab) -> None:
+def test_network_and_server_faults(lab: Lab) -> None:
     simulator = lab.simulator
     private, vendor = GIVEN["first"], GIVEN["vendor"]
     pair = f"{PUBLIC['first']}:{private}"
@@ -233,15 +233,15 @@ def test_the_role_and_its_own_validation(lab: Lab) -> None:
                     "ansible.builtin.include_role": {"name": ROLE},
                     "vars": {f"magento_auth_{option}": value for option, value in {**given, **variables}.items()},
                 },
-                {"name": "Remember", "ansible.builtin.set_fact": {f"case_{name}": "fine"}},
+                {"name": "Record the outcome", "ansible.builtin.set_fact": {f"case_{name}": "fine"}},
             ],
-            "rescue": [{"name": "Remember", "ansible.builtin.set_fact": {f"case_{name}": failed}}],
+            "rescue": [{"name": "Record the outcome", "ansible.builtin.set_fact": {f"case_{name}": failed}}],
         }
         for name, variables in ROLE_VARIABLES.items()
     ]
     steps.append(
         {
-            "name": "What came out",
+            "name": "Collect the outcomes",
             "ansible.builtin.set_fact": {
                 "outcomes": {name: f"{{{{ case_{name} }}}}" for name in ROLE_VARIABLES},
                 "cacheable": True,
@@ -259,7 +259,7 @@ def test_the_role_and_its_own_validation(lab: Lab) -> None:
     watched.report.require_clean(*SEEN, "results", "facts", *LOGGED)
 
 
-def test_the_playbook_on_both_paths(lab: Lab) -> None:
+def test_playbook_on_success_and_failure(lab: Lab) -> None:
     project = lab.project("shop", OTHERS)
     pair = {**FIRST, "private_key": "{{ vault_first if inventory_hostname == 'web' else vault_wrong }}"}
     variables = {f"magento_auth_{n}": v for n, v in {**pair, "projects": [project], **lab.ask}.items()}
@@ -278,7 +278,7 @@ def adhoc(module: str, **options: Any) -> list[str]:
 def test_the_documented_ad_hoc_line(lab: Lab) -> None:
     common = {"public_key": "{{ vault_first_public }}", **lab.ask, "projects": lab.project("shop", OTHERS)}
     for private, status in (("{{ vault_first }}", 0), ("{{ vault_wrong }}", 2)):
-        # The secret comes first, so that it is among what is quoted when the task fails.
+        # The secret comes first, so that the error of a failed task quotes it.
         line = adhoc(MODULE, private_key=private, **common)
         watched = lab.run([*line, "--tree", str(lab.scratch / "results")])
         assert watched.status == status
@@ -286,7 +286,7 @@ def test_the_documented_ad_hoc_line(lab: Lab) -> None:
         watched.report.require_clean(*SEEN, "results", *LOGGED)
 
 
-def test_literal_arguments_do_leak_which_is_why_the_line_has_variables(lab: Lab) -> None:
+def test_literal_arguments_leak_so_the_documentation_uses_variables(lab: Lab) -> None:
     literal = {"private_key": GIVEN["wrong"], "public_key": PUBLIC["first"], "projects": "/nonexistent/shop"}
     watched = lab.run(adhoc(MODULE, **literal))
     assert watched.status == 2

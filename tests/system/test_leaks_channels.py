@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The harness sees every channel: a canary is planted in each, and found there and nowhere else."""
+"""The harness searches every channel: a canary planted in each is found there and nowhere else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["lab"]
 
 pytestmark = pytest.mark.needs("strace")
 
-# Reads one canary for each channel from a file, and lets each of them out through that channel alone.
+# Reads one canary for each channel from a file, and leaks it only through that channel.
 PLANT = """
 import base64, gzip, json, os, pathlib, subprocess, sys, syslog, tempfile, zipfile
 canary = json.loads(pathlib.Path(sys.argv[1]).read_text())
@@ -48,7 +48,7 @@ results = pathlib.Path(os.environ["RESULTS"])
 with zipfile.ZipFile(results / "archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
     archive.writestr("inside", canary["zip"])
 (results / "packed").write_bytes(gzip.compress(canary["gzip"].encode()))
-# Programs of programs count too, and so do those that cannot be started.
+# Also programs that are started by programs, and those that cannot be started.
 subprocess.run(["sh", "-c", 'sh -c ": $1"; :', "sh", canary["argv"]])
 subprocess.run(["sh", "-c", "true; sh -c :"], env={"PATH": os.environ["PATH"], "PASSWORD": canary["environment"]})
 try:
@@ -69,7 +69,7 @@ SYSLOG = syslog_socket.lacking() is None
 
 
 def need_syslog() -> None:
-    """Skips by name, or fails where all is required: without it, nothing is known of what modules log."""
+    """Skips the test, or fails it if all are required: without the system log, messages of modules are not searched."""
     if reason := syslog_socket.lacking():
         report = pytest.fail if os.environ.get("KEYFLEET_REQUIRE_ALL") == "1" else pytest.skip
         report(f"the system log cannot be watched: {reason}")
@@ -88,7 +88,7 @@ def watch_script(tmp_path: Path, script: str, names: list[str]) -> Watched:
     return watched_run([sys.executable, program, values], secrets=secrets, scratch=tmp_path / "scratch")
 
 
-def test_a_canary_is_found_in_the_channel_that_it_left_by(tmp_path: Path) -> None:
+def test_canary_is_found_only_in_its_channel(tmp_path: Path) -> None:
     names = [name for name in LEAVES_BY if name != "syslog" or SYSLOG]
     watched = watch_script(tmp_path, PLANT, names)
     assert watched.status == 0, watched.output
@@ -98,14 +98,14 @@ def test_a_canary_is_found_in_the_channel_that_it_left_by(tmp_path: Path) -> Non
     assert any(canary("argv") in argv for argv in watched.argvs)
 
 
-def test_the_system_log_is_listened_to(tmp_path: Path) -> None:
+def test_system_log_is_searched(tmp_path: Path) -> None:
     need_syslog()
     watched = watch_script(tmp_path, PLANT, list(LEAVES_BY))
     assert watched.report.where("syslog") == {"syslog"}
     assert watched.report.lacks == {}
 
 
-def test_the_machines_own_log_hears_nothing_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_system_log_is_replaced_without_changes_to_the_machine(tmp_path: Path) -> None:
     need_syslog()
     before = sorted(os.listdir("/dev"))
     mounts = Path("/proc/self/mounts").read_text()
@@ -116,7 +116,7 @@ def test_the_machines_own_log_hears_nothing_and_stays_as_it_is(tmp_path: Path) -
     assert Path("/proc/self/mounts").read_text() == mounts
 
 
-def test_a_run_that_says_nothing_is_not_clean(tmp_path: Path) -> None:
+def test_run_without_output_is_not_clean(tmp_path: Path) -> None:
     watched = watch_script(tmp_path, "pass", ["nothing"])
     watched.report.require_clean("argv", "environment")
     with pytest.raises(NotSearched, match="nothing was seen of: output, log"):
@@ -130,8 +130,8 @@ def test_every_program_is_seen_with_its_arguments(tmp_path: Path) -> None:
     assert ("true", "a b", '\n\xff"', long) in watched.argvs
 
 
-def test_ansible_is_wired_to_every_channel(lab: Lab) -> None:
-    """A module and tasks that leak on purpose, so that the channels are known to be Ansible's own."""
+def test_every_channel_receives_data_from_ansible(lab: Lab) -> None:
+    """A module and tasks leak on purpose, to verify that the channels are those of Ansible."""
     leak = "/nonexistent/{{ vault_first }}"
     tasks = [
         {"name": "out", "register": "out", "ansible.builtin.file": {"path": leak, "state": "absent"}},
@@ -159,8 +159,8 @@ def test_ansible_is_wired_to_every_channel(lab: Lab) -> None:
 
 
 @pytest.mark.needs("root")
-def test_a_strangers_eyes() -> None:
-    # Not below pytest's own directory, where strangers have no access at all.
+def test_files_readable_by_other_users_are_found() -> None:
+    # Not below pytest's own directory, to which other users have no access.
     with tempfile.TemporaryDirectory(prefix="leaks-") as name:
         top = Path(name)
         top.chmod(0o755)
@@ -172,7 +172,7 @@ def test_a_strangers_eyes() -> None:
         assert readable_by_others([top]) == [str(top / "open"), str(top / "other")]
 
 
-def test_a_run_that_takes_too_long_is_ended_whole(tmp_path: Path) -> None:
+def test_timeout_kills_all_processes_of_a_run(tmp_path: Path) -> None:
     mark = f"{tmp_path}/still-here"
     script = f'(sleep 4; touch "{mark}") & sleep 60'
     with pytest.raises(subprocess.TimeoutExpired):
@@ -182,17 +182,17 @@ def test_a_run_that_takes_too_long_is_ended_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("root", "sudo", "/usr/bin/python3")
-def test_what_lies_on_the_host_while_a_module_runs_is_closed_to_others(lab: Lab) -> None:
-    # Kept files are what is there meanwhile.
+def test_temporary_files_of_a_module_are_not_readable_by_others(lab: Lab) -> None:
+    # The kept files are those that exist while a module runs.
     pair = {"public_key": "{{ vault_first_public }}", "private_key": "{{ vault_first }}", **lab.ask}
-    # The Python of these tests may lie where other users have no access.
+    # Other users may have no access to the Python of these tests.
     other = {"become": True, "become_user": "nobody", "vars": {"ansible_python_interpreter": "/usr/bin/python3"}}
     tasks: list[dict[str, Any]] = [{"name": "as_root", "register": "as_root", INFO: pair}]
     tasks.append({"name": "as_other", "register": "as_other", INFO: pair, **other})
     watched, results = lab.play(tasks, env={"ANSIBLE_KEEP_REMOTE_FILES": "1"})
 
     assert [results[name]["verdicts"][0]["status"] for name in ("as_root", "as_other")] == ["valid", "valid"]
-    # The parameters are there, which shows that a search finds them, in both places.
+    # The search finds the parameters in both files.
     assert watched.report.where("first") == {"temporary"}
     kept = {finding.where.partition("!")[0] for finding in watched.report.findings if finding.secret == "first"}
     assert {Path(path).name for path in kept} == {"AnsiballZ_magento_auth_key_info.py"}

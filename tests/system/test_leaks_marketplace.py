@@ -27,18 +27,18 @@ INFO = f"{KEY}_info"
 LOGGED = ("syslog",) if syslog_socket.lacking() is None else ()
 NEW = ["new 1", "new/2"]
 APPLICATION = ("APP" + made_up("application id", 7).upper(), made_up("application secret", 40))
-# Of every session that a run may open.
+# The tokens of all sessions that a run may open.
 TOKENS = [f"made-up-session-{n}." + hashlib.sha256(f"session/{n}".encode()).hexdigest()[:20] for n in range(1, 60)]
 
 
 @pytest.fixture
 def account(lab: Lab) -> Iterator[Lab]:
-    """The lab with an application of its own, in variables, and all that is secret at the account searched for."""
+    """The lab with its own application, in variables; all secrets of the account are searched for."""
     simulator = lab.simulator
     known = simulator.account("shop")
     application = {"name": "leaks", "id": APPLICATION[0], "secret": APPLICATION[1]}
     simulator.change_account("shop", applications=[application, *known["applications"]])
-    # The same work gives the same pairs once more.
+    # The same calls create the same pairs again later.
     before = simulator.snapshot()
     with opened(simulator) as client:
         made = client.create(NEW, uid=SHOP).keys
@@ -47,7 +47,7 @@ def account(lab: Lab) -> Iterator[Lab]:
     keys += [(key.label, key.public_key, key.private_key) for key in made]
     lab.secrets += [Secret("application secret", APPLICATION[1], user=APPLICATION[0])]
     lab.secrets += [Secret(f"half of {label}", private, user=public) for label, public, private in keys]
-    # Without the words that all of them begin with.
+    # Without the prefix that all of them share.
     lab.secrets += [Secret(f"token {number}", token.partition(".")[2]) for number, token in enumerate(TOKENS)]
     path = lab.top / "api.json"
     path.touch(mode=0o600)
@@ -56,7 +56,7 @@ def account(lab: Lab) -> Iterator[Lab]:
 
 
 def access(simulator: Simulator) -> dict[str, Any]:
-    """The options, with secrets in variables only."""
+    """The options of the API, with secrets only in variables."""
     return {
         "application_id": "{{ api_id }}",
         "application_secret": "{{ api_secret }}",
@@ -71,7 +71,7 @@ def task(register: str, module: str, **options: Any) -> dict[str, Any]:
 
 
 def run(lab: Lab, steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the steps registered; every channel was searched, the fact cache too, which holds all of it."""
+    """The registered results of the steps. Searches every channel, also the fact cache, which contains all results."""
     names = ", ".join(f"{step['register']} | default(none)" for step in steps)
     keep = {"name": "Facts", "ansible.builtin.set_fact": {"seen": "{{ [" + names + "] }}", "cacheable": True}}
     watched, results = lab.play([*steps, keep], "--diff", "-e", f"@{lab.top / 'api.json'}")
@@ -79,7 +79,7 @@ def run(lab: Lab, steps: list[dict[str, Any]]) -> dict[str, Any]:
     return results
 
 
-def test_the_life_of_keys(account: Lab) -> None:
+def test_life_cycle_of_keys(account: Lab) -> None:
     api = access(account.simulator)
     file = account.projects / "auth.json"
     file.write_text("{}")
@@ -92,7 +92,7 @@ def test_the_life_of_keys(account: Lab) -> None:
     halves = {"public_key": "{{ pair.public_key }}", "private_key": "{{ pair.private_key }}"}
     text = "{{ {'public_key': pair.public_key, 'private_key': pair.private_key} | keyfleet.magento.composer_auth_env }}"
     steps = [
-        task("foretold", KEY, labels=NEW, check_mode=True, **api),
+        task("predicted", KEY, labels=NEW, check_mode=True, **api),
         task("made", KEY, labels=NEW, **api),
         task("changed", KEY, labels=NEW, enabled=False, **api),
         task("listed", INFO, **api),
@@ -106,14 +106,14 @@ def test_the_life_of_keys(account: Lab) -> None:
     actions = {
         name: [key.get("action") for key in result.get("marketplace_keys", [])] for name, result in results.items()
     }
-    assert actions["foretold"] == actions["made"] == ["created", "created"]
+    assert actions["predicted"] == actions["made"] == ["created", "created"]
     assert (actions["changed"], actions["deleted"]) == (["disabled", "disabled"], ["deleted", "deleted"])
     assert len(results["listed"]["marketplace_keys"]) >= 5
     assert len(results["filtered"]["marketplace_keys"]) == 2
     assert results["installed"]["changed"] is True
 
 
-def test_private_keys_that_were_asked_for_are_where_the_task_hides_them(account: Lab) -> None:
+def test_requested_private_keys_are_hidden_by_no_log(account: Lab) -> None:
     api = access(account.simulator)
     file = account.projects / "auth.json"
     file.write_text("{}")
@@ -134,7 +134,7 @@ def test_failing_calls(account: Lab) -> None:
     pair = base64.b64encode(":".join(APPLICATION).encode()).decode()
     words = f"Bad {secret}, {pair}, {half}"
     simulator.set_switch("api_fail_label", "echo*")
-    # The second session that opens is that of the task `part`.
+    # The second session is that of the task `part`.
     simulator.set_switch("api_fail_message", f"{words}, Bearer {TOKENS[1]}")
     body = json.dumps({"code": 1208, "message": words})
     simulator.add_fault("status", path="/echo/*", status=403, body=body)
@@ -193,7 +193,7 @@ def test_failing_calls(account: Lab) -> None:
     assert "api_unauthorized" in results["looked_wrong"]["msg"]
 
 
-def test_own_entries_and_the_text_for_the_environment(account: Lab) -> None:
+def test_lookup_of_entries_and_text_for_the_environment(account: Lab) -> None:
     login = {"username": "made-up-user", "password": FOREIGN["basic"]}
     fine = account.project("fine", {"http-basic": {"other.example": login}, "bearer": {"h.example": FOREIGN["bearer"]}})
     broken = account.project("broken", json.dumps({"http-basic": {"other.example": login}})[:-2])

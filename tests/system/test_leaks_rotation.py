@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No secret leaves a rotation or a revocation, whether it ends well or not: output at -vvvv, logs, callbacks, argv."""
+"""No secret leaves a rotation or a revocation, whether it succeeds or fails: output at -vvvv, logs, callbacks, argv."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Fleet:
         self.lab = account
         self.simulator = simulator = account.simulator
         old = simulator.add_key("shop", OLD)
-        # The same work gives the same pair once more, so the next generation's secret is known before it is made.
+        # The same call creates the same pair again later, so the next generation's secret is known in advance.
         before = simulator.snapshot()
         with opened(simulator) as client:
             (new,) = client.create([today()], uid=SHOP).keys
@@ -63,7 +63,7 @@ class Fleet:
         self.vault("old_private", old[1])
 
     def vault(self, name: str, secret: str) -> None:
-        """One more variable of the file that only its owner can read."""
+        """Add a variable to the file that only its owner can read."""
         path = self.lab.top / "api.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), name: secret}))
 
@@ -71,9 +71,9 @@ class Fleet:
         self, playbook: str, *words: str, settings: dict[str, Any] | None = None, environ: dict[str, str] | None = None,
         logged: bool = True, **variables: Any,
     ) -> Watched:  # fmt: skip
-        """A playbook of the collection, at -vvvv; no secret may be in anything that leaves it.
+        """Runs a playbook of the collection at -vvvv and requires that no secret leaves the run.
 
-        ``logged``: modules are run, and tell the system log.
+        ``logged``: the run executes modules, which write to the system log.
         """
         series = {name: value for name, value in {**self.series, **(settings or {})}.items() if value is not None}
         file = self.lab.top / "rotation.json"
@@ -88,7 +88,7 @@ class Fleet:
         }
         files = ["-e", f"@{self.lab.top / 'api.json'}", "-e", f"@{file}"]
         command = ["ansible-playbook", f"keyfleet.magento.{playbook}", "--diff", *files, *words]
-        # A rotation is many tasks, and strace slows each of them.
+        # A rotation has many tasks, and strace slows each of them.
         watched = self.lab.run(command, {**callbacks, **(environ or {})}, timeout=900.0)
         watched.report.require_clean(*SEEN, "results", *(LOGGED if logged else ()))
         for kept in (self.lab.scratch / "facts").iterdir():
@@ -96,7 +96,7 @@ class Fleet:
         return watched
 
     def holds(self, label: str) -> bool:
-        """Whether the host's file has this key, all of it."""
+        """Whether the host's file contains both halves of this key."""
         entry = json.loads(self.file.read_text()).get("http-basic", {}).get(REPOSITORY)
         public, private = self.simulator.key("shop", label)
         return bool(entry == {"username": public, "password": private})
@@ -138,21 +138,21 @@ def test_the_current_pair_in_place_of_a_revoked_one(fleet: Fleet) -> None:
 def test_rotations_that_fail(fleet: Fleet) -> None:
     refused = fleet.run("rotate", settings={"application_secret": "{{ api_wrong }}"})
     assert refused.status == 2 and "api_unauthorized" in refused.output and fleet.holds(OLD)
-    # The listing works, and fetching the pair does not; the server says what it was told, and more.
+    # Listing succeeds and fetching the pair fails; the server's message contains the private key.
     half = fleet.simulator.key("shop", OLD)[1]
     words = json.dumps({"code": 1, "message": f"no: {half}"})
     number = fleet.simulator.add_fault("status", path="*/keys", method="GET", skip=1, status=403, body=words)
     unfetched = fleet.run("rotate_deploy")
     assert unfetched.status == 2 and fleet.holds(OLD)
     fleet.simulator.remove_fault(number)
-    # The new key is made and verified, and the host cannot go over to it.
+    # The new key is created and verified, but the host cannot install it.
     unwritable = fleet.lab.top / "directory"
     unwritable.mkdir()
     keys = [{"series": "fleet", "paths": [str(unwritable)]}]
     lost = fleet.run("rotate", magento_auth_keys=keys)
     assert lost.status == 2 and "Blocked by web" in lost.output
     assert fleet.simulator.key("shop", today())
-    # A half that the vault does not have, beside one that it has.
+    # An undefined variable beside one that the vault defines.
     beside = [{"series": "fleet", "projects": ["{{ nowhere }}"]}, {**PAIR, "paths": [str(unwritable / "auth.json")]}]
     assert fleet.run("rotate", magento_auth_keys=beside).status == 2
 
@@ -168,19 +168,19 @@ def test_revocations_that_fail(fleet: Fleet) -> None:
     ]
     for options, reason in cases:
         variables: dict[str, Any] = {"magento_revoke_key": OLD, **options}
-        # Without a value for a variable no module runs, which could log anything.
+        # With an undefined variable, no module runs that could log anything.
         failed = fleet.run("revoke", **variables, magento_revoke_leak=True, logged=reason != "nowhere")
         assert failed.status == 2 and reason in failed.output, "it failed for another reason"
     assert fleet.holds(OLD)
 
 
-def test_by_hand(fleet: Fleet) -> None:
+def test_rotation_by_hand(fleet: Fleet) -> None:
     public, _private = fleet.simulator.key("shop", OLD)
     no_api = dict.fromkeys(("application_id", "application_secret", "api_url"))
     manual = {**no_api, "pair": {"label": "web", **PAIR}, "previous": [{"label": OLD, "public_key": public}]}
     wrong = fleet.run("rotate", settings={**manual, "pair": {"label": "web", **PAIR, "private_key": "{{ api_wrong }}"}})
     assert wrong.status == 2 and fleet.holds(OLD)
-    # A half that is none.
+    # An invalid private key.
     broken = {**manual, "pair": {"label": "web", **PAIR, "private_key": "{{ web_private | upper }}"}}
     assert fleet.run("rotate", settings=broken).status == 2 and fleet.holds(OLD)
     done = fleet.run("rotate", settings=manual)
@@ -190,7 +190,7 @@ def test_by_hand(fleet: Fleet) -> None:
 
 
 @pytest.mark.skipif(__version__.startswith(("2.17", "2.18")), reason="a documented limit of these versions of Ansible")
-def test_literals_beside_a_variable_that_is_missing(fleet: Fleet) -> None:
+def test_literals_beside_an_undefined_variable(fleet: Fleet) -> None:
     secret = made_up("literal", 40)
     fleet.lab.secrets += [Secret("literal", secret)]
     literals = {"application_secret": secret, "packages": ["{{ nowhere }}"]}

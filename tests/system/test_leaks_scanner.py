@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The leak scanner finds what is planted, in every shape; and says so when it had nothing to look at."""
+"""The leak scanner finds planted secrets in every form, and fails if it had nothing to search."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEY = Secret("key", "00112233445566778899aabbccddeeff", user="ffeeddccbbaa998877
 PASSWORD = Secret("password", "made up/\"pass\" 'wörd' \\ & more?>>", user="token")
 CLI = [sys.executable, str(Path(__file__).resolve().parent.parent / "leaks")]
 
-Disguise = Callable[[str], bytes]
+MakeForm = Callable[[str], bytes]
 
 
 def found(data: bytes, *secrets: Secret) -> set[str]:
@@ -47,7 +47,7 @@ def zipped(data: bytes, before: bytes = b"") -> bytes:
     return stream.getvalue()
 
 
-DISGUISES: dict[str, Disguise] = {
+FORMS: dict[str, MakeForm] = {
     "plain": str.encode,
     "within text": lambda value: f"x{value}y".encode(),
     "base64": lambda value: base64.b64encode(value.encode()),
@@ -76,16 +76,16 @@ DISGUISES: dict[str, Disguise] = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES)
-def test_every_disguise_is_seen_through(disguise: str) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_secret_is_found_in_every_form(form: str) -> None:
     clean = "nothing of the kind, and long enough to be packed"
-    assert found(DISGUISES[disguise](KEY.value)) == {"key"}
-    assert found(DISGUISES[disguise](clean)) == set()
-    if disguise != "name in a zip":
-        assert found(DISGUISES[disguise](PASSWORD.value)) == {"password"}
+    assert found(FORMS[form](KEY.value)) == {"key"}
+    assert found(FORMS[form](clean)) == set()
+    if form != "name in a zip":
+        assert found(FORMS[form](PASSWORD.value)) == {"password"}
 
 
-def test_the_header_of_http_basic_is_seen_through() -> None:
+def test_secret_is_found_in_an_http_basic_header() -> None:
     short = Secret("short", "sh0rt-pw", user="token")
     for secret in (KEY, PASSWORD, short):
         header = b"Basic " + base64.b64encode(f"{secret.user}:{secret.value}".encode())
@@ -104,11 +104,11 @@ def test_any_secret_is_found_wherever_it_begins(before: bytes, value: str, after
 
 
 @pytest.mark.parametrize("begin", range(len(KEY.value) - PART + 1))
-def test_half_a_key_is_a_key(begin: int) -> None:
+def test_part_of_a_key_is_found(begin: int) -> None:
     part = KEY.value[begin : begin + PART]
     for data in (part, f"[{part}...]", base64.b64encode(f"-{part}-".encode()).decode(), part.encode().hex()):
         assert found(data.encode()) == {"key"}
-    # One character less may be chance.
+    # One character less may be a coincidence.
     assert found(f"[{part[:-1]}]".encode()) == set()
 
 
@@ -119,11 +119,11 @@ def test_names_and_links_are_searched_too(tmp_path: Path) -> None:
     report = Scanner([KEY, PASSWORD]).paths([tmp_path], "files")
     assert {finding.secret for finding in report.findings} == {"key", "password"}
     assert KEY.value not in str([str(finding) for finding in report.findings])
-    left_out = Scanner([KEY, PASSWORD]).paths([tmp_path], "files", without=[tmp_path / "deep", tmp_path / "link"])
-    assert left_out.findings == []
+    excluded = Scanner([KEY, PASSWORD]).paths([tmp_path], "files", without=[tmp_path / "deep", tmp_path / "link"])
+    assert excluded.findings == []
 
 
-def test_nothing_searched_is_not_nothing_found(tmp_path: Path) -> None:
+def test_search_without_data_is_an_error(tmp_path: Path) -> None:
     scanner = Scanner([KEY])
     with pytest.raises(NotSearched, match="does not exist"):
         scanner.paths([tmp_path / "nowhere"], "files")
@@ -140,7 +140,7 @@ def test_nothing_searched_is_not_nothing_found(tmp_path: Path) -> None:
         Secret("short", "short")
 
 
-def test_a_find_is_told_without_the_secret() -> None:
+def test_finding_is_reported_without_the_secret() -> None:
     report = Scanner([KEY]).data(f"a password: {KEY.value}".encode(), "output")
     with pytest.raises(AssertionError) as caught:
         report.require_clean("output")
@@ -182,13 +182,13 @@ def test_the_command_line(tmp_path: Path) -> None:
     file.chmod(0o600)
     assert scan("--secrets-file", str(file), "-", text=f"x{KEY.value}").returncode == 1
     assert scan("--secrets-file", str(file), "-", text="x").returncode == 0
-    # The file with the secrets is no leak where it has to lie beside the rest.
+    # The file with the secrets can be excluded if it is below a searched directory.
     log.write_text("clean")
     assert scan("--secrets-file", str(file), str(tmp_path)).returncode == 1
     assert scan("--secrets-file", str(file), "--without", str(file), str(tmp_path)).returncode == 0
 
 
-def test_a_call_that_strace_could_not_read_is_not_called_clean(tmp_path: Path) -> None:
+def test_call_that_strace_could_not_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "trace.1").write_text("execve(0x7f13b1da304a, 0x7ffc5f0e12c0, 0x7f13b1da6018) = 0\n")
     refused = scan("--secrets-file", "-", "--programs", str(tmp_path), secrets={"key": KEY.value})
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -241,14 +241,14 @@ def test_unusable_secrets_are_an_error_that_does_not_quote_them(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "disguise",
+    "form",
     [
         *("plain", "within text", "base64", "base64, one byte on", "base64, two bytes on", "base64 for addresses"),
         *("hex", "HEX", "address", "query", "JSON", "JSON as PHP writes it", "Python"),
     ],
 )
-def test_what_a_server_says_is_quoted_without_the_secret(disguise: str) -> None:
+def test_server_message_is_quoted_without_the_secret(form: str) -> None:
     for secret in (KEY, PASSWORD):
-        text = DISGUISES[disguise](secret.value).decode()
+        text = FORMS[form](secret.value).decode()
         assert found(text.encode()) == {secret.name}
         assert found(quoting(secret.user, secret.value)(f"Not this one: {text}").encode()) == set()

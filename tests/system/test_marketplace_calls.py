@@ -1,23 +1,23 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client of the key API: sessions that end, codes of items, owners, and labels of every kind."""
+"""The client of the key API: expired sessions, codes of items, owners, and unusual labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from _marketplace_lab import ODD_LABELS, ORGANISATION, SHOP, opened, operations, pairs, plain
+from _marketplace_lab import ODD_LABELS, ORGANISATION, SHOP, clean_environment, opened, operations, pairs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from simulator.client import Simulator
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def failing(call: Callable[[], object]) -> KeyfleetError:
@@ -26,7 +26,7 @@ def failing(call: Callable[[], object]) -> KeyfleetError:
     return caught.value
 
 
-def test_a_session_that_ended_is_renewed_once_for_each_call(simulator: Simulator) -> None:
+def test_expired_session_is_renewed_once_per_call(simulator: Simulator) -> None:
     with opened(simulator) as client:
         client.keys(uid=SHOP)
         for call, name in (
@@ -41,7 +41,7 @@ def test_a_session_that_ended_is_renewed_once_for_each_call(simulator: Simulator
             assert operations(simulator)[before:] == [name, "session", name]
 
 
-def test_a_second_refusal_is_meant(simulator: Simulator) -> None:
+def test_second_refusal_fails(simulator: Simulator) -> None:
     simulator.set_switch("api_answer", "401")
     with opened(simulator) as client:
         error = failing(lambda: client.create(["a"], uid=SHOP))
@@ -64,14 +64,14 @@ def test_wrong_credentials_are_tried_once(simulator: Simulator, body: str) -> No
     ("status", "code"),
     [("403", "api_forbidden"), ("404", "api_refused"), ("429", "api_rate_limited"), ("500", "api_unavailable")],
 )
-def test_a_session_that_is_refused(simulator: Simulator, status: str, code: str) -> None:
+def test_refused_session_fails(simulator: Simulator, status: str, code: str) -> None:
     simulator.set_switch("api_session", status)
     with opened(simulator) as client:
         assert failing(client.keys).code == code
     assert operations(simulator) == ["session"]
 
 
-def test_codes_of_items_are_passed_on(simulator: Simulator) -> None:
+def test_codes_of_items_are_reported(simulator: Simulator) -> None:
     simulator.set_switch("api_fail_label", "bad*")
     simulator.set_switch("api_fail_message", "Not  today.\n")
     with opened(simulator) as client:
@@ -89,7 +89,7 @@ def test_codes_of_items_are_passed_on(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["404", "400", "200"])
-def test_a_label_that_is_not_there(simulator: Simulator, unknown: str) -> None:
+def test_unknown_label_fails_unless_it_is_deleted(simulator: Simulator, unknown: str) -> None:
     simulator.set_switch("api_unknown_label", unknown)
     with opened(simulator) as client:
         error = failing(lambda: client.set_enabled("none", uid=SHOP, enabled=True))
@@ -97,7 +97,7 @@ def test_a_label_that_is_not_there(simulator: Simulator, unknown: str) -> None:
         client.delete("none", uid=SHOP)
 
 
-def test_lists_of_every_shape(simulator: Simulator) -> None:
+def test_empty_and_reordered_lists_are_read(simulator: Simulator) -> None:
     for name in ("web", "ci", "old"):
         simulator.delete_key(simulator.key("shop", name)[0])
     simulator.set_switch("api_empty", "absent")
@@ -111,7 +111,7 @@ def test_lists_of_every_shape(simulator: Simulator) -> None:
         assert [key.label for key in client.keys(uid=ORGANISATION)] == ["b"]
 
 
-def test_the_owner_is_always_named(simulator: Simulator) -> None:
+def test_owner_is_sent_with_every_request(simulator: Simulator) -> None:
     simulator.add_key("shop", "web", uid=ORGANISATION)
     with opened(simulator) as client:
         client.set_enabled("web", uid=ORGANISATION, enabled=False)
@@ -142,7 +142,7 @@ LABELS = (
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(label=LABELS)
-def test_any_label_lives_its_whole_life(simulator: Simulator, label: str) -> None:
+def test_any_label_can_be_created_changed_and_deleted(simulator: Simulator, label: str) -> None:
     assume(label.strip() and label not in (".", "..") and label.isprintable())
     with opened(simulator) as client:
         (key,) = client.create([label], uid=SHOP).keys

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client of the key API: what is repeated and what never is, and what becomes of lost answers."""
+"""The client of the key API: which requests are repeated, and how lost answers are resolved."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from _marketplace_lab import SHOP, Proxy, opened, operations, pairs, plain
+from _marketplace_lab import SHOP, Proxy, clean_environment, opened, operations, pairs
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
 from simulator.client import Simulator
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("clean_environment")
 KEYS = "/rest/v1/users/*"
 
 
@@ -29,7 +29,7 @@ def failing(call: Callable[[], object]) -> KeyfleetError:
     return caught.value
 
 
-def test_a_whole_life_on_one_session_and_one_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_calls_share_one_session_and_one_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     with Proxy() as proxy, opened(simulator) as client:
         monkeypatch.setenv("https_proxy", f"http://{proxy.address}")
         made = client.create(["web 1", "web 2"], uid=SHOP)
@@ -65,10 +65,10 @@ TROUBLE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     ("method", "trouble"),
-    # An answer to DELETE has no body that could be cut.
+    # A response to DELETE has no body that could be cut.
     [(method, trouble) for method in REPEATED for trouble in TROUBLE if (method, trouble) != ("DELETE", "cut")],
 )
-def test_what_can_be_repeated_is(simulator: Simulator, method: str, trouble: str) -> None:
+def test_idempotent_requests_are_repeated(simulator: Simulator, method: str, trouble: str) -> None:
     with opened(simulator, timeout=1) as client:
         simulator.add_fault(**TROUBLE[trouble], method=method, path=KEYS, count=1)
         REPEATED[method](client)
@@ -80,7 +80,7 @@ def test_what_can_be_repeated_is(simulator: Simulator, method: str, trouble: str
         assert (("", "web") in left) is (method == "GET")
 
 
-def test_pauses_grow_and_the_repeating_ends(simulator: Simulator) -> None:
+def test_pauses_grow_and_repeats_end(simulator: Simulator) -> None:
     simulator.add_fault("status", status=503, path=KEYS)
     began = time.monotonic()
     with opened(simulator) as client:
@@ -94,7 +94,7 @@ def test_pauses_grow_and_the_repeating_ends(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("pause", "least"), [(lambda: "2", 2.0), (lambda: formatdate(time.time() + 3, usegmt=True), 1.5), (str, 0.0)]
 )
-def test_the_pause_that_the_api_asks_for_is_kept(simulator: Simulator, pause: Callable[[], str], least: float) -> None:
+def test_retry_after_is_respected(simulator: Simulator, pause: Callable[[], str], least: float) -> None:
     simulator.add_fault("status", status=429, headers={"Retry-After": pause() or "soon"}, path=KEYS, count=1)
     with opened(simulator) as client:
         began = time.monotonic()
@@ -102,7 +102,7 @@ def test_the_pause_that_the_api_asks_for_is_kept(simulator: Simulator, pause: Ca
         assert least <= time.monotonic() - began < least + 5
 
 
-def test_a_pause_of_an_hour_is_told_and_not_waited_for(simulator: Simulator) -> None:
+def test_long_retry_after_is_reported_without_waiting(simulator: Simulator) -> None:
     simulator.add_fault("status", status=429, headers={"Retry-After": "3600"}, path=KEYS)
     began = time.monotonic()
     with opened(simulator) as client:
@@ -123,7 +123,7 @@ LOST: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", LOST)
-def test_a_create_whose_answer_is_lost_has_made_one_key_per_label(simulator: Simulator, how: str) -> None:
+def test_create_with_lost_answer_creates_one_key_per_label(simulator: Simulator, how: str) -> None:
     labels = ["lost 1", "lost/2", "lost 3"]
     with opened(simulator, timeout=1) as client:
         simulator.add_fault(**LOST[how], method="POST", path=KEYS)
@@ -135,10 +135,8 @@ def test_a_create_whose_answer_is_lost_has_made_one_key_per_label(simulator: Sim
     assert [there["", label]["public"] for label in labels] == [key.public_key for key in made.keys]
 
 
-def test_an_answer_that_a_proxy_cuts_off_is_lost_and_the_create_not_sent_twice(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # TLS calls that an error of its own, after which urllib3 would send any method again.
+def test_create_cut_off_by_a_proxy_is_not_sent_twice(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    # TLS raises another error for this, after which urllib3 would repeat any method.
     with Proxy() as proxy, opened(simulator) as client:
         monkeypatch.setenv("https_proxy", f"http://{proxy.address}")
         client.keys(uid=SHOP)
@@ -150,7 +148,7 @@ def test_an_answer_that_a_proxy_cuts_off_is_lost_and_the_create_not_sent_twice(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_a_create_that_fails_is_not_repeated(simulator: Simulator, status: int) -> None:
+def test_failed_create_is_not_repeated(simulator: Simulator, status: int) -> None:
     simulator.add_fault("status", status=status, method="POST", path=KEYS)
     with opened(simulator) as client:
         error = failing(lambda: client.create(["a", "b"], uid=SHOP))
@@ -161,7 +159,7 @@ def test_a_create_that_fails_is_not_repeated(simulator: Simulator, status: int) 
         assert "None of the keys exists" in error.message
 
 
-def test_a_create_that_breaks_down_in_its_work_tells_what_it_did(simulator: Simulator) -> None:
+def test_interrupted_create_reports_created_keys(simulator: Simulator) -> None:
     simulator.set_switch("api_create_breaks_after", 2)
     with opened(simulator) as client:
         made = client.create(["a", "b", "c", "d"], uid=SHOP)
@@ -171,7 +169,7 @@ def test_a_create_that_breaks_down_in_its_work_tells_what_it_did(simulator: Simu
     assert operations(simulator).count("create") == 1
 
 
-def test_keys_that_come_late_are_waited_for(simulator: Simulator) -> None:
+def test_create_waits_for_keys_that_appear_late(simulator: Simulator) -> None:
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -186,7 +184,7 @@ def test_keys_that_come_late_are_waited_for(simulator: Simulator) -> None:
     assert pauses == [0.0, 1.0]
 
 
-def test_where_nothing_can_be_found_out_that_is_said(simulator: Simulator) -> None:
+def test_unresolved_create_fails_with_answer_lost(simulator: Simulator) -> None:
     with opened(simulator) as client:
         client.keys(uid=SHOP)
         simulator.add_fault("reset", method="POST", path=KEYS)
@@ -198,7 +196,7 @@ def test_where_nothing_can_be_found_out_that_is_said(simulator: Simulator) -> No
 
 
 @pytest.mark.parametrize(("form", "code"), [("not_json", "api_answer_unusable"), ("redirect", "api_redirected")])
-def test_an_answer_that_is_none(simulator: Simulator, form: str, code: str) -> None:
+def test_unusable_answer_fails(simulator: Simulator, form: str, code: str) -> None:
     for method, call in (*REPEATED.items(), ("POST", lambda client: client.create(["a"], uid=SHOP))):
         simulator.clear_faults()
         simulator.add_fault(form, method=method, path=KEYS)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules of Marketplace keys against the simulator: steps that converge, large batches, and bad days."""
+"""The modules of Marketplace keys against the simulator: idempotence, large batches, and faults."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import json
 from typing import Any
 
 import pytest
-from _marketplace_lab import ODD_LABELS, ORGANISATION, SHOP, manage, operations, pairs, plain, told
+from _marketplace_lab import ODD_LABELS, ORGANISATION, SHOP, clean_environment, manage, operations, pairs, query
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult
 from simulator.client import Simulator
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("clean_environment")
 KEYS = "/rest/v1/users/*"
 ODD = [label for label in ODD_LABELS if "," not in label]
 
@@ -28,7 +28,7 @@ def rows(answer: ModuleResult) -> list[tuple[str, str, bool | None]]:
 
 
 def converges(simulator: Simulator, options: dict[str, Any], changes: int) -> ModuleResult:
-    """Check, run, check again, run again: the first two agree, the last two find nothing to do."""
+    """Runs in check mode, for real, and both again: the first two results agree, the last two change nothing."""
     before = pairs(simulator)
     predicted = manage(simulator, options, check_mode=True)
     assert pairs(simulator) == before
@@ -117,7 +117,7 @@ def test_delete(simulator: Simulator, options: dict[str, Any], changes: int, exp
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_one_enabled_key_stops_the_whole_call(simulator: Simulator, check_mode: bool) -> None:
+def test_enabled_key_blocks_the_whole_call(simulator: Simulator, check_mode: bool) -> None:
     before = pairs(simulator)
     answer = manage(simulator, {"labels": ["old", "web", "ci"], "state": "absent"}, check_mode=check_mode)
     assert (answer.code, answer.result["changed"], answer.result["marketplace_keys"]) == ("key_enabled", False, [])
@@ -136,7 +136,7 @@ def test_a_label_of_another_owner_is_another_key(simulator: Simulator) -> None:
     answer = manage(simulator, {"label": "web", "uid": ORGANISATION, "state": "absent"})
     assert answer.result["changed"] is True
     assert [uid for uid, label in pairs(simulator) if label == "web"] == [""]
-    listed = told(simulator, {"label": "web"})
+    listed = query(simulator, {"label": "web"})
     assert [(key["uid"], key["public_key"]) for key in listed.result["marketplace_keys"]] == [(SHOP, own[0])]
 
 
@@ -146,9 +146,9 @@ def test_five_hundred_labels(simulator: Simulator) -> None:
     assert [row["label"] for row in answer.result["marketplace_keys"]] == labels
     assert operations(simulator) == ["session", "list", "create"]
     simulator.clear_log()
-    listed = told(simulator, {"prefix": "fleet "})
+    listed = query(simulator, {"prefix": "fleet "})
     assert len(listed.result["marketplace_keys"]) == 500
-    # One list; the session that it needs is the other request.
+    # One request for the session, one for the list.
     assert operations(simulator) == ["session", "list"]
     simulator.clear_log()
     assert manage(simulator, {"labels": labels}).result["changed"] is False
@@ -168,7 +168,7 @@ def test_part_of_a_batch_fails(simulator: Simulator) -> None:
         {"label": "bad 2", "code": 1210, "message": message},
     ]
     assert f"2 of 4 keys were not created: 'bad 1', 'bad 2': {message} (code 1210)" in answer.result["msg"]
-    # The others have become what they were to be.
+    # The other keys have reached the requested state.
     assert rows(answer) == [("good 1", "created", True), ("web", "enabled", True), ("good 2", "created", True)]
     there = pairs(simulator)
     assert [there["", label]["enabled"] for label in ("good 1", "web", "good 2")] == [True] * 3
@@ -184,7 +184,7 @@ def test_part_of_a_batch_fails(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("status", ["200", "400"])
-def test_nothing_of_a_batch_succeeds(simulator: Simulator, status: str) -> None:
+def test_whole_batch_fails(simulator: Simulator, status: str) -> None:
     simulator.set_switch("api_fail_label", "*")
     simulator.set_switch("api_all_failed", status)
     answer = manage(simulator, {"labels": ["a", "b"]})
@@ -193,7 +193,7 @@ def test_nothing_of_a_batch_succeeds(simulator: Simulator, status: str) -> None:
     assert (answer.result["changed"], answer.result["marketplace_keys"]) == (False, [])
 
 
-def test_the_quota(simulator: Simulator) -> None:
+def test_quota_limits_created_keys(simulator: Simulator) -> None:
     simulator.set_switch("api_quota", 5)
     answer = manage(simulator, {"labels": ["a", "b", "c", "d"]})
     assert answer.code == "keys_not_created"
@@ -202,14 +202,14 @@ def test_the_quota(simulator: Simulator) -> None:
     assert "no more than 5 pairs" in answer.result["msg"]
 
 
-def test_a_batch_that_is_too_large_as_a_whole(simulator: Simulator) -> None:
+def test_too_large_batch_fails_as_a_whole(simulator: Simulator) -> None:
     simulator.set_switch("api_batch_limit", 3)
     answer = manage(simulator, {"labels": ["a", "b", "c", "d"]})
     assert (answer.code, answer.result["changed"]) == ("api_refused", False)
     assert "no more than 3 items" in answer.result["msg"]
 
 
-def test_a_change_that_fails_in_the_middle_tells_what_came_before(simulator: Simulator) -> None:
+def test_failed_change_reports_earlier_changes(simulator: Simulator) -> None:
     simulator.set_switch("api_fail_label", "ci")
     answer = manage(simulator, {"labels": ["web", "ci", "old"], "enabled": False})
     assert (answer.code, answer.result["changed"]) == ("api_refused", True)
@@ -230,7 +230,7 @@ def test_a_mistyped_label_is_not_created_disabled(simulator: Simulator, check_mo
     assert pairs(simulator) == before
 
 
-LIVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+CHANGES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("POST", {"labels": ["a", "b/c"]}, {"a": True, "b/c": True}),
     ("PUT", {"label": "old", "enabled": True}, {"old": True}),
     ("PUT", {"label": "web", "enabled": False}, {"web": False}),
@@ -239,8 +239,8 @@ LIVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("fault", ["reset", "slow"])
-@pytest.mark.parametrize(("method", "options", "left"), LIVES, ids=["create", "enable", "disable", "delete"])
-def test_the_work_was_done_and_its_answer_lost(
+@pytest.mark.parametrize(("method", "options", "left"), CHANGES, ids=["create", "enable", "disable", "delete"])
+def test_change_with_lost_answer_succeeds(
     simulator: Simulator, method: str, options: dict[str, Any], left: dict[str, Any], fault: str
 ) -> None:
     kind = {"kind": "reset"} if fault == "reset" else {"kind": "latency", "latency": 2.0}
@@ -254,11 +254,11 @@ def test_the_work_was_done_and_its_answer_lost(
 
 @pytest.mark.parametrize("trouble", ["session", "429", "503", "latency", "reset"])
 @pytest.mark.parametrize("label", ["new", "web"])
-def test_a_bad_day_changes_nothing_in_what_comes_out(simulator: Simulator, trouble: str, label: str) -> None:
+def test_temporary_faults_do_not_change_the_result(simulator: Simulator, trouble: str, label: str) -> None:
     if trouble == "session":
         simulator.set_switch("api_session_requests", 1)
     elif trouble.isdecimal():
-        # Once for each kind of call that can be repeated.
+        # Once for each method that is repeated.
         headers = {"Retry-After": "1"} if trouble == "429" else {}
         for method in ("GET", "PUT"):
             simulator.add_fault("status", status=int(trouble), headers=headers, method=method, path=KEYS, count=1)
@@ -273,7 +273,7 @@ def test_a_bad_day_changes_nothing_in_what_comes_out(simulator: Simulator, troub
 
 @pytest.mark.parametrize("status", ["401", "403", "404", "429", "500", "503"])
 @pytest.mark.parametrize("options", [{"label": "web", "enabled": False}, {"label": "old", "state": "absent"}])
-def test_an_outage_destroys_nothing(simulator: Simulator, status: str, options: dict[str, Any]) -> None:
+def test_outage_changes_no_key(simulator: Simulator, status: str, options: dict[str, Any]) -> None:
     before = pairs(simulator)
     simulator.set_switch("api_answer", status)
     simulator.set_switch("api_retry_after", 100)
@@ -284,9 +284,9 @@ def test_an_outage_destroys_nothing(simulator: Simulator, status: str, options: 
     assert pairs(simulator) == before
 
 
-def test_the_info_module_shows_private_keys_when_asked_and_only_those(simulator: Simulator) -> None:
+def test_info_shows_only_the_requested_private_keys(simulator: Simulator) -> None:
     web, ci = simulator.key("shop", "web"), simulator.key("shop", "ci")
-    answer = told(simulator, {"label": "web", "include_private_keys": True})
+    answer = query(simulator, {"label": "web", "include_private_keys": True})
     assert [key["private_key"] for key in answer.result["marketplace_keys"]] == [web[1]]
     assert ci[1] not in json.dumps(answer.result)
     for filters, labels in (
@@ -295,5 +295,5 @@ def test_the_info_module_shows_private_keys_when_asked_and_only_those(simulator:
         ({"enabled": False}, ["old"]),
         ({"uid": ORGANISATION}, []),
     ):
-        answer = told(simulator, filters)
+        answer = query(simulator, filters)
         assert [key["label"] for key in answer.result["marketplace_keys"]] == labels

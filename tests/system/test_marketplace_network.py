@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client of the key API in the environments that controllers have: netrc, proxies, CAs; and what errors say."""
+"""The client of the key API with netrc, proxies, CAs and hostile servers; secrets in errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _marketplace_lab import SHOP, Proxy, access, opened, operations, pairs, plain
+from _marketplace_lab import SHOP, Proxy, access, clean_environment, opened, operations, pairs
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
@@ -24,31 +24,31 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api import ME, KeyApi
 from simulator.client import Simulator
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("clean_environment")
 PASSWORD = "made-up-proxy-pass"
 
 
 def failing(simulator: Simulator, **changes: Any) -> KeyfleetError:
-    """The failure of a list."""
+    """The error of a list, which must contain no secret."""
     with pytest.raises(KeyfleetError) as caught, opened(simulator, **changes) as client:
         client.keys()
     error = caught.value
-    shown = "\n".join([error.message, repr(error.details), repr(error.__cause__)])
+    text = "\n".join([error.message, repr(error.details), repr(error.__cause__)])
     for secret in (PASSWORD, access(simulator)["application_secret"]):
-        assert secret not in shown
+        assert secret not in text
     return error
 
 
-@pytest.mark.parametrize("place", ["home", "variable"])
-def test_a_netrc_replaces_no_header(
-    simulator: Simulator, plain: Path, monkeypatch: pytest.MonkeyPatch, place: str
+@pytest.mark.parametrize("source", ["home", "variable"])
+def test_netrc_does_not_replace_the_authorization(
+    simulator: Simulator, clean_environment: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    netrc = plain / (".netrc" if place == "home" else "other")
+    netrc = clean_environment / (".netrc" if source == "home" else "other")
     netrc.write_text(f"machine {simulator.host} login somebody password {PASSWORD}\ndefault login any password x\n")
     netrc.chmod(0o600)
-    if place == "variable":
+    if source == "variable":
         monkeypatch.setenv("NETRC", str(netrc))
     with opened(simulator) as client:
         client.create(["a"], uid=SHOP)
@@ -77,7 +77,7 @@ def test_proxies_of_the_environment_are_used(simulator: Simulator, monkeypatch: 
         assert len(proxy.tunnels) == 1
 
 
-def test_a_proxy_that_refuses(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusal_of_a_proxy_is_reported(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     with Proxy(("somebody", "another")) as proxy:
         monkeypatch.setenv("https_proxy", f"http://somebody:{PASSWORD}@{proxy.address}")
         error = failing(simulator)
@@ -99,7 +99,7 @@ def test_a_proxy_that_refuses(simulator: Simulator, monkeypatch: pytest.MonkeyPa
         (f"http://somebody:{PASSWORD}@127.0.0.1:1\nX: y", None),
     ],
 )
-def test_no_proxy_that_can_be_written_ends_in_anything_but_a_failure(
+def test_unusable_proxy_fails_with_a_code(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, proxy: str, code: str | None
 ) -> None:
     monkeypatch.setenv("https_proxy", proxy)
@@ -110,48 +110,48 @@ def test_no_proxy_that_can_be_written_ends_in_anything_but_a_failure(
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_the_ca_comes_from_the_option_or_the_environment(
-    simulator: Simulator, plain: Path, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator, clean_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = failing(simulator, ca_path=None)
     assert error.code == "api_tls_failed"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", simulator.ca_path)
     with opened(simulator, ca_path=None) as client:
         assert client.keys()
-    # The option wins, and a file that is none is an error rather than ignored.
+    # The option takes precedence, and an unusable file is an error.
     for name in ("missing.pem", "empty.pem", "words.pem"):
-        path = plain / name
+        path = clean_environment / name
         if name != "missing.pem":
             path.write_text("" if name == "empty.pem" else "no certificate")
         error = failing(simulator, ca_path=str(path))
         assert error.code == "api_tls_failed"
         assert str(path) in error.message
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(plain / "missing.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(clean_environment / "missing.pem"))
     assert failing(simulator, ca_path=None).code == "api_tls_failed"
     with opened(simulator, ca_path=None, validate_certs=False) as client:
         assert client.keys()
 
 
-def test_a_certificate_that_nobody_vouches_for(simulator: Simulator) -> None:
+def test_untrusted_certificate_fails(simulator: Simulator) -> None:
     error = failing(simulator, api_url=f"https://{simulator.self_signed_address}")
     assert error.code == "api_tls_failed"
     assert "self-signed" in error.message and "ca_path" in error.message
     assert operations(simulator) == []
 
 
-def test_nobody_there(simulator: Simulator) -> None:
+def test_closed_port_is_reported(simulator: Simulator) -> None:
     error = failing(simulator, api_url="https://127.0.0.1:1")
     assert error.code == "api_unreachable"
     assert "127.0.0.1:1" in error.message
     assert error.details["answer_lost"] is False
 
 
-def test_a_name_that_does_not_exist(simulator: Simulator) -> None:
+def test_unknown_host_name_is_reported(simulator: Simulator) -> None:
     error = failing(simulator, api_url="https://nobody.invalid")
     assert (error.code, "nobody.invalid" in error.message) == ("api_unreachable", True)
 
 
 @pytest.mark.parametrize("path", ["/rest/v1/app/*", "/rest/v1/users/*"])
-def test_silence_ends_in_time(simulator: Simulator, path: str) -> None:
+def test_silent_server_times_out(simulator: Simulator, path: str) -> None:
     simulator.add_fault("stall", path=path, seconds=30)
     began = time.monotonic()
     error = failing(simulator, timeout=0.5)
@@ -160,13 +160,13 @@ def test_silence_ends_in_time(simulator: Simulator, path: str) -> None:
     assert "0.5 seconds" in error.message
 
 
-def test_an_address_may_name_the_version_of_the_api(simulator: Simulator) -> None:
+def test_api_url_may_include_the_version(simulator: Simulator) -> None:
     for ending in ("/", "/rest/v1", "/rest/v1/"):
         with opened(simulator, api_url=simulator.marketplace_url + ending) as client:
             assert client.mage_id == SHOP
 
 
-def _echoes(simulator: Simulator) -> dict[str, str]:
+def _forms_of_secrets(simulator: Simulator) -> dict[str, str]:
     pair = ":".join(simulator.application("shop"))
     return {
         "secret": simulator.application("shop")[1],
@@ -177,26 +177,28 @@ def _echoes(simulator: Simulator) -> dict[str, str]:
 
 
 CALLS: list[Callable[[Simulator], object]] = [
-    lambda simulator: simulator.add_fault("status", path="*/token", status=403, body=_said(_echoes(simulator))),
-    lambda simulator: simulator.add_fault("status", path="*/keys", status=403, body=_said(_echoes(simulator))),
+    lambda simulator: simulator.add_fault(
+        "status", path="*/token", status=403, body=_message_with(_forms_of_secrets(simulator))
+    ),
+    lambda simulator: simulator.add_fault(
+        "status", path="*/keys", status=403, body=_message_with(_forms_of_secrets(simulator))
+    ),
 ]
 
 
-def _said(words: dict[str, str]) -> str:
+def _message_with(words: dict[str, str]) -> str:
     return json.dumps({"code": 1208, "message": "You said " + " and ".join(words.values())})
 
 
 @pytest.mark.parametrize("arrange", CALLS)
-def test_a_server_that_repeats_secrets_is_not_quoted_with_them(
-    simulator: Simulator, arrange: Callable[[Simulator], object]
-) -> None:
+def test_server_message_with_secrets_is_not_shown(simulator: Simulator, arrange: Callable[[Simulator], object]) -> None:
     arrange(simulator)
     error = failing(simulator)
     assert "You said" not in error.message
-    assert not [name for name, text in _echoes(simulator).items() if text in error.message]
+    assert not [name for name, text in _forms_of_secrets(simulator).items() if text in error.message]
 
 
-def test_the_session_token_is_not_quoted(simulator: Simulator) -> None:
+def test_session_token_is_not_shown(simulator: Simulator) -> None:
     with opened(simulator) as client:
         client.keys()
         (token,) = simulator.snapshot()["parts"]["marketplace"]["sessions"]
@@ -211,7 +213,7 @@ def test_the_session_token_is_not_quoted(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("token", ["with blank", "line\nend", "wörd", "", "too-few", "x" * 8193, "tab\t", None, 7])
-def test_a_token_that_no_header_can_hold_is_refused_unseen(simulator: Simulator, token: object) -> None:
+def test_session_token_unfit_for_a_header_is_refused(simulator: Simulator, token: object) -> None:
     body = json.dumps({"mage_id": SHOP, "ust": token, "expires_in": 60})
     simulator.add_fault("status", path="*/token", status=200, body=body)
     error = failing(simulator)
@@ -219,7 +221,7 @@ def test_a_token_that_no_header_can_hold_is_refused_unseen(simulator: Simulator,
     assert not token or str(token) not in error.message
 
 
-BROKEN = {
+MALFORMED = {
     "no list": {"m2": {"label": "a"}},
     "no objects": {"m2": ["a"]},
     "no label": {"m2": [{"uid": SHOP, "user_key": "a", "password_key": "b"}]},
@@ -231,23 +233,23 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
-def test_half_a_list_is_no_list(simulator: Simulator, body: object) -> None:
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_list_fails(simulator: Simulator, body: object) -> None:
     simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps(body))
     assert failing(simulator).code == "api_answer_unusable"
 
 
-@pytest.mark.parametrize("place", ["uid", "label", "user_key"])
-def test_a_secret_where_results_show_it(simulator: Simulator, place: str) -> None:
+@pytest.mark.parametrize("field", ["uid", "label", "user_key"])
+def test_secret_in_a_public_field_fails(simulator: Simulator, field: str) -> None:
     key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b"}
     other = {"uid": SHOP, "label": "c", "user_key": "d", "password_key": "e"}
     for secret in (f"x{access(simulator)['application_secret']}x", other["password_key"]):
-        body = json.dumps({"m2": [{**key, place: secret}, other]})
+        body = json.dumps({"m2": [{**key, field: secret}, other]})
         simulator.add_fault("status", path="*/keys", method="GET", status=200, body=body, count=1)
         assert failing(simulator).code == "api_answer_unusable"
 
 
-def test_a_private_key_is_no_mage_id(simulator: Simulator) -> None:
+def test_private_key_as_mage_id_fails(simulator: Simulator) -> None:
     half = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
     key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": half}
     body = json.dumps({"ust": "made-up-token", "mage_id": half})
@@ -257,36 +259,34 @@ def test_a_private_key_is_no_mage_id(simulator: Simulator) -> None:
 
 
 HALF = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-MADE = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": HALF}
-SAID = f"is taken by {HALF[:31]} or {base64.b64encode(HALF.encode()).decode()}"
-TOLD: list[tuple[int, object]] = [
-    (200, {"m2": [MADE, {**MADE, "label": "b"}]}),
-    (200, {"m2": [{**MADE, "user_key": "a" * 300}]}),
-    (200, {"m2": [MADE, 5]}),
-    (200, {"m2": MADE}),
-    (200, [MADE]),
-    (500, {"m2": [MADE], "message": SAID}),
-    (200, {"m2": [{**MADE, "code": 1208, "message": SAID}]}),
+CREATED = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": HALF}
+MESSAGE = f"is taken by {HALF[:31]} or {base64.b64encode(HALF.encode()).decode()}"
+ANSWERS: list[tuple[int, object]] = [
+    (200, {"m2": [CREATED, {**CREATED, "label": "b"}]}),
+    (200, {"m2": [{**CREATED, "user_key": "a" * 300}]}),
+    (200, {"m2": [CREATED, 5]}),
+    (200, {"m2": CREATED}),
+    (200, [CREATED]),
+    (500, {"m2": [CREATED], "message": MESSAGE}),
+    (200, {"m2": [{**CREATED, "code": 1208, "message": MESSAGE}]}),
 ]
 
 
-@pytest.mark.parametrize(("status", "content"), TOLD)
-def test_private_keys_are_not_quoted_whatever_answer_told_them(
-    simulator: Simulator, status: int, content: object
-) -> None:
+@pytest.mark.parametrize(("status", "content"), ANSWERS)
+def test_private_keys_of_any_answer_are_not_shown(simulator: Simulator, status: int, content: object) -> None:
     simulator.add_fault("status", path="*/keys", method="POST", status=status, body=json.dumps(content))
-    for then, body in ((200, {"m2": [{**MADE, "label": "z"}]}), (422, {"message": SAID})):
+    for then, body in ((200, {"m2": [{**CREATED, "label": "z"}]}), (422, {"message": MESSAGE})):
         simulator.add_fault("status", path="*/keys", method="GET", status=then, body=json.dumps(body), count=1)
     with opened(simulator) as client:
         try:
-            said = [refusal.message for refusal in client.create(["a"], uid=SHOP).refusals]
+            messages = [refusal.message for refusal in client.create(["a"], uid=SHOP).refusals]
         except KeyfleetError as error:
-            said = [error.message]
-    assert said and not any(HALF[:8] in text for text in said), said
+            messages = [error.message]
+    assert messages and not any(HALF[:8] in text for text in messages), messages
 
 
 @pytest.mark.parametrize("halves", [("a", HALF, HALF, "c"), (HALF, "c", "a", HALF), ("a", HALF, HALF.upper(), "c")])
-def test_what_is_a_private_key_once_is_no_public_key(simulator: Simulator, halves: tuple[str, str, str, str]) -> None:
+def test_private_key_as_public_key_fails(simulator: Simulator, halves: tuple[str, str, str, str]) -> None:
     for method, label, half, other in (("GET", "d", *halves[:2]), ("POST", "e", *halves[2:])):
         body = json.dumps({"m2": [{"uid": SHOP, "label": label, "user_key": half, "password_key": other}]})
         simulator.add_fault("status", path="*/keys", method=method, status=200, body=body)
@@ -294,15 +294,15 @@ def test_what_is_a_private_key_once_is_no_public_key(simulator: Simulator, halve
         client.keys()
         with pytest.raises(KeyfleetError) as caught:
             client.create(["e"], uid=SHOP)
-    # The keys cannot be listed any more either: which of the answers is right, nobody knows.
+    # The keys cannot be listed either, because it is unknown which of the answers is right.
     assert caught.value.code == "api_answer_lost" and HALF[:8] not in caught.value.message
 
 
-@pytest.mark.parametrize("place", ["label", "uid"])
-def test_a_label_or_an_owner_that_is_too_long(simulator: Simulator, place: str) -> None:
+@pytest.mark.parametrize("field", ["label", "uid"])
+def test_too_long_label_or_owner_fails(simulator: Simulator, field: str) -> None:
     key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b"}
     for length, code in ((255, None), (256, "api_answer_unusable")):
-        body = json.dumps({"m2": [{**key, place: "a" * length}]})
+        body = json.dumps({"m2": [{**key, field: "a" * length}]})
         simulator.add_fault("status", path="*/keys", method="GET", status=200, body=body, count=1)
         with opened(simulator) as client:
             try:
@@ -313,21 +313,21 @@ def test_a_label_or_an_owner_that_is_too_long(simulator: Simulator, place: str) 
 
 @pytest.mark.parametrize("half", ["user_key", "password_key"])
 @pytest.mark.parametrize("text", ["a\x9b31m", "a\u202e", "a b", "\u0661", "a" * 256])
-def test_a_key_that_no_header_can_hold_is_none(simulator: Simulator, half: str, text: str) -> None:
+def test_key_unfit_for_a_header_fails(simulator: Simulator, half: str, text: str) -> None:
     key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b", half: text}
     simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps({"m2": [key]}))
     error = failing(simulator)
     assert error.code == "api_answer_unusable" and text not in error.message
 
 
-def test_a_token_is_no_mage_id(simulator: Simulator) -> None:
+def test_session_token_as_mage_id_fails(simulator: Simulator) -> None:
     body = json.dumps({"ust": "made-up-token", "mage_id": "made-up-token"})
     simulator.add_fault("status", path="*/session/token", method="POST", status=200, body=body)
     error = failing(simulator)
     assert error.code == "api_answer_unusable" and "made-up-token" not in error.message
 
 
-def test_a_key_without_owner_is_the_accounts(simulator: Simulator) -> None:
+def test_key_without_owner_belongs_to_the_account(simulator: Simulator) -> None:
     body = {"m2": [{"label": "a", "user_key": "a", "password_key": "b", "is_enabled": False}]}
     simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps(body))
     with opened(simulator) as client:
@@ -344,7 +344,7 @@ def test_a_key_without_owner_is_the_accounts(simulator: Simulator) -> None:
         "nothing",
     ],
 )
-def test_a_create_whose_answer_says_nothing_is_looked_up(simulator: Simulator, items: object) -> None:
+def test_create_with_unusable_answer_is_looked_up(simulator: Simulator, items: object) -> None:
     simulator.add_fault("status", path="*/keys", method="POST", status=200, body=json.dumps({"m2": items}))
     simulator.add_key("shop", "a")
     with opened(simulator) as client:
@@ -358,7 +358,7 @@ def test_a_create_whose_answer_says_nothing_is_looked_up(simulator: Simulator, i
     [[{"label": "web", "uid": SHOP, "is_enabled": True}], [], [{}], [{"label": "other", "is_enabled": False}]],
     ids=str,
 )
-def test_a_change_that_is_not_confirmed_is_a_failure(simulator: Simulator, items: list[Any]) -> None:
+def test_unconfirmed_change_fails(simulator: Simulator, items: list[Any]) -> None:
     simulator.add_fault("status", path="*/keys/*", method="PUT", status=200, body=json.dumps({"m2": items}))
     with opened(simulator) as client, pytest.raises(KeyfleetError) as caught:
         client.set_enabled("web", uid=SHOP, enabled=False)
@@ -366,27 +366,27 @@ def test_a_change_that_is_not_confirmed_is_a_failure(simulator: Simulator, items
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"m2": [{}]}'])
-def test_a_change_that_the_list_confirms_is_one(simulator: Simulator, body: str) -> None:
+def test_change_confirmed_by_the_list_succeeds(simulator: Simulator, body: str) -> None:
     simulator.add_fault("status", path="*/keys/*", method="PUT", status=200, body=body)
     with opened(simulator) as client:
         client.set_enabled("web", uid=SHOP, enabled=True)
     assert simulator.requests(part="marketplace", method="GET")
 
 
-# Servers that mean harm
+# Hostile servers
 
 
 @contextlib.contextmanager
 def hostile(method: str, send: Callable[[Exchange], None]) -> Iterator[tuple[KeyApi, Marketplace]]:
-    """A key API whose answer to the first call with ``method`` is what ``send`` makes of it."""
+    """A key API whose answers to ``method`` come from ``send``; of POST, only the first."""
     api = KeyApi()
-    met: list[str] = []
+    seen: list[str] = []
 
     def answer(exchange: Exchange) -> None:
-        if exchange.method != method or "/session/" in exchange.path or (method == "POST" and met):
+        if exchange.method != method or "/session/" in exchange.path or (method == "POST" and seen):
             api.answer(exchange)
             return
-        met.append(exchange.path)
+        seen.append(exchange.path)
         send(exchange)
 
     with Loopback(answer) as server:
@@ -404,7 +404,7 @@ def drip(head: bytes, piece: bytes) -> Callable[[Exchange], None]:
     return send
 
 
-DRIPS = {
+SLOW_ANSWERS = {
     "headers": drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
     "answers before it": drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a body": drip(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
@@ -412,16 +412,16 @@ DRIPS = {
 }
 
 
-@pytest.mark.parametrize("kind", DRIPS)
-def test_an_answer_that_drips_is_none(kind: str) -> None:
-    with hostile("GET", DRIPS[kind]) as (_api, client), pytest.raises(KeyfleetError) as caught:
+@pytest.mark.parametrize("kind", SLOW_ANSWERS)
+def test_slow_answer_times_out(kind: str) -> None:
+    with hostile("GET", SLOW_ANSWERS[kind]) as (_api, client), pytest.raises(KeyfleetError) as caught:
         client.keys()
     assert caught.value.code == "api_unreachable" and "within 3 seconds" in caught.value.message
 
 
-@pytest.mark.parametrize("kind", DRIPS)
-def test_a_create_whose_answer_drips_is_looked_up(kind: str) -> None:
-    with hostile("POST", DRIPS[kind]) as (api, client):
+@pytest.mark.parametrize("kind", SLOW_ANSWERS)
+def test_create_with_slow_answer_is_looked_up(kind: str) -> None:
+    with hostile("POST", SLOW_ANSWERS[kind]) as (api, client):
         api.add("a")
         made = client.create(["a", "b"], uid=ME)
     assert [key.label for key in made.keys] == ["a"]
@@ -436,7 +436,7 @@ def test_a_create_whose_answer_drips_is_looked_up(kind: str) -> None:
         (200, "Content-Length", "api_answer_unusable"),
     ],
 )
-def test_numbers_beyond_all_measure_are_no_traceback(status: int, header: str, code: str) -> None:
+def test_huge_numbers_cause_no_traceback(status: int, header: str, code: str) -> None:
     def send(exchange: Exchange) -> None:
         exchange.send(f"HTTP/1.1 {status} Whatever\r\n{header}: {'9' * 5000}\r\n\r\n[".encode())
 
@@ -467,7 +467,7 @@ def test_a_chunk_of_negative_size_is_not_read_to_its_end(version: str, monkeypat
 @pytest.mark.parametrize(
     "date", [",01 Jan am( .12.34.56 1994", "Wed, 99 Oct 99999999999 99:99:99 GMT", "Jan .1 , 99", "Jan"]
 )
-def test_a_date_beyond_all_measure_is_no_traceback(date: str) -> None:
+def test_malformed_date_causes_no_traceback(date: str) -> None:
     def send(exchange: Exchange) -> None:
         exchange.reply(429, Retry_After=date)
 
@@ -476,12 +476,14 @@ def test_a_date_beyond_all_measure_is_no_traceback(date: str) -> None:
     assert caught.value.code == "api_rate_limited"
 
 
-def test_session_keys_are_not_logged(simulator: Simulator, plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = plain / "keys"
+def test_session_keys_are_not_logged(
+    simulator: Simulator, clean_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = clean_environment / "keys"
     monkeypatch.setenv("SSLKEYLOGFILE", str(log))
     with opened(simulator) as client:
         assert client.keys()
-    # For good: a request that is late may still make a context.
+    # The variable stays unset: a late request may still create a TLS context.
     assert "SSLKEYLOGFILE" not in os.environ and not log.exists()
 
 
@@ -502,8 +504,8 @@ def test_the_body_of_a_redirect_is_not_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, "api_answer_unusable"), (403, "api_forbidden")])
-def test_nothing_is_unpacked(status: int, code: str) -> None:
-    """A few bytes could become more than there is memory for."""
+def test_compressed_answer_is_not_unpacked(status: int, code: str) -> None:
+    """A few bytes could expand to more than the available memory."""
     seen = []
 
     def send(exchange: Exchange) -> None:
@@ -518,7 +520,7 @@ def test_nothing_is_unpacked(status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "fine"),
+    ("body", "valid"),
     [
         ({"m2": []}, True),
         ({"m1": []}, True),
@@ -529,10 +531,10 @@ def test_nothing_is_unpacked(status: int, code: str) -> None:
         ([], False),
     ],
 )
-def test_only_a_list_of_keys_is_one(body: Any, fine: bool) -> None:
-    """Else a page of maintenance would be an account without keys, and every key be made anew."""
+def test_only_a_list_of_keys_is_accepted(body: Any, valid: bool) -> None:
+    """Otherwise a maintenance page would look like an account without keys, and every key would be created again."""
     with hostile("GET", lambda exchange: exchange.json(json.dumps(body))) as (_api, client):
-        if fine:
+        if valid:
             assert client.keys() == []
             return
         with pytest.raises(KeyfleetError) as caught:
@@ -540,8 +542,8 @@ def test_only_a_list_of_keys_is_one(body: Any, fine: bool) -> None:
         assert caught.value.code == "api_answer_unusable"
 
 
-def test_a_label_that_stands_in_the_list_twice() -> None:
-    """The last one would hide that the first is enabled."""
+def test_duplicate_label_in_the_list_fails() -> None:
+    """The last entry would hide that the first is enabled."""
     key = {"label": "web", "uid": ME, "user_key": "0" * 32, "password_key": "f" * 32}
     twice = json.dumps({"m2": [{**key, "is_enabled": True}, {**key, "is_enabled": False}]})
     with hostile("GET", lambda exchange: exchange.json(twice)) as (_api, client):
@@ -551,7 +553,7 @@ def test_a_label_that_stands_in_the_list_twice() -> None:
 
 
 @pytest.mark.parametrize("status", [408, 499, 502])
-def test_a_create_that_somebody_in_between_gave_up_may_be_done(status: int) -> None:
+def test_create_with_gateway_error_is_looked_up(status: int) -> None:
     with hostile("POST", lambda exchange: exchange.json("{}", status)) as (api, client):
         with pytest.raises(KeyfleetError) as caught:
             client.create(["a"], uid=ME)
@@ -559,11 +561,11 @@ def test_a_create_that_somebody_in_between_gave_up_may_be_done(status: int) -> N
 
 
 def test_cookies_are_not_sent_back() -> None:
-    met: list[Exchange] = []
+    seen: list[Exchange] = []
     api = KeyApi()
 
     def answer(exchange: Exchange) -> None:
-        met.append(exchange)
+        seen.append(exchange)
         send = exchange.reply
         exchange.reply = lambda *a, **fields: send(*a, **{**fields, "Set_Cookie": "evil=from-server; Path=/"})  # type: ignore[method-assign]
         api.answer(exchange)
@@ -571,11 +573,11 @@ def test_cookies_are_not_sent_back() -> None:
     with Loopback(answer) as server, Marketplace(**api.options(server)) as client:
         client.keys()
         client.keys()
-    assert len(met) == 3 and not any("cookie" in exchange.headers for exchange in met)
+    assert len(seen) == 3 and not any("cookie" in exchange.headers for exchange in seen)
 
 
 @pytest.mark.parametrize("mage_id", ["\ud800", "M" * 256, "..", ""])
-def test_a_mage_id_that_no_address_can_hold(mage_id: str) -> None:
+def test_mage_id_unfit_for_a_url_fails(mage_id: str) -> None:
     def answer(exchange: Exchange) -> None:
         exchange.json(json.dumps({"ust": "made-up-token", "mage_id": mage_id, "expires_in": 60}))
 
@@ -585,7 +587,7 @@ def test_a_mage_id_that_no_address_can_hold(mage_id: str) -> None:
         assert caught.value.code == "api_answer_unusable" and "MAGEID" in caught.value.message
 
 
-def test_a_key_that_is_made_for_another_owner_is_none_of_ours() -> None:
+def test_key_created_for_another_owner_fails() -> None:
     item = {"code": 200, "label": "a", "uid": "MAG000000009", "user_key": "a", "password_key": "b"}
     answer = json.dumps({"m2": [item]})
     with (

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 import yaml
-from _marketplace_lab import access, operations, pairs, plain
+from _marketplace_lab import access, clean_environment, operations, pairs
 from _playbook import play
 from jinja2 import Environment, StrictUndefined
 
 from ansible_collections.keyfleet.magento.plugins.modules.magento_marketplace_key import ARGUMENT_SPEC
 from simulator.client import Simulator
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("clean_environment")
 ROOT = Path(__file__).resolve().parent.parent.parent
 TYPES = sorted((ROOT / "docs" / "credential-types").glob("*.yml"))
 KEY = "keyfleet.magento.magento_marketplace_key"
@@ -35,12 +35,12 @@ def task(register: str, module: str, **options: Any) -> dict[str, Any]:
 
 
 def variables(simulator: Simulator) -> dict[str, str]:
-    """The environment that stands for the options."""
+    """The environment variables for the options."""
     names = ("application_id", "application_secret", "api_url")
     return {f"MAGENTO_{name.upper()}": str(access(simulator)[name]) for name in names}
 
 
-def test_options_come_once_from_module_defaults(simulator: Simulator, tmp_path: Path) -> None:
+def test_options_come_from_module_defaults(simulator: Simulator, tmp_path: Path) -> None:
     played = play(
         tmp_path,
         [
@@ -56,7 +56,7 @@ def test_options_come_once_from_module_defaults(simulator: Simulator, tmp_path: 
     assert access(simulator)["application_secret"] not in played.output
 
 
-def test_once_for_a_fleet_is_one_session_and_a_lookup_is_one_each(simulator: Simulator, tmp_path: Path) -> None:
+def test_run_once_uses_one_session_and_lookups_one_per_host(simulator: Simulator, tmp_path: Path) -> None:
     hosts = [f"web{number}" for number in range(4)]
     env = variables(simulator)
     secret = simulator.key("shop", "web")[1]
@@ -113,7 +113,7 @@ def test_lookups_and_filter_in_templates(simulator: Simulator, tmp_path: Path) -
     assert variables(simulator)["MAGENTO_APPLICATION_SECRET"] not in played.output
 
 
-def test_the_environment_files_of_the_documentation(simulator: Simulator, tmp_path: Path) -> None:
+def test_documented_environment_files_are_correct(simulator: Simulator, tmp_path: Path) -> None:
     password = 'made "up" \\ wörd'
     key = {"repository": "vendor.example", "public_key": "token", "private_key": password}
     document = yaml.safe_load((ROOT / "plugins" / "filter" / "composer_auth_env.yml").read_text())
@@ -127,11 +127,11 @@ def test_the_environment_files_of_the_documentation(simulator: Simulator, tmp_pa
     assert [text.count("\n") for text in texts] == [1, 1]
     plain_text, escaped = (text.removeprefix("COMPOSER_AUTH=") for text in texts)
     assert json.loads(plain_text)["http-basic"]["vendor.example"]["password"] == password
-    # systemd takes one of two backslashes away, and each that stands alone.
+    # systemd removes one of two backslashes, and every single backslash.
     assert re.sub(r"\\(.)", r"\1", escaped) == plain_text
 
 
-def test_without_requests_the_usual_message_says_so(simulator: Simulator, tmp_path: Path) -> None:
+def test_missing_requests_library_is_reported(simulator: Simulator, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
     shadow = tmp_path / "shadow" / "requests"
     shadow.mkdir(parents=True)
@@ -143,7 +143,7 @@ def test_without_requests_the_usual_message_says_so(simulator: Simulator, tmp_pa
         {"name": "Look", "register": "looked", "ansible.builtin.debug": {"msg": "{{ lookup('" + KEY + "', 'web') }}"}},
     ]
     for entry in tasks[:2]:
-        # The interpreter of the task, not that of localhost, which runs Ansible itself.
+        # Uses the interpreter of the task, not that of localhost, which runs Ansible itself.
         del entry["delegate_to"]
     played = play(tmp_path, tasks, env={**variables(simulator), "PYTHONPATH": str(shadow.parent)})
     for name in ("made", "listed"):
@@ -155,7 +155,7 @@ def test_without_requests_the_usual_message_says_so(simulator: Simulator, tmp_pa
 
 
 @pytest.mark.parametrize("path", TYPES, ids=[path.stem for path in TYPES])
-def test_credential_types_are_what_the_platform_takes(path: Path) -> None:
+def test_credential_types_have_the_format_of_the_platform(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     assert set(content) == {"name", "description", "kind", "inputs", "injectors"}
     assert content["kind"] in ("cloud", "net")
@@ -173,7 +173,7 @@ def test_credential_types_are_what_the_platform_takes(path: Path) -> None:
     assert sorted(values) == sorted("{{ " + name + " }}" for name in identifiers)
 
 
-def test_the_marketplace_credential_is_all_that_a_play_needs(simulator: Simulator, tmp_path: Path) -> None:
+def test_marketplace_credential_provides_all_options(simulator: Simulator, tmp_path: Path) -> None:
     content = yaml.safe_load((ROOT / "docs" / "credential-types" / "marketplace.yml").read_text())
     env = content["injectors"]["env"]
     specs: dict[str, Any] = dict(ARGUMENT_SPEC)
@@ -189,7 +189,7 @@ def test_the_marketplace_credential_is_all_that_a_play_needs(simulator: Simulato
     assert ("", "a") in pairs(simulator)
 
 
-def test_the_page_has_the_files() -> None:
+def test_documentation_lists_the_credential_types() -> None:
     page = (ROOT / "docs" / "automation-platform.md").read_text()
     for path in TYPES:
         assert f"(credential-types/{path.name})" in page

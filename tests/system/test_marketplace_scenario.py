@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Created at the Marketplace, installed by the role, used by a real Composer, disabled at the Marketplace, refused."""
+"""A key is created at the Marketplace, installed by the role, used by a real Composer, disabled, and refused."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _marketplace_lab import access, operations, pairs, plain
+from _marketplace_lab import access, clean_environment, operations, pairs
 from _playbook import Played, play
 
 from simulator.client import Simulator
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 
-pytestmark = [pytest.mark.usefixtures("plain"), pytest.mark.needs("composer")]
+pytestmark = [pytest.mark.usefixtures("clean_environment"), pytest.mark.needs("composer")]
 KEY = "keyfleet.magento.magento_marketplace_key"
 INFO = f"{KEY}_info"
 PROJECT = "magento/project-community-edition"
-# Its characters are an address's, a shell's and YAML's own.
+# It has characters that are special in URLs, shells and YAML.
 LABEL = "shop/web: 100% #1 größe"
 
 
 @pytest.fixture
 def host() -> Iterator[Path]:
-    """A directory that every user can look into, as hosts have them."""
+    """A directory that every user can read, as on a real host."""
     top = Path(tempfile.mkdtemp(prefix="scenario-"))
     top.chmod(0o755)
     (top / "composer-home").mkdir(mode=0o755)
@@ -41,7 +41,7 @@ def host() -> Iterator[Path]:
 
 
 def composer(host: Path, simulator: Simulator, directory: str) -> subprocess.CompletedProcess[str]:
-    """A real ``composer create-project`` with what the role has left in the home."""
+    """A real ``composer create-project`` with the auth.json that the role has installed."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(host),
@@ -62,7 +62,7 @@ def once(register: str, module: str, **options: Any) -> dict[str, Any]:
 
 
 def run(host: Path, simulator: Simulator, *tasks: dict[str, Any]) -> Played:
-    """A play that names the access to the API once, for all modules of the group."""
+    """Runs a play with the options for the API in module_defaults. Its output must contain no secret."""
     played = play(
         host, tasks, options=["-v", "--diff"], module_defaults={"group/keyfleet.magento.marketplace": access(simulator)}
     )
@@ -72,13 +72,13 @@ def run(host: Path, simulator: Simulator, *tasks: dict[str, Any]) -> Played:
     return played
 
 
-def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path) -> None:
-    # A new pair works at the repository only after a while, as it may in the world.
+def test_key_from_creation_to_deletion(simulator: Simulator, host: Path) -> None:
+    # A new pair works at the repository only after a delay, as it may in production.
     simulator.set_switch("api_effect_requests", 2)
     auth_file = host / "composer-home" / "auth.json"
     repository = {"repository": simulator.address, "url": simulator.url, "ca_path": simulator.ca_path}
     check = {
-        "name": "Wait until the repository knows the key",
+        "name": "Wait until the repository accepts the key",
         "register": "verified",
         "keyfleet.magento.magento_auth_key_info": {
             "public_key": "{{ pair.marketplace_keys[0].public_key }}",
@@ -120,9 +120,9 @@ def test_from_the_account_to_composer_and_back(simulator: Simulator, host: Path)
     assert played.results["disabled"]["marketplace_keys"][0]["action"] == "disabled"
     assert operations(simulator) == ["session", "list", "disable"]
     simulator.settle()
-    ask = {"paths": [str(auth_file)], "verify": "always", "fail_on": [], "ca_path": simulator.ca_path}
-    tell = {"name": "ask", "register": "ask", "keyfleet.magento.magento_auth_key_info": ask}
-    played = run(host, simulator, tell)
+    options = {"paths": [str(auth_file)], "verify": "always", "fail_on": [], "ca_path": simulator.ca_path}
+    verify = {"name": "ask", "register": "ask", "keyfleet.magento.magento_auth_key_info": options}
+    played = run(host, simulator, verify)
     assert [verdict["code"] for verdict in played.results["ask"]["verdicts"]] == ["keys_invalid"]
     refused = composer(host, simulator, "second")
     assert refused.returncode != 0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""After every edit of a generated netrc, ports of all readers find our pair, and for other machines what they found."""
+"""After every edit of a generated netrc, ports of all readers find the new pair, and the old ones of other machines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ thorough = settings(
 
 
 def edited(before: bytes, edit: netrc.NetrcEdit) -> bytes:
-    """The file afterwards; an example that is refused does not count."""
+    """The edited file; an example that is refused is discarded."""
     try:
         after = netrc.edited(before, edit)
     except MalformedFile as malformed:
@@ -46,7 +46,7 @@ def edited(before: bytes, edit: netrc.NetrcEdit) -> bytes:
 
 @thorough
 @given(before=files, password=secrets)
-def test_an_entry_set(before: bytes, password: str) -> None:
+def test_set_entry(before: bytes, password: str) -> None:
     after = edited(before, netrc.NetrcEdit(HOST, True, "MAG1", password))
     quotes = not password.isalnum()
     assert without_pair(before, after, HOST, "MAG1", password, quotes=quotes) == []
@@ -56,7 +56,7 @@ def test_an_entry_set(before: bytes, password: str) -> None:
 
 @thorough
 @given(before=files)
-def test_an_entry_removed(before: bytes) -> None:
+def test_remove_entry(before: bytes) -> None:
     after = edited(before, netrc.NetrcEdit(HOST, False))
     assert still_with_entry(after, HOST) == []
     assert changed_for_others(before, after, HOST) == []
@@ -64,7 +64,7 @@ def test_an_entry_removed(before: bytes) -> None:
 
 @thorough
 @given(before=files)
-def test_the_entry_of_one_login_removed(before: bytes) -> None:
+def test_remove_entry_of_one_login(before: bytes) -> None:
     after = edited(before, netrc.NetrcEdit(HOST, False, "plain"))
     assert all(entry.pair[0] != "plain" for entry in netrc.entries_for(after, HOST))
     assert changed_for_others(before, after, HOST) == []
@@ -72,7 +72,7 @@ def test_the_entry_of_one_login_removed(before: bytes) -> None:
 
 @thorough
 @given(data=files)
-def test_the_pair_for_a_machine_is_what_curl_finds(data: bytes) -> None:
+def test_pair_for_a_machine_is_the_one_that_curl_finds(data: bytes) -> None:
     try:
         known = entries(data)
     except MalformedFile:
@@ -81,7 +81,7 @@ def test_the_pair_for_a_machine_is_what_curl_finds(data: bytes) -> None:
     assume(own and all(entry.complete for entry in own))
     pair = netrc.pair_for(data, HOST)
     for reader in READERS:
-        # Versions that know no quotes and no carriage returns may find another one.
+        # Versions without support for quotes and carriage returns may find another pair.
         if reader.quotes:
             assert as_text(reader.lookups(data, [HOST.encode()])[HOST.encode()]) == pair
 
@@ -93,7 +93,7 @@ def as_text(answer: Answer) -> tuple[str, str] | None:
     return login, password
 
 
-def test_what_is_refused_is_the_exception() -> None:
+def test_usual_file_is_accepted() -> None:
     plain = (
         b"# mine\nmachine a.test\n  login b\n  password c # of b\n\nmacdef init\ncd /\n\n"
         b'machine b.test login "d e" password "f"\r\nmachine c.test login g\nmachine d.test password h login i\n'

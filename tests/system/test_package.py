@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user installs: the files of the tarball, and the simulator among them."""
+"""The files that a user installs from the tarball, including the simulator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHIPPED = re.compile(
 
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from this directory as it is, with everything that tests and tools leave in it."""
+    """Built from this directory, with all files that tests and tools have left in it."""
     dist = tmp_path_factory.mktemp("dist")
     subprocess.run(["ansible-galaxy", "collection", "build", "--output-path", dist, ROOT], check=True)
     return next(dist.glob("keyfleet-magento-*.tar.gz"))
@@ -46,7 +46,7 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sources() -> Iterator[set[str]]:
-    """Every file that git knows or would add."""
+    """Every file that git tracks or would add."""
     workspace = Workspace()
     files = {path for path in workspace.collection.rglob("*") if path.is_file() and ".git" not in path.parts}
     yield {path.relative_to(workspace.collection).as_posix() for path in files}
@@ -61,15 +61,15 @@ def test_tarball_holds_what_users_need_and_nothing_else(tarball: Path, sources: 
     assert {"tests/simulator/__main__.py", "plugins/modules/magento_auth_key.py"} < packed
 
 
-def test_what_is_installed_is_what_is_here(installed: Path, sources: set[str]) -> None:
-    """Links too: without its action plugin, what a host answers to a module would not be looked at."""
+def test_installed_plugins_match_the_sources(installed: Path, sources: set[str]) -> None:
+    """Links included: without its action plugin, the result of a module would not be checked."""
     plugins = {name for name in sources if name.startswith("plugins/")}
     assert {"plugins/action/magento_auth_key.py", "plugins/action/magento_release_info.py"} < plugins
     assert [name for name in plugins if (installed / name).read_bytes() != (ROOT / name).read_bytes()] == []
 
 
 def test_requirements_of_the_installed_simulator_are_those_of_the_tests(installed: Path) -> None:
-    """pip finds every file that it needs, and all of it is in this environment already."""
+    """pip finds every file of requirements, and every requirement is already in this environment."""
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index"]
     done = subprocess.run(
         [*pip, "--requirement", installed / "tests" / "requirements" / "simulator.txt"],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotations and revocations without rights at the key API: a person makes and disables keys on the account page."""
+"""Rotations and revocations without rights at the key API: a person creates and disables keys on the account page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Run
-from _rotation_lab import OLD, PHASE, PYTHON, Fleet, headline, plays, words
+from _rotation_lab import OLD, PHASE, PYTHON, Fleet, headline, plays, unwrapped
 from test_rotation_revoke import pair, summary
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -23,7 +23,7 @@ DISABLE = f"disable {OLD} on the account page, and name it in disabled_by_hand"
 
 @pytest.fixture
 def by_hand(fleet: Fleet) -> Fleet:
-    """Hosts hold `OLD`, and the pair is another one of the account, called `web`."""
+    """A fleet whose hosts have `OLD`, with the key `web` of the account as the setting ``pair``."""
     for name in ("application_id", "application_secret", "api_url"):
         del fleet.settings[name]
     private = "{{ lookup('env', 'MAGENTO_VAULT') }}"
@@ -35,7 +35,7 @@ def by_hand(fleet: Fleet) -> Fleet:
 
 
 def done(run: Run, fleet: Fleet, status: int = 0) -> str:
-    """The summary of a run that never asked the API."""
+    """The summary of a run that sent no request to the API."""
     assert run.status == status, run.output
     assert not fleet.asked()
     return summary(run)
@@ -43,21 +43,21 @@ def done(run: Run, fleet: Fleet, status: int = 0) -> str:
 
 def test_a_rotation_ends_when_a_person_has_disabled_the_key(by_hand: Fleet) -> None:
     before = by_hand.state()
-    foreseen = by_hand.run("rotate", "--check", "--diff")
-    assert f"Left to do: {DISABLE}" in done(foreseen, by_hand) and by_hand.state() == before
+    check = by_hand.run("rotate", "--check", "--diff")
+    assert f"Left to do: {DISABLE}" in done(check, by_hand) and by_hand.state() == before
     run = by_hand.run("rotate")
     assert done(run, by_hand).endswith(f"Left to do: {DISABLE}")
     assert by_hand.all_hold() == {"web"}
-    by_hand.everybody_works()
+    by_hand.all_keys_work()
     before = by_hand.state()
     again = by_hand.run("rotate")
     assert done(again, by_hand).endswith(f"Left to do: {DISABLE}") and by_hand.state() == before
     by_hand.simulator.disable_key(pair(by_hand, OLD)["public_key"])
-    ended = by_hand.run("rotate", settings={"disabled_by_hand": [OLD]})
-    assert done(ended, by_hand).endswith("Left to do: nothing")
+    completed = by_hand.run("rotate", settings={"disabled_by_hand": [OLD]})
+    assert done(completed, by_hand).endswith("Left to do: nothing")
 
 
-def test_the_way_back(by_hand: Fleet) -> None:
+def test_returning_to_the_previous_pair(by_hand: Fleet) -> None:
     assert by_hand.run("rotate").status == 0
     old, new = pair(by_hand, OLD), by_hand.settings["pair"]
     by_hand.secret = old["private_key"]
@@ -70,7 +70,7 @@ def test_the_way_back(by_hand: Fleet) -> None:
     assert by_hand.all_hold() == {OLD}
 
 
-def test_its_phases_one_by_one(by_hand: Fleet) -> None:
+def test_the_phases_one_by_one(by_hand: Fleet) -> None:
     issued = by_hand.run("rotate_issue")
     assert "web was made by hand" in done(issued, by_hand) and by_hand.all_hold() == {OLD}
     deployed = by_hand.run("rotate_deploy")
@@ -78,25 +78,25 @@ def test_its_phases_one_by_one(by_hand: Fleet) -> None:
     assert done(by_hand.run("rotate_retire"), by_hand).endswith(f"Left to do: {DISABLE}")
 
 
-def test_nobody_is_told_to_disable_what_a_host_still_holds(by_hand: Fleet) -> None:
+def test_the_summary_does_not_ask_to_disable_a_key_that_a_host_still_has(by_hand: Fleet) -> None:
     old = pair(by_hand, OLD)
-    theirs = by_hand.give("web2", old["public_key"], old["private_key"], "backup")
+    unmanaged = by_hand.give("web2", old["public_key"], old["private_key"], "backup")
     message = done(by_hand.run("rotate"), by_hand, status=2)
-    assert "is blocked" in message and f"Blocked by web2: {theirs} (of root): it holds {OLD}" in message
+    assert "is blocked" in message and f"Blocked by web2: {unmanaged} (of root): it holds {OLD}" in message
     assert "Left to do: fix what is named above, and run again; " in message, message
     assert "on the account page" not in message, message
-    theirs.unlink()
+    unmanaged.unlink()
     by_hand.broken = ("web3",)
     message = done(by_hand.run("rotate"), by_hand, status=2)
     assert "Blocked by web3: it could not be reached" in message and "on the account page" not in message, message
 
 
-def test_who_holds_keys_elsewhere_counts_too(by_hand: Fleet) -> None:
+def test_unacknowledged_external_holders_block(by_hand: Fleet) -> None:
     message = done(by_hand.run("rotate", settings={"external_holders_acknowledged": False}), by_hand, status=2)
     assert "outside of the inventory" in message and "on the account page" not in message, message
 
 
-def test_older_keys_are_removed_where_that_is_wanted(by_hand: Fleet) -> None:
+def test_unmanaged_keys_remove_removes_older_keys(by_hand: Fleet) -> None:
     old = pair(by_hand, OLD)
     by_hand.give("web2", old["public_key"], old["private_key"], "backup")
     message = done(by_hand.run("rotate", settings={"unmanaged_keys": "remove"}), by_hand)
@@ -107,11 +107,11 @@ def test_a_pair_that_does_not_work_reaches_no_host(by_hand: Fleet) -> None:
     by_hand.simulator.disable_key(pair(by_hand, "web")["public_key"])
     before = by_hand.state()
     run = by_hand.run("rotate", settings={"propagation_timeout": 0})
-    assert run.status == 2 and "did not accept web" in words(run), run.output
+    assert run.status == 2 and "did not accept web" in unwrapped(run), run.output
     assert {r["host"] for r in run.record} == {"localhost"} and by_hand.state() == before
 
 
-def test_provisioning_brings_the_same_pair(by_hand: Fleet) -> None:
+def test_provisioning_installs_the_same_pair(by_hand: Fleet) -> None:
     run = by_hand.run("provision")
     assert run.status == 0 and by_hand.all_hold() == {"web"} and not by_hand.asked(), run.output
     before = by_hand.state()
@@ -131,25 +131,25 @@ def test_a_revocation(leak: bool, by_hand: Fleet) -> None:
     message = done(run, by_hand)
     assert "no expected host has it any more Was updated: web1, " in message and message.endswith(f"to do: {DISABLE}")
     assert by_hand.all_hold() == {"web"} and by_hand.held("web2", "backup") is None
-    now = [
+    warned = [
         r["host"] for r in run.record if f"Disable {OLD} on the account page now" in str(r["result"].get("warnings"))
     ]
-    assert now == ["localhost"] * leak and words(run).count("on the account page now") == leak, run.output
-    ended = by_hand.run("revoke", **options, settings={"disabled_by_hand": [OLD]})
-    assert done(ended, by_hand).endswith("Left to do: nothing")
+    assert warned == ["localhost"] * leak and unwrapped(run).count("on the account page now") == leak, run.output
+    completed = by_hand.run("revoke", **options, settings={"disabled_by_hand": [OLD]})
+    assert done(completed, by_hand).endswith("Left to do: nothing")
     by_hand.broken = ("web1",)
     blocked = done(by_hand.run("revoke", **options), by_hand, status=2)
     assert ("on the account page" in blocked) == leak, blocked
 
 
-def test_revoking_a_key_that_nobody_named(by_hand: Fleet) -> None:
+def test_revoking_an_unknown_key_or_the_replacement_is_refused(by_hand: Fleet) -> None:
     before = by_hand.state()
     unknown = by_hand.run("revoke", magento_revoke_key="laptop")
-    assert unknown.status == 2 and "there is no key with the label, public key or fingerprint 'laptop'" in words(
+    assert unknown.status == 2 and "there is no key with the label, public key or fingerprint 'laptop'" in unwrapped(
         unknown
     )
-    itself = by_hand.run("revoke", magento_revoke_key="web", magento_revoke_replacement="current")
-    assert itself.status == 2 and "web cannot replace itself" in words(itself), itself.output
+    same = by_hand.run("revoke", magento_revoke_key="web", magento_revoke_replacement="current")
+    assert same.status == 2 and "web cannot replace itself" in unwrapped(same), same.output
     assert by_hand.state() == before and not by_hand.asked()
 
 
@@ -176,15 +176,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_settings_that_cannot_be_meant(case: str, by_hand: Fleet) -> None:
+def test_invalid_settings_are_refused(case: str, by_hand: Fleet) -> None:
     settings, reason = BAD[case]
     before = by_hand.state()
     run = by_hand.run("rotate", settings=settings)
-    assert run.status == 2 and reason in words(run), run.output
+    assert run.status == 2 and reason in unwrapped(run), run.output
     assert {r["host"] for r in run.record} == {"localhost"} and by_hand.state() == before and not by_hand.asked()
 
 
-def test_it_needs_no_library_that_only_the_api_needs(
+def test_requests_is_needed_only_for_the_key_api(
     by_hand: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('there is no requests')\n")
@@ -202,7 +202,7 @@ def test_it_needs_no_library_that_only_the_api_needs(
 def test_a_module_that_breaks_on_the_controller_fails_the_summary_with_its_message(
     by_hand: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, playbook: str
 ) -> None:
-    """By a library whose import fails in the second process, and in no way that anybody expects."""
+    """The import of a library fails in the second process with an unexpected exception."""
     processes = tmp_path / "processes"
     processes.mkdir()
     (tmp_path / "requests.py").write_text(

@@ -9,28 +9,28 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Run
-from _rotation_lab import DEPLOY, OLD, PHASE, PYTHON, Fleet, headline, plays, results, today, told
+from _rotation_lab import DEPLOY, OLD, PHASE, PYTHON, Fleet, headline, plays, results, summary_lines, today
 
 pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _control.control, _rotation_lab.fleet
 
 
 def converges(fleet: Fleet, **settings: object) -> None:
-    """The next run ends it, with the one generation that was made."""
+    """The next run completes the rotation, with the only generation that was created."""
     fleet.simulator.clear_faults()
     run = fleet.run("rotate", settings=settings)
     assert run.status == 0 and fleet.all_hold() == {today()}, run.output
-    assert fleet.series() == {OLD: False, today(): True} and made(fleet) == 1, run.output
-    fleet.everybody_works()
+    assert fleet.series() == {OLD: False, today(): True} and created(fleet) == 1, run.output
+    fleet.all_keys_work()
 
 
-def made(fleet: Fleet) -> int:
-    """How often a key was asked for, and not refused."""
+def created(fleet: Fleet) -> int:
+    """The number of requests for a new key that were not refused."""
     return fleet.asked(operation="create") - fleet.asked(operation="create", status=500)
 
 
 def failed(run: Run, phase: str, reason: str) -> None:
-    """The run ends with a message of its phase, whose reason stands in the headline."""
+    """The run exits with 2, with the reason in the headline and a summary that names the phase."""
     assert run.status == 2 and reason in headline(run), run.output
     assert f"{phase} of the series fleet failed: " in run.of("localhost", PHASE)[-1]["summary"]
 
@@ -54,7 +54,9 @@ def test_the_call_that_disables_fails(fleet: Fleet) -> None:
     fleet.simulator.add_fault("status", status=500, method="PUT", path="*/keys/*")
     run = fleet.run("rotate")
     failed(run, "Retirement", "500")
-    assert plays(run)[-2:] == ["Retire", "Summary"] and told(run)[0].startswith("Retirement of the series fleet failed")
+    assert plays(run)[-2:] == ["Retire", "Summary"] and summary_lines(run)[0].startswith(
+        "Retirement of the series fleet failed"
+    )
     assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {today()}
     answer = run.of("localhost", PHASE)[-1]
     assert (answer["disabled"], answer["changed"]) == ([], False)
@@ -87,7 +89,7 @@ def test_the_call_that_deletes_fails(fleet: Fleet) -> None:
 
 def test_the_pair_cannot_be_fetched(fleet: Fleet) -> None:
     before = fleet.state()[0]
-    # The first list is that of the issue.
+    # The first list request is that of the issue.
     fleet.simulator.add_fault("status", status=500, method="GET", path="*/keys", skip=1)
     run = fleet.run("rotate")
     assert run.status == 2 and plays(run) == ["Plan"] and fleet.state()[0] == before, run.output
@@ -95,8 +97,8 @@ def test_the_pair_cannot_be_fetched(fleet: Fleet) -> None:
     converges(fleet)
 
 
-def test_the_account_is_away_when_the_old_key_is_to_be_disabled(fleet: Fleet) -> None:
-    # Lists: issue, pair, retire.
+def test_the_list_of_keys_fails_before_the_retirement(fleet: Fleet) -> None:
+    # List requests: issue, pair, retire.
     fleet.simulator.add_fault("status", status=500, method="GET", path="*/keys", skip=2)
     run = fleet.run("rotate")
     failed(run, "Retirement", "500")
@@ -111,7 +113,7 @@ def test_a_lost_answer_makes_no_second_key(fleet: Fleet) -> None:
     assert fleet.asked(operation="create") == 1 and fleet.all_hold() == {today()}
 
 
-def test_a_lost_answer_and_an_account_that_is_away_after_it(fleet: Fleet) -> None:
+def test_a_lost_answer_and_a_failing_list_after_it(fleet: Fleet) -> None:
     fleet.simulator.add_fault("reset", method="POST", path="*/keys", count=1)
     fleet.simulator.add_fault("status", status=500, method="GET", path="*/keys", skip=1)
     run = fleet.run("rotate")
@@ -124,7 +126,7 @@ def test_a_lost_answer_and_an_account_that_is_away_after_it(fleet: Fleet) -> Non
 def test_a_lost_answer_of_the_call_that_disables(fleet: Fleet) -> None:
     fleet.simulator.add_fault("reset", method="PUT", path="*/keys/*", count=1)
     fleet.run("rotate")
-    fleet.everybody_works()
+    fleet.all_keys_work()
     assert fleet.all_hold() == {today()} and fleet.series()[today()] is True
     converges(fleet)
 
@@ -143,19 +145,19 @@ def test_nothing_is_disabled_while_the_repository_refuses_the_new_key(status: in
     converges(fleet)
 
 
-def test_a_host_at_which_the_repository_refuses_the_key_keeps_the_old_one(fleet: Fleet) -> None:
+def test_a_host_that_cannot_verify_the_key_keeps_the_old_one(fleet: Fleet) -> None:
     fleet.own["web2"] = {"magento_auth_ca_path": "/nowhere/ca.pem"}
     run = fleet.run("rotate", settings={"max_failed": 1})
     answer = run.of("localhost", PHASE)[-1]
     assert run.status == 2 and {row["host"] for row in answer["blocked"]} == {"web2"}, run.output
     assert [fleet.held(name) for name in fleet.names] == [today(), OLD, today()]
     assert fleet.series() == {OLD: True, today(): True}
-    fleet.everybody_works()
+    fleet.all_keys_work()
     fleet.own.clear()
     converges(fleet)
 
 
-def test_an_application_secret_that_is_wrong(fleet: Fleet) -> None:
+def test_a_wrong_application_secret(fleet: Fleet) -> None:
     before = fleet.state()
     secret, fleet.secret = fleet.secret, "plainly-wrong-application-secret"
     run = fleet.run("rotate")

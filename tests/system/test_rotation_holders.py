@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""External holders in real rotations: when they are asked, what they get, and what happens when they refuse."""
+"""External holders in real rotations: when they are asked, which variables they get, and how a refusal blocks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 from _control import Run, control
-from _holders_lab import Recorder, of, pair_of, recorder
-from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, words
+from _holders_lab import Recorder, pair_of, recorder, use_hosts
+from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, unwrapped
 
 __all__ = ["control", "fleet", "recorder"]
 
-# Whole rotations look into the homes of all users.
+# Complete rotations search the homes of all users.
 needs_root = pytest.mark.needs("root", PYTHON)
 
 CONFIRM, PUBLISH = "confirm", "publish"
-# What a holder's tasks may print when nobody hides it.
+# Tasks of a holder that print the private key.
 LOUD = r"""
 - name: Print it
   ansible.builtin.debug:
@@ -34,11 +34,11 @@ LOUD = r"""
   retries: 1
   delay: 0
   failed_when: false
-- name: Have more tasks
+- name: Include more tasks
   ansible.builtin.include_tasks: more.yml
 """
 MORE = r"""
-- name: Print it deeper
+- name: Print it in an included file
   ansible.builtin.debug:
     msg: "{{ holder_private_key }}"
 - name: Print it and fail
@@ -51,9 +51,9 @@ def done(run: Run) -> None:
 
 
 def blocked_by(run: Run, *holders: str, hosts: tuple[str, ...] = ()) -> None:
-    """These block, and nobody else."""
+    """Exactly these holders and hosts block."""
     assert run.status == 2, run.output
-    found = {part.split(":")[0] for part in words(run).split("Blocked by ")[1:]}
+    found = {part.split(":")[0] for part in unwrapped(run).split("Blocked by ")[1:]}
     assert found == {*hosts, *(f"the holder {name}" for name in holders)}, run.output
 
 
@@ -61,17 +61,17 @@ def blocked_by(run: Run, *holders: str, hosts: tuple[str, ...] = ()) -> None:
 def test_confirm_publish_and_confirm_again_before_the_retirement(fleet: Fleet, recorder: Recorder) -> None:
     new, holders = today(), [recorder.holder("ci")]
     done(recorder.run("rotate", holders=holders))
-    # Before a host is touched, and once more when all have it. The recorder sees it by the key of the first host.
+    # The holder is asked before the deployment, and again after it: the recorder logs the key of the first host.
     steps = [(CONFIRM, OLD), (PUBLISH, OLD), (CONFIRM, OLD), (CONFIRM, new)]
     assert recorder.calls() == [("ci", phase, new, first) for phase, first in steps]
     assert recorder.has("ci") == new and fleet.series() == {OLD: False, new: True}
-    # A holder that has the pair is not written again.
+    # A holder that has the pair does not get it again.
     done(recorder.run("rotate", holders=holders))
     assert recorder.phases() == [("ci", CONFIRM)] * 2
 
 
 @needs_root
-def test_each_playbook_asks_what_it_has_to(fleet: Fleet, recorder: Recorder) -> None:
+def test_only_issue_and_retire_ask_holders_and_only_issue_publishes(fleet: Fleet, recorder: Recorder) -> None:
     holders = [recorder.holder("ci")]
     issued = recorder.run("rotate_issue", holders=holders)
     done(issued)
@@ -79,7 +79,7 @@ def test_each_playbook_asks_what_it_has_to(fleet: Fleet, recorder: Recorder) -> 
     assert recorder.phases() == [("ci", CONFIRM), ("ci", PUBLISH), ("ci", CONFIRM)]
     done(recorder.run("rotate_deploy", holders=holders))
     assert recorder.phases() == [] and fleet.all_hold() == {today()}
-    # What has got lost is not published again by this one, which blocks.
+    # rotate_retire does not publish a missing pair again, but blocks.
     (recorder.directory / "has-ci").unlink()
     blocked_by(recorder.run("rotate_retire", holders=holders), "ci")
     assert recorder.phases() == [("ci", CONFIRM)]
@@ -91,7 +91,7 @@ def test_each_playbook_asks_what_it_has_to(fleet: Fleet, recorder: Recorder) -> 
 
 
 @needs_root
-def test_one_that_refuses_blocks_by_its_name(fleet: Fleet, recorder: Recorder) -> None:
+def test_a_holder_that_refuses_blocks_and_is_named(fleet: Fleet, recorder: Recorder) -> None:
     holders = [recorder.holder("ci"), recorder.holder("images")]
     refusal = recorder.refuse(PUBLISH, "ci")
     blocked_by(recorder.run("rotate", holders=holders), "ci")
@@ -109,7 +109,7 @@ def test_one_that_refuses_blocks_by_its_name(fleet: Fleet, recorder: Recorder) -
 
 
 @needs_root
-def test_what_was_published_must_be_confirmed(fleet: Fleet, recorder: Recorder) -> None:
+def test_a_published_pair_must_be_confirmed(fleet: Fleet, recorder: Recorder) -> None:
     recorder.refuse(CONFIRM, "ci")
     blocked_by(recorder.run("rotate", holders=[recorder.holder("ci")]), "ci")
     assert recorder.phases() == [("ci", CONFIRM), ("ci", PUBLISH), ("ci", CONFIRM), ("ci", CONFIRM)]
@@ -117,7 +117,7 @@ def test_what_was_published_must_be_confirmed(fleet: Fleet, recorder: Recorder) 
 
 
 @needs_root
-def test_check_mode_asks_nobody(fleet: Fleet, recorder: Recorder) -> None:
+def test_check_mode_asks_no_holder(fleet: Fleet, recorder: Recorder) -> None:
     holders = [recorder.holder("ci")]
     done(recorder.run("rotate", "--check", holders=holders))
     done(recorder.run("rotate_issue", "--check", holders=holders))
@@ -128,10 +128,10 @@ def test_check_mode_asks_nobody(fleet: Fleet, recorder: Recorder) -> None:
 
 
 @needs_root
-def test_a_role(fleet: Fleet, recorder: Recorder) -> None:
+def test_roles_as_holders(fleet: Fleet, recorder: Recorder) -> None:
     recorder.write("roles/keeper/tasks/main.yml", "- ansible.builtin.fail:\n")
     recorder.write("roles/keeper/tasks/keep.yml", recorder.tasks.read_text())
-    # What a role says of these variables itself does not count.
+    # Variables of the same names in the role have no effect.
     recorder.write("roles/keeper/vars/main.yml", "holder_phase: publish\nholder_private_key: another\n")
     recorder.write("roles/plain/tasks/main.yml", recorder.tasks.read_text())
     fleet.control.write("ansible.cfg", f"[defaults]\nroles_path = {recorder.directory}/roles\n")
@@ -140,29 +140,29 @@ def test_a_role(fleet: Fleet, recorder: Recorder) -> None:
     assert (recorder.has("ci"), recorder.has("images")) == (today(), today())
     assert fleet.series() == {OLD: False, today(): True}
     blocked = recorder.run("rotate_issue", holders=[recorder.holder("ci", role="keeper")])
-    assert "ci has not confirmed the pair" in words(blocked)
+    assert "ci has not confirmed the pair" in unwrapped(blocked)
 
 
 @pytest.mark.parametrize("by_role", [False, True])
-def test_nothing_that_its_tasks_print_is_shown(fleet: Fleet, recorder: Recorder, by_role: bool) -> None:
+def test_output_of_holder_tasks_is_hidden(fleet: Fleet, recorder: Recorder, by_role: bool) -> None:
     loud = recorder.write("roles/loud/tasks/main.yml", LOUD)
     recorder.write("roles/loud/tasks/more.yml", MORE)
     fleet.control.write("ansible.cfg", f"[defaults]\nroles_path = {recorder.directory}/roles\n")
     holder = recorder.holder("ci", **({"role": "loud"} if by_role else {"tasks": str(loud)}))
-    # `Fleet.run` looks for the private keys in all that was printed and recorded.
+    # `Fleet.run` searches the output and the record for private keys.
     run = recorder.run("rotate_issue", "-vvvv", "--diff", holders=[holder])
-    assert run.status == 0 and "ci has not confirmed the pair" in words(run), run.output
+    assert run.status == 0 and "ci has not confirmed the pair" in unwrapped(run), run.output
     printed = [r["result"] for r in run.record if r["task"].split(" : ")[-1].startswith(("Print it", "Try again"))]
     assert len(printed) == 10
     assert all("censored" in result or "censored" in result["results"][0] for result in printed)
 
 
 @needs_root
-def test_who_is_not_acknowledged_blocks_what_is_to_be_disabled(fleet: Fleet, recorder: Recorder) -> None:
+def test_unacknowledged_holders_block_only_if_a_key_is_to_be_disabled(fleet: Fleet, recorder: Recorder) -> None:
     done(recorder.run("rotate", holders=[], settings={"overlap": 30}))
     run = recorder.run("rotate", holders=[])
-    assert run.status == 2 and "Blocked by holders outside of the inventory" in words(run), run.output
-    assert "external_holders_acknowledged" in words(run) and fleet.series() == {OLD: True, today(): True}
+    assert run.status == 2 and "Blocked by holders outside of the inventory" in unwrapped(run), run.output
+    assert "external_holders_acknowledged" in unwrapped(run) and fleet.series() == {OLD: True, today(): True}
     done(recorder.run("rotate", holders=[], settings={"external_holders_acknowledged": True}))
     assert fleet.series() == {OLD: False, today(): True}
     done(recorder.run("rotate", holders=[]))
@@ -182,10 +182,12 @@ def test_who_is_not_acknowledged_blocks_what_is_to_be_disabled(fleet: Fleet, rec
         ([{"name": "ci", "task": "/srv/ci.yml"}], "Unsupported parameters"),
     ],
 )
-def test_what_plan_refuses(fleet: Fleet, recorder: Recorder, holders: list[dict[str, Any]], message: str) -> None:
+def test_invalid_holders_are_refused_by_the_plan(
+    fleet: Fleet, recorder: Recorder, holders: list[dict[str, Any]], message: str
+) -> None:
     before = fleet.state()
     run = recorder.run("rotate", holders=holders)
-    assert run.status == 2 and message in words(run), run.output
+    assert run.status == 2 and message in unwrapped(run), run.output
     assert fleet.state() == before and {row["host"] for row in run.record} == {"localhost"}
 
 
@@ -205,13 +207,13 @@ FACTS = {
 
 
 @needs_root
-def test_facts_of_its_tasks_change_nothing_else(fleet: Fleet, recorder: Recorder) -> None:
+def test_facts_set_by_a_holder_change_nothing_else(fleet: Fleet, recorder: Recorder) -> None:
     facts = f"- ansible.builtin.set_fact: {json.dumps(FACTS)}\n"
     forging = recorder.write("forging.yml", facts + recorder.tasks.read_text())
     holders = [recorder.holder("ci", tasks=str(forging)), recorder.holder("images")]
     refusal = recorder.refuse(CONFIRM, "images")
-    # The facts name a smaller target, without the host that is not reached.
-    of(fleet, "web1", "web2")
+    # The facts name a smaller target, without the unreachable host.
+    use_hosts(fleet, "web1", "web2")
     fleet.broken = ("web2",)
     run = recorder.run("rotate", holders=holders, settings={"expected_hosts": None})
     blocked_by(run, "images", hosts=("web2",))
@@ -225,14 +227,14 @@ def test_facts_of_its_tasks_change_nothing_else(fleet: Fleet, recorder: Recorder
 
 @needs_root
 @pytest.mark.parametrize("how", [{"tasks": "/nowhere/tasks.yml"}, {"role": "nobody_has_it"}, {"tasks": "nested"}])
-def test_one_whose_tasks_cannot_be_included_blocks_by_its_name(
+def test_a_holder_whose_tasks_cannot_be_included_blocks_and_is_named(
     fleet: Fleet, recorder: Recorder, how: dict[str, str]
 ) -> None:
     if how == {"tasks": "nested"}:
         nested = recorder.write("nested.yml", "- ansible.builtin.include_tasks: missing.yml\n")
         how = {"tasks": str(nested)}
-    # Such a task would end the run without a failure.
-    # Whoever comes after it is asked, and it may be the last one.
+    # Without a rescue, such a task ends the run with exit code 0.
+    # The next holder is asked all the same; the failing one may also be the last.
     holders = [recorder.holder("ci", **how), recorder.holder("images"), recorder.holder("late", **how)]
     blocked_by(recorder.run("rotate", holders=holders), "ci", "late")
     assert recorder.has("images") == today() and fleet.all_hold() == {today()}
@@ -247,7 +249,7 @@ def test_one_whose_tasks_cannot_be_included_blocks_by_its_name(
         "- ansible.builtin.ping:\n  delegate_to: 127.0.0.1\n  vars: {ansible_connection: ssh, ansible_port: 1}\n",
     ],
 )
-def test_what_ends_the_run_keeps_the_keys_enabled(fleet: Fleet, recorder: Recorder, tasks: str) -> None:
+def test_a_holder_that_ends_the_run_leaves_all_keys_enabled(fleet: Fleet, recorder: Recorder, tasks: str) -> None:
     wrong = recorder.write("wrong.yml", tasks)
     run = recorder.run("rotate", holders=[recorder.holder("ci", tasks=str(wrong))])
     assert run.status == 4 and fleet.series() == {OLD: True, today(): True}, run.output
@@ -268,4 +270,4 @@ def test_a_pair_made_by_hand(fleet: Fleet, recorder: Recorder) -> None:
     refusal.unlink()
     run = recorder.run("rotate", holders=[recorder.holder("ci")], settings=by_hand)
     done(run)
-    assert recorder.has("ci") == "made by hand" and f"disable {OLD} on the account page" in words(run)
+    assert recorder.has("ci") == "made by hand" and f"disable {OLD} on the account page" in unwrapped(run)

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from _control import Run, control
-from _holders_lab import EXAMPLES, TOKEN, Stand, entry_of, example, gitlab, kv2, of, pair_of
-from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, words
+from _holders_lab import EXAMPLES, TOKEN, ExampleHolder, entry_of, example, gitlab, kv2, pair_of, use_hosts
+from _rotation_lab import OLD, PYTHON, Fleet, fleet, today, unwrapped
 
 __all__ = ["control", "fleet", "gitlab", "kv2"]
 
-# Whole rotations look into the homes of all users.
+# Complete rotations search the homes of all users.
 needs_root = pytest.mark.needs("root", PYTHON)
 
 PASSWORD = "made-up password of the images"
@@ -27,70 +27,70 @@ REFUSED = "somebody has not confirmed the pair, which blocks the retirement"
 
 
 def done(run: Run) -> None:
-    """Nobody has refused anything."""
-    assert run.status == 0 and REFUSED not in words(run), run.output
+    """The run succeeded, and the holder confirmed the pair."""
+    assert run.status == 0 and REFUSED not in unwrapped(run), run.output
 
 
 def refused(run: Run) -> None:
-    """The holder has not taken the pair, and nothing else has gone wrong."""
-    assert run.status == 0 and REFUSED in words(run), run.output
+    """The holder did not confirm the pair, and the run succeeded otherwise."""
+    assert run.status == 0 and REFUSED in unwrapped(run), run.output
 
 
 def quiet(run: Run, *secrets: str) -> None:
-    """None of these was printed; `Fleet.run` looks for the keys."""
+    """Assert that no secret was printed; `Fleet.run` does this for the keys."""
     for secret in (TOKEN, PASSWORD, *secrets):
         assert secret not in run.output + json.dumps(run.record), "a secret was printed"
 
 
-def rotate(fleet: Fleet, stand: Stand, *more: str, playbook: str = "rotate", **variables: Any) -> Run:
-    of(fleet, "web1")
-    settings = {"external_holders": example(stand.tasks), "external_holders_acknowledged": False}
-    run = fleet.run(playbook, "-vvvv", *more, settings=settings, **{**stand.variables, **variables})
+def rotate(fleet: Fleet, holder: ExampleHolder, *more: str, playbook: str = "rotate", **variables: Any) -> Run:
+    use_hosts(fleet, "web1")
+    settings = {"external_holders": example(holder.tasks), "external_holders_acknowledged": False}
+    run = fleet.run(playbook, "-vvvv", *more, settings=settings, **{**holder.variables, **variables})
     quiet(run)
     return run
 
 
-def issue(fleet: Fleet, stand: Stand, *more: str, **variables: Any) -> Run:
-    """All that asks a holder to publish; that one that refuses blocks the retirement: test_rotation_holders.py."""
-    return rotate(fleet, stand, *more, playbook="rotate_issue", **variables)
+def issue(fleet: Fleet, holder: ExampleHolder, *more: str, **variables: Any) -> Run:
+    """Run only rotate_issue. That a refusal blocks the retirement is tested in test_rotation_holders.py."""
+    return rotate(fleet, holder, *more, playbook="rotate_issue", **variables)
 
 
 @pytest.fixture
-def vault_file(tmp_path: Path) -> Stand:
-    """The variables of ansible-vault.yml."""
+def vault_file(tmp_path: Path) -> ExampleHolder:
+    """The example ansible-vault.yml, with a file and a password."""
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     password = f"{{{{ lookup('ansible.builtin.file', '{tmp_path}/password') }}}}"
     file = tmp_path / "magento.yml"
-    return Stand(file, {"pair_vault_file": str(file), "pair_vault_password": password}, "ansible-vault.yml")
+    return ExampleHolder(file, {"pair_vault_file": str(file), "pair_vault_password": password}, "ansible-vault.yml")
 
 
-def view(stand: Stand) -> str:
-    """What ansible-vault shows."""
+def view(holder: ExampleHolder) -> str:
+    """The decrypted content of the file."""
     program = str(Path(sys.executable).with_name("ansible-vault"))
-    password = str(stand.service.with_name("password"))
-    words = [program, "view", "--vault-password-file", password, str(stand.service)]
+    password = str(holder.service.with_name("password"))
+    words = [program, "view", "--vault-password-file", password, str(holder.service)]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-def encrypt(stand: Stand, text: str) -> bytes:
-    """A file that somebody has made by hand."""
-    stand.service.write_text(text)
+def encrypt(holder: ExampleHolder, text: str) -> bytes:
+    """Create an encrypted file by hand. Returns its bytes."""
+    holder.service.write_text(text)
     program = str(Path(sys.executable).with_name("ansible-vault"))
-    password = str(stand.service.with_name("password"))
+    password = str(holder.service.with_name("password"))
     subprocess.run(
-        [program, "encrypt", "--vault-password-file", password, str(stand.service)], check=True, capture_output=True
+        [program, "encrypt", "--vault-password-file", password, str(holder.service)], check=True, capture_output=True
     )
-    content: bytes = stand.service.read_bytes()
+    content: bytes = holder.service.read_bytes()
     return content
 
 
-def test_every_file_is_an_example() -> None:
+def test_all_holder_files_are_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir()} == {"ansible-vault.yml", "gitlab.yml", "hashicorp-vault.yml"}
 
 
 @needs_root
-def test_a_vault_file(fleet: Fleet, vault_file: Stand) -> None:
-    # With the password loaded, ansible-core decrypts what it copies unless it is told not to.
+def test_a_vault_file(fleet: Fleet, vault_file: ExampleHolder) -> None:
+    # If the vault password is loaded, ansible.builtin.copy decrypts files by default.
     loaded = ["--vault-password-file", str(vault_file.service.with_name("password"))]
     done(rotate(fleet, vault_file, *loaded))
     public, private = pair_of(fleet, today())
@@ -101,7 +101,7 @@ def test_a_vault_file(fleet: Fleet, vault_file: Stand) -> None:
     assert fleet.series() == {OLD: False, today(): True}
     done(issue(fleet, vault_file))
     assert vault_file.service.stat() == written
-    # Plain text is no answer, even if it is the right one; nor is a file that others may read.
+    # A file in plain text, or one that others may read, is not confirmed, and is written again.
     vault_file.service.write_text(view(vault_file))
     done(issue(fleet, vault_file))
     assert yaml.safe_load(view(vault_file)) == held
@@ -111,7 +111,7 @@ def test_a_vault_file(fleet: Fleet, vault_file: Stand) -> None:
 
 
 @pytest.mark.parametrize("text", ["somebody: elses\n", "{: not YAML, but secret-words\n"])
-def test_a_vault_file_with_anything_else_is_left(fleet: Fleet, vault_file: Stand, text: str) -> None:
+def test_a_vault_file_with_other_content_is_not_changed(fleet: Fleet, vault_file: ExampleHolder, text: str) -> None:
     content = encrypt(vault_file, text)
     run = issue(fleet, vault_file)
     refused(run)
@@ -119,7 +119,7 @@ def test_a_vault_file_with_anything_else_is_left(fleet: Fleet, vault_file: Stand
     assert vault_file.service.read_bytes() == content
 
 
-def test_a_vault_file_of_another_password_is_left(fleet: Fleet, vault_file: Stand) -> None:
+def test_a_vault_file_with_another_password_is_not_changed(fleet: Fleet, vault_file: ExampleHolder) -> None:
     content = encrypt(vault_file, "somebody: elses\n")
     vault_file.service.with_name("password").write_text("another one\n")
     refused(issue(fleet, vault_file))
@@ -127,7 +127,7 @@ def test_a_vault_file_of_another_password_is_left(fleet: Fleet, vault_file: Stan
 
 
 @needs_root
-def test_hashicorp_vault(fleet: Fleet, kv2: Stand) -> None:
+def test_hashicorp_vault(fleet: Fleet, kv2: ExampleHolder) -> None:
     kv2.service.versions = [{"note": "somebody's"}, None]
     done(rotate(fleet, kv2))
     public, private = pair_of(fleet, today())
@@ -138,7 +138,7 @@ def test_hashicorp_vault(fleet: Fleet, kv2: Stand) -> None:
     assert kv2.service.asked[5:] == ["GET"]
 
 
-def test_other_fields_of_the_secret_stay(fleet: Fleet, kv2: Stand) -> None:
+def test_other_fields_of_the_secret_are_kept(fleet: Fleet, kv2: ExampleHolder) -> None:
     kv2.service.versions = [{"note": "somebody's", "private_key": "an older one", "count": 3}]
     done(issue(fleet, kv2))
     public, private = pair_of(fleet, today())
@@ -146,7 +146,7 @@ def test_other_fields_of_the_secret_stay(fleet: Fleet, kv2: Stand) -> None:
     assert kv2.service.versions[1:] == [written]
 
 
-def test_somebody_writes_the_first_secret_meanwhile(fleet: Fleet, kv2: Stand) -> None:
+def test_a_secret_written_meanwhile_is_not_overwritten(fleet: Fleet, kv2: ExampleHolder) -> None:
     kv2.service.meanwhile = lambda: kv2.service.versions.append({"note": "written meanwhile"})
     refused(issue(fleet, kv2))
     assert kv2.service.versions == [{"note": "written meanwhile"}]
@@ -155,7 +155,7 @@ def test_somebody_writes_the_first_secret_meanwhile(fleet: Fleet, kv2: Stand) ->
 
 
 @needs_root
-def test_gitlab(fleet: Fleet, gitlab: Stand) -> None:
+def test_gitlab(fleet: Fleet, gitlab: ExampleHolder) -> None:
     gitlab.service.put("of one environment", scope="production")
     done(rotate(fleet, gitlab))
     variable = gitlab.service.variables["COMPOSER_AUTH", "*"]
@@ -168,7 +168,7 @@ def test_gitlab(fleet: Fleet, gitlab: Stand) -> None:
     assert gitlab.service.asked[5:] == ["GET"]
 
 
-def test_other_repositories_of_the_variable_stay(fleet: Fleet, gitlab: Stand) -> None:
+def test_other_repositories_of_the_variable_are_kept(fleet: Fleet, gitlab: ExampleHolder) -> None:
     public, private = pair_of(fleet, OLD)
     other = {"username": "token", "password": "of-example"}
     entries = {"example.com": other, "repo.magento.com": {"username": public, "password": private}}
@@ -179,14 +179,14 @@ def test_other_repositories_of_the_variable_stay(fleet: Fleet, gitlab: Stand) ->
     written = json.loads(variable["value"])
     assert (written["http-basic"]["example.com"], written["bearer"]) == (other, {"example.org": "other"})
     assert variable["masked"] and variable["protected"] and gitlab.service.asked == ["GET", "GET", "PUT", "GET"]
-    # Whoever takes the protection away does not get the pair confirmed.
+    # A variable that is not protected is not confirmed, and is written again.
     variable["protected"] = False
     done(issue(fleet, gitlab))
     assert variable["protected"] and gitlab.service.asked[4:] == ["GET", "GET", "PUT", "GET"]
 
 
 @pytest.mark.parametrize("value", ["secret-words {", '"secret-words"'])
-def test_a_variable_that_is_no_object_is_left(fleet: Fleet, gitlab: Stand, value: str) -> None:
+def test_a_variable_that_is_not_an_object_is_not_changed(fleet: Fleet, gitlab: ExampleHolder, value: str) -> None:
     gitlab.service.put(value)
     run = issue(fleet, gitlab)
     refused(run)
@@ -198,26 +198,26 @@ def test_a_variable_that_is_no_object_is_left(fleet: Fleet, gitlab: Stand, value
 def test_a_service_that_refuses(
     fleet: Fleet, name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand: Stand = request.getfixturevalue(name)
-    prefix = stand.tasks.removesuffix(".yml").replace("-", "_")
-    # What stands there for another purpose is not sent.
+    holder: ExampleHolder = request.getfixturevalue(name)
+    prefix = holder.tasks.removesuffix(".yml").replace("-", "_")
+    # Credentials of the netrc are not sent.
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    stand.service.writes_fail = 403
-    refused(issue(fleet, stand))
-    assert len(stand.service.asked) == 3
-    # A token that is not set or could not be sent, an unknown authority: nobody is asked.
+    holder.service.writes_fail = 403
+    refused(issue(fleet, holder))
+    assert len(holder.service.asked) == 3
+    # With an empty token, an invalid token or an unknown CA, no request is sent.
     for token in ("", f"{TOKEN}\n{TOKEN}"):
         (tmp_path / name / "token").write_text(token)
-        refused(issue(fleet, stand))
+        refused(issue(fleet, holder))
     (tmp_path / name / "token").write_text(TOKEN)
-    refused(issue(fleet, stand, **{f"{prefix}_ca_path": None}))
-    assert len(stand.service.asked) == 3
-    # Nobody goes where a redirection leads: one question for each phase.
-    stand.service.moved = stand.variables[f"{prefix}_host"]
-    refused(issue(fleet, stand))
-    assert len(stand.service.asked) == 5
-    stand.service.moved = stand.service.writes_fail = None
-    done(issue(fleet, stand))
+    refused(issue(fleet, holder, **{f"{prefix}_ca_path": None}))
+    assert len(holder.service.asked) == 3
+    # Redirections are not followed: one request for each phase.
+    holder.service.moved = holder.variables[f"{prefix}_host"]
+    refused(issue(fleet, holder))
+    assert len(holder.service.asked) == 5
+    holder.service.moved = holder.service.writes_fail = None
+    done(issue(fleet, holder))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of no documented shape, facts that a cache has kept, and an inventory that sends localhost elsewhere."""
+"""Malformed answers of hosts, facts in a cache, and an inventory that connects localhost to another machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import _rotation_lab
 import pytest
 import yaml
 from _hostile_host import HONEST, PHASES, Hostile, Lab
-from _rotation_lab import OLD, PYTHON, Fleet, headline, plays, today, told, words
+from _rotation_lab import OLD, PYTHON, Fleet, headline, plays, summary_lines, today, unwrapped
 
 from place import ROOT
 
@@ -26,7 +26,7 @@ PARTS = ["rotate", "rotate_issue", "rotate_deploy", "rotate_retire", "revoke", "
 
 @pytest.fixture
 def lab(fleet: Fleet) -> Lab:
-    """A fleet without a hostile host yet."""
+    """A fleet without hostile hosts."""
     return Lab(fleet)
 
 
@@ -35,11 +35,11 @@ def nested(depth: int) -> str:
 
 
 def answers(mark: Path) -> dict[str, str]:
-    """What hosts say, none of which confirms anything."""
+    """Malformed or hostile answers, none of which confirms a key."""
     template = TEMPLATE.replace("MARK", str(mark))
     tagged = {"__ansible_type": "TrustedAsTemplate", "value": template}
     key: dict[str, Any] = {"username": {}, "public_key": []}
-    said: dict[str, Any] = {
+    made: dict[str, Any] = {
         "deep": nested(150), "deeper": nested(700), "list": [1], "nothing": "",
         "types": {"changed": [], "failed": {}, "unreachable": "no", "msg": [1], "files": {}, "problems": 1, "diff": 5},
         "inner": {**HONEST, "files": [{"path": [], "action": {}, "after": key, "before": key, "entries": [key, 1]}],
@@ -52,29 +52,29 @@ def answers(mark: Path) -> dict[str, str]:
                   "_ansible_notify": ["x"], "_ansible_delegated_vars": {"ansible_delegated_host": "web1"},
                   "ansible_stats": {"data": {"x": 1}}, "results": [{"ansible_facts": {"magento_x": 1}}]},
     }  # fmt: skip
-    return {name: text if isinstance(text, str) else json.dumps(text) for name, text in said.items()}
+    return {name: text if isinstance(text, str) else json.dumps(text) for name, text in made.items()}
 
 
 @pytest.mark.parametrize("phases, excluded", [(PHASES, False), (PHASES, True), (("deploy",), False)], ids=str)
 def test_answers_of_any_shape(lab: Lab, tmp_path: Path, excluded: bool, phases: tuple[str, ...]) -> None:
     fleet, mark = lab.fleet, tmp_path / "mark"
-    said = answers(mark)
-    fleet.grow(len(said) + 1)
-    liars = dict(zip(fleet.names[1:], said, strict=True))
-    for name, which in liars.items():
-        lab.hostile(name).answer(**dict.fromkeys(phases, said[which]))
-    run = lab.run("rotate", settings={"excluded_hosts": list(liars) if excluded else [], "max_failed": 99})
-    blocked = {row.split()[2].rstrip(":") for row in told(run) if row.startswith("Blocked by web")}
-    # After the deployment those that lied only there say that they need nothing, as a host without a key would.
-    honest = {name for name, which in liars.items() if which == "inner" and phases != PHASES}
-    blocks = set() if excluded else set(liars) - honest
-    assert blocked == blocks and run.status == (2 if blocks else 0), told(run)
+    texts = answers(mark)
+    fleet.grow(len(texts) + 1)
+    hostile = dict(zip(fleet.names[1:], texts, strict=True))
+    for name, which in hostile.items():
+        lab.hostile(name).answer(**dict.fromkeys(phases, texts[which]))
+    run = lab.run("rotate", settings={"excluded_hosts": list(hostile) if excluded else [], "max_failed": 99})
+    blocked = {row.split()[2].rstrip(":") for row in summary_lines(run) if row.startswith("Blocked by web")}
+    # Hosts that lied only in the deployment then answer like a host without keys, which needs nothing.
+    honest = {name for name, which in hostile.items() if which == "inner" and phases != PHASES}
+    blocks = set() if excluded else set(hostile) - honest
+    assert blocked == blocks and run.status == (2 if blocks else 0), summary_lines(run)
     assert fleet.series() == {OLD: bool(blocks), today(): True} and fleet.held("web1") == today()
-    assert not mark.exists() and "\x1b" not in "".join(told(run))
+    assert not mark.exists() and "\x1b" not in "".join(summary_lines(run))
 
 
 def cached(lab: Lab, **facts_of: dict[str, Any]) -> list[Hostile]:
-    """A cache with facts that hosts gave in an earlier run."""
+    """Create a fact cache with facts that hosts returned in an earlier run."""
     directory = lab.fleet.control.directory
     lab.fleet.control.write(
         "ansible.cfg", f"[defaults]\nfact_caching=jsonfile\nfact_caching_connection={directory}/facts\n"
@@ -87,7 +87,7 @@ def cached(lab: Lab, **facts_of: dict[str, Any]) -> list[Hostile]:
         play = {"hosts": name, "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}], "vars": local}
         assert lab.fleet.site([play]).status == 0
         assert host.asked() == ["ping"]
-        host.forget()
+        host.clear()
         lab.fleet.own[name] = local
         host.answer()
         hosts.append(host)
@@ -95,7 +95,7 @@ def cached(lab: Lab, **facts_of: dict[str, Any]) -> list[Hostile]:
 
 
 @pytest.mark.parametrize("playbook", [part for part in PARTS if part != "rotate_issue"])
-def test_facts_that_a_cache_has_kept(lab: Lab, playbook: str) -> None:
+def test_cached_facts_of_a_host(lab: Lab, playbook: str) -> None:
     (host,) = cached(lab, web2={"magento_auth_state": "absent", "omit": "x"})
     fleet = lab.fleet
     if playbook != "rotate":
@@ -105,13 +105,13 @@ def test_facts_that_a_cache_has_kept(lab: Lab, playbook: str) -> None:
     if playbook == "provision":
         assert fleet.held("web1") == today()
     else:
-        assert run.status == 2 and "Blocked by web2: its facts set variables of the controller" in words(run), (
+        assert run.status == 2 and "Blocked by web2: its facts set variables of the controller" in unwrapped(run), (
             run.output
         )
 
 
 @pytest.mark.parametrize("playbook", PARTS)
-def test_facts_that_a_cache_has_kept_of_localhost(lab: Lab, playbook: str) -> None:
+def test_cached_facts_of_localhost(lab: Lab, playbook: str) -> None:
     cached(lab, localhost={"magento_revoke_leak": True})
     before, asked = lab.fleet.state(), lab.fleet.asked()
     run = lab.run(playbook, magento_revoke_key=OLD)
@@ -128,7 +128,7 @@ def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) ->
         "vars": {"ansible_become": True, "ansible_become_exe": "/nowhere/sudo"},
         "children": {"web": {"vars": {"ansible_become": False}}},
     }
-    # An honest host whose Python Ansible has to find returns a fact of Ansible's own.
+    # On a host with interpreter discovery, Ansible itself adds a fact to the answer.
     fleet.own["web3"] = {"ansible_python_interpreter": "auto", "ansible_interpreter_python_fallback": [PYTHON]}
     if playbook != "rotate":
         assert lab.run("rotate_issue").status == 0
@@ -138,7 +138,7 @@ def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) ->
 
 
 def _tasks(node: Any) -> list[dict[str, Any]]:
-    """Every task and block in a file."""
+    """Every play, task and block in a file."""
     if isinstance(node, list):
         return [task for item in node for task in _tasks(item)]
     if not isinstance(node, dict):
@@ -146,7 +146,7 @@ def _tasks(node: Any) -> list[dict[str, Any]]:
     return [node, *(task for name in ("tasks", "block", "rescue", "always") for task in _tasks(node.get(name)))]
 
 
-def test_no_task_runs_for_another_host_and_every_play_of_the_controller_stays_there() -> None:
+def test_no_task_is_delegated_and_every_play_of_the_controller_runs_locally() -> None:
     found = 0
     for path in [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "roles").rglob("tasks/*.yml")]:
         for task in _tasks(yaml.safe_load(path.read_text())):
@@ -158,8 +158,8 @@ def test_no_task_runs_for_another_host_and_every_play_of_the_controller_stays_th
     assert found == 5
 
 
-def test_a_key_that_a_host_tells_is_not_told_again(fleet: Fleet, tmp_path: Path) -> None:
-    """The module knows the private half, whatever a host has made of it."""
+def test_a_key_in_the_answer_of_a_host_is_redacted(fleet: Fleet, tmp_path: Path) -> None:
+    """The module redacts the private keys that it knows in the text of hosts."""
     private = fleet.simulator.key("shop", OLD)[1]
     failed = {"failed": True, "msg": f"cannot read {private}"}
     given = {"phase": "retire", "series": fleet.settings, "hosts": {"web1": {"magento_rotation_confirmed": failed}}}

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever is taken out of the YAML of the rotation, a test fails: the one that rotation_mutants.yml names.
+"""For each mutant of the YAML of the rotation, the test that rotation_mutants.yml names fails.
 
-All mutants take an hour or two: MUTANTS=all. By itself the test tries those of what was changed lately.
+MUTANTS=all runs all mutants, which takes an hour or two. By default, the mutants of recent changes are run.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 from _control import PYTHON
-from _mutant_run import SYSTEM, chosen, copy, files, mutants, table, tried
+from _mutant_run import SYSTEM, chosen, copy, files, mutants, run_tests, table
 
 from place import ROOT
 
-# Without these, the tests that are to fail would be skipped.
+# Without these, the tests that must fail would be skipped.
 pytestmark = pytest.mark.needs("root", PYTHON)
 NOTICED, EQUIVALENT = table()
 SETTINGS = "test_rotation_options.py::test_every_setting_reaches_its_module"
@@ -26,8 +26,8 @@ SETTINGS = "test_rotation_options.py::test_every_setting_reaches_its_module"
 
 def test_every_mutant_is_in_the_table() -> None:
     known, listed = set(mutants()), {*NOTICED, *EQUIVALENT}
-    assert sorted(known - listed) == [], "no test is named that fails without this"
-    assert sorted(listed - known) == [], "there is no such mutant any more"
+    assert sorted(known - listed) == [], "the table names no test for these mutants"
+    assert sorted(listed - known) == [], "these mutants do not exist any more"
     assert not NOTICED.keys() & EQUIVALENT.keys()
 
 
@@ -40,12 +40,12 @@ def test_the_tests_in_the_table_exist() -> None:
 
 def test_a_copy_without_an_edit_passes(tmp_path: Path) -> None:
     texts = {name: yaml.safe_dump(yaml.safe_load((ROOT / name).read_text()), sort_keys=False) for name in files()}
-    run = tried(copy(tmp_path / "copy", texts), SETTINGS)
+    run = run_tests(copy(tmp_path / "copy", texts), SETTINGS)
     assert run.returncode == 0 and "1 passed" in run.stdout, run.stdout
 
 
 @pytest.mark.parametrize("mutant", chosen(NOTICED))
-def test_it_is_noticed(mutant: str, tmp_path: Path) -> None:
+def test_the_named_test_notices_the_mutant(mutant: str, tmp_path: Path) -> None:
     edit = mutants()[mutant]
-    run = tried(copy(tmp_path / "copy", {edit.file: edit.text}), NOTICED[mutant])
+    run = run_tests(copy(tmp_path / "copy", {edit.file: edit.text}), NOTICED[mutant])
     assert run.returncode == 1 and "1 failed" in run.stdout, run.stdout

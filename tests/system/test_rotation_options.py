@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the playbooks of a rotation give to modules and holders: each setting and variable, and nothing else."""
+"""The playbooks of a rotation pass each setting and variable to modules and holders, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,8 +16,18 @@ import _options_lab
 import _rotation_lab
 import pytest
 from _file_lab import Accounts
-from _options_lab import PACKAGE, UID, Recorded, as_given, everything, only_ours, outcomes, record_of, series
-from _rotation_lab import OLD, PYTHON, Fleet, today, words
+from _options_lab import (
+    PACKAGE,
+    UID,
+    Recorded,
+    expected_settings,
+    no_implicit_tasks,
+    outcomes,
+    recorded_control,
+    series,
+    set_every_setting,
+)
+from _rotation_lab import OLD, PYTHON, Fleet, today, unwrapped
 
 from simulator.client import Simulator
 
@@ -28,19 +38,19 @@ ISSUE = "Create the next generation if one is due, and verify it"
 RETIRE = "Disable superseded or revoked keys, or delete keys retired long ago"
 DEPLOYED = "Check which hosts took the key"
 LOOK = "Look for keys"
-BRING, SEE = "Install the auth keys", "Check what the role would change"
+INSTALL, CONFIRM = "Install the auth keys", "Check what the role would change"
 
 
 @pytest.fixture
 def owner(accounts: Accounts) -> Iterator[str]:
-    """An account without keys in its home, in which no test after this one finds any."""
+    """A user without keys in the home; keys of the test are removed afterwards."""
     yield accounts.deploy.name
     for name in (".composer", ".config/composer"):
         shutil.rmtree(accounts.deploy.home / name, ignore_errors=True)
 
 
 def both_forms(fleet: Fleet, owner: str) -> None:
-    """For ``web1`` every variable of the role's for one key, none as it is by default; for ``web2`` a list."""
+    """Set every variable of the role for one key on ``web1``, none to its default; use a list on ``web2``."""
     directory = fleet.directory / "web1"
     fleet.own["web2"] = {"magento_auth_keys": fleet.variables.pop("magento_auth_keys")}
     fleet.own["web1"] = {
@@ -66,10 +76,10 @@ def both_forms(fleet: Fleet, owner: str) -> None:
 
 
 def test_every_setting_reaches_its_module(fleet: Fleet, owner: str, tmp_path: Path) -> None:
-    control = record_of(fleet)
+    control = recorded_control(fleet)
     fleet.names = ("web1", "web2")
     fleet.settings["unmanaged_keys"] = "remove"
-    old = everything(fleet)
+    old = set_every_setting(fleet)
     fleet.settings["external_holders"] = control.holders(tmp_path / "holders")
     both_forms(fleet, owner)
     run = fleet.run("rotate", "--diff")
@@ -78,13 +88,13 @@ def test_every_setting_reaches_its_module(fleet: Fleet, owner: str, tmp_path: Pa
     assert {f.stat().st_mode & 0o777 for f in fleet.directory.glob("web1/**/auth.json")} == {0o640}
 
     new = fleet.simulator.key("shop", today(), UID)
-    told, account = as_given(fleet)
-    assert control.arguments(ISSUE) == [{"phase": "issue", "series": told}]
+    settings, account = expected_settings(fleet)
+    assert control.arguments(ISSUE) == [{"phase": "issue", "series": settings}]
     assert control.arguments("Fetch the pair") == [
         {"labels": [today()], "uid": UID, "include_private_keys": True, **account}
     ]
     assert control.keywords("Fetch the pair", "no_log") == [True]
-    gone = [{"public_key": old[0], "state": "absent", "search": ["{{ root | default('/nowhere') }}"]}]
+    removal = [{"public_key": old[0], "state": "absent", "search": ["{{ root | default('/nowhere') }}"]}]
     variables = {name[len("magento_auth_") :]: value for name, value in fleet.own["web1"].items()}
     one = {name: value for name, value in variables.items() if name != "series"}
     one |= {"public_key": new[0], "private_key": new[1], "option_prefix": "magento_auth_"}
@@ -92,7 +102,7 @@ def test_every_setting_reaches_its_module(fleet: Fleet, owner: str, tmp_path: Pa
     for host in fleet.names:
         roots = [str(fleet.directory / host)]
         assert control.arguments(LOOK, host) == [{"all_users": True, "search": roots}] * 2
-        for each in gone:
+        for each in removal:
             each["search"] = roots
         pair = {
             "public_key": new[0],
@@ -100,31 +110,37 @@ def test_every_setting_reaches_its_module(fleet: Fleet, owner: str, tmp_path: Pa
             "url": fleet.simulator.url,
             "projects": [f"{roots[0]}/shop"],
         }
-        listed = {"keys": [pair, *gone], "option_prefix": "magento_auth_", "ca_path": fleet.simulator.ca_path}
-        expected = {**one, "keys": gone} if host == "web1" else listed
-        assert control.arguments(BRING, host) == [expected]
+        listed = {"keys": [pair, *removal], "option_prefix": "magento_auth_", "ca_path": fleet.simulator.ca_path}
+        expected = {**one, "keys": removal} if host == "web1" else listed
+        assert control.arguments(INSTALL, host) == [expected]
         unasked = {name: value for name, value in expected.items() if name not in asked}
-        assert control.arguments(SEE, host) == [{**unasked, "verify": "never"}]
-        assert control.keywords(SEE, "check_mode", host) == [True] and control.keywords(SEE, "diff", host) == [False]
+        assert control.arguments(CONFIRM, host) == [{**unasked, "verify": "never"}]
+        assert control.keywords(CONFIRM, "check_mode", host) == [True] and control.keywords(CONFIRM, "diff", host) == [
+            False
+        ]
     (retired,) = control.arguments(RETIRE)
-    assert (retired["phase"], retired["series"], retired["holders"]) == ("retire", told, {"ci": True, "vault": True})
+    assert (retired["phase"], retired["series"], retired["holders"]) == (
+        "retire",
+        settings,
+        {"ci": True, "vault": True},
+    )
     assert {host: set(report) for host, report in retired["hosts"].items()} == dict.fromkeys(
         fleet.names,
         {"forged_facts", "magento_rotation_collected", "magento_auth_result", "magento_auth_confirmed",
          "magento_rotation_confirmed"},
     )  # fmt: skip
     for name in ("ci", "vault"):
-        got = json.loads((tmp_path / "holders" / f"{name}.json").read_text())
-        assert got == {"name": name, "label": today(), "public_key": new[0], "private_key": new[1]}
-    assert outcomes(run, "Have the pair") == ["failed", "ok", "failed", "ok", "ok", "ok"]
-    assert outcomes(run, "Take the pair") == ["ok", "ok"]
+        received = json.loads((tmp_path / "holders" / f"{name}.json").read_text())
+        assert received == {"name": name, "label": today(), "public_key": new[0], "private_key": new[1]}
+    assert outcomes(run, "Check for the pair") == ["failed", "ok", "failed", "ok", "ok", "ok"]
+    assert outcomes(run, "Store the pair") == ["ok", "ok"]
     assert "holder.yml for localhost => (item=vault)" in run.output
-    only_ours(run)
+    no_implicit_tasks(run)
     assert "Left to do: nothing" in run.output
 
 
-def test_holders_are_asked_before_they_get_anything_and_block_by_name(fleet: Fleet, tmp_path: Path) -> None:
-    control = record_of(fleet)
+def test_holders_are_asked_before_they_get_a_pair_and_are_named_when_they_block(fleet: Fleet, tmp_path: Path) -> None:
+    control = recorded_control(fleet)
     fleet.names = ("web1",)
     refuses = control.write("refuses.yml", [{"name": "Refuse", "ansible.builtin.fail": {"msg": "not me"}}])
     fleet.settings |= {"expected_hosts": ["web1"], "batches": [1]}
@@ -135,26 +151,27 @@ def test_holders_are_asked_before_they_get_anything_and_block_by_name(fleet: Fle
     before = fleet.state()
     check = fleet.run("rotate", "--check")
     assert check.status == 0 and fleet.state() == before, check.output
-    assert not outcomes(check, "Have the pair") and not outcomes(check, "Refuse") and not outcomes(check, BRING)
+    assert not outcomes(check, "Check for the pair") and not outcomes(check, "Refuse") and not outcomes(check, INSTALL)
     assert f"Would get {today()}: web1" in check.output
-    assert outcomes(fleet.run("rotate_issue"), "Take the pair") == ["ok"]
+    assert outcomes(fleet.run("rotate_issue"), "Store the pair") == ["ok"]
     run = fleet.run("rotate")
     assert run.status == 2 and fleet.all_hold() == {today()} and fleet.series()[OLD], run.output
-    assert "Blocked by the holder cloud" in run.output and "cloud has not confirmed the pair, which blocks" in words(
-        run
+    assert (
+        "Blocked by the holder cloud" in run.output
+        and "cloud has not confirmed the pair, which blocks" in unwrapped(run)
     )
-    # It has the pair of the first run: what is confirmed is not published a second time.
-    assert outcomes(run, "Take the pair") == [] and outcomes(run, "Have the pair") == ["ok", "ok"]
+    # ci has the pair since rotate_issue: a confirmed pair is not published again.
+    assert outcomes(run, "Store the pair") == [] and outcomes(run, "Check for the pair") == ["ok", "ok"]
     assert outcomes(run, "Refuse") == ["failed"] * 3
     assert control.arguments(RETIRE)[0]["holders"] == {"ci": True, "cloud": False}
     (tmp_path / "holders" / "ci.json").unlink()
     alone = fleet.run("rotate_retire")
     assert alone.status == 2 and "Blocked by the holder ci" in alone.output, alone.output
-    assert outcomes(alone, "Take the pair") == [] and outcomes(alone, "Refuse") == ["failed"]
+    assert outcomes(alone, "Store the pair") == [] and outcomes(alone, "Refuse") == ["failed"]
 
 
-def test_phases_say_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> None:
-    control = record_of(fleet)
+def test_phases_report_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> None:
+    control = recorded_control(fleet)
     fleet.names = ("web1", "web2")
     fleet.settings["expected_hosts"] = ["web1", "web2"]
     issue = fleet.run("rotate_issue")
@@ -175,33 +192,33 @@ def test_phases_say_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> Non
     assert retire.status == 2 and fleet.series() == {OLD: True, today(): True}, retire.output
     assert control.arguments(ISSUE)[0]["phase"] == "status" and "Blocked by web2" in retire.output
     assert outcomes(retire, RETIRE) == ["ok"] and outcomes(retire, "Summary") == ["failed"]
-    assert not [r for r in retire.record if r["task"].endswith(SEE) and r["result"]["changed"]]
-    assert not outcomes(retire, BRING) and len(outcomes(retire, LOOK)) == 2
+    assert not [r for r in retire.record if r["task"].endswith(CONFIRM) and r["result"]["changed"]]
+    assert not outcomes(retire, INSTALL) and len(outcomes(retire, LOOK)) == 2
     fine = fleet.run("rotate_deploy")
     assert fine.status == 0 and "Hosts that took it: 2 of 2" in fine.output, fine.output
     done = fleet.run("rotate_retire")
     assert done.status == 0 and fleet.series() == {OLD: False, today(): True}, done.output
     assert f"Disabled: {OLD}" in done.output
     for each in (issue, deploy, retire):
-        only_ours(each)
+        no_implicit_tasks(each)
 
 
 def later(value: str, before: str) -> str:
-    """A variable that is another one once the keys of a host are collected."""
+    """A template with another value after the keys of the host are collected."""
     return f"{{{{ '{value}' if magento_rotation_collected is defined else '{before}' }}}}"
 
 
-NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+UNREACHABLE = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 FAILING: dict[str, dict[str, Any]] = {
-    "unreachable": {**NOBODY, "ansible_connection": "ssh"},
+    "unreachable": {**UNREACHABLE, "ansible_connection": "ssh"},
     "failing": {"ansible_python_interpreter": "/bin/false"},
-    "unreachable later": {**NOBODY, "ansible_connection": later("ssh", "local")},
+    "unreachable later": {**UNREACHABLE, "ansible_connection": later("ssh", "local")},
     "failing later": {"ansible_python_interpreter": later("/bin/false", PYTHON)},
 }
 
 
 @pytest.mark.parametrize("how", FAILING)
-def test_the_summary_is_reached_whatever_the_only_host_does(how: str, fleet: Fleet) -> None:
+def test_the_summary_is_reached_when_the_only_host_fails(how: str, fleet: Fleet) -> None:
     fleet.names = ("web1",)
     fleet.settings["expected_hosts"] = ["web1"]
     fleet.own["web1"] = FAILING[how]
@@ -211,12 +228,12 @@ def test_the_summary_is_reached_whatever_the_only_host_does(how: str, fleet: Fle
     bad = how.split()[0].replace("failing", "failed")
     late = how.endswith("later")
     assert outcomes(run, LOOK) == (["ok", bad] if late else [bad]), run.output
-    assert outcomes(run, BRING) == ([bad] if late else []) and outcomes(run, SEE) == ([bad] if late else [])
+    assert outcomes(run, INSTALL) == ([bad] if late else []) and outcomes(run, CONFIRM) == ([bad] if late else [])
     assert outcomes(run, RETIRE) == ["ok"] and outcomes(run, "Summary") == ["failed"]
 
 
-def test_provisioning_gives_the_module_what_a_rotation_gives_it(fleet: Fleet, owner: str) -> None:
-    control = record_of(fleet)
+def test_provisioning_passes_the_same_options_as_a_rotation(fleet: Fleet, owner: str) -> None:
+    control = recorded_control(fleet)
     fleet.names = ("web1", "web2")
     both_forms(fleet, owner)
     run = fleet.run("provision")
@@ -227,32 +244,32 @@ def test_provisioning_gives_the_module_what_a_rotation_gives_it(fleet: Fleet, ow
     variables = {name[len("magento_auth_") :]: value for name, value in fleet.own["web1"].items()}
     one = {name: value for name, value in variables.items() if name != "series"}
     pair = {"public_key": public, "private_key": private, "option_prefix": "magento_auth_"}
-    assert control.arguments(BRING, "web1") == [one | pair]
-    only_ours(run, "Validating arguments")
-    # A pair in the host's own variables, and no series at all.
+    assert control.arguments(INSTALL, "web1") == [one | pair]
+    no_implicit_tasks(run, "Validating arguments")
+    # A pair in the host's own variables, and no series.
     fleet.own["web1"] |= {
         "magento_auth_series": None,
         "magento_auth_public_key": public,
         "magento_auth_private_key": private,
     }
     alone = fleet.play("keyfleet.magento.provision", magento_target="web1")
-    assert alone.status == 0 and control.arguments(BRING, "web1") == [one | pair] and fleet.asked() == asked, (
+    assert alone.status == 0 and control.arguments(INSTALL, "web1") == [one | pair] and fleet.asked() == asked, (
         alone.output
     )
     assert {r["task"] for r in alone.record if r["host"] == "localhost"} == set()
 
 
-def test_provisioning_leaves_out_a_host_whose_facts_are_forged(fleet: Fleet) -> None:
+def test_provisioning_skips_a_host_with_forged_facts(fleet: Fleet) -> None:
     fleet.names = ("web1", "web2")
     new = fleet.simulator.add_key("shop", today())
-    record_of(fleet).facts["web1"] = {"magento_auth_state": "absent"}
+    recorded_control(fleet).facts["web1"] = {"magento_auth_state": "absent"}
     run = fleet.run("provision")
-    assert run.status == 2 and "Nothing was installed on web1, whose facts" in words(run), run.output
+    assert run.status == 2 and "Nothing was installed on web1, whose facts" in unwrapped(run), run.output
     assert (fleet.held("web1"), fleet.held("web2")) == (OLD, today()) and new[1] not in str(run.record)
     assert {r["host"] for r in run.record} == {"localhost", "web2"}
 
 
-def test_keys_and_tokens_are_told_apart(control: Recorded, simulator: Simulator, tmp_path: Path) -> None:
+def test_keys_and_tokens_are_installed_independently(control: Recorded, simulator: Simulator, tmp_path: Path) -> None:
     mage_id, token = simulator.token("shop")
     public, private = simulator.key("shop", "web")
     apart: dict[str, Any] = {
@@ -263,8 +280,8 @@ def test_keys_and_tokens_are_told_apart(control: Recorded, simulator: Simulator,
     apart["magento_auth_token_paths"] = [str(tmp_path / "netrc")]
     key = {"public_key": public, "private_key": private, "paths": [str(tmp_path / "auth.json")]}
     alone = control.role(apart)
-    assert alone.status == 0 and not outcomes(alone, BRING) and (tmp_path / "netrc").exists(), alone.output
+    assert alone.status == 0 and not outcomes(alone, INSTALL) and (tmp_path / "netrc").exists(), alone.output
     both = control.role({**apart, "magento_auth_keys": [key]})
-    assert both.status == 0 and outcomes(both, BRING) == ["ok"] and (tmp_path / "auth.json").exists(), both.output
+    assert both.status == 0 and outcomes(both, INSTALL) == ["ok"] and (tmp_path / "auth.json").exists(), both.output
     neither = control.role({"magento_auth_verify": "never"})
-    assert neither.status == 2 and "neither magento_auth_keys nor" in words(neither), neither.output
+    assert neither.status == 2 and "neither magento_auth_keys nor" in unwrapped(neither), neither.output

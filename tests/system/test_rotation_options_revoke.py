@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a revocation gives to modules: each setting, and the one key."""
+"""A revocation passes each setting and the revoked key to modules, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import _options_lab
 import _rotation_lab
 import pytest
-from _options_lab import UID, as_given, everything, only_ours, record_of, series
+from _options_lab import UID, expected_settings, no_implicit_tasks, recorded_control, series, set_every_setting
 from _rotation_lab import OLD, PYTHON, Fleet
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -20,29 +20,29 @@ control, fleet = _options_lab.control, _rotation_lab.fleet
 PLAN = "Create the next generation if one is due, and verify it"
 LEAK = "Disable a leaked key at once"
 RETIRE = "Disable superseded or revoked keys, or delete keys retired long ago"
-LOOK, BRING, SEE = "Look for keys", "Install the auth keys", "Check what the role would change"
+LOOK, INSTALL, CONFIRM = "Look for keys", "Install the auth keys", "Check what the role would change"
 
 
 @pytest.mark.parametrize("leak", [False, True])
 def test_every_setting_reaches_its_module(leak: bool, fleet: Fleet, tmp_path: Path) -> None:
-    control = record_of(fleet)
+    control = recorded_control(fleet)
     fleet.names = ("web1",)
-    current = everything(fleet)
+    current = set_every_setting(fleet)
     fleet.settings["external_holders"] = control.holders(tmp_path / "holders")
-    gone = fleet.simulator.add_key("shop", "fleet-leaver", uid=UID)
+    leaver = fleet.simulator.add_key("shop", "fleet-leaver", uid=UID)
     fleet.simulator.add_key("shop", "fleet-leaver")
-    file = fleet.give("web1", *gone, "elsewhere")
-    words: dict[str, Any] = {"magento_revoke_key": "fleet-leaver", "magento_revoke_replacement": "current"}
-    run = fleet.run("revoke", magento_revoke_leak=leak, magento_revoke_delete=not leak, **words)
-    assert run.status == 0 and gone[0] not in file.read_text(), run.output
+    file = fleet.give("web1", *leaver, "elsewhere")
+    options: dict[str, Any] = {"magento_revoke_key": "fleet-leaver", "magento_revoke_replacement": "current"}
+    run = fleet.run("revoke", magento_revoke_leak=leak, magento_revoke_delete=not leak, **options)
+    assert run.status == 0 and leaver[0] not in file.read_text(), run.output
     assert "Left to do: nothing" in run.output and fleet.held("web1") == OLD
     kept = {OLD: True, f"{UID} {OLD}": True, "fleet-leaver": True}
     assert series(fleet) == kept | ({f"{UID} fleet-leaver": False} if leak else {})
-    only_ours(run)
+    no_implicit_tasks(run)
 
-    told, account = as_given(fleet)
+    settings, account = expected_settings(fleet)
     revoke = {"key": "fleet-leaver", "replacement": "current", "leak": leak, "delete": not leak}
-    asked = {"phase": "issue", "series": told}
+    asked = {"phase": "issue", "series": settings}
     assert control.arguments(PLAN) == [{**asked, "revoke": {**revoke, "leak": False}}]
     assert control.arguments(LEAK) == ([{**asked, "revoke": revoke}] if leak else [])
     assert control.arguments("Fetch the pair") == [
@@ -51,12 +51,12 @@ def test_every_setting_reaches_its_module(leak: bool, fleet: Fleet, tmp_path: Pa
     assert control.keywords("Fetch the pair", "no_log") == [True]
     (retired,) = control.arguments(RETIRE)
     assert list(retired.pop("hosts")) == ["web1"] and retired.pop("holders") == {}
-    assert retired == {"phase": "retire", "series": told, "revoke": revoke}
-    # They hold the current generation, which stays.
+    assert retired == {"phase": "retire", "series": settings, "revoke": revoke}
+    # The holders have the current generation, which is not revoked.
     assert not list((tmp_path / "holders").iterdir())
     roots = [str(fleet.directory / "web1")]
-    removal = {"public_key": gone[0], "state": "absent", "search": roots}
+    removal = {"public_key": leaver[0], "state": "absent", "search": roots}
     assert control.arguments(LOOK, "web1") == [{"all_users": True, "search": roots}] * 2
-    for task in (BRING, SEE):
+    for task in (INSTALL, CONFIRM):
         ((first, last),) = [given["keys"] for given in control.arguments(task, "web1")]
         assert (first["public_key"], first["private_key"], last) == (*current, removal)

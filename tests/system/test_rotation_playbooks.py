@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The course of a rotation under the real ansible-playbook: which generation is made, confirmed, disabled, deleted."""
+"""Rotations with the real ansible-playbook: which generation is created, confirmed, disabled and deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import _control
 import _rotation_lab
 import pytest
-from _rotation_lab import DEPLOY, INSTALL, OLD, PYTHON, Fleet, days_ago, headline, plays, results, today, told
+from _rotation_lab import DEPLOY, INSTALL, OLD, PYTHON, Fleet, days_ago, headline, plays, results, summary_lines, today
 
 pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _control.control, _rotation_lab.fleet
@@ -20,7 +20,7 @@ PAIR = "keyfleet.magento.magento_marketplace_key_info"
 
 
 def changes(fleet: Fleet, playbook: str, **given: Any) -> bool:
-    """Whether a run that ends well changed anything, or says that it did."""
+    """Whether a run, which must exit with 0, changed anything or reported a change."""
     before = fleet.state()
     run = fleet.run(playbook, **given)
     assert run.status == 0, run.output
@@ -33,12 +33,12 @@ def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: F
     assert run.status == 0, run.output
     assert fleet.series() == {OLD: False, today(): True}
     assert fleet.all_hold() == {today()}
-    fleet.everybody_works()
+    fleet.all_keys_work()
     # Three hosts in batches of 1 and 20 %.
     assert plays(run) == ["Plan", "Collect installed keys", *["Deploy"] * 3, "Confirm", "Retire", "Summary"]
     public, _private = fleet.simulator.key("shop", today())
-    assert told(run)[0].startswith("Retirement of the series fleet: "), told(run)
-    assert told(run)[1:] == [
+    assert summary_lines(run)[0].startswith("Retirement of the series fleet: "), summary_lines(run)
+    assert summary_lines(run)[1:] == [
         f"Generation: {today()}, public key {public}",
         "Hosts where nothing blocks: 3 of 3",
         f"Disabled: {OLD}",
@@ -47,7 +47,7 @@ def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: F
     assert not changes(fleet, "rotate") and not changes(fleet, "provision")
 
 
-def test_what_the_playbooks_register_for_others(fleet: Fleet) -> None:
+def test_registered_results(fleet: Fleet) -> None:
     run = fleet.site(
         [{"import_playbook": "keyfleet.magento.rotate"}, {
             "hosts": "localhost",
@@ -94,20 +94,20 @@ def test_the_pair_is_fetched_once_and_never_shown(fleet: Fleet) -> None:
 def test_parts_one_by_one_with_slices_for_the_deployment_only(fleet: Fleet) -> None:
     issue = fleet.run("rotate_issue")
     assert issue.status == 0 and plays(issue) == ["Plan", "Summary"], issue.output
-    assert told(issue)[0].startswith("Issue of the series fleet: ")
-    assert told(issue)[-1] == "Left to do: bring it to the hosts (rotate_deploy), then rotate_retire"
+    assert summary_lines(issue)[0].startswith("Issue of the series fleet: ")
+    assert summary_lines(issue)[-1] == "Left to do: bring it to the hosts (rotate_deploy), then rotate_retire"
     assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {OLD}
     for target, missing in (("web1", {"web2", "web3"}), ("web2:web3", set())):
         deploy = fleet.run("rotate_deploy", target=target)
         assert deploy.status == 0, deploy.output
         assert plays(deploy) == ["Plan", "Collect installed keys", "Deploy", "Summary"]
-        assert told(deploy)[0].startswith("Deployment of the series fleet: ")
-        assert told(deploy)[-1] == f"Left to do: retire {OLD} (rotate_retire)"
+        assert summary_lines(deploy)[0].startswith("Deployment of the series fleet: ")
+        assert summary_lines(deploy)[-1] == f"Left to do: retire {OLD} (rotate_retire)"
         assert {name for name in fleet.names if fleet.held(name) == OLD} == missing
         assert fleet.series() == {OLD: True, today(): True}
         retire = fleet.run("rotate_retire")
         assert plays(retire) == ["Plan", "Confirm", "Retire", "Summary"]
-        assert told(retire)[0].startswith("Retirement of the series fleet")
+        assert summary_lines(retire)[0].startswith("Retirement of the series fleet")
         assert retire.status == (2 if missing else 0), retire.output
         assert {row["host"] for row in retire.of("localhost", _rotation_lab.PHASE)[-1]["blocked"]} == missing
     assert fleet.series() == {OLD: False, today(): True}
@@ -121,10 +121,10 @@ def test_when_a_generation_is_due(fleet: Fleet) -> None:
     assert fleet.series() == {OLD: True}
     issue = fleet.run("rotate_issue", settings={"max_age": age - 1})
     assert issue.status == 0 and fleet.series() == {OLD: True, today(): True}, issue.output
-    assert f"{age} days old and may be {age - 1}" in told(issue)[0]
+    assert f"{age} days old and may be {age - 1}" in summary_lines(issue)[0]
 
 
-def test_rotate_now_goes_on_with_what_it_began(fleet: Fleet) -> None:
+def test_rotate_now_completes_a_blocked_rotation_first(fleet: Fleet) -> None:
     now = {"rotate_now": True, "max_age": 10_000}
     fleet.broken = ("web2",)
     assert fleet.run("rotate", settings=now).status == 2
@@ -154,19 +154,19 @@ def test_the_first_generation_is_verified_until_the_repository_accepts_it(fleet:
     assert run.status == 0 and fleet.all_hold() == {today()} and fleet.asked(operation="create") == 1, run.output
 
 
-def test_a_rejected_generation_is_taken_back_and_stays_away(fleet: Fleet) -> None:
+def test_a_rejected_generation_is_replaced_and_stays_disabled(fleet: Fleet) -> None:
     assert fleet.run("rotate").status == 0
     rejected = {"rejected": [today(), days_ago(400)], "overlap": 30}
     fleet.broken = ("web2",)
     part = fleet.run("rotate", settings=rejected)
     assert part.status == 2 and fleet.series() == {OLD: True, today(): True}, part.output
     assert (fleet.held("web1"), fleet.held("web2")) == (OLD, today())
-    fleet.everybody_works()
+    fleet.all_keys_work()
     fleet.broken = ()
     back = fleet.run("rotate", settings=rejected)
     assert back.status == 0 and fleet.series() == {OLD: True, today(): False}, back.output
-    assert fleet.all_hold() == {OLD} and f"Disabled: {today()}" in told(back)
-    fleet.everybody_works()
+    assert fleet.all_hold() == {OLD} and f"Disabled: {today()}" in summary_lines(back)
+    fleet.all_keys_work()
     for playbook in ("rotate", "provision", "rotate", "provision"):
         assert not changes(fleet, playbook, settings=rejected)
     again = fleet.run("rotate", settings={**rejected, "rotate_now": True})
@@ -174,14 +174,16 @@ def test_a_rejected_generation_is_taken_back_and_stays_away(fleet: Fleet) -> Non
     assert fleet.series() == {OLD: True, today(): False, SECOND: True}, "the overlap is for superseded keys"
 
 
-def test_the_previous_generation_is_verified_before_it_comes_back(fleet: Fleet) -> None:
+def test_the_previous_generation_is_verified_before_it_is_installed_again(fleet: Fleet) -> None:
     assert fleet.run("rotate").status == 0
     fault = fleet.simulator.add_fault("status", status=401, path="*", user=fleet.simulator.key("shop", OLD)[0])
     run = fleet.run("rotate", settings={"rejected": [today()]})
     assert run.status == 2 and fleet.all_hold() == {today()} and fleet.series()[today()], run.output
     fleet.simulator.remove_fault(fault)
-    spent = fleet.run("rotate", settings={"rejected": [today(), OLD]})
-    assert spent.status == 2 and "every generation of fleet is rejected" in headline(spent), spent.output
+    all_rejected = fleet.run("rotate", settings={"rejected": [today(), OLD]})
+    assert all_rejected.status == 2 and "every generation of fleet is rejected" in headline(all_rejected), (
+        all_rejected.output
+    )
     wrong = fleet.run("rotate", settings={"rejected": ["web"]})
     assert wrong.status == 2 and "rejected: 'web' is not a label of the series fleet" in headline(wrong), wrong.output
     assert fleet.all_hold() == {today()} and fleet.series() == {OLD: True, today(): True}
@@ -197,27 +199,27 @@ def test_a_key_made_by_hand_becomes_the_oldest_generation(fleet: Fleet) -> None:
         wrong = fleet.run("rotate", settings={"adopt": [label]})
         assert wrong.status == 2 and message in headline(wrong) and fleet.state() == before, wrong.output
     adopt = {"adopt": ["made by hand"], "delete_after": 0}
-    # Provisioning goes on with it, though a rotation is due.
+    # Provisioning keeps installing it, although a rotation is due.
     assert not changes(fleet, "provision", settings=adopt)
     run = fleet.run("rotate", settings=adopt)
     assert run.status == 0 and fleet.all_hold() == {today()}, run.output
     assert fleet.series("") | {"made by hand": False, today(): True} == fleet.series("")
-    assert "Disabled: made by hand" in told(run)
+    assert "Disabled: made by hand" in summary_lines(run)
     again = fleet.run("rotate", settings={**adopt, "rotate_now": True})
     assert again.status == 0 and fleet.series() == {today(): False, SECOND: True}, again.output
     assert not changes(fleet, "rotate", settings=adopt) and fleet.series("made") == {"made by hand": False}
 
 
-def test_an_overlap_keeps_the_old_key_for_those_who_follow(fleet: Fleet) -> None:
+def test_an_overlap_keeps_the_old_key_enabled(fleet: Fleet) -> None:
     run = fleet.run("rotate", settings={"overlap": 1})
     assert run.status == 0 and fleet.series() == {OLD: True, today(): True}, run.output
-    assert told(run)[-1] == f"Left to do: disable {OLD} when the overlap of 1 days is over"
+    assert summary_lines(run)[-1] == f"Left to do: disable {OLD} when the overlap of 1 days is over"
     assert fleet.all_hold() == {today()} and not changes(fleet, "rotate", settings={"overlap": 1})
     over = fleet.run("rotate")
     assert over.status == 0 and fleet.series() == {OLD: False, today(): True}, over.output
 
 
-def test_what_was_retired_long_ago_is_deleted_and_never_in_the_run_that_disables(fleet: Fleet) -> None:
+def test_keys_retired_long_ago_are_deleted_but_not_in_a_run_that_disables_keys(fleet: Fleet) -> None:
     long_ago, enabled = "fleet-20250101", "fleet-20250601"
     fleet.simulator.add_key("shop", long_ago, enabled=False)
     fleet.simulator.add_key("shop", enabled)
@@ -228,8 +230,8 @@ def test_what_was_retired_long_ago_is_deleted_and_never_in_the_run_that_disables
     assert fleet.series() == {long_ago: False, enabled: False, OLD: False, today(): True}
     assert not changes(fleet, "rotate", settings={"delete_after": 10_000})
     second = fleet.run("rotate")
-    assert second.status == 0 and f"Deleted: {long_ago}, {enabled}" in told(second), second.output
-    # The newest retired one is kept, and so is the same label of another owner.
+    assert second.status == 0 and f"Deleted: {long_ago}, {enabled}" in summary_lines(second), second.output
+    # The newest retired generation is kept, and so is the key of another owner with the same label.
     assert {key["label"]: key["enabled"] for key in fleet.at_account() if key["public"] != stranger} | {
         OLD: False, today(): True,
     } == {key["label"]: key["enabled"] for key in fleet.at_account() if key["public"] != stranger}  # fmt: skip
@@ -242,12 +244,12 @@ def test_the_newest_retired_generation_is_kept_to_fall_back_on(fleet: Fleet) -> 
     fleet.simulator.add_key("shop", days_ago(80))
     fleet.simulator.disable_key(fleet.simulator.key("shop", OLD)[0])
     run = fleet.run("rotate")
-    assert run.status == 0 and "Deleted: fleet-20250101" in told(run), run.output
+    assert run.status == 0 and "Deleted: fleet-20250101" in summary_lines(run), run.output
     assert fleet.series() == {OLD: False, days_ago(80): True} and fleet.all_hold() == {days_ago(80)}
     assert not changes(fleet, "rotate")
 
 
-def test_provisioning_brings_the_current_pair_and_makes_none(fleet: Fleet) -> None:
+def test_provisioning_installs_the_current_pair_and_creates_none(fleet: Fleet) -> None:
     new = fleet.simulator.add_key("shop", days_ago(100))
     run = fleet.run("provision")
     assert run.status == 0 and fleet.all_hold() == {days_ago(100)}, run.output
@@ -255,7 +257,7 @@ def test_provisioning_brings_the_current_pair_and_makes_none(fleet: Fleet) -> No
         fleet.names, True
     )
     assert plays(run) == ["Plan", "Install the Magento credentials", "Summary"]
-    assert told(run) == [f"The current key of the series fleet is {days_ago(100)}."]
+    assert summary_lines(run) == [f"The current key of the series fleet is {days_ago(100)}."]
     assert fleet.series() == {OLD: True, days_ago(100): True} and not changes(fleet, "provision")
     for label in (OLD, days_ago(100)):
         fleet.simulator.disable_key(fleet.simulator.key("shop", label)[0])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for every series and every report: labels, plans, and whatever JSON a host makes up."""
+"""Properties of all series and reports: labels, plans, and arbitrary JSON from a host."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def thorough(function: Callable[..., None]) -> Callable[..., None]:
 
 @thorough
 @given(series=known(), today=DAYS)
-def test_a_new_label_is_new_and_the_newest(series: Series, today: datetime.date) -> None:
+def test_the_next_label_is_unused_and_the_newest(series: Series, today: datetime.date) -> None:
     label = next_label(series, today)
     check_label(label)
     assert label not in series.rejected and label not in {g.label for g in series.generations}
@@ -69,7 +69,7 @@ def test_a_new_label_is_new_and_the_newest(series: Series, today: datetime.date)
 
 @thorough
 @given(series=known(), today=DAYS, age=st.integers(0, 400), now=st.booleans())
-def test_what_is_issued(series: Series, today: datetime.date, age: int, now: bool) -> None:
+def test_plans_of_an_issue(series: Series, today: datetime.date, age: int, now: bool) -> None:
     try:
         plan = plan_issue(series, today=today, max_age=age, rotate_now=now)
     except KeyfleetError as error:
@@ -84,7 +84,7 @@ def test_what_is_issued(series: Series, today: datetime.date, age: int, now: boo
 
 @thorough
 @given(series=known(), today=DAYS, overlap=st.integers(0, 30), delete_after=st.integers(0, 60))
-def test_what_is_retired(series: Series, today: datetime.date, overlap: int, delete_after: int) -> None:
+def test_plans_of_a_retirement(series: Series, today: datetime.date, overlap: int, delete_after: int) -> None:
     plan = plan_retire(series, today=today, overlap=overlap, delete_after=delete_after)
     assert all(g.enabled for g in (*plan.disable, *plan.wait)) and not any(g.enabled for g in plan.delete)
     assert {*plan.disable, *plan.wait} == {g for g in series.generations if g.enabled} - {series.current}
@@ -92,12 +92,14 @@ def test_what_is_retired(series: Series, today: datetime.date, overlap: int, del
     assert series.current not in plan.delete and not any(g.label in series.rejected for g in plan.wait)
     retired = [g for g in series.generations if series.states()[g.label] == "retired"]
     assert not retired or retired[-1] not in plan.delete
-    # As many runs as there are generations leave one that is enabled.
+    # After as many runs as there are generations, only the current one is enabled.
     left = series
     for _run in series.generations:
-        gone = plan_retire(left, today=datetime.date(2032, 1, 1), overlap=overlap, delete_after=delete_after)
+        retirement = plan_retire(left, today=datetime.date(2032, 1, 1), overlap=overlap, delete_after=delete_after)
         kept = [
-            g._replace(enabled=g.enabled and g not in gone.disable) for g in left.generations if g not in gone.delete
+            g._replace(enabled=g.enabled and g not in retirement.disable)
+            for g in left.generations
+            if g not in retirement.delete
         ]
         left = left._replace(generations=tuple(kept))
     assert [g for g in left.generations if g.enabled] == [g for g in (left.current,) if g and g.enabled]
@@ -124,7 +126,7 @@ HONEST: dict[str, Any] = {CONFIRMED: {"files": [FILE]}, WOULD_CHANGE: {"files": 
 
 @thorough
 @given(report=st.dictionaries(RESULTS, JSON) | JSON, check_mode=st.booleans(), ignore=st.booleans())
-def test_whatever_a_host_makes_up(report: Any, check_mode: bool, ignore: bool) -> None:
+def test_arbitrary_reports_of_a_host_block_only_that_host(report: Any, check_mode: bool, ignore: bool) -> None:
     keys = [Generation(label, f"public of {label}", True) for label in ("web-20260101", "web-20260301")]
     series = series_of("web", keys)
     reports = {"liar": report, "honest": HONEST}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A key that has to go: where it is replaced, where it is removed, and when it is disabled."""
+"""Revocations: where the key is replaced, where it is removed, and when it is disabled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Run
-from _rotation_lab import OLD, PYTHON, REPOSITORY, Fleet, today, words
+from _rotation_lab import OLD, PYTHON, REPOSITORY, Fleet, today, unwrapped
 
 pytestmark = pytest.mark.needs("root", PYTHON)
 control, fleet = _control.control, _rotation_lab.fleet
@@ -35,7 +35,7 @@ def pair(fleet: Fleet, label: str) -> dict[str, str]:
 
 
 def at_account(fleet: Fleet, label: str) -> list[tuple[str, bool]]:
-    """Every key of that label, with its owner."""
+    """Owner, and whether it is enabled, of every key with this label."""
     return sorted((key["uid"], key["enabled"]) for key in fleet.at_account() if key["label"] == label)
 
 
@@ -47,14 +47,14 @@ def summary(run: Run) -> str:
 
 
 def disabling(run: Run) -> list[str]:
-    """The plays in which the account was changed."""
+    """The plays that disabled a key."""
     phases = {"Disable a leaked key at once": "Plan"}
     return [phases.get(r["task"], "Retire") for r in run.record if r["result"].get("disabled")]
 
 
 @pytest.fixture
 def leaver() -> Iterator[Path]:
-    """The home of somebody who has an account on the hosts."""
+    """The home of a user of the hosts."""
     name = f"kf-leaver-{secrets.token_hex(3)}"
     subprocess.run(["useradd", "--create-home", name], check=True)
     home = Path(pwd.getpwnam(name).pw_dir)
@@ -64,25 +64,25 @@ def leaver() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("named_by", ["label", "public_key", "fingerprint"])
-def test_it_is_replaced_where_variables_name_the_series_and_removed_elsewhere(named_by: str, fleet: Fleet) -> None:
+def test_the_key_is_replaced_where_variables_name_the_series_and_removed_elsewhere(named_by: str, fleet: Fleet) -> None:
     old = pair(fleet, OLD)
     fleet.simulator.add_key("shop", today())
     fleet.simulator.add_key("shop", OLD, uid=ORGANISATION)
-    theirs = fleet.give("web2", old["public_key"], old["private_key"], "backup/2025")
-    os.chown(theirs, NOBODY, NOBODY)
+    unmanaged = fleet.give("web2", old["public_key"], old["private_key"], "backup/2025")
+    os.chown(unmanaged, NOBODY, NOBODY)
     fingerprint = f"sha256:{hashlib.sha256(old['private_key'].encode()).hexdigest()[:12]}"
     name = {"label": OLD, "public_key": old["public_key"], "fingerprint": fingerprint}[named_by]
     run = fleet.run("revoke", magento_revoke_key=name, magento_revoke_replacement="current")
     assert run.status == 0, run.output
     assert fleet.all_hold() == {today()} and fleet.held("web2", "backup/2025") is None
-    assert theirs.stat().st_uid == NOBODY
-    # The same label of another owner is another key.
+    assert unmanaged.stat().st_uid == NOBODY
+    # A key of another owner with the same label is another key.
     assert at_account(fleet, OLD) == [("", False), (ORGANISATION, True)]
     assert at_account(fleet, today()) == [("", True)]
-    fleet.everybody_works()
-    assert disabling(run) == ["Retire"], "it was disabled before hosts were reached"
+    fleet.all_keys_work()
+    assert disabling(run) == ["Retire"], "the key was disabled before the hosts were updated"
     assert f"Revocation of {OLD} ({old['public_key']}): it is disabled Was updated: web1, " in summary(run)
-    assert f"Was removed: web2, {theirs} " in summary(run) and f" Disabled: {OLD} Left to do: " in summary(run)
+    assert f"Was removed: web2, {unmanaged} " in summary(run) and f" Disabled: {OLD} Left to do: " in summary(run)
     assert f"name {OLD} in rejected" in summary(run)
     if named_by == "label":
         before = fleet.state()
@@ -100,14 +100,14 @@ def test_an_adopted_key_stays_revoked_once_it_is_rejected(fleet: Fleet) -> None:
     assert run.status == 0 and f"name {LAPTOP} in rejected" in summary(run), run.output
     fleet.settings["rejected"] = [LAPTOP]
     assert fleet.run("rotate", settings={"rotate_now": True}).status == 0
-    # Nothing is left but what must not be used.
+    # Only rejected generations are left.
     fleet.settings["rejected"] += [OLD, today()]
     again = fleet.run("rotate")
     assert again.status == 2 and "every generation of fleet is rejected" in again.output, again.output
     assert at_account(fleet, LAPTOP) == [("", False)]
 
 
-def test_a_given_pair_takes_its_place_in_both_forms_of_variables(fleet: Fleet) -> None:
+def test_a_given_pair_replaces_the_key_in_both_forms_of_variables(fleet: Fleet) -> None:
     url, projects = fleet.simulator.url, ["{{ root }}/shop"]
     del fleet.variables["magento_auth_keys"]
     fleet.own = {
@@ -126,8 +126,8 @@ def test_a_given_pair_takes_its_place_in_both_forms_of_variables(fleet: Fleet) -
 
 
 @pytest.mark.needs("useradd")
-def test_what_a_leaver_has_is_taken_away_and_nothing_is_given(fleet: Fleet, leaver: Path) -> None:
-    # A key of the organisation, and one of the account's with the same label.
+def test_the_keys_of_a_leaver_are_removed_and_none_is_installed(fleet: Fleet, leaver: Path) -> None:
+    # A key of the organisation, and one of the account with the same label.
     laptop = fleet.simulator.add_key("shop", LAPTOP, uid=ORGANISATION)
     fleet.simulator.add_key("shop", LAPTOP)
     home = leaver / ".composer" / "auth.json"
@@ -144,20 +144,20 @@ def test_what_a_leaver_has_is_taken_away_and_nothing_is_given(fleet: Fleet, leav
         "magento_revoke_replacement": "current",
         "magento_revoke_delete": True,
     }
-    foreseen = fleet.run("revoke", "--check", "--diff", **options, magento_revoke_leak=True)
-    assert foreseen.status == 0 and fleet.state() == before and home.read_bytes() == text, foreseen.output
-    assert "check mode: it would be disabled and deleted" in summary(foreseen)
-    assert f"Would be removed: web2, {fleet.file('web2', 'checkout')}" in summary(foreseen)
+    check = fleet.run("revoke", "--check", "--diff", **options, magento_revoke_leak=True)
+    assert check.status == 0 and fleet.state() == before and home.read_bytes() == text, check.output
+    assert "check mode: it would be disabled and deleted" in summary(check)
+    assert f"Would be removed: web2, {fleet.file('web2', 'checkout')}" in summary(check)
     run = fleet.run("revoke", **options)
     assert run.status == 0, run.output
-    assert list(json.loads(home.read_text())["http-basic"]) == ["h.example"], "something was put into a home"
+    assert list(json.loads(home.read_text())["http-basic"]) == ["h.example"], "a key was installed in the home"
     assert home.stat().st_uid == owner.st_uid
     assert fleet.held("web2", "checkout") is None and fleet.all_hold() == {OLD}
     assert at_account(fleet, LAPTOP) == at_account(fleet, OLD) == [("", True)]
     assert summary(run).endswith(f"Disabled: {LAPTOP} Deleted: {LAPTOP} Left to do: nothing")
 
 
-def test_a_leak_is_disabled_first_and_that_is_said(fleet: Fleet) -> None:
+def test_a_leaked_key_is_disabled_first_and_the_summary_says_so(fleet: Fleet) -> None:
     fleet.simulator.add_key("shop", today())
     options: dict[str, Any] = {
         "magento_revoke_key": OLD,
@@ -168,7 +168,7 @@ def test_a_leak_is_disabled_first_and_that_is_said(fleet: Fleet) -> None:
     before = fleet.state()
     refused = fleet.run("revoke", **options)
     assert refused.status == 2 and fleet.state() == before, refused.output
-    assert f"{OLD} was not disabled, and no host was changed" in words(refused), refused.output
+    assert f"{OLD} was not disabled, and no host was changed" in unwrapped(refused), refused.output
     fleet.simulator.remove_fault(number)
     run = fleet.run("revoke", **options)
     assert run.status == 0 and fleet.all_hold() == {today()} and at_account(fleet, OLD) == [("", False)], run.output
@@ -176,14 +176,14 @@ def test_a_leak_is_disabled_first_and_that_is_said(fleet: Fleet) -> None:
     assert "which had no working key until then" in summary(run)
 
 
-def test_a_leak_waits_until_all_is_ready_and_a_host_that_fails_keeps_nobody_waiting(fleet: Fleet) -> None:
+def test_a_leaked_key_is_disabled_last_in_the_plan_and_a_failing_host_stops_no_batch(fleet: Fleet) -> None:
     fleet.simulator.add_key("shop", today())
     options: dict[str, Any] = {
         "magento_revoke_key": OLD,
         "magento_revoke_leak": True,
         "magento_revoke_replacement": "current",
     }
-    # The third list is that of the pair.
+    # The third list request is that of the pair.
     number = fleet.simulator.add_fault("status", path="*/keys", method="GET", status=500, skip=2)
     before = fleet.state()
     assert fleet.run("revoke", **options).status == 2 and fleet.state() == before
@@ -234,16 +234,16 @@ def test_faults_of_the_api_fail_the_summary_with_the_reason(fleet: Fleet) -> Non
     assert run.status == 0 and at_account(fleet, OLD) == [], run.output
 
 
-def test_who_blocks_is_named(fleet: Fleet) -> None:
+def test_the_summary_names_what_blocks(fleet: Fleet) -> None:
     laptop = fleet.simulator.add_key("shop", LAPTOP)
     literal, url = {"public_key": laptop[0], "private_key": laptop[1]}, fleet.simulator.url
-    # Variables that would put it back, in both forms.
+    # Variables that would install it again, in both forms.
     fleet.own["web1"] = {"magento_auth_keys": [{**literal, "url": url, "projects": ["{{ root }}/shop"]}]}
     flat = {f"magento_auth_{name}": value for name, value in literal.items()}
     fleet.own["web2"] = {**flat, "magento_auth_url": url, "magento_auth_paths": ["{{ root }}/flat.json"]}
     entries = fleet.variables.pop("magento_auth_keys")
     fleet.own["web3"] = {"magento_auth_keys": entries}
-    # An entry for another repository, which is removed as well, and a file that cannot be read.
+    # An entry for another repository, which is removed, too, and a file that cannot be read.
     login = {"username": laptop[0], "password": laptop[1]}
     mirror = fleet.give("web3", *laptop, "mirror")
     mirror.write_text(json.dumps({"http-basic": {"mirror.example": login}}))
@@ -268,7 +268,7 @@ def test_excluded_hosts_do_not_block_and_are_named(fleet: Fleet) -> None:
 
 
 def test_a_replacement_that_stops_working_meanwhile(fleet: Fleet) -> None:
-    """As where another run disables it: then the revoked key may be the only one that works."""
+    """As if another run disabled it: then the revoked key may be the only one that works."""
     public, _private = fleet.simulator.add_key("shop", today())
     fleet.variables["magento_auth_verify"] = "never"
     # The first request is that of the play *Plan*.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Revocations that cannot begin: one error on localhost, and nothing happens, not even where a key has leaked."""
+"""Invalid revocations are refused with one error on localhost, and change nothing, even if a key has leaked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Run
-from _rotation_lab import OLD, PYTHON, Fleet, headline, plays, today, words
+from _rotation_lab import OLD, PYTHON, Fleet, headline, plays, today, unwrapped
 from test_rotation_revoke import LAPTOP, pair
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -21,7 +21,7 @@ Options = dict[str, Any]
 
 
 def refused(run: Run, reason: str) -> None:
-    """It ended on localhost with one error, whose headline is the reason."""
+    """The run ended on localhost with one error, with the reason in its headline."""
     assert run.status == 2, run.output
     assert {r["host"] for r in run.record} == {"localhost"}, "a host was asked"
     failed = [r for r in run.record if r["outcome"] == "failed"]
@@ -95,9 +95,9 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_happens(case: str, fleet: Fleet) -> None:
+def test_an_invalid_revocation_is_refused(case: str, fleet: Fleet) -> None:
     fleet.simulator.add_key("shop", LAPTOP)
-    # A label that is the public key of another key, and the label of the first at another owner.
+    # A label that is the public key of another key.
     fleet.simulator.add_key("shop", pair(fleet, LAPTOP)["public_key"])
     make, reason = CASES[case]
     options = make(fleet)
@@ -109,7 +109,7 @@ def test_nothing_happens(case: str, fleet: Fleet) -> None:
     assert fleet.state() == before
 
 
-def test_nothing_happens_without_a_leak_either(fleet: Fleet) -> None:
+def test_an_invalid_revocation_is_refused_without_a_leak_too(fleet: Fleet) -> None:
     before = fleet.state()
     run = fleet.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement=pair(fleet, "old"))
     refused(run, "does not accept")
@@ -117,13 +117,13 @@ def test_nothing_happens_without_a_leak_either(fleet: Fleet) -> None:
 
 
 def test_no_generation_is_enabled(fleet: Fleet) -> None:
-    """Then none can take a place, which is no reason to keep a key that none replaces."""
+    """Then no key can be replaced, but a key can still be revoked without a replacement."""
     fleet.simulator.add_key("shop", LAPTOP)
     fleet.simulator.disable_key(pair(fleet, OLD)["public_key"])
     before = fleet.state()
     refused(fleet.run("revoke", magento_revoke_key=LAPTOP, magento_revoke_replacement="current"), "run rotate_issue")
     assert fleet.state() == before
-    # Nor need any host name the series.
+    # No host has to name the series either.
     del fleet.variables["magento_auth_keys"]
     run = fleet.run("revoke", magento_revoke_key=LAPTOP)
     assert run.status == 0, run.output
@@ -135,7 +135,7 @@ def test_without_a_series(fleet: Fleet) -> None:
     assert run.status == 2 and "magento_series is not set" in headline(run) and plays(run) == ["Plan"], run.output
 
 
-def test_a_pair_that_beats_all_others(fleet: Fleet) -> None:
+def test_a_pair_in_extra_variables_is_refused(fleet: Fleet) -> None:
     before = fleet.state()
     options: Options = {
         "magento_auth_public_key": "0" * 32,
@@ -161,5 +161,5 @@ def test_limits_and_targets_that_are_refused(word: str, target: str | None, reas
     before = fleet.state()
     run = fleet.run("revoke", word, target=target, magento_revoke_key=OLD, magento_revoke_replacement="current",
                     magento_revoke_leak=True)  # fmt: skip
-    assert run.status == 4 and reason in words(run), run.output
+    assert run.status == 4 and reason in unwrapped(run), run.output
     assert not run.record and fleet.state() == before and not fleet.asked()

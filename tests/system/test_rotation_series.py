@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which keys of a host take the pair of a series, alone and beside other series, under the real ansible-playbook."""
+"""Which entries of a host get the pair of a series, alone and beside other series, with the real ansible-playbook."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from _rotation_lab import (
     headline,
     plays,
     results,
+    summary_lines,
     today,
-    told,
-    words,
+    unwrapped,
 )
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -43,7 +43,7 @@ def pair(fleet: Fleet, label: str) -> dict[str, str]:
 
 @pytest.fixture
 def two(fleet: Fleet) -> dict[str, Any]:
-    """Keys of two series and one of neither on every host; returns the settings of the second series."""
+    """Install keys of two series and one other key on every host. Returns the settings of the second series."""
     fleet.simulator.add_key("shop", f"{OTHER}-20260101")
     for name in fleet.names:
         fleet.give(name, *fleet.simulator.key("shop", f"{OTHER}-20260101"), OTHER)
@@ -57,7 +57,7 @@ def two(fleet: Fleet) -> dict[str, Any]:
 
 
 def places(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """What one execution of the module did, by the directory of the file."""
+    """Directory and action of each file in one result of the module."""
     return [(row["path"].split("/")[-2], row["action"]) for row in result["files"]]
 
 
@@ -78,7 +78,7 @@ def test_all_keys_of_a_host_in_one_execution_and_none_of_another_series(fleet: F
 
 
 def imported(**settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """One rotation after the other, each with the settings of its series."""
+    """Plays that import one rotation after the other, each with the settings of its series."""
     return [
         {"name": name, "import_playbook": "keyfleet.magento.rotate",
          "vars": {"magento_target": "web", "magento_series": each}}
@@ -111,7 +111,7 @@ def test_a_series_that_blocks_ends_the_run(fleet: Fleet, two: dict[str, Any]) ->
     assert fleet.series(f"{OTHER}-") == {f"{OTHER}-20260101": True} and fleet.all_hold() == {today()}
 
 
-def test_the_flat_form_and_a_key_that_is_taken_away(fleet: Fleet) -> None:
+def test_the_flat_form_and_state_absent(fleet: Fleet) -> None:
     fleet.variables = {
         "magento_auth_series": "fleet",
         "magento_auth_projects": ["{{ root }}/shop"],
@@ -121,14 +121,14 @@ def test_the_flat_form_and_a_key_that_is_taken_away(fleet: Fleet) -> None:
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.all_hold() == {today()}, run.output
     assert fleet.series() == {OLD: False, today(): True}
-    # An entry of another series is none of this run's, here as well.
+    # In this form, too, an entry of another series is skipped.
     fleet.own["web2"] = {"magento_auth_series": OTHER}
     idle = fleet.run("provision")
     assert idle.status == 0 and set(results(idle, DEPLOY)) == {"web1", "web3"}, idle.output
     del fleet.own["web2"]
-    # Whose key it is does not matter, nor whether anything is known of the series.
-    gone = fleet.play("keyfleet.magento.provision", magento_target="web", magento_auth_state="absent")
-    assert gone.status == 0 and fleet.all_hold() == {None}, gone.output
+    # Any key is removed, even without the settings of the series.
+    absent = fleet.play("keyfleet.magento.provision", magento_target="web", magento_auth_state="absent")
+    assert absent.status == 0 and fleet.all_hold() == {None}, absent.output
 
 
 def test_a_series_with_state_absent_in_the_list(fleet: Fleet) -> None:
@@ -139,13 +139,15 @@ def test_a_series_with_state_absent_in_the_list(fleet: Fleet) -> None:
     assert [fleet.held(name) for name in fleet.names] == [today(), None, None]
 
 
-def test_a_series_beside_a_pair_fails_its_host_alone(fleet: Fleet) -> None:
+def test_a_series_beside_a_pair_fails_only_its_host(fleet: Fleet) -> None:
     fleet.own["web2"] = {"magento_auth_keys": [entry(fleet, "shop", series="fleet", **pair(fleet, "ci"))]}
     run = fleet.run("rotate", settings={"max_failed": 1})
     reason = "magento_auth_keys[0]: series cannot be combined with a pair; the pair comes from the series"
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert [
-        line.startswith("Blocked by web2: ") and line.endswith(reason) for line in told(run) if "Blocked" in line
+        line.startswith("Blocked by web2: ") and line.endswith(reason)
+        for line in summary_lines(run)
+        if "Blocked" in line
     ] == [True]
     assert [fleet.held(name) for name in fleet.names] == [today(), OLD, today()]
 
@@ -167,7 +169,7 @@ def test_a_pair_beside_the_series_keeps_the_old_key(fleet: Fleet) -> None:
     assert run.status == 2 and fleet.all_hold() == {OLD} and fleet.series()[OLD], run.output
 
 
-def test_a_playbook_of_the_operators_imports_provisioning(fleet: Fleet) -> None:
+def test_a_playbook_of_the_operator_imports_provisioning(fleet: Fleet) -> None:
     fleet.file("web1").unlink()
     site = {"name": "Provision", "import_playbook": "keyfleet.magento.provision", "vars": {"magento_target": "web"}}
     run = fleet.site([site], magento_series=fleet.settings)
@@ -193,7 +195,7 @@ def test_one_host_with_a_key_of_the_series_is_enough(fleet: Fleet) -> None:
         fleet.file(name).unlink()
         fleet.give(name, *fleet.simulator.key("shop", "ci"), "tools")
     fleet.own = {
-        # No key at all, and only one of another series: nothing is asked of these hosts.
+        # No key, and only a key of another series: the module does not run on these hosts.
         "web1": {"magento_auth_mage_id": "MAG0", "magento_auth_download_token": "{{ 'f' * 40 }}"},
         "web2": {"magento_auth_keys": [entry(fleet, "shop", series=OTHER)]},
         "web3": {"magento_auth_keys": fleet.variables.pop("magento_auth_keys")},
@@ -220,7 +222,7 @@ def test_extra_variables_that_fix_the_pair(half: str, playbook: str, fleet: Flee
     run = fleet.run(playbook, **given)
     assert run.status == 2 and plays(run) == ["Plan"] and fleet.state() == before, run.output
     assert "are set by extra variables, which override the pair of a series on every host" in headline(run)
-    assert fleet.asked() == 0 and key not in words(run) + json.dumps(run.record)
+    assert fleet.asked() == 0 and key not in unwrapped(run) + json.dumps(run.record)
 
 
 def test_the_same_pair_in_the_inventory_is_an_error_of_its_host(fleet: Fleet) -> None:
@@ -229,4 +231,4 @@ def test_the_same_pair_in_the_inventory_is_an_error_of_its_host(fleet: Fleet) ->
     fleet.own["web1"] = {f"magento_auth_{name}": half for name, half in pair(fleet, "ci").items()}
     run = fleet.run("rotate_deploy")
     assert run.status == 2 and run.of("localhost", PHASE)[-1]["blocked"][0]["host"] == "web1", run.output
-    assert "magento_auth_series: series cannot be combined with a pair" in words(run) and fleet.held("web1") == OLD
+    assert "magento_auth_series: series cannot be combined with a pair" in unwrapped(run) and fleet.held("web1") == OLD

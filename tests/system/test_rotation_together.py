@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several runs at once: slices of a deployment, two whole rotations, two series. Nobody loses a working key."""
+"""Simultaneous runs: slices of a deployment, two rotations, two series. Every host always has a working key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import _control
 import _rotation_lab
 import pytest
 from _control import Control, Run
-from _rotation_lab import OLD, PYTHON, REPOSITORY, Fleet, days_ago, today, words
+from _rotation_lab import OLD, PYTHON, REPOSITORY, Fleet, days_ago, today, unwrapped
 from _simulator_fixture import ask
 
 pytestmark = pytest.mark.needs("root", PYTHON)
@@ -27,10 +27,10 @@ control, fleet = _control.control, _rotation_lab.fleet
 
 
 def controller(fleet: Fleet, directory: Path, name: str, *hosts: str) -> Fleet:
-    """The same fleet as another controller sees it, with an inventory of its own: these hosts, or all."""
-    place = directory / name
-    place.mkdir()
-    return dataclasses.replace(fleet, control=Control(place), names=hosts or fleet.names)
+    """The same fleet on another controller, whose inventory has these hosts, or all."""
+    own = directory / name
+    own.mkdir()
+    return dataclasses.replace(fleet, control=Control(own), names=hosts or fleet.names)
 
 
 def at_once(*runs: Callable[[], Run]) -> list[Run]:
@@ -44,8 +44,8 @@ def entry(path: Path) -> tuple[str, str] | None:
 
 
 @contextmanager
-def everybody_works_all_the_time(fleet: Fleet, *files: Path) -> Iterator[None]:
-    """The repository takes the key of every file, whenever it is asked: a key is disabled after it was replaced."""
+def all_keys_keep_working(fleet: Fleet, *files: Path) -> Iterator[None]:
+    """Assert that the repository always accepts the key in every file: keys are disabled after their replacement."""
     paths = files or tuple(fleet.file(name) for name in fleet.names)
     lost: list[str] = []
     asked: list[Path] = []
@@ -56,7 +56,7 @@ def everybody_works_all_the_time(fleet: Fleet, *files: Path) -> Iterator[None]:
             for path in paths:
                 key = entry(path)
                 asked.append(path)
-                # One that was replaced meanwhile may be disabled.
+                # A key that was replaced meanwhile may be disabled.
                 if key is None or (ask(fleet.simulator, key=key).status != 200 and entry(path) == key):
                     lost.append(f"{path} has {key and key[0]}")
             over.wait(0.05)
@@ -74,22 +74,22 @@ def everybody_works_all_the_time(fleet: Fleet, *files: Path) -> Iterator[None]:
 def test_a_deployment_in_two_halves_and_a_retirement_of_all(fleet: Fleet, tmp_path: Path) -> None:
     assert fleet.run("rotate_issue").status == 0
     halves = [controller(fleet, tmp_path, "first", "web1", "web2"), controller(fleet, tmp_path, "second", "web3")]
-    with everybody_works_all_the_time(fleet):
+    with all_keys_keep_working(fleet):
         runs = at_once(*(partial(half.run, "rotate_deploy") for half in halves))
         for half, run in zip(halves, runs, strict=True):
             assert run.status == 0, run.output
-            assert f"Hosts that took it: {len(half.names)} of {len(half.names)}" in words(run), run.output
+            assert f"Hosts that took it: {len(half.names)} of {len(half.names)}" in unwrapped(run), run.output
         assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {today()}
-        # Who is expected is declared: a half that retires is not taken for all.
+        # expected_hosts has all hosts, so a retirement with half of them is blocked.
         sliced = halves[0].run("rotate_retire")
-        assert sliced.status == 2 and "web3: it is expected and not in the target" in words(sliced), sliced.output
+        assert sliced.status == 2 and "web3: it is expected and not in the target" in unwrapped(sliced), sliced.output
         assert fleet.series() == {OLD: True, today(): True}
         run = fleet.run("rotate_retire")
         assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
 
 
 def test_two_slices_of_one_inventory(fleet: Fleet, tmp_path: Path) -> None:
-    """Both see all hosts, and each is told its own."""
+    """Both controllers have all hosts in the inventory, and each run has its own target."""
     assert fleet.run("rotate_issue").status == 0
     both = [controller(fleet, tmp_path, name) for name in ("first", "second")]
     targets = ["web1:web2", "web3"]
@@ -104,11 +104,11 @@ def test_two_slices_of_one_inventory(fleet: Fleet, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("now", [False, True])
 def test_two_whole_rotations(now: bool, fleet: Fleet, tmp_path: Path) -> None:
-    """They share one generation or make one after the other, or one of them fails; then another run finds it done."""
+    """They share one generation, create one each, or one of them fails; the next run exits with 0."""
     both = [controller(fleet, tmp_path, name) for name in ("first", "second")]
-    # Where none is due by age, both are told to make one.
+    # If no generation is due by age, rotate_now requests one from both.
     settings = {"rotate_now": now, "max_age": 10**4 if now else 90}
-    with everybody_works_all_the_time(fleet):
+    with all_keys_keep_working(fleet):
         runs = at_once(*(partial(one.run, "rotate", settings=settings) for one in both))
         assert 0 in {run.status for run in runs}, runs[0].output + runs[1].output
         assert {run.status for run in runs} <= {0, 2}, runs[0].output + runs[1].output
@@ -122,7 +122,7 @@ def test_two_whole_rotations(now: bool, fleet: Fleet, tmp_path: Path) -> None:
 
 
 def test_a_rotation_and_a_rollback(fleet: Fleet, tmp_path: Path) -> None:
-    """Whoever is last decides, and one key is left that works everywhere, or one of them fails."""
+    """The last run decides, and one key is left that works on all hosts, or one of the runs fails."""
     fleet.simulator.add_key("shop", today())
     both = [controller(fleet, tmp_path, name) for name in ("first", "second")]
     settings: list[dict[str, Any]] = [{"rejected": []}, {"rejected": [today()]}]
@@ -132,14 +132,14 @@ def test_a_rotation_and_a_rollback(fleet: Fleet, tmp_path: Path) -> None:
     for own in settings:
         run = fleet.run("rotate", settings=own)
         assert run.status == 0, run.output
-        fleet.everybody_works()
+        fleet.all_keys_work()
         (alive,) = [label for label, enabled in fleet.series().items() if enabled]
         assert fleet.all_hold() == {alive}
     assert alive == OLD
 
 
 def test_two_series_at_once(fleet: Fleet, tmp_path: Path) -> None:
-    """On the same hosts; each run takes its own entries and its own keys."""
+    """On the same hosts: each run changes only its own entries and keys."""
     other = fleet.simulator.add_key("shop", "api-20260101")
     for name in fleet.names:
         fleet.give(name, *other, "api")
@@ -148,7 +148,7 @@ def test_two_series_at_once(fleet: Fleet, tmp_path: Path) -> None:
     second = controller(fleet, tmp_path, "second")
     second.settings = {**fleet.settings, "prefix": "api"}
     files = [fleet.file(name, path) for name in fleet.names for path in ("shop", "api")]
-    with everybody_works_all_the_time(fleet, *files):
+    with all_keys_keep_working(fleet, *files):
         runs = at_once(partial(fleet.run, "rotate"), partial(second.run, "rotate"))
     assert [run.status for run in runs] == [0, 0], runs[0].output + runs[1].output
     new = days_ago(0, "api")

@@ -64,7 +64,7 @@ def test_every_hash_is_right(simulator: Simulator, dollar: str) -> None:
             assert "composer.json" in zipfile.ZipFile(io.BytesIO(archive)).namelist()
 
 
-def test_only_the_entitled_is_listed(simulator: Simulator) -> None:
+def test_only_entitled_packages_are_listed(simulator: Simulator) -> None:
     assert "magento/product-enterprise-edition" not in walk(simulator, simulator.key("shop", "web"))
     assert "magento/product-enterprise-edition" in walk(simulator, simulator.key("enterprise", "web"))
     assert walk(simulator, simulator.key("unpaid", "web")) == {}
@@ -85,7 +85,7 @@ def test_archives_are_the_same_bytes_every_time(simulator: Simulator) -> None:
     assert ask(simulator, FRAMEWORK_ZIP, key).raw == first
 
 
-def test_a_life_of_a_key(simulator: Simulator) -> None:
+def test_key_can_be_added_disabled_enabled_and_deleted(simulator: Simulator) -> None:
     key = simulator.add_key("shop", "new one")
     assert key == (fake_key("shop", "new one", "public"), fake_key("shop", "new one", "private"))
     for change, status in (
@@ -101,7 +101,7 @@ def test_a_life_of_a_key(simulator: Simulator) -> None:
         simulator.add_key("shop", "web")
 
 
-def test_accounts_can_be_confined_to_a_host(simulator: Simulator) -> None:
+def test_accounts_can_be_limited_to_a_host(simulator: Simulator) -> None:
     key = simulator.key("vendor", "web")
     assert key[0] == "token"
     assert ask(simulator, key=key).status == 401
@@ -111,7 +111,7 @@ def test_accounts_can_be_confined_to_a_host(simulator: Simulator) -> None:
         assert [path for path in got.json["provider-includes"] if "extensions" in path]
 
 
-def test_addresses_follow_the_name_that_was_asked(simulator: Simulator) -> None:
+def test_urls_use_the_requested_host_name(simulator: Simulator) -> None:
     key = simulator.key("shop", "web")
     host = {"Host": "repo.magento.com"}
     path = "/archives/magento/project-community-edition/magento-project-community-edition-2.4.8.0.zip"

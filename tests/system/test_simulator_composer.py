@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real Composer installs from the simulator, and does not when the keys are no good."""
+"""The real Composer installs from the simulator, and fails with invalid keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Shop:
 
     @property
     def project(self) -> Path:
-        """Where the project comes to be."""
+        """The directory of the project."""
         return self.directory / "shop"
 
     def create(
@@ -72,7 +72,7 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path: Path, simulator: Simulator) -> Shop:
-    """An empty place for a shop."""
+    """An empty directory for a shop."""
     return Shop(tmp_path, simulator)
 
 
@@ -94,12 +94,12 @@ def test_good_keys_install_a_project(shop: Shop) -> None:
     assert all(entry["authorization"] for entry in shop.simulator.requests())
 
 
-def test_the_product_names_the_php_it_needs(shop: Shop) -> None:
+def test_product_requires_a_php_version(shop: Shop) -> None:
     assert shop.create(shop.simulator.key("shop", "web")).returncode == 0
     run = shop.composer("check-platform-reqs", "--format=json", directory=shop.project)
     (php,) = [row for row in json.loads(run.stdout) if row["name"] == "php"]
     assert (php["status"], php["failed_requirement"]) == ("success", None)
-    # On a host with an older PHP, nothing of it can be installed.
+    # With an older PHP, the project cannot be installed.
     shop.composer("config", "platform.php", "7.1.0", directory=shop.project)
     run = shop.composer("update", "--dry-run", "--no-cache", directory=shop.project)
     assert run.returncode != 0
@@ -117,7 +117,7 @@ def test_every_form_installs(shop: Shop, form: str, gzip: str) -> None:
     assert installed(shop)["magento/product-community-edition"] == NEWEST
 
 
-def test_the_other_edition_needs_the_other_account(shop: Shop) -> None:
+def test_enterprise_edition_needs_an_entitled_account(shop: Shop) -> None:
     package = "magento/project-enterprise-edition"
     refused = shop.create(shop.simulator.key("shop", "web"), package)
     assert refused.returncode != 0
@@ -160,7 +160,7 @@ def test_a_corrupted_listing_is_caught(shop: Shop) -> None:
     assert "man-in-the-middle" in run.stderr
 
 
-def test_keys_do_not_follow_to_another_host(shop: Shop) -> None:
+def test_keys_are_not_sent_to_another_host(shop: Shop) -> None:
     shop.simulator.set_switch("archive_redirect", True)
     shop.simulator.set_switch("archive_agent", True)
     run = shop.create(shop.simulator.key("shop", "web"))

@@ -32,7 +32,7 @@ PATCH = "PATCH_SUPEE-6788_CE_1.9.2.1_v1.sh"
 
 
 def rows(text: str) -> list[list[str]]:
-    """The table as clients read it: cells end where two blanks follow."""
+    """The table as clients read it: two or more blanks separate the cells."""
     head, rule, *lines = text.splitlines()
     assert all(line.startswith("  ") for line in (head, *lines))
     assert head.split()[0] == "Name"
@@ -43,13 +43,13 @@ def rows(text: str) -> list[list[str]]:
 def test_the_two_kinds_of_credentials_are_kept_apart(simulator: Simulator) -> None:
     pair, key = simulator.token("shop"), simulator.key("shop", "web")
     assert pair == ("MAG000000001", fake_token("shop"))
-    assert [ask(simulator, f"{INFO}/help", shown).status for shown in (pair, key, None)] == [200, 401, 401]
-    assert [ask(simulator, "/packages.json", shown).status for shown in (key, pair)] == [200, 401]
+    assert [ask(simulator, f"{INFO}/help", credentials).status for credentials in (pair, key, None)] == [200, 401, 401]
+    assert [ask(simulator, "/packages.json", credentials).status for credentials in (key, pair)] == [200, 401]
     assert ask(simulator, f"{INFO}/help", (pair[0], simulator.token("enterprise")[1])).status == 401
     assert [entry["part"] for entry in simulator.requests()][:4] == ["downloads"] * 3 + ["repository"]
 
 
-def test_its_own_name_leads_to_it(simulator: Simulator) -> None:
+def test_real_host_name_selects_the_downloads(simulator: Simulator) -> None:
     headers = {"Host": "www.magentocommerce.com"}
     got = ask(simulator, f"{INFO}/help", simulator.token("shop"), headers=headers)
     assert "https://www.magentocommerce.com/products/downloads/file/" in got.body.decode()
@@ -97,9 +97,9 @@ def test_help_has_its_parts_in_order(simulator: Simulator) -> None:
         "ee-patch",
         "other",
     ]
-    place = 0
+    position = 0
     for part in parts:
-        place = text.index(part, place)
+        position = text.index(part, position)
 
 
 def test_tables(simulator: Simulator) -> None:
@@ -130,18 +130,18 @@ def test_tables(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("option", ["help", "files", "versions", "json", "filter/version/1.9.2.1", "filter/type/other"])
-def test_what_stands_behind_an_option_changes_nothing(simulator: Simulator, option: str) -> None:
+def test_text_after_an_option_is_ignored(simulator: Simulator, option: str) -> None:
     pair = simulator.token("shop")
     plain = ask(simulator, f"{INFO}/{option}", pair)
     assert plain.body.startswith(b"Downloads Usage:") == (option == "help")
-    for behind in ("/", "/info/json/", "/version/2.*", "?x=1"):
-        got = ask(simulator, f"{INFO}/{option}{behind}", pair)
+    for suffix in ("/", "/info/json/", "/version/2.*", "?x=1"):
+        got = ask(simulator, f"{INFO}/{option}{suffix}", pair)
         assert (got.status, got.headers["Content-Type"], got.body) == (
             200,
             plain.headers["Content-Type"],
             plain.body,
-        ), behind
-    # An option that is half there, and one that nobody knows, are answered with help.
+        ), suffix
+    # Incomplete and unknown options return the help.
     for other in ("filter", "filter/version", "nothing/json"):
         assert ask(simulator, f"{INFO}/{other}", pair).body.startswith(b"Downloads Usage:"), other
 
@@ -171,7 +171,7 @@ def test_only_paying_accounts_see_commerce(simulator: Simulator) -> None:
         assert ask(simulator, SMALL, pair).status == 200
 
 
-def test_small_files_are_what_their_names_say(simulator: Simulator) -> None:
+def test_small_files_have_the_format_of_their_names(simulator: Simulator) -> None:
     pair = simulator.token("shop")
     for name in ("Magento-CE-2.3.2.zip", "Magento-CE-2.0.0+Samples.zip", "Magento-CE-2.0.0%2BSamples.zip"):
         got = ask(simulator, f"{FILES}/{name}", pair)
@@ -193,7 +193,7 @@ def test_small_files_are_what_their_names_say(simulator: Simulator) -> None:
         simulator.download("nothing.zip")
 
 
-def test_head_tells_what_a_download_would_bring(simulator: Simulator) -> None:
+def test_head_returns_the_headers_of_a_download(simulator: Simulator) -> None:
     got = ask(simulator, f"{FILES}/{BIG_FILE}", simulator.token("shop"), method="HEAD", headers={"Range": "bytes=0-1"})
     assert (got.status, got.headers["Content-Length"], got.raw) == (200, str(64 * 1024 * 1024), b"")
     assert got.headers["Accept-Ranges"] == "bytes"
@@ -227,7 +227,7 @@ def test_ranges(simulator: Simulator, header: str, status: int, part: slice) -> 
     assert simulator.requests()[-1]["range"] == header
 
 
-def test_a_range_of_another_file_is_not_given(simulator: Simulator) -> None:
+def test_range_of_another_file_returns_the_whole_file(simulator: Simulator) -> None:
     pair = simulator.token("shop")
     first = ask(simulator, SMALL, pair)
     for condition, status in ((first.headers["ETag"], 206), (first.headers["Last-Modified"], 206), ('"other"', 200)):
@@ -249,7 +249,7 @@ def test_a_range_of_another_file_is_not_given(simulator: Simulator) -> None:
         ([{"file_name": "a.zip"}, {"file_name": "b.zip", "plain": False, "versions": ["1"]}], "for all of its files"),
     ],
 )
-def test_unusable_downloads_are_named(tmp_path: Path, downloads: list[Any], words: str) -> None:
+def test_unusable_downloads_are_reported(tmp_path: Path, downloads: list[Any], words: str) -> None:
     path = tmp_path / "data.json"
     path.write_text(json.dumps({"downloads": downloads}))
     with pytest.raises(BadInput, match=words):

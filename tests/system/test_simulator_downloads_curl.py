@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated release downloads as the real curl sees them: resumed, cut, stalled, spoiled, and without trust."""
+"""The simulated release downloads as the real curl sees them: resumed, cut, stalled, corrupted, and untrusted."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_every_fault_of_a_transfer_reaches_curl(simulator: Simulator, tmp_path: 
 
 
 @pytest.mark.needs("curl")
-def test_the_self_signed_door_fails_tls_and_nothing_else(simulator: Simulator) -> None:
+def test_self_signed_port_fails_only_tls(simulator: Simulator) -> None:
     user, token = simulator.token("shop")
     config = f'url = "https://{simulator.self_signed_address}{INFO}/help"\nuser = "{user}:{token}"\nnoproxy = "*"\n'
     command = ["curl", "-q", "-K", "-", "--silent", "--cacert", simulator.ca_path]
@@ -92,7 +92,7 @@ def test_the_self_signed_door_fails_tls_and_nothing_else(simulator: Simulator) -
 
 
 @pytest.mark.needs("curl")
-def test_curl_starts_again_where_ranges_are_ignored(simulator: Simulator, tmp_path: Path) -> None:
+def test_curl_cannot_resume_if_ranges_are_ignored(simulator: Simulator, tmp_path: Path) -> None:
     simulator.set_switch("downloads_ranges", False)
     output = tmp_path / "small.zip"
     output.write_bytes(b"PK")

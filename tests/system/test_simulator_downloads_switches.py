@@ -26,10 +26,10 @@ Pair = tuple[str, str]
 Check = Callable[[Simulator, Pair], None]
 
 
-def wrong_get(status: int, kind: str = "") -> Check:
+def wrong_pair_gets(status: int, kind: str = "") -> Check:
     def check(simulator: Simulator, pair: Pair) -> None:
-        for shown in ((pair[0], fake_token("nobody")), None):
-            got = ask(simulator, f"{INFO}/help", shown)
+        for credentials in ((pair[0], fake_token("nobody")), None):
+            got = ask(simulator, f"{INFO}/help", credentials)
             assert got.status == status
             assert kind in (got.headers["Content-Type"] + (got.headers["Location"] or ""))
         assert ask(simulator, f"{INFO}/help", pair).status == 200
@@ -37,7 +37,7 @@ def wrong_get(status: int, kind: str = "") -> Check:
     return check
 
 
-def good_get(status: int) -> Check:
+def good_pair_gets(status: int) -> Check:
     def check(simulator: Simulator, pair: Pair) -> None:
         simulator.set_switch("downloads_retry_after", 7)
         for path in (f"{INFO}/help", SMALL):
@@ -61,7 +61,7 @@ def short_text(simulator: Simulator, pair: Pair) -> None:
     assert (got.status, got.raw, len(got.raw)) == (200, SHORT_TEXT, 25)
 
 
-def refusal_says(content_type: str, start: bytes) -> Check:
+def refusal_body(content_type: str, start: bytes) -> Check:
     def check(simulator: Simulator, pair: Pair) -> None:
         got = ask(simulator, f"{INFO}/help")
         assert (got.status, got.headers["Content-Type"].split(";")[0]) == (401, content_type)
@@ -71,9 +71,9 @@ def refusal_says(content_type: str, start: bytes) -> Check:
     return check
 
 
-def challenge_is(shown: bool) -> Check:
+def challenge_is(sent: bool) -> Check:
     def check(simulator: Simulator, pair: Pair) -> None:
-        assert (ask(simulator, f"{INFO}/help").headers["WWW-Authenticate"] is not None) == shown
+        assert (ask(simulator, f"{INFO}/help").headers["WWW-Authenticate"] is not None) == sent
 
     return check
 
@@ -138,19 +138,19 @@ def chunked(simulator: Simulator, pair: Pair) -> None:
 
 HTML, ZIP = "text/html", "application/zip"
 CASES: list[tuple[str, Any, Check]] = [
-    ("downloads_wrong_credentials", "401", wrong_get(401)),
-    ("downloads_wrong_credentials", "403", wrong_get(403)),
-    ("downloads_wrong_credentials", "login", wrong_get(302, "/customer/account/login/")),
+    ("downloads_wrong_credentials", "401", wrong_pair_gets(401)),
+    ("downloads_wrong_credentials", "403", wrong_pair_gets(403)),
+    ("downloads_wrong_credentials", "login", wrong_pair_gets(302, "/customer/account/login/")),
     ("downloads_wrong_credentials", "text", short_text),
-    ("downloads_401_body", "html", refusal_says(HTML, b"<!DOCTYPE html>")),
-    ("downloads_401_body", "text", refusal_says("text/plain", b"These credentials")),
-    ("downloads_401_body", "json", refusal_says("application/json", b"{")),
-    ("downloads_401_body", "empty", refusal_says("text/plain", b"")),
+    ("downloads_401_body", "html", refusal_body(HTML, b"<!DOCTYPE html>")),
+    ("downloads_401_body", "text", refusal_body("text/plain", b"These credentials")),
+    ("downloads_401_body", "json", refusal_body("application/json", b"{")),
+    ("downloads_401_body", "empty", refusal_body("text/plain", b"")),
     ("downloads_challenge", True, challenge_is(True)),
     ("downloads_challenge", False, challenge_is(False)),
-    *(("downloads_good_credentials", str(status), good_get(status)) for status in (200, 401, 403, 429, 503)),
+    *(("downloads_good_credentials", str(status), good_pair_gets(status)) for status in (200, 401, 403, 429, 503)),
     ("downloads_good_credentials", "login", login_page),
-    ("downloads_retry_after", 7, good_get(200)),
+    ("downloads_retry_after", 7, good_pair_gets(200)),
     ("downloads_info_type", "usual", info_type("text/plain; charset=utf-8", "application/json")),
     ("downloads_info_type", "html", info_type(HTML, HTML)),
     ("downloads_versions", "list", feed_item("ce_versions", lambda _simulator: ["2.3.2"])),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Production and sandbox of the simulated key API share nothing, though one person may have an account in both."""
+"""Production and sandbox of the simulated key API share nothing, although a user may have an account in both."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from _keys_api import Api
-from _marketplace_lab import Proxy, access, plain, told
+from _marketplace_lab import Proxy, access, clean_environment, query
 from _simulator_fixture import ask
 
 from simulator.accounts import parse_accounts
 from simulator.client import Simulator
 from simulator.problems import BadInput
 
-__all__ = ["plain"]
+__all__ = ["clean_environment"]
 SANDBOX = "commercedeveloper-sandbox-api.adobe.com"
 PRODUCTION = "commercedeveloper-api.adobe.com"
 
@@ -51,7 +51,7 @@ def test_applications_open_sessions_of_their_own_environment(simulator: Simulato
     assert simulator.application("shop") != simulator.application("sandbox")
 
 
-def test_sessions_are_worth_nothing_in_the_other_environment(sandbox: Api, production: Api) -> None:
+def test_sessions_are_invalid_in_the_other_environment(sandbox: Api, production: Api) -> None:
     assert sandbox.mage_id == production.mage_id
     for api, other in ((sandbox, PRODUCTION), (production, SANDBOX)):
         own = api.host
@@ -76,25 +76,25 @@ def test_keys_of_one_environment_are_unknown_in_the_other(sandbox: Api, producti
     assert set(production.pairs(label="fleet")) == {(production.mage_id, "fleet")}
 
 
-def test_the_repository_is_that_of_production(simulator: Simulator, sandbox: Api, production: Api) -> None:
-    pair, known = sandbox.made("fleet"), simulator.key("sandbox", "web")
-    assert [ask(simulator, key=key).status for key in (production.made("fleet"), pair, known)] == [200, 401, 401]
+def test_repository_accepts_keys_of_production(simulator: Simulator, sandbox: Api, production: Api) -> None:
+    pair, known = sandbox.create_pair("fleet"), simulator.key("sandbox", "web")
+    assert [ask(simulator, key=key).status for key in (production.create_pair("fleet"), pair, known)] == [200, 401, 401]
     simulator.set_switch("sandbox_key", "200")
     assert [ask(simulator, key=key).status for key in (pair, known)] == [200, 200]
     sandbox.enable("fleet", False)
     assert [ask(simulator, key=key).status for key in (pair, known)] == [401, 200]
 
 
-@pytest.mark.usefixtures("plain")
+@pytest.mark.usefixtures("clean_environment")
 @pytest.mark.parametrize(("environment", "host"), [("production", PRODUCTION), ("sandbox", SANDBOX)])
 def test_the_modules_reach_each_environment_under_its_real_name(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, environment: str, host: str
 ) -> None:
-    with Proxy(leads_to=simulator.address) as proxy:
+    with Proxy(connect_to=simulator.address) as proxy:
         monkeypatch.setenv("https_proxy", f"http://{proxy.address}")
         for account, own in (("shop", "production"), ("sandbox", "sandbox")):
             options = {**access(simulator, account, api_url=None), "environment": environment}
-            answer = told(simulator, options)
+            answer = query(simulator, options)
             if own == environment:
                 found = {key["label"] for key in answer.result["marketplace_keys"]}
                 assert found == {key["label"] for key in simulator.account(account)["keys"]}, answer.result

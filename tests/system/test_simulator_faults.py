@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every fault of the simulator as a real client meets it."""
+"""Every fault of the simulator as a real client sees it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_fault(simulator: Simulator, kind: str) -> None:
     CASES[kind](simulator, simulator.key("shop", "web"))
 
 
-def test_a_fault_hits_only_what_it_names(simulator: Simulator) -> None:
+def test_fault_affects_only_matching_requests(simulator: Simulator) -> None:
     key, other = simulator.key("shop", "web"), simulator.key("shop", "ci")
     path = "/p/*"
     for match, hit in (
@@ -161,7 +161,7 @@ def test_skip_and_count(simulator: Simulator) -> None:
     assert simulator.faults() == []
 
 
-def test_the_next_fault_takes_over_when_one_is_used_up(simulator: Simulator) -> None:
+def test_next_fault_applies_when_one_is_used_up(simulator: Simulator) -> None:
     key = simulator.key("shop", "web")
     simulator.add_fault("status", status=500, count=1)
     simulator.add_fault("status", status=502, count=1)
@@ -194,6 +194,6 @@ def test_stop_does_not_wait_for_a_stalled_client(simulator: Simulator) -> None:
         while not simulator.faults()[0]["hits"]:
             time.sleep(0.01)
         simulator.restart()
-    # Only a server that ended by itself has logged what it cut; one that waits is killed.
+    # Only a server that stopped by itself has logged the request that it cut; a waiting server is killed.
     assert [(entry["path"], entry["complete"]) for entry in simulator.requests()] == [("/packages.json", False)]
     assert [fault["hits"] for fault in simulator.faults()] == [1]

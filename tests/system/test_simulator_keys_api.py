@@ -41,7 +41,7 @@ def api(simulator: Simulator) -> Iterator[Api]:
         yield client
 
 
-def test_a_session_wants_application_credentials(simulator: Simulator, api: Api) -> None:
+def test_session_requires_application_credentials(simulator: Simulator, api: Api) -> None:
     application = simulator.application("shop")
     assert application[0].startswith("APP")
     got = api.session(grant_type="session")
@@ -50,7 +50,7 @@ def test_a_session_wants_application_credentials(simulator: Simulator, api: Api)
     for pair in (simulator.key("shop", "web"), simulator.token("shop"), (application[0], "wrong")):
         got = api.session(pair, grant_type="session")
         assert (got.status, set(got.json)) == (401, {"code", "message"})
-    # None of the other hosts takes application credentials, and a GET asks for nothing.
+    # No other host accepts application credentials, and GET is not allowed.
     assert ask(simulator, key=application).status == 401
     assert ask(simulator, "/products/downloads/info/help", application).status == 401
     assert ask(simulator, SESSION, application).status == 405
@@ -75,7 +75,7 @@ def test_the_session_request_is_checked(api: Api, body: Any, status: int, second
     assert (got.status, got.json.get("expires_in")) == (status, seconds)
 
 
-def test_sessions_live_side_by_side_and_end(simulator: Simulator, api: Api) -> None:
+def test_sessions_are_independent_and_expire(simulator: Simulator, api: Api) -> None:
     with Api(simulator) as second:
         assert second.token != api.token
         assert (api.list().status, second.list().status) == (200, 200)
@@ -89,7 +89,7 @@ def test_sessions_live_side_by_side_and_end(simulator: Simulator, api: Api) -> N
     assert api.list().status == 401
 
 
-def test_the_list_shows_every_private_half_every_time(simulator: Simulator, api: Api) -> None:
+def test_list_always_shows_every_private_key(simulator: Simulator, api: Api) -> None:
     simulator.add_key("shop", "web", uid=ORGANISATION)
     public, private = simulator.key("shop", "web", "")
     for _turn in range(2):
@@ -112,14 +112,14 @@ def test_the_list_shows_every_private_half_every_time(simulator: Simulator, api:
     assert set(m1) == {"m1"}
     assert set(m1["m1"][0]) == {"product_name", "product_key"}
     assert api.list(type="m3").status == 400
-    # A label goes with m2; with anything else it is ignored.
+    # A label is used only with type m2, and otherwise ignored.
     assert api.list(label="ci").json == api.list(label="ci", type="all").json == api.list().json
     assert api.list(label="ci", type="m1").json == m1
 
 
 @pytest.mark.parametrize("label", ODD_LABELS)
-def test_every_label_lives_its_whole_life(simulator: Simulator, api: Api, label: str) -> None:
-    key = api.made(label)
+def test_any_label_can_be_created_changed_and_deleted(simulator: Simulator, api: Api, label: str) -> None:
+    key = api.create_pair(label)
     assert ask(simulator, key=key).status == 200
     assert list(api.pairs(label=label)) == [("MAG000000001", label)]
     for enabled, status in ((False, 401), (True, 200)):
@@ -133,17 +133,17 @@ def test_every_label_lives_its_whole_life(simulator: Simulator, api: Api, label:
     assert [entry["labels"] for entry in simulator.requests(part="marketplace", method="DELETE")] == [[label]]
 
 
-def test_dots_are_no_labels_in_a_path(api: Api) -> None:
+def test_dot_segments_are_not_labels(api: Api) -> None:
     for step in (".", "..", "%2E", "%2e%2E", ""):
         assert api.send("DELETE", f"{api.keys}/{step}").status == 404
 
 
 def test_the_same_label_under_two_uids_is_two_pairs(simulator: Simulator, api: Api) -> None:
-    own, organisation = api.made("fleet"), api.made("fleet", uid=ORGANISATION)
+    own, organisation = api.create_pair("fleet"), api.create_pair("fleet", uid=ORGANISATION)
     assert own != organisation
     assert api.enable("fleet", False, uid=ORGANISATION).status == 200
     assert (ask(simulator, key=own).status, ask(simulator, key=organisation).status) == (200, 401)
-    # Without a uid, writes mean the account.
+    # Without a uid, writes apply to the account.
     assert api.delete("fleet").status == 204
     assert set(api.pairs(label="fleet")) == {(ORGANISATION, "fleet")}
     assert api.delete("fleet", uid=ORGANISATION).status == 204
@@ -152,7 +152,7 @@ def test_the_same_label_under_two_uids_is_two_pairs(simulator: Simulator, api: A
     assert api.delete("web", uid="all").status == 400
 
 
-def test_a_batch_keeps_its_order_and_does_what_it_can(simulator: Simulator, api: Api) -> None:
+def test_batch_keeps_its_order_and_may_fail_in_part(simulator: Simulator, api: Api) -> None:
     simulator.set_switch("api_fail_label", "bad-*")
     simulator.set_switch("api_fail_code", 1299)
     simulator.set_switch("api_fail_message", "Not today.")
@@ -179,14 +179,14 @@ def test_a_batch_keeps_its_order_and_does_what_it_can(simulator: Simulator, api:
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"m2": []}, {"m2": {"label": "a"}}, "text"])
-def test_a_body_that_is_no_batch_fails_as_a_whole(api: Api, body: Any) -> None:
+def test_malformed_batch_fails_as_a_whole(api: Api, body: Any) -> None:
     for method, path in (("POST", api.keys), ("PUT", api.at("web"))):
         got = api.send(method, path, body)
         assert (got.status, got.json["code"]) == (400, 1208)
         assert got.json["message"]
 
 
-def test_addresses_that_are_none(simulator: Simulator, api: Api) -> None:
+def test_unknown_addresses_and_methods_fail(simulator: Simulator, api: Api) -> None:
     for method, path, status in (
         ("GET", "/rest/v1/users/MAG000000001", 200),
         ("GET", "/rest/v1/users/MAG000000001/reports", 404),
@@ -202,7 +202,7 @@ def test_addresses_that_are_none(simulator: Simulator, api: Api) -> None:
     assert simulator.requests()[-1]["part"] == "marketplace"
 
 
-def test_five_hundred_in_one_request(simulator: Simulator, api: Api) -> None:
+def test_five_hundred_keys_in_one_request(simulator: Simulator, api: Api) -> None:
     labels = [f"fleet-{number:03}" for number in range(500)]
     answers = api.create(*labels).json["m2"]
     assert [answer["label"] for answer in answers] == labels
@@ -215,24 +215,24 @@ def test_five_hundred_in_one_request(simulator: Simulator, api: Api) -> None:
     ]
 
 
-def test_new_halves_are_the_same_in_every_run_and_never_used_again(simulator: Simulator, api: Api) -> None:
-    first = api.made("fleet")
+def test_new_keys_are_the_same_in_every_run_and_never_reused(simulator: Simulator, api: Api) -> None:
+    first = api.create_pair("fleet")
     api.delete("fleet")
-    second = api.made("fleet")
+    second = api.create_pair("fleet")
     assert first != second
     simulator.reset()
-    assert api.open().made("fleet") == first
+    assert api.open().create_pair("fleet") == first
 
 
 @pytest.mark.parametrize("kind", ["reset", "truncate"])
-def test_a_lost_answer_has_done_its_work(simulator: Simulator, api: Api, kind: str) -> None:
+def test_request_with_lost_answer_takes_effect(simulator: Simulator, api: Api, kind: str) -> None:
     steps: tuple[tuple[str, Callable[[], object], dict[str, bool]], ...] = (
         ("POST", lambda: api.create("lost"), {"lost": True}),
         ("PUT", lambda: api.enable("lost", False), {"lost": False}),
         ("DELETE", lambda: api.delete("lost"), {}),
     )
     for method, call, left in steps:
-        # An answer to DELETE has no body that could be cut.
+        # A response to DELETE has no body that could be cut.
         how = {"kind": "reset"} if kind == "reset" or method == "DELETE" else {"kind": kind, "after_bytes": 0}
         simulator.add_fault(**how, method=method, path="/rest/v1/users/*", count=1)
         with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
@@ -242,7 +242,7 @@ def test_a_lost_answer_has_done_its_work(simulator: Simulator, api: Api, kind: s
     assert [fault["hits"] for fault in simulator.faults()] == [1, 1, 1]
 
 
-def test_faults_in_front_carry_nothing_out_and_can_name_the_application(simulator: Simulator, api: Api) -> None:
+def test_status_faults_prevent_the_request_and_can_match_an_application(simulator: Simulator, api: Api) -> None:
     application = simulator.application("shop")[0]
     simulator.add_fault("status", status=429, headers={"Retry-After": "1"}, method="POST", user=application, count=1)
     got = api.create("late")
@@ -260,7 +260,7 @@ def test_faults_in_front_carry_nothing_out_and_can_name_the_application(simulato
 
 def test_the_log_holds_no_secret_of_the_api(simulator: Simulator, api: Api) -> None:
     application, secret = simulator.application("shop")
-    public, private = api.made("fleet")
+    public, private = api.create_pair("fleet")
     product = api.list(type="m1").json["m1"][0]["product_key"]
     api.create(f"label {private[:20]}", secret, private)
     api.send("GET", f"{api.keys}?token={api.token}&secret={secret}&key={private}&product={product}")

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-from _keys_api import Api, noticed_later_in_requests, noticed_later_in_time
+from _keys_api import Api, takes_effect_after_requests, takes_effect_after_time
 from _simulator_fixture import ask
 
 from simulator.client import Simulator
@@ -107,7 +107,7 @@ def listed_first(label: str) -> Check:
     return check
 
 
-def nothing_looks_like(content: dict[str, Any]) -> Check:
+def empty_list_is(content: dict[str, Any]) -> Check:
     def check(api: Api) -> None:
         assert api.list(type="m2", label="none").json == content
 
@@ -145,7 +145,7 @@ def unknown_label(put: int, delete: int, code: int = 1208) -> Check:
     return check
 
 
-def no_more_than_four(api: Api) -> None:
+def quota_of_four(api: Api) -> None:
     assert [item["code"] for item in api.create("one", "two", "three").json["m2"]] == [200, 1210, 1210]
     assert api.delete("one").status == 204
     assert api.create("two").json["m2"][0]["code"] == 200
@@ -162,7 +162,7 @@ def small_batches(api: Api) -> None:
     assert (len(api.pairs()), api.create("one", "two").status) == (3, 200)
 
 
-def fails_by_label(api: Api) -> None:
+def labels_fail(api: Api) -> None:
     item_codes({"bad-1": 1210, "good-1": 200})(api)
     key = api.simulator.add_key("shop", "bad-2")
     (item,) = api.enable("bad-2", False).json["m2"]
@@ -171,7 +171,7 @@ def fails_by_label(api: Api) -> None:
     assert (got.status, got.json["code"]) == (400, 1210)
 
 
-def fails_saying(name: str, expected: object) -> Check:
+def failure_has(name: str, expected: object) -> Check:
     def check(api: Api) -> None:
         api.simulator.set_switch("api_fail_label", "bad-*")
         assert api.create("bad-1").json["m2"][0][name] == expected
@@ -179,7 +179,7 @@ def fails_saying(name: str, expected: object) -> Check:
     return check
 
 
-def failed_as_a_whole(status: int) -> Check:
+def whole_batch_gets(status: int) -> Check:
     def check(api: Api) -> None:
         got = api.create("web", "ci")
         assert got.status == status
@@ -201,8 +201,8 @@ def put_shows_codes(shown: bool) -> Check:
     def check(api: Api) -> None:
         for enabled in (False, True):
             (item,) = api.enable("ci", enabled).json["m2"]
-            said = (item.get("code"), item.get("message"))
-            assert (item["is_enabled"], said) == (enabled, (200, "Success") if shown else (None, None))
+            result = (item.get("code"), item.get("message"))
+            assert (item["is_enabled"], result) == (enabled, (200, "Success") if shown else (None, None))
         (item,) = api.enable("ci", "no").json["m2"]
         assert item["code"] == 1208
 
@@ -232,8 +232,8 @@ CASES: list[tuple[str, Any, Check]] = [
     *(("api_other_account", str(status), another_account_gets(status)) for status in (403, 404, 401)),
     ("api_order", "oldest", listed_first("web")),
     ("api_order", "newest", listed_first("old")),
-    ("api_empty", "list", nothing_looks_like({"m2": []})),
-    ("api_empty", "absent", nothing_looks_like({})),
+    ("api_empty", "list", empty_list_is({"m2": []})),
+    ("api_empty", "absent", empty_list_is({})),
     ("api_label_without_type", "400", bare_label_gets(400)),
     ("api_label_without_type", "ignored", bare_label_gets(200)),
     ("api_label_characters", "any", item_codes({"größe/1": 200, "a b": 200})),
@@ -245,21 +245,21 @@ CASES: list[tuple[str, Any, Check]] = [
     ("api_unknown_label", "400", unknown_label(400, 400)),
     ("api_unknown_label", "200", unknown_label(200, 204)),
     ("api_unknown_label_code", 1558, unknown_label(404, 404, 1558)),
-    ("api_quota", 4, no_more_than_four),
+    ("api_quota", 4, quota_of_four),
     ("api_quota_code", 1777, beyond_the_quota),
     ("api_batch_limit", 2, small_batches),
-    ("api_fail_label", "bad-*", fails_by_label),
-    ("api_fail_code", 1559, fails_saying("code", 1559)),
-    ("api_fail_message", "No.", fails_saying("message", "No.")),
-    ("api_all_failed", "200", failed_as_a_whole(200)),
-    ("api_all_failed", "400", failed_as_a_whole(400)),
+    ("api_fail_label", "bad-*", labels_fail),
+    ("api_fail_code", 1559, failure_has("code", 1559)),
+    ("api_fail_message", "No.", failure_has("message", "No.")),
+    ("api_all_failed", "200", whole_batch_gets(200)),
+    ("api_all_failed", "400", whole_batch_gets(400)),
     ("api_create_breaks_after", 2, breaks_after_two),
     ("api_put_item_codes", False, put_shows_codes(False)),
     ("api_put_item_codes", True, put_shows_codes(True)),
     ("api_delete_enabled", True, deletes_enabled(204)),
     ("api_delete_enabled", False, deletes_enabled(400)),
-    ("api_effect_milliseconds", 600, noticed_later_in_time),
-    ("api_effect_requests", 2, noticed_later_in_requests),
+    ("api_effect_milliseconds", 600, takes_effect_after_time),
+    ("api_effect_requests", 2, takes_effect_after_requests),
 ]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all parts of the simulator share: one account behind them, snapshots, restarts, the steering connection."""
+"""What all parts of the simulator share: accounts, snapshots, restarts, the connection to the control interface."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ HELP = "/products/downloads/info/help"
 def test_sessions_tokens_and_pending_changes_survive_a_restart(tmp_path: Path) -> None:
     with Simulator(tmp_path) as simulator, Api(simulator) as api:
         simulator.set_switch("api_effect_requests", 2)
-        key, token = api.made("fleet"), simulator.replace_token("shop")
+        key, token = api.create_pair("fleet"), simulator.replace_token("shop")
         assert ask(simulator, key=key).status == 401
         simulator.restart()
-        api.hang_up()
+        api.disconnect()
         assert api.list().status == 200
         assert [ask(simulator, key=key).status for _turn in range(2)] == [401, 200]
         assert ask(simulator, HELP, token).status == 200
         assert simulator.replace_token("shop")[1] != token[1]
 
 
-def test_a_snapshot_brings_everything_back(simulator: Simulator) -> None:
+def test_snapshot_restores_everything(simulator: Simulator) -> None:
     with Api(simulator) as api:
-        first, token = api.made("fleet"), simulator.token("shop")
+        first, token = api.create_pair("fleet"), simulator.token("shop")
         simulator.set_switch("challenge", True)
         simulator.add_fault("status", status=418, skip=1, count=1)
         snapshot = simulator.snapshot()
-        second = api.made("second")
+        second = api.create_pair("second")
         assert api.list().status == 418
         newer = simulator.replace_token("shop")
         simulator.expire_sessions()
@@ -51,21 +51,21 @@ def test_a_snapshot_brings_everything_back(simulator: Simulator) -> None:
         assert [ask(simulator, key=key).status for key in (first, second)] == [200, 401]
         assert [ask(simulator, HELP, pair).status for pair in (token, newer)] == [200, 401]
         assert ask(simulator).headers["WWW-Authenticate"]
-        # The same work gives the same pair again.
-        assert api.made("second") == second
+        # The same call creates the same pair again.
+        assert api.create_pair("second") == second
         simulator.restore(snapshot)
         assert simulator.snapshot() == snapshot
 
 
 @pytest.mark.parametrize("state", [{}, {"accounts": [{}]}, {"accounts": 1, "switches": {}}])
-def test_no_snapshot_is_refused_and_changes_nothing(simulator: Simulator, state: dict[str, object]) -> None:
+def test_malformed_snapshot_is_refused_and_changes_nothing(simulator: Simulator, state: dict[str, object]) -> None:
     before = simulator.snapshot()
     with pytest.raises(BadInput):
         simulator.restore(state)
     assert simulator.snapshot() == before
 
 
-def test_it_is_fast_enough_for_thousands_of_requests(simulator: Simulator) -> None:
+def test_requests_take_little_processor_time(simulator: Simulator) -> None:
     headers = basic(*simulator.key("shop", "web"))
     with Api(simulator) as api:
         api.create(*(f"fleet-{number}" for number in range(200)))
@@ -77,7 +77,7 @@ def test_it_is_fast_enough_for_thousands_of_requests(simulator: Simulator) -> No
             for _turn in range(300):
                 connection.request("GET", "/packages.json", headers=headers)
                 assert len(connection.getresponse().read()) > 100
-    # Time of the processor, not of the clock: other tests run beside this one.
+    # Processor time, not elapsed time: other tests run at the same time.
     assert (_cpu(server) - before) / 600 < 0.002
 
 
@@ -87,7 +87,7 @@ def _cpu(stat: Path) -> float:
     return (int(words[11]) + int(words[12])) / 100
 
 
-def test_steering_keeps_its_connection_and_mends_it(simulator: Simulator, tmp_path: Path) -> None:
+def test_client_keeps_its_connection_and_reconnects(simulator: Simulator, tmp_path: Path) -> None:
     with Simulator(tmp_path) as own:
         own.set_switch("challenge", True)
         own.restart()
@@ -100,7 +100,7 @@ def test_steering_keeps_its_connection_and_mends_it(simulator: Simulator, tmp_pa
         own.reset()
 
 
-def test_the_command_line_knows_tokens_sessions_and_downloads(simulator: Simulator) -> None:
+def test_command_line_handles_tokens_sessions_and_downloads(simulator: Simulator) -> None:
     program = [sys.executable, str(Path(__file__).resolve().parent.parent / "simulator")]
 
     def run(*words: str) -> str:
@@ -117,6 +117,6 @@ def test_the_command_line_knows_tokens_sessions_and_downloads(simulator: Simulat
         run("expire-sessions")
         assert api.list().status == 401
         simulator.set_switch("api_effect_requests", 1000)
-        key = api.open().made("fleet")
+        key = api.open().create_pair("fleet")
         run("settle")
         assert ask(simulator, key=key).status == 200

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the simulator keeps, logs and protects; its life as a process; its command line."""
+"""The state, the log and the secrets of the simulator; its process; its command line."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
         simulator.stop()
 
 
-def test_the_log_tells_all_but_secrets(simulator: Simulator) -> None:
+def test_log_contains_everything_but_secrets(simulator: Simulator) -> None:
     public, private = simulator.key("shop", "web")
     vendor_password = simulator.key("vendor", "web")[1]
     unknown = fake_key("nobody", "none", "private")
@@ -87,10 +87,10 @@ def test_secrets_on_disk_are_private(simulator: Simulator) -> None:
     for name in ("state.json", "control-token", "ca-key.pem", "server.pem"):
         assert (simulator.state / name).stat().st_mode & 0o777 == 0o600, name
     for path in (simulator.state, Path(simulator.ca_path)):
-        assert path.stat().st_mode & 0o004, "every account of the machine may read the CA"
+        assert path.stat().st_mode & 0o004, "every user of the machine must be able to read the CA"
 
 
-def test_control_wants_its_token_and_known_calls(simulator: Simulator) -> None:
+def test_control_requires_its_token_and_known_calls(simulator: Simulator) -> None:
     for headers in ({}, basic("admin", "admin"), {"Authorization": "Bearer wrong"}):
         assert ask(simulator, "/_simulator/accounts", headers=headers).status == 401
     for method, path in (("GET", "nothing"), ("PUT", "faults"), ("POST", "keys/a"), ("GET", "accounts/shop/keys")):
@@ -176,7 +176,7 @@ def test_data_files_replace_the_embedded_data(tmp_path: Path, form: str) -> None
         ('{"accounts": [{"name": "a"}, {"name": "a"}]}', "two accounts are named a"),
     ],
 )
-def test_unusable_data_is_named(tmp_path: Path, content: str, words: str) -> None:
+def test_unusable_data_is_reported(tmp_path: Path, content: str, words: str) -> None:
     path = tmp_path / "data.yml"
     path.write_text(content)
     result = run("serve", "--state", str(tmp_path / "state"), "--data", str(path))
@@ -193,7 +193,7 @@ def test_one_server_per_directory_and_port(simulator: Simulator, tmp_path: Path)
     assert (third.returncode, "address already in use" in third.stderr) == (1, True)
 
 
-def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+def test_sigterm_stops_the_server_cleanly(tmp_path: Path) -> None:
     simulator = Simulator(tmp_path).start()
     with connected(simulator) as connection:
         connection.request("GET", "/packages.json")
@@ -205,7 +205,7 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "state.json").read_text())["counters"] == {"requests": 1}
 
 
-def test_no_orphan_is_left_when_the_parent_dies(tmp_path: Path) -> None:
+def test_server_stops_when_its_parent_dies(tmp_path: Path) -> None:
     code = "import sys, os, signal; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
     code += "from simulator.client import Simulator\ns = Simulator(Path(sys.argv[2])).start()\n"
     code += "sys.stdout.write(str(s.pid)); sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)"
@@ -218,7 +218,7 @@ def test_no_orphan_is_left_when_the_parent_dies(tmp_path: Path) -> None:
     assert not (tmp_path / "address").exists(), parent.stdout
 
 
-def test_the_command_line_steers(simulator: Simulator) -> None:
+def test_command_line_controls_the_simulator(simulator: Simulator) -> None:
     where = ("--state", str(simulator.state))
     public, private = simulator.key("shop", "web")
     listing = run("account", *where)
@@ -247,7 +247,7 @@ def test_the_command_line_steers(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("switch", "nonsense=1"), "no switch is named nonsense"),
         (("switch", "challenge"), "not of the form name=value"),
@@ -258,12 +258,12 @@ def test_the_command_line_steers(simulator: Simulator) -> None:
         (("account", "disable", "shop", "none"), "no key labelled none"),
     ],
 )
-def test_the_command_line_says_what_is_wrong(simulator: Simulator, words: tuple[str, ...], said: str) -> None:
+def test_command_line_reports_errors(simulator: Simulator, words: tuple[str, ...], message: str) -> None:
     result = run(words[0], "--state", str(simulator.state), *words[1:])
     assert (result.returncode, result.stdout) == (2, "")
-    assert said in result.stderr
+    assert message in result.stderr
 
 
-def test_steering_nothing_says_so(tmp_path: Path) -> None:
+def test_command_line_without_a_server_fails(tmp_path: Path) -> None:
     result = run("log", "--state", str(tmp_path))
     assert (result.returncode, "no simulator is running" in result.stderr) == (2, True)

@@ -26,19 +26,21 @@ def page(simulator: Simulator, account: str, path: str) -> str:
 
 
 def offered(simulator: Simulator, account: str) -> set[tuple[str, str]]:
-    """Category and file name of all that the account may have."""
+    """The category and the name of every file that the account may download."""
     commerce = account == "enterprise"
     files = simulator.downloads()
-    return {(one["category"], one["file_name"]) for one in files if commerce or not one["category"].startswith("ee-")}
+    return {
+        (file["category"], file["file_name"]) for file in files if commerce or not file["category"].startswith("ee-")
+    }
 
 
 def categories(simulator: Simulator, account: str) -> list[str]:
-    """The categories of these files."""
+    """The categories of the files that the account may download."""
     return sorted({category for category, _name in offered(simulator, account)})
 
 
 def four_columns(text: str) -> list[Row]:
-    """The first client: all text before the dashes is the header, and cells end where two blanks or more follow."""
+    """The first client: all text before the dashes is the header, and two or more blanks separate the cells."""
     head, body = re.split(r"-{5,}", text)
     assert [cell.strip() for cell in re.split(r" {2,}", head)] == ["", *HEADER], text
     found: list[Row] = []
@@ -50,7 +52,7 @@ def four_columns(text: str) -> list[Row]:
 
 
 def named_after_version(text: str, version: str) -> list[str]:
-    """The second client: every line below the dashes ends in the version that was asked for, blanks, a file name."""
+    """The second client: every line below the dashes ends in the requested version, blanks, a file name."""
     found = []
     for line in text.splitlines()[2:]:
         match = re.search(rf"(?<!\S){re.escape(version)} +(\S+)$", line)
@@ -89,21 +91,21 @@ def test_every_table_has_four_columns(simulator: Simulator, account: str) -> Non
 
 
 @pytest.mark.parametrize("account", ["shop", "enterprise"])
-def test_every_version_stands_before_its_file(simulator: Simulator, account: str) -> None:
+def test_every_file_name_follows_its_version(simulator: Simulator, account: str) -> None:
     visible = {name for _category, name in offered(simulator, account)}
-    files = [one for one in simulator.downloads() if one["file_name"] in visible]
-    versions = sorted({version for one in files for version in one["versions"]})
+    files = [file for file in simulator.downloads() if file["file_name"] in visible]
+    versions = sorted({version for file in files for version in file["versions"]})
     assert {"1.9.2.0", "1.9.2.1", "2.4.8-p4"} <= set(versions)
     for version in versions:
         names = named_after_version(page(simulator, account, f"filter/version/{quote(version)}"), version)
-        assert names == [one["file_name"] for one in files if version in one["versions"]], version
+        assert names == [file["file_name"] for file in files if version in file["versions"]], version
 
 
 @pytest.mark.parametrize(("account", "commerce"), [("shop", False), ("enterprise", True)])
-def test_every_listed_version_is_one_version_a_line(simulator: Simulator, account: str, commerce: bool) -> None:
+def test_version_list_has_one_version_per_line(simulator: Simulator, account: str, commerce: bool) -> None:
     found = edition_lists(page(simulator, account, "versions"))
     assert list(found) == ["CE Versions", "EE Versions"]
     assert bool(found["EE Versions"]) == commerce
     for title, kind in (("CE Versions", "ce-full"), ("EE Versions", "ee-full")):
-        files = [one for one in simulator.downloads() if (kind, one["file_name"]) in offered(simulator, account)]
-        assert found[title] == list(dict.fromkeys(v for one in files for v in one["versions"])), title
+        files = [file for file in simulator.downloads() if (kind, file["file_name"]) in offered(simulator, account)]
+        assert found[title] == list(dict.fromkeys(v for file in files for v in file["versions"])), title

@@ -28,13 +28,13 @@ def _provider(simulator: Simulator, key: tuple[str, str]) -> str:
 
 
 def _encodings(simulator: Simulator, key: tuple[str, str]) -> list[bool]:
-    """Whether gzip comes: packages.json unasked and asked, a package's file unasked and asked."""
-    asking = {"Accept-Encoding": "gzip, deflate"}
+    """Whether the answer is gzip: packages.json without and with Accept-Encoding, then the same for a provider file."""
+    accepting = {"Accept-Encoding": "gzip, deflate"}
     plain = {"Accept-Encoding": "identity"}
     return [
         ask(simulator, path, key, headers=headers).headers["Content-Encoding"] == "gzip"
         for path in ("/packages.json", _provider(simulator, key))
-        for headers in (plain, asking)
+        for headers in (plain, accepting)
     ]
 
 
@@ -66,8 +66,8 @@ def only_packages_json_gets(status: int) -> Check:
 
 def maintenance_is(status: int) -> Check:
     def check(simulator: Simulator, key: tuple[str, str]) -> None:
-        for shown in (key, None):
-            got = ask(simulator, key=shown)
+        for credentials in (key, None):
+            got = ask(simulator, key=credentials)
             assert got.status == status
             assert got.headers["Content-Type"].startswith("text/html")
             assert b"maintenance" in got.body
@@ -233,7 +233,7 @@ def test_unusable_settings_are_refused_and_change_nothing(
     assert simulator.switches() == before
 
 
-def test_a_number_means_the_same_as_its_word(simulator: Simulator) -> None:
+def test_number_and_string_set_the_same_value(simulator: Simulator) -> None:
     simulator.set_switch("disabled_key", 403)
     assert simulator.switches()["disabled_key"]["value"] == "403"
     simulator.set_switch("disabled_key", None)
@@ -241,7 +241,7 @@ def test_a_number_means_the_same_as_its_word(simulator: Simulator) -> None:
 
 
 @pytest.mark.needs("curl")
-def test_curl_is_sent_elsewhere_without_its_password(simulator: Simulator) -> None:
+def test_curl_is_redirected_without_its_password(simulator: Simulator) -> None:
     simulator.set_switch("archive_redirect", True)
     run = curl(simulator, FRAMEWORK_ZIP, simulator.key("shop", "web"), "--location", "--fail")
     assert run.returncode == 0, run.stderr

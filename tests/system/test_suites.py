@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the runner of the suites promises: every suite is accounted for, and nothing passes by being left out."""
+"""The runner of the suites: every suite is reported, and a skipped suite does not pass."""
 
 from __future__ import annotations
 
@@ -78,20 +78,22 @@ def test_last_line_counts_every_suite(workspace: Workspace) -> None:
     )
 
 
-def test_the_end_of_what_failed_is_told_once_more(capfd: pytest.CaptureFixture[str], workspace: Workspace) -> None:
-    def talks(workspace: Workspace) -> None:
+def test_summary_repeats_the_last_lines_of_failed_suites(
+    capfd: pytest.CaptureFixture[str], workspace: Workspace
+) -> None:
+    def prints(workspace: Workspace) -> None:
         workspace.run("sh", "-c", "seq 30; echo to the error output >&2; sleep 8 & exit 4")
 
-    outcomes = runner.run([Suite("a", "", passes), Suite("b", "", talks)], workspace, require_all=False)
+    outcomes = runner.run([Suite("a", "", passes), Suite("b", "", prints)], workspace, require_all=False)
     assert "to the error output" in capfd.readouterr().out
-    told = runner.summary(outcomes).splitlines()
-    assert told[0] == "--- last lines of b:"
-    assert told[1:13] == [*map(str, range(20, 31)), "to the error output"]
-    assert told[-1] == "1 passed, 1 failed, 0 skipped"
+    lines = runner.summary(outcomes).splitlines()
+    assert lines[0] == "--- last lines of b:"
+    assert lines[1:13] == [*map(str, range(20, 31)), "to the error output"]
+    assert lines[-1] == "1 passed, 1 failed, 0 skipped"
 
 
-def test_two_suites_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Each of the first two waits for the other; those of the machine never meet."""
+def test_two_suites_run_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The first two suites wait for each other; suites with ``machine=True`` never run at the same time."""
 
     def meets(mine: str, other: str) -> Callable[[Workspace], None]:
         wait = f"until [ -e {tmp_path}/{other} ]; do sleep 0.05; done"
@@ -110,7 +112,7 @@ def test_two_suites_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path)
         Suite("e", "", alone, machine=True),
     ]
     outcomes = runner.run_side_by_side(suites, require_all=True)
-    assert [(one.name, one.result) for one in outcomes] == [
+    assert [(outcome.name, outcome.result) for outcome in outcomes] == [
         ("a", "passed"), ("b", "passed"), ("c", "passed"), ("d", "failed"), ("e", "passed"),
     ]  # fmt: skip
     printed = capfd.readouterr().out
@@ -120,7 +122,7 @@ def test_two_suites_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path)
     ]
 
 
-def test_both_of_two_suites_end_with_the_run(tmp_path: Path) -> None:
+def test_running_suites_end_with_the_runner(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import signal, sys\n"
@@ -133,20 +135,20 @@ def test_both_of_two_suites_end_with_the_run(tmp_path: Path) -> None:
         "runner.run_side_by_side(suites, require_all=True)\n"
     )
     with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        told = [tmp_path / "a", tmp_path / "b"]
+        pid_files = [tmp_path / "a", tmp_path / "b"]
         for _attempt in range(600):
-            if all(path.exists() and path.read_text().strip() for path in told):
+            if all(path.exists() and path.read_text().strip() for path in pid_files):
                 break
             time.sleep(0.05)
         run.terminate()
         assert run.wait(30) != 0
-    for path in told:
+    for path in pid_files:
         state = Path("/proc", path.read_text().strip(), "stat")
         assert not state.exists() or state.read_text().split()[2] == "Z"
     assert not (tmp_path / "never").exists()
 
 
-def test_a_link_to_a_python_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_find_python_resolves_links(tmp_path: Path) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = find_python(version)
     assert found
@@ -158,7 +160,7 @@ def test_a_link_to_a_python_is_not_taken_for_it(tmp_path: Path) -> None:
     assert Path(done.stdout.strip()) == link.resolve()
 
 
-def test_program_ends_with_the_count() -> None:
+def test_last_line_of_the_program_is_the_count() -> None:
     command = [sys.executable, str(ROOT / "tests" / "suites.py"), "changelog"]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped", done.stdout + done.stderr
@@ -168,15 +170,15 @@ def test_program_ends_with_the_count() -> None:
 @pytest.mark.needs("make")
 def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     targets = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    # In a directory of its own, where a target that ran would fail; `make test` around it would name that directory.
+    # In an empty directory, where every target would fail. Under `make test`, make would also print the directory.
     command = ["make", "--no-print-directory", "--file", str(ROOT / "Makefile")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     listed = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    assert [name for name, _says in listed] == targets[0].split()
+    assert [name for name, _text in listed] == targets[0].split()
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])
-def test_names_of_suites(words: list[str], status: int) -> None:
+def test_list_and_unknown_suite(words: list[str], status: int) -> None:
     command = [sys.executable, str(ROOT / "tests" / "suites.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == status, done.stderr
@@ -186,18 +188,18 @@ def test_names_of_suites(words: list[str], status: int) -> None:
 def test_a_command_that_hangs_fails_its_suite(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
 
     def hangs(workspace: Workspace) -> None:
-        workspace.run("sh", "-c", f"sleep 300 & echo $! > {told}; wait")
+        workspace.run("sh", "-c", f"sleep 300 & echo $! > {pid_file}; wait")
 
     monkeypatch.setattr("place.LIMIT", 1)
     assert results(workspace, Suite("one", "", hangs)) == [("one", "failed", "sh was stopped after 1 s")]
-    state = Path("/proc", told.read_text().strip(), "stat")
+    state = Path("/proc", pid_file.read_text().strip(), "stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
-def test_suites_leave_the_home_alone(workspace: Workspace) -> None:
+def test_suites_do_not_use_the_home_of_the_user(workspace: Workspace) -> None:
     assert Path(workspace.env["HOME"]).is_relative_to(ROOT / ".work")
 
 

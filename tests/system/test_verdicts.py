@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verdicts on the simulator, which plays the repository on a real server library: days good and bad."""
+"""Verdicts against the simulator, with and without faults of the repository."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def summary(found: Verdict) -> tuple[str, str, int | None]:
     return found.status, found.code, found.http_status
 
 
-def test_a_good_pair_is_one_request_and_a_few_bytes(simulator: Simulator) -> None:
+def test_valid_pair_takes_one_request(simulator: Simulator) -> None:
     simulator.clear_log()
     assert summary(verdict(simulator)) == ("valid", "keys_valid", 200)
     assert [entry["path"] for entry in simulator.requests()] == ["/packages.json"]
 
 
 @pytest.mark.parametrize("state", ["disabled", "deleted", "swapped", "never seen"])
-def test_a_pair_that_is_no_good_is_invalid_in_the_words_of_the_server(simulator: Simulator, state: str) -> None:
+def test_invalid_pair_is_reported_with_the_message_of_the_server(simulator: Simulator, state: str) -> None:
     public, private = simulator.key("shop", "web")
     if state == "disabled":
         simulator.disable_key(public)
@@ -64,7 +64,7 @@ def test_a_pair_that_is_no_good_is_invalid_in_the_words_of_the_server(simulator:
 
 
 @pytest.mark.parametrize("challenge", [True, False])
-def test_the_pair_is_sent_whether_or_not_the_server_would_ask_for_it(simulator: Simulator, challenge: bool) -> None:
+def test_pair_is_sent_with_or_without_a_challenge(simulator: Simulator, challenge: bool) -> None:
     simulator.set_switch("challenge", challenge)
     assert verdict(simulator).code == "keys_valid"
     assert verdict(simulator, simulator.key("shop", "old")).code == "keys_invalid"
@@ -79,7 +79,7 @@ def test_the_pair_is_sent_whether_or_not_the_server_would_ask_for_it(simulator: 
         ("maintenance", "200", ("unknown", "not_a_repository", 200)),
     ],
 )
-def test_a_bad_day_of_the_repository(
+def test_outage_of_the_repository(
     simulator: Simulator, switch: str, value: str, expected: tuple[str, str, int]
 ) -> None:
     simulator.set_switch(switch, value)
@@ -98,14 +98,14 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, str, int | None]]] = [
     ({"kind": "reset"}, ("unknown", "connection_lost", None)),
     ({"kind": "truncate", "after_bytes": 0}, ("unknown", "connection_lost", None)),
     ({"kind": "latency", "latency": 0.2}, ("valid", "keys_valid", 200)),
-    # Enough has been said before the fault.
+    # The answer is sufficient before the fault.
     ({"kind": "stall", "after_bytes": 20}, ("valid", "keys_valid", 200)),
     ({"kind": "truncate", "after_bytes": 20}, ("valid", "keys_valid", 200)),
 ]
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS)
-def test_a_fault_at_the_root_file(
+def test_fault_of_the_root_file(
     simulator: Simulator, fault: dict[str, Any], expected: tuple[str, str, int | None]
 ) -> None:
     simulator.add_fault(path="/packages.json", **fault)
@@ -115,7 +115,7 @@ def test_a_fault_at_the_root_file(
         assert "Retry-After: 77" in found.message
 
 
-def test_a_redirect_takes_no_keys_to_another_host(simulator: Simulator) -> None:
+def test_redirect_sends_no_keys_to_another_host(simulator: Simulator) -> None:
     simulator.add_fault("redirect", path="/packages.json", status=302)
     simulator.clear_log()
     found = verdict(simulator)
@@ -126,7 +126,7 @@ def test_a_redirect_takes_no_keys_to_another_host(simulator: Simulator) -> None:
 @pytest.mark.parametrize("gzip", ["unasked", "always", "asked", "never"])
 @pytest.mark.parametrize("names", ["usual", "odd"])
 @pytest.mark.parametrize("form", ["includes", "providers", "inline"])
-def test_entitlement_in_every_shape_of_the_repository(simulator: Simulator, form: str, names: str, gzip: str) -> None:
+def test_entitlement_in_every_form_of_the_repository(simulator: Simulator, form: str, names: str, gzip: str) -> None:
     for switch, value in (("packages_form", form), ("provider_names", names), ("gzip", gzip)):
         simulator.set_switch(switch, value)
     found = verdict(simulator, packages=[*SHOP, PAID])
@@ -136,7 +136,7 @@ def test_entitlement_in_every_shape_of_the_repository(simulator: Simulator, form
     assert summary(found) == ("valid", "keys_valid", 200), found
 
 
-def test_an_account_with_nothing_is_valid_and_not_entitled(simulator: Simulator) -> None:
+def test_account_without_packages_is_valid_and_not_entitled(simulator: Simulator) -> None:
     key = simulator.key("unpaid", "web")
     assert verdict(simulator, key).status == "valid"
     found = verdict(simulator, key, packages=SHOP)
@@ -158,7 +158,7 @@ def test_an_account_with_nothing_is_valid_and_not_entitled(simulator: Simulator)
         ({"kind": "not_json"}, "hash_mismatch"),
     ],
 )
-def test_a_fault_behind_the_root_file_leaves_packages_unknown(
+def test_fault_after_the_root_file_leaves_packages_unknown(
     simulator: Simulator, fault: dict[str, Any], code: str
 ) -> None:
     simulator.add_fault(path="/p/provider*", **fault)
@@ -166,7 +166,7 @@ def test_a_fault_behind_the_root_file_leaves_packages_unknown(
     assert (found.status, found.code, found.packages) == ("unknown", code, {PAID: "unknown"}), found
 
 
-def test_a_vendor_answers_at_the_default_address_or_does_not_count(simulator: Simulator) -> None:
+def test_vendor_is_checked_only_at_the_default_address(simulator: Simulator) -> None:
     pair = simulator.key("shop", "web")
     found = verdict(simulator, pair, repository=simulator.address, url=None)
     assert summary(found) == ("valid", "keys_valid", 200)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The edits that the mutants of YAML are made of."""
+"""The edits that make the mutants of YAML files."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def edited(node: str, edit: str) -> Any:
     return yaml.safe_load(text)[0]
 
 
-def test_an_edit_changes_its_place_and_no_other() -> None:
+def test_an_edit_changes_only_its_own_place() -> None:
     whole = yaml.safe_load(PLAY)[0]
     hosts = "{{ magento_target | keyfleet.magento.rotation_hosts(hostvars, limit=no) if one else 'two' }}"
     assert edited("Play", "hosts: rotation_hosts(collected) dropped") == {**whole, "hosts": hosts}
@@ -83,7 +83,7 @@ def test_an_edit_changes_its_place_and_no_other() -> None:
         "when": [task["when"][0], "not (fourth)"],
     }
     assert edited("Play/Task", "ignore_errors inverted")["tasks"][0] == {**task, "ignore_errors": "{{ not (quiet) }}"}
-    # What an alias repeats is edited in one of its places.
+    # An edit of an alias does not change its anchor.
     other = edited("Play/Guarded/Task", "a dropped")
     assert other["vars"] == {"mark": {"a": 1}} and other["tasks"][1]["block"][0]["vars"] == {}
 

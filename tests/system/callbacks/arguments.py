@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A callback plugin: appends what every task gave its module, secrets included, to the file that ARGUMENTS names."""
+"""A callback plugin: appends the module arguments of every task, secrets included, to the file named by ARGUMENTS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no types
-    """Nothing but the arguments."""
+    """Records the arguments."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -26,7 +26,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
             record.write(json.dumps(line, default=str) + "\n")
 
     def v2_runner_on_ok(self, result: object) -> None:
-        """A task that ended well."""
+        """A task that succeeded."""
         self._record(result)
 
     def v2_runner_on_failed(self, result: object, ignore_errors: bool = False) -> None:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A callback plugin: numbers the start and the end of every task on every host, and ends Ansible at one of them.
+"""A callback plugin: numbers the start and the end of every task on every host, and kills Ansible at one of them.
 
-Each event is a line of JSON in the file that KILL_EVENTS names. At the event whose number is KILL_AT, the process group
-gets SIGKILL before the task, or whatever comes after it, goes on.
+Each event is a line of JSON in the file named by KILL_EVENTS. At the event with the number KILL_AT, the process group
+gets SIGKILL before the run continues.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no types
-    """Nothing but the events."""
+    """Records the events."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         self._event("start", host, task)
 
     def v2_runner_on_ok(self, result: object) -> None:
-        """After a task that ended well."""
+        """After a task that succeeded."""
         self._end(result)
 
     def v2_runner_on_failed(self, result: object, ignore_errors: bool = False) -> None:
@@ -54,7 +54,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         self._end(result)
 
     def v2_runner_on_skipped(self, result: object) -> None:
-        """After a task that its condition left out."""
+        """After a task that was skipped."""
         self._end(result)
 
     def v2_runner_on_unreachable(self, result: object) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A callback plugin: appends every result of every task, one line of JSON each, to the file that RECORD names."""
+"""A callback plugin: appends every result of every task, one line of JSON each, to the file named by RECORD."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no types
-    """Nothing but the record."""
+    """Records the results."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -31,7 +31,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
             record.write(json.dumps(line, default=str) + "\n")
 
     def v2_runner_on_ok(self, result: object) -> None:
-        """A task that ended well."""
+        """A task that succeeded."""
         self._record("ok", result)
 
     def v2_runner_on_failed(self, result: object, ignore_errors: bool = False) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands for GitLab: the CI/CD variables of the project ``shops/web``, number 7."""
+"""Simulates GitLab: the CI/CD variables of the project ``shops/web``, number 7."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from .serving import Answer, Asked, Refused, Service
+from .serving import Answer, Refused, Request, Service
 
 FLAGS = ("masked", "protected", "raw")
 WHERE = re.compile(r"/api/v4/projects/([^/?]+)/variables(?:/(\w+))?(?:\?(.*))?\Z")
@@ -34,26 +34,26 @@ class GitLab(Service):
         return list(self.variables.values())
 
     def put(self, value: str, scope: str = "*", key: str = "COMPOSER_AUTH", **flags: bool) -> None:
-        """A variable that somebody has made by hand."""
+        """Add a variable as a user does by hand."""
         self.variables[key, scope] = {
             "key": key, "value": value, "environment_scope": scope, "variable_type": "env_var",
             **dict.fromkeys(FLAGS, False), **flags,
         }  # fmt: skip
 
-    def answer(self, asked: Asked) -> Answer:
-        if asked.headers.get("PRIVATE-TOKEN") != self.token:
+    def answer(self, request: Request) -> Answer:
+        if request.headers.get("PRIVATE-TOKEN") != self.token:
             return 401, {"message": "401 Unauthorized"}
-        found = WHERE.match(asked.path)
+        found = WHERE.match(request.path)
         if not found or unquote(found[1]) not in ("shops/web", "7"):
             return 404, {"message": "404 Project Not Found"}
         key, query = found[2], parse_qs(found[3] or "")
-        if (asked.method, key) == ("POST", None):
-            return self._create(asked.fields())
-        if key is None or asked.method not in ("GET", "PUT"):
+        if (request.method, key) == ("POST", None):
+            return self._create(request.fields())
+        if key is None or request.method not in ("GET", "PUT"):
             return 405, {"error": "405 Not Allowed"}
         variable = self._find(key, query)
-        if asked.method == "PUT":
-            changed = {**variable, **self._known(asked.fields())}
+        if request.method == "PUT":
+            changed = {**variable, **self._known(request.fields())}
             check(changed)
             variable.update(changed)
         return 200, variable

@@ -1,19 +1,19 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands for HashiCorp Vault: one secret of an engine of KV version 2 that requires check-and-set."""
+"""Simulates HashiCorp Vault: one secret of a KV version 2 engine that requires check-and-set."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .serving import Answer, Asked, Refused, Service
+from .serving import Answer, Refused, Request, Service
 
 WHERE = "/v1/secret/data/magento/web"
 
 
 class KV2(Service):
-    """``versions`` are what was written, None for a deleted one."""
+    """``versions`` contains each written version, None for a deleted one."""
 
     def __init__(self, token: str) -> None:
         super().__init__(token)
@@ -22,15 +22,15 @@ class KV2(Service):
     def state(self) -> Any:
         return self.versions
 
-    def answer(self, asked: Asked) -> Answer:
-        if asked.headers.get("X-Vault-Token") != self.token:
+    def answer(self, request: Request) -> Answer:
+        if request.headers.get("X-Vault-Token") != self.token:
             return 403, {"errors": ["permission denied"]}
-        if asked.path != WHERE:
-            return 404, {"errors": [f"no handler for route {asked.path!r}"]}
-        if asked.method == "GET":
+        if request.path != WHERE:
+            return 404, {"errors": [f"no handler for route {request.path!r}"]}
+        if request.method == "GET":
             return self._read()
-        if asked.method in ("POST", "PUT"):
-            return self._write(asked)
+        if request.method in ("POST", "PUT"):
+            return self._write(request)
         return 405, {"errors": ["unsupported operation"]}
 
     def _read(self) -> Answer:
@@ -44,8 +44,8 @@ class KV2(Service):
         }
         return 200 if held else 404, {"data": {"data": held, "metadata": metadata}}
 
-    def _write(self, asked: Asked) -> Answer:
-        fields = asked.fields()
+    def _write(self, request: Request) -> Answer:
+        fields = request.fields()
         if fields.keys() != {"options", "data"} or not isinstance(fields["data"], dict):
             raise Refused(400, {"errors": ["no data provided"]})
         version = fields["options"].get("cas")

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An HTTPS server for one service of somebody else's.
+"""An HTTPS server for one external service.
 
-Its directory holds an authority like the simulator's, ``ca.pem``; what the service holds, ``state.json``; and
-``address``, once it can be asked.
+Its directory contains an authority like the simulator's (``ca.pem``), the state of the service (``state.json``) and,
+while the server runs, its ``address``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Answer = tuple[int, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One request; ``path`` as it was sent, with its query."""
 
     method: str
@@ -34,7 +34,7 @@ class Asked:
     body: bytes
 
     def fields(self) -> dict[str, Any]:
-        """The body of a write, an object of JSON. Anything else is `Refused`."""
+        """The JSON object in the body of a write. Anything else is `Refused`."""
         if self.headers.get("Content-Type") != "application/json":
             raise Refused(400, {"error": "the body is not announced as JSON"})
         found = json.loads(self.body)
@@ -52,8 +52,8 @@ class Refused(Exception):
 
 
 class Service:
-    """``asked`` are the methods of all requests. A test may order ``writes_fail``, a status for all writes, ``moved``,
-    where everybody is sent, and ``meanwhile``, which is called once before a write."""
+    """``asked`` contains the methods of all requests. A test can set ``writes_fail`` (a status for all writes),
+    ``moved`` (the target of redirects) and ``meanwhile`` (called once before a write)."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -62,29 +62,29 @@ class Service:
         self.moved: str | None = None
         self.meanwhile: Callable[[], None] | None = None
 
-    def answer(self, asked: Asked) -> Answer:
-        """What the service says."""
+    def answer(self, request: Request) -> Answer:
+        """The answer of the service."""
         raise NotImplementedError
 
     def state(self) -> Any:
-        """What it holds, for JSON."""
+        """The state of the service, for JSON."""
         raise NotImplementedError
 
-    def play(self, asked: Asked) -> Answer:
-        """The same, with what a test has ordered."""
-        self.asked.append(asked.method)
+    def play(self, request: Request) -> Answer:
+        """The answer with the faults that a test has set."""
+        self.asked.append(request.method)
         if self.moved:
             return 307, {"moved": self.moved}
-        if "Authorization" in asked.headers:
+        if "Authorization" in request.headers:
             return 400, {"error": "credentials that nobody asked for"}
-        if asked.method != "GET":
+        if request.method != "GET":
             if self.writes_fail:
                 return self.writes_fail, {"error": "ordered"}
             if self.meanwhile:
                 act, self.meanwhile = self.meanwhile, None
                 act()
         try:
-            return self.answer(asked)
+            return self.answer(request)
         except Refused as refusal:
             return refusal.answer
 
@@ -93,10 +93,10 @@ class Service:
 def serving(
     service: Service, directory: Path, listen: tuple[str, int] = ("127.0.0.1", 0), names: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """The service at an address, which is handed over."""
+    """Runs the service and yields its address."""
     context = server_context(directory, names)
 
-    def keep() -> None:
+    def save_state() -> None:
         (directory / "state.json").write_text(json.dumps(service.state()))
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,8 +109,8 @@ def serving(
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, content = service.play(Asked(self.command, self.path, self.headers, body))
-            keep()
+            status, content = service.play(Request(self.command, self.path, self.headers, body))
+            save_state()
             sent = json.dumps(content).encode()
             self.send_response(status)
             if status == 307:
@@ -131,14 +131,14 @@ def serving(
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that does not like the certificate has gone away."""
+            """Ignore clients that reject the certificate."""
 
     with Server(listen, Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         host, port = server.server_address[:2]
-        keep()
+        save_state()
         (directory / "address").write_text(f"{host!s}:{port}")
         try:
             yield f"{host!s}:{port}"

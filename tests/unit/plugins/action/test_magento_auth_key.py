@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Results of a host that Ansible would act on."""
+"""Names in the result of a host that Ansible would act on."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def test_names_that_ansible_acts_on(result: Any, names: list[str]) -> None:
     assert acted_on(result) == names
 
 
-def answered(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> dict[str, Any]:
-    """The result that Ansible gets for a result of a host."""
-    monkeypatch.setattr(NormalAction, "run", lambda *_given: result)
+def run_action(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> dict[str, Any]:
+    """Run the action plugin on the ``result`` of a host."""
+    monkeypatch.setattr(NormalAction, "run", lambda *_args: result)
     action: ActionModule = ActionModule.__new__(ActionModule)
     return action.run(task_vars={})
 
 
 def test_a_forged_result_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {f"{number}\x1b{'x' * 100}": 1 for number in range(1000)}
-    found = answered(monkeypatch, {"ansible_facts": facts, "failed_when_result": False, "files": []})
+    found = run_action(monkeypatch, {"ansible_facts": facts, "failed_when_result": False, "files": []})
     assert set(found) == {"failed", "msg"} and found["failed"] is True
     assert len(found["msg"]) < 250 and "\x1b" not in found["msg"]
 
 
 def test_values_too_long_to_show_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     short = {"before": "a\n" * 1000, "after": ""}
-    honest = {"files": [1], "diff": [short] * 3, "warnings": ["x"], "deprecations": []}
-    assert answered(monkeypatch, dict(honest)) == honest
+    harmless = {"files": [1], "diff": [short] * 3, "warnings": ["x"], "deprecations": []}
+    assert run_action(monkeypatch, dict(harmless)) == harmless
     for name, value in (
         ("diff", [short, {"before": "", "after": "a\n" * 1001}]),
         ("diff", {"before": "a\r" * 1001}),
@@ -59,9 +59,9 @@ def test_values_too_long_to_show_are_removed(monkeypatch: pytest.MonkeyPatch) ->
         ("warnings", ["x" * 100_001]),
         ("deprecations", "x" * 100_001),
     ):
-        left = {**honest, name: value}
-        del left[name]
-        assert answered(monkeypatch, {**honest, name: value}) == left
+        expected = {**harmless, name: value}
+        del expected[name]
+        assert run_action(monkeypatch, {**harmless, name: value}) == expected
 
 
 def test_every_module_that_runs_on_hosts_has_the_plugin() -> None:

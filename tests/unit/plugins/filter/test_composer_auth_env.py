@@ -17,7 +17,7 @@ composer_auth_env = FilterModule().filters()["composer_auth_env"]
 KEY = {"repository": "vendor.example", "public_key": "token", "private_key": "made-up-secret"}
 
 
-def test_the_text() -> None:
+def test_keys_become_http_basic_entries() -> None:
     assert json.loads(composer_auth_env({"keys": [KEY]})) == {
         "http-basic": {"vendor.example": {"username": "token", "password": "made-up-secret"}}
     }

@@ -43,7 +43,7 @@ class Host(Mapping[str, Any]):
 
 
 class Hostvars(Dict[str, Any]):
-    """hostvars, in which Ansible itself fails on some hosts."""
+    """hostvars that raises for some hosts, as in Ansible."""
 
     def __getitem__(self, host: str) -> Any:
         value = super().__getitem__(host)
@@ -68,7 +68,7 @@ HOSTS: Dict[str, Any] = {
 }
 HOSTVARS = Hostvars(HOSTS)
 FORGED = {"facts", "odd facts", "broken facts", "too deep"}
-SILENT = {"failed", "down", "odd", "broken"}
+UNREPORTED = {"failed", "down", "odd", "broken"}
 
 
 def test_hosts_with_forged_facts_are_omitted() -> None:
@@ -80,7 +80,7 @@ def test_hosts_with_forged_facts_are_omitted() -> None:
 
 def test_hosts_that_did_not_report_are_omitted() -> None:
     found = FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, collected=True)
-    assert found == [host for host in HOSTS if host not in FORGED | SILENT]
+    assert found == [host for host in HOSTS if host not in FORGED | UNREPORTED]
 
 
 def test_check_mode_omits_all_hosts_for_a_new_key() -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads lookup plugins like Ansible does, with their options."""
+"""Loads lookup plugins with their options, as Ansible does."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real HTTPS server on loopback whose answers a test writes byte by byte; the standard library is enough for it.
+"""A real HTTPS server on loopback, which sends any bytes that a test chooses. It needs only the standard library.
 
-The certificates in data/tls belong to this server alone. They hold until 2120, so that no test depends on a date; what
-expired did so in 2002, and what is early begins in 2110.
+The certificates in data/tls are only for this server. They are valid until 2120, so that no test depends on the date.
+expired.pem expired in 2002, and early.pem is valid from 2110.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Answer = Callable[["Exchange"], None]
 
 
 def fake_key(word: str) -> str:
-    """32 hex digits that are nobody's key."""
+    """32 hex digits that are not a real key."""
     return hashlib.sha256(f"not a key: {word}".encode()).hexdigest()[:32]
 
 
@@ -54,12 +54,12 @@ def ask(url: Optional[str], *, ca_path: Optional[str] = CA, timeout: float = 10,
 
 
 def basic(public: str, private: str) -> str:
-    """The header that a pair is sent in."""
+    """The Authorization header for a pair."""
     return "Basic " + base64.b64encode(f"{public}:{private}".encode()).decode()
 
 
 class Exchange:
-    """One request as it came in, and the means to answer it."""
+    """A received request, and methods to answer it."""
 
     def __init__(self, server: Loopback, connection: Any) -> None:
         self.server = server
@@ -68,7 +68,7 @@ class Exchange:
         self.read()
 
     def read(self) -> None:
-        """The next request of the connection."""
+        """Read the next request of the connection."""
         head = b""
         while b"\r\n\r\n" not in head:
             chunk = self.connection.recv(4096)
@@ -81,7 +81,7 @@ class Exchange:
         self.method, self.path = self.line.split(" ")[:2]
         pairs = (line.partition(":") for line in lines[1:] if line)
         self.headers: Dict[str, str] = {name.lower(): value.strip() for name, _colon, value in pairs}
-        # Whole, whatever the answer: a server that closes before it has read all resets the connection.
+        # Read the whole body: the connection is reset if it is closed with unread data.
         missing = int(self.headers.get("content-length", 0)) - len(self.body)
         while missing > 0:
             chunk = self.connection.recv(missing)
@@ -95,7 +95,7 @@ class Exchange:
         self.sent += len(data)
 
     def reply(self, status: int, body: bytes = b"", length: Optional[int] = None, **headers: str) -> None:
-        """A whole answer; ``length`` lies about the size of the body."""
+        """Send a complete answer. ``length`` overrides the Content-Length of the body."""
         size = len(body) if length is None else length
         fields = {"Content-Length": str(size), **{name.replace("_", "-"): value for name, value in headers.items()}}
         lines = [f"HTTP/1.1 {status} Whatever"] + [f"{name}: {value}" for name, value in fields.items()]
@@ -105,11 +105,11 @@ class Exchange:
         self.reply(status, text.encode(), None, Content_Type="application/json", **headers)
 
     def stall(self) -> None:
-        """Says nothing more until the server is stopped."""
+        """Send nothing more until the server is stopped."""
         self.server.stopping.wait(60)
 
     def reset(self) -> None:
-        """Ends the connection with RST instead of FIN."""
+        """Make the connection end with RST instead of FIN."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def start_tls(self, certificate: str = "good") -> None:
@@ -117,7 +117,7 @@ class Exchange:
 
 
 class Loopback:
-    """The server. ``requests`` holds what came in; each is given to ``answer``, in a thread of its own."""
+    """The server. ``requests`` lists the received requests. ``answer`` gets each of them in a separate thread."""
 
     def __init__(self, answer: Answer, certificate: Optional[str] = "good", newest_tls: Optional[Any] = None) -> None:
         self.answer = answer
@@ -159,7 +159,7 @@ class Loopback:
 
     def _serve(self, connection: Any) -> None:
         exchange = None
-        # What the client does not like, or hangs up on, is the test's subject and no fault of the server.
+        # A client that rejects the certificate or closes the connection is no error of the server.
         with contextlib.suppress(OSError):
             try:
                 connection.settimeout(30)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small JSON files to be changed, and a clock for it, as tests of several files need them."""
+"""Small JSON files to change, and a fake clock, for several test files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "planted-secret-of-the-tests"
 
 
 class Time:
-    """A clock that only sleeping moves, and what else happens meanwhile."""
+    """A clock that only sleep() advances. ``meanwhile`` is called with the time after each sleep."""
 
     def __init__(self, meanwhile: Optional[Callable[[float], None]] = None) -> None:
         self.now = 0.0
@@ -35,7 +35,7 @@ class Time:
 
 
 def once(seconds: float, action: Callable[[], object]) -> Callable[[float], None]:
-    """Something that happens one time."""
+    """A ``meanwhile`` that calls ``action`` once, after ``seconds``."""
     done: List[float] = []
 
     def meanwhile(now: float) -> None:
@@ -54,7 +54,7 @@ def parse(data: bytes) -> Any:
 
 
 def adding(name: str) -> files.Transform:
-    """A line of JSON with one name more."""
+    """A transform that adds ``name`` to the JSON object."""
 
     def transform(data: Optional[bytes]) -> bytes:
         names = {} if data is None else parse(data)
@@ -76,11 +76,11 @@ def names_in(path: Path) -> List[str]:
 
 
 def apply(path: Path, **options: Any) -> files.Change:
-    """One file, with a clock of its own, and with the prediction of check mode compared."""
+    """Change one file, and compare the change with the prediction of check mode."""
     time = options.pop("time", Time())
-    one = wanted(path, **options)
-    predicted = files.predict(files.observe(one.path, parse=parse, clock=time.clock, sleep=time.sleep), one)
-    (change,) = files.apply([one], clock=time.clock, sleep=time.sleep)
+    target = wanted(path, **options)
+    predicted = files.predict(files.observe(target.path, parse=parse, clock=time.clock, sleep=time.sleep), target)
+    (change,) = files.apply([target], clock=time.clock, sleep=time.sleep)
     assert (predicted.before, predicted.after) == (change.before, change.after)
     return change
 

@@ -59,7 +59,7 @@ def refusal(code: str, **params: Any) -> str:
         ([7, "7"], ("7",)),
     ],
 )
-def test_a_list_keeps_its_order_and_loses_duplicates(
+def test_lists_keep_their_order_without_duplicates(
     value: Optional[Sequence[Any]], expected: Optional[Tuple[str, ...]]
 ) -> None:
     assert listed("users", value) == expected
@@ -154,7 +154,7 @@ def test_an_address_with_a_password_is_refused_and_not_quoted(url: str) -> None:
     ("value", "mode"),
     [("0600", 0o600), ("600", 0o600), (0o600, 0o600), ("0640", 0o640), ("0o660", 0o660), ("0400", 0o400)],
 )
-def test_modes_are_octal_as_text_and_as_yaml_reads_them(value: Any, mode: int) -> None:
+def test_modes_are_octal_texts_or_numbers(value: Any, mode: int) -> None:
     assert file_mode(value) == mode
 
 
@@ -203,7 +203,7 @@ def test_the_top_level_options_are_one_key() -> None:
     assert "a password" not in repr(key)
 
 
-def test_the_default_repository_is_magento_s() -> None:
+def test_the_default_repository_is_repo_magento_com() -> None:
     assert [key.repository for key in keys(**PAIR)] == ["repo.magento.com"]
     assert [key.repository for key in keys(keys=[{**PAIR, "repository": None}])] == ["repo.magento.com"]
 
@@ -227,7 +227,7 @@ TARGETS = {"users": ["deploy"], "projects": ["/srv/shop"], "paths": ["/etc/auth.
         ({"paths": ["/x/auth.json"]}, ((), (), ("/x/auth.json",))),
     ],
 )
-def test_a_key_without_targets_gets_those_beside_the_list(own: Dict[str, Any], expected: Any) -> None:
+def test_a_key_without_targets_gets_the_top_level_targets(own: Dict[str, Any], expected: Any) -> None:
     (key,) = keys(keys=[{**PAIR, **own}], **TARGETS)
     assert (key.users, key.projects, key.paths) == expected
 
@@ -261,7 +261,7 @@ def test_messages_name_the_refused_option(params: Dict[str, Any], words: str) ->
 
 
 @pytest.mark.parametrize(
-    ("beside", "own", "present"),
+    ("top_level", "own", "present"),
     [
         ("present", None, True),
         ("absent", None, False),
@@ -269,8 +269,8 @@ def test_messages_name_the_refused_option(params: Dict[str, Any], words: str) ->
         ("absent", "present", True),
     ],
 )
-def test_a_key_s_own_state_takes_precedence(beside: str, own: Optional[str], present: bool) -> None:
-    (key,) = keys(keys=[{**PAIR, "state": own}], state=beside)
+def test_the_state_of_a_key_takes_precedence(top_level: str, own: Optional[str], present: bool) -> None:
+    (key,) = keys(keys=[{**PAIR, "state": own}], state=top_level)
     assert key.present is present
 
 

@@ -43,8 +43,8 @@ def test_roots(value: Optional[List[str]], roots: Optional[Tuple[str, ...]]) -> 
 
 @pytest.mark.parametrize("search", [[], ["/srv"]])
 def test_a_key_with_search_ignores_the_common_targets(search: List[str]) -> None:
-    beside: Dict[str, Any] = {"state": "present", "users": ["deploy"], "projects": ["/shop"], "paths": ["/a"]}
-    found, other = keys_from({**beside, "keys": [{**ABSENT, "search": search}, PAIR]})
+    common: Dict[str, Any] = {"state": "present", "users": ["deploy"], "projects": ["/shop"], "paths": ["/a"]}
+    found, other = keys_from({**common, "keys": [{**ABSENT, "search": search}, PAIR]})
     assert (found.users, found.projects, found.paths) == ((), (), ())
     assert (other.users, other.projects, other.paths, other.search) == (("deploy",), ("/shop",), ("/a",), None)
 

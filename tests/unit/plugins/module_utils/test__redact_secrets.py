@@ -156,9 +156,9 @@ def test_invalid_escapes() -> None:
 
 
 def test_escapes_without_a_secret_are_shown() -> None:
-    said = "5 % off &amp; \\u0026 %41 &#" + "9" * 5000 + ";"
-    assert quoting("user", ODD)(said).startswith("5 % off &amp; \\u0026 %41 &#999")
-    assert not Secrets([("user", ODD)], in_lists=True).occur_in(said)
+    text = "5 % off &amp; \\u0026 %41 &#" + "9" * 5000 + ";"
+    assert quoting("user", ODD)(text).startswith("5 % off &amp; \\u0026 %41 &#999")
+    assert not Secrets([("user", ODD)], in_lists=True).occur_in(text)
 
 
 def test_a_user_name_that_is_not_shown_is_not_quoted() -> None:
@@ -187,8 +187,8 @@ def test_long_secrets(length: int) -> None:
     secret = "made-up\u00e4" + NUMBERS[: length - 8]
     for quote in (quoting("b", secret), quoting("u", "another-made-up", Secrets([("b", secret)]))):
         hexadecimal = binascii.hexlify(secret.encode()).decode()
-        for said in (secret, in_base64(f"b:{secret}"), in_base64(secret), hexadecimal, secret[-100:]):
-            assert quote(f"Others: {said}.") == ""
+        for form in (secret, in_base64(f"b:{secret}"), in_base64(secret), hexadecimal, secret[-100:]):
+            assert quote(f"Others: {form}.") == ""
         assert quote("Others.") == "Others."
 
 
@@ -261,7 +261,7 @@ def test_a_user_name_in_a_list_matches_only_as_a_whole() -> None:
     assert not secrets.occur_in("magento-community-edition-2.4.7.zip")
 
 
-# Any secret, escaped, sent and cut in any way
+# Any secret, escaped and cut in any way
 
 
 SECRETS = [
@@ -277,10 +277,10 @@ AROUND = ["wrong key: ", "\u0130" * 30 + " ", " " * 500, "\u200b x ", "5 % off \
 
 
 def parts_in(text: str, secret: str) -> List[str]:
-    """The parts of eight characters that occur in a text, escaped or not."""
-    texts = [one.lower() for one in (text, *unescaped(text))]
+    """The parts of eight characters of a secret that occur in a text, escaped or not."""
+    texts = [variant.lower() for variant in (text, *unescaped(text))]
     parts = (secret[at : at + 8].lower() for at in range(len(secret) - 7))
-    return [part for part in parts if any(part in one for one in texts)]
+    return [part for part in parts if any(part in variant for variant in texts)]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -292,13 +292,15 @@ def test_no_part_of_any_secret_is_shown(seed: int) -> None:
     }
     for _again in range(100):
         secret, escape = chance.choice(SECRETS), chance.choice(ESCAPES)
-        which = chance.choice(
+        to_escape = chance.choice(
             [set(secret), set(), set(chance.choice(secret)), {char for char in secret if not char.isalnum()}]
         )
-        said = "".join(escape.format(ord(char)) if char in which else char for char in secret)
-        start, end = sorted(chance.choices(range(len(said) + 1), k=2)) if chance.random() < 0.7 else (0, None)
+        escaped = "".join(escape.format(ord(char)) if char in to_escape else char for char in secret)
+        start, end = sorted(chance.choices(range(len(escaped) + 1), k=2)) if chance.random() < 0.7 else (0, None)
         text = (
-            "".join(chance.choices(AROUND, k=chance.randrange(4))) + said[start:end] + chance.choice(["", "...", "."])
+            "".join(chance.choices(AROUND, k=chance.randrange(4)))
+            + escaped[start:end]
+            + chance.choice(["", "...", "."])
         )
         for quote in secrets[secret]:
             result = quote(text)

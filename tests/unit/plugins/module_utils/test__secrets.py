@@ -135,7 +135,7 @@ def test_invalid_repositories(repository: object) -> None:
     assert repository_fault(repository)
 
 
-# Each half in turn gets the value; the other one is valid.
+# Each half in turn gets the value; the other half is valid.
 FAULTY: List[Tuple[str, str, object, str]] = [
     ("digits without quotes", MAGENTO, 12345678901234567890123456789012, "not text"),
     ("digits without quotes, elsewhere", VENDOR, 12345678, "not text"),

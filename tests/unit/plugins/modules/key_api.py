@@ -90,7 +90,6 @@ class KeyApi:
 @pytest.fixture(autouse=True)
 def no_access(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove proxies, CAs and credentials from the environment."""
-
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc", "requests_ca_bundle", "curl_ca_bundle"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

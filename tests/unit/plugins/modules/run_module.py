@@ -37,12 +37,11 @@ class ModuleResult:
 def run_module(main: Callable[[], None], options: Dict[str, Any], *, check_mode: bool = False) -> ModuleResult:
     """Run ``main()`` with ``options`` in diff mode."""
     arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}}
-    for kept in (warnings._global_warnings, warnings._global_deprecations):
-        kept.clear()
+    for messages in (warnings._global_warnings, warnings._global_deprecations):
+        messages.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode())
-        # Read since ansible-core 2.19.
-
+        # ansible-core reads it since 2.19.
         patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
         output = io.StringIO()
         patch.setattr(sys, "stdout", output)

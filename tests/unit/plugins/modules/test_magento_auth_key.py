@@ -61,7 +61,7 @@ def essence(answer: ModuleResult) -> Dict[str, Any]:
     return {name: answer.result[name] for name in ("changed", "files", "diff", "problems", "verdicts")}
 
 
-# Every kind of creation, change and removal. Each case is run in check mode, for real, and again.
+# Every kind of creation, change and removal. Each case is run in check mode, for real, and a second time.
 
 ONE = {"public_key": PUBLIC, "private_key": PRIVATE}
 LINE = json.dumps({"http-basic": {HOST: entry(PUBLIC, PRIVATE)}, "bearer": {"h": "hunter2"}})

@@ -197,7 +197,7 @@ def test_root_must_name_a_target(check_mode: bool, tmp_path: Path) -> None:
 # Missing users, groups and directories
 
 
-def test_check_mode_predicts_the_file_of_a_future_user(tmp_path: Path) -> None:
+def test_check_mode_predicts_the_file_of_a_missing_user(tmp_path: Path) -> None:
     vendor = {"repository": "repo.vendor.example", "public_key": "token", "private_key": "hunter2"}
     options = {"keys": [PAIR, vendor, {"repository": "h.example", "state": "absent"}], "users": [MISSING_USER]}
     answer = run_module(main, {"verify": "never", **options}, check_mode=True)
@@ -214,7 +214,7 @@ def test_check_mode_predicts_the_file_of_a_future_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["owner", "group"])
-def test_a_future_owner(option: str, tmp_path: Path) -> None:
+def test_check_mode_only_reports_a_missing_owner(option: str, tmp_path: Path) -> None:
     options = {**PAIR, "projects": [str(tmp_path)], option: MISSING_USER}
     code = "unknown_user" if option == "owner" else "unknown_group"
     predicted = run_module(main, {"verify": "never", **options}, check_mode=True)
@@ -222,7 +222,7 @@ def test_a_future_owner(option: str, tmp_path: Path) -> None:
     refused(code, options, tmp_path)
 
 
-def test_a_future_project(tmp_path: Path) -> None:
+def test_check_mode_predicts_the_file_of_a_missing_project(tmp_path: Path) -> None:
     options = {**PAIR, "projects": [str(tmp_path / "shop"), str(tmp_path)], "verify": "never"}
     predicted = run_module(main, options, check_mode=True)
     answer = refused("no_directory", options, tmp_path)
@@ -233,13 +233,13 @@ def test_a_future_project(tmp_path: Path) -> None:
         assert predicted.result[name] == real.result[name], (name, predicted.result, real.result)
 
 
-def test_the_current_user_as_owner(tmp_path: Path) -> None:
+def test_the_current_user_may_be_the_owner(tmp_path: Path) -> None:
     name = pwd.getpwuid(os.geteuid()).pw_name
     answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "owner": name, "verify": "never"})
     assert answer.result["files"][0]["owner"] == name, answer.result
 
 
-# Files that Composer could not use
+# Files that Composer cannot use
 
 
 MALFORMED = [

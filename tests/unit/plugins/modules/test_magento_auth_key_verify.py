@@ -155,7 +155,9 @@ def test_a_bad_key_replaces_nothing(
         (429, "invalid,refused", True),
     ],
 )
-def test_fail_on_decides(status: int, fail_on: Any, installed: bool, repository: Repository, tmp_path: Path) -> None:
+def test_fail_on_selects_the_verdicts_that_fail(
+    status: int, fail_on: Any, installed: bool, repository: Repository, tmp_path: Path
+) -> None:
     repository.status = status
     path = old_file(tmp_path)
     answer = run(repository, {**BAD, "projects": [str(tmp_path)], "fail_on": fail_on})
@@ -209,7 +211,7 @@ def test_a_pair_with_two_urls_is_verified_at_both(repository: Repository, tmp_pa
 
 
 @pytest.mark.parametrize("port", [None, "closed"])
-def test_a_key_of_a_vendor_without_url_is_not_checked_and_installed(
+def test_a_key_of_a_vendor_without_url_is_installed_unverified(
     port: Optional[str], repository: Repository, tmp_path: Path
 ) -> None:
     netloc = repository.server.netloc
@@ -238,6 +240,6 @@ def test_an_untrusted_certificate(options: Dict[str, Any], code: str, repository
 
 
 @pytest.mark.parametrize(("pair", "code"), [(GOOD, ""), (BAD, "keys_invalid")])
-def test_check_mode_verifies_the_key_of_a_future_user(pair: Dict[str, str], code: str, repository: Repository) -> None:
+def test_check_mode_verifies_the_key_of_a_missing_user(pair: Dict[str, str], code: str, repository: Repository) -> None:
     answer = run(repository, {**pair, "users": ["no-such-user-of-keyfleet"]}, check_mode=True)
     assert (answer.code, repository.asked()) == (code, 1), answer.result

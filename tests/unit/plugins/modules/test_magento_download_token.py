@@ -166,11 +166,11 @@ def test_the_token_is_no_log_and_the_mage_id_is_not() -> None:
     assert "no_log" not in ARGUMENT_SPEC["mage_id"]
 
 
-def test_info_does_not_verify_a_file_at_another_machine(tmp_path: Path) -> None:
+def test_info_does_not_verify_a_token_at_another_machine(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text(OTHERS.replace("machine", LINE + "machine", 1))
     path.chmod(0o600)
-    # The URL is not on the machine of the entry, so that no request is made.
+    # The URL has another host than the entry, so that no request is sent.
     options = {"paths": [str(path), str(tmp_path / "none")], "downloads_url": "https://127.0.0.1:9/products/downloads"}
     answer = run_module(info_main, options)
     assert TOKEN not in answer.text and "hunter2" not in answer.text

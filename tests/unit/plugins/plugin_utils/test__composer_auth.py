@@ -23,13 +23,13 @@ def auth(word: str, host: str = HOST) -> str:
 
 
 class Home:
-    """A home directory, and the lookups with it and an environment."""
+    """A home directory and an environment, and lookups in both."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         self.environ: Dict[str, str] = {"HOME": str(path)}
 
-    def put(self, name: str, content: str) -> str:
+    def write(self, name: str, content: str) -> str:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
@@ -52,7 +52,7 @@ def home(tmp_path: pathlib.Path) -> Home:
 
 
 def test_the_users_own_file(home: Home) -> None:
-    path = home.put(".composer/auth.json", auth("file"))
+    path = home.write(".composer/auth.json", auth("file"))
     assert home.entry() == {
         "repository": HOST,
         "public_key": "file-user",
@@ -62,9 +62,9 @@ def test_the_users_own_file(home: Home) -> None:
 
 
 def test_order_of_precedence(home: Home) -> None:
-    home.put(".composer/config.json", json.dumps({"config": json.loads(auth("config"))}))
+    home.write(".composer/config.json", json.dumps({"config": json.loads(auth("config"))}))
     assert home.entry()["public_key"] == "config-user"
-    home.put(".composer/auth.json", auth("file"))
+    home.write(".composer/auth.json", auth("file"))
     assert home.entry()["public_key"] == "file-user"
     home.environ["COMPOSER_AUTH"] = auth("environment")
     assert (home.entry()["public_key"], home.entry()["source"]) == ("environment-user", "COMPOSER_AUTH")
@@ -73,16 +73,16 @@ def test_order_of_precedence(home: Home) -> None:
     assert home.entry("other.example")["public_key"] == "environment-user"
 
 
-@pytest.mark.parametrize("nothing", ["", "0"])
-def test_an_empty_environment_variable(home: Home, nothing: str) -> None:
-    home.put(".composer/auth.json", auth("file"))
-    home.environ["COMPOSER_AUTH"] = nothing
+@pytest.mark.parametrize("value", ["", "0"])
+def test_an_empty_environment_variable(home: Home, value: str) -> None:
+    home.write(".composer/auth.json", auth("file"))
+    home.environ["COMPOSER_AUTH"] = value
     assert home.entry()["public_key"] == "file-user"
 
 
 def test_composer_home_from_the_environment(home: Home) -> None:
-    home.put(".composer/auth.json", auth("file"))
-    home.put("elsewhere/auth.json", auth("elsewhere"))
+    home.write(".composer/auth.json", auth("file"))
+    home.write("elsewhere/auth.json", auth("elsewhere"))
     home.environ["COMPOSER_HOME"] = str(home.path / "elsewhere")
     assert home.entry()["public_key"] == "elsewhere-user"
 
@@ -94,8 +94,8 @@ def test_composer_home_from_the_environment(home: Home) -> None:
 def test_two_composer_homes(
     home: Home, monkeypatch: pytest.MonkeyPatch, system_decides: bool, session: bool, expected: str
 ) -> None:
-    home.put(".composer/auth.json", auth("classic"))
-    home.put(".config/composer/auth.json", auth("xdg"))
+    home.write(".composer/auth.json", auth("classic"))
+    home.write(".config/composer/auth.json", auth("xdg"))
     monkeypatch.setattr(composer_home, "XDG_DIRECTORY", str(home.path if system_decides else home.path / "none"))
     if session:
         home.environ["XDG_RUNTIME_DIR"] = "/run/user/1"
@@ -103,9 +103,9 @@ def test_two_composer_homes(
 
 
 def test_only_the_explicit_file_is_read(home: Home) -> None:
-    home.put(".composer/auth.json", auth("file"))
+    home.write(".composer/auth.json", auth("file"))
     home.environ["COMPOSER_AUTH"] = auth("environment")
-    path = home.put("mine.json", auth("mine"))
+    path = home.write("mine.json", auth("mine"))
     assert home.entry(path=path)["public_key"] == "mine-user"
     error = home.fails("other.example", path=path)
     assert (error.code, path in error.message) == ("no_entry", True)
@@ -114,7 +114,7 @@ def test_only_the_explicit_file_is_read(home: Home) -> None:
 
 def test_no_entry(home: Home) -> None:
     assert home.fails().code == "no_entry"
-    home.put(".composer/auth.json", auth("file", "other.example"))
+    home.write(".composer/auth.json", auth("file", "other.example"))
     error = home.fails()
     assert error.code == "no_entry"
     assert "COMPOSER_AUTH and the user's own auth.json" in error.message
@@ -122,7 +122,7 @@ def test_no_entry(home: Home) -> None:
 
 def test_an_entry_without_a_user_name_is_an_error(home: Home) -> None:
     both = {**json.loads(auth("file")), "bearer": {HOST: "made-up-token"}}
-    home.put(".composer/auth.json", json.dumps(both))
+    home.write(".composer/auth.json", json.dumps(both))
     error = home.fails()
     assert error.code == "no_entry"
     assert "bearer" in error.message
@@ -132,7 +132,7 @@ def test_an_entry_without_a_user_name_is_an_error(home: Home) -> None:
 def test_a_malformed_source_is_an_error(home: Home, place: str) -> None:
     broken = auth("broken")[:-2]
     if place == "file":
-        home.put(".composer/auth.json", broken)
+        home.write(".composer/auth.json", broken)
     else:
         home.environ["COMPOSER_AUTH"] = broken
     error = home.fails()

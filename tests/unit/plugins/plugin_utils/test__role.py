@@ -63,7 +63,7 @@ def test_the_pair_of_the_current_generation() -> None:
         {**ROTATION, "magento_rotation_pair": None},
     ],
 )
-def test_no_pair_unless_it_is_the_current_one_of_this_series(rotation: Dict[str, Any]) -> None:
+def test_only_the_current_pair_of_the_series_is_used(rotation: Dict[str, Any]) -> None:
     assert pair_of(SETTINGS, rotation) is None
     assert "not fetched the pair" in refusal([{"series": "web"}], rotation=rotation)
 
@@ -89,7 +89,7 @@ def test_an_entry_of_the_series_gets_its_pair_and_others_are_unchanged() -> None
         (None, {"public_key": None, "private_key": None, "url": None}, {"given": False, "idle": False}),
         (None, {"series": "web", "url": "u"}, {**PAIR, "url": "u", "given": True, "idle": False}),
         ([OWN], {"series": "web"}, {**PAIR, "entries": [OWN], "given": True, "idle": False}),
-        # Not due in this run.
+        # The run is for another series.
         (None, {"series": "api", "url": "u"}, {"given": True, "idle": True}),
         ([{"series": "api"}], {}, {"given": True, "idle": True}),
         ([OWN], {"series": "api"}, {"entries": [OWN], "given": True, "idle": False}),
@@ -158,8 +158,8 @@ def test_older_keys_are_removed_only_if_unmanaged_keys_is_remove() -> None:
     assert removed(resolved(settings=remove)) == ["gone", "old", "bad"]
     assert resolved(settings=remove)["given"] is True and resolved(settings=remove)["idle"] is False
     assert resolved(settings={**remove, "search": ["/srv"]})["entries"][0]["search"] == ["/srv"]
-    beside = resolved([OWN, {"series": "web"}], settings=remove)["entries"]
-    assert beside[:2] == [OWN, PAIR] and len(beside) == 5
+    combined = resolved([OWN, {"series": "web"}], settings=remove)["entries"]
+    assert combined[:2] == [OWN, PAIR] and len(combined) == 5
     for kept in ("block", "ignore", None):
         assert "entries" not in resolved(settings={**SETTINGS, "unmanaged_keys": kept})
     for rotation in ({}, {"magento_rotation_plan": {**PLAN, "series": "api"}}, {"magento_rotation_plan": None}):

@@ -72,7 +72,7 @@ def test_no_present_key_is_an_empty_object(variables: Dict[str, Any]) -> None:
         (dict(MAGENTO, private_key=12345678), "bad_key"),
     ],
 )
-def test_the_checks_of_the_role(variables: Dict[str, Any], code: str) -> None:
+def test_invalid_variables_are_refused(variables: Dict[str, Any], code: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
         composer_auth_text(variables)
     assert caught.value.code == code

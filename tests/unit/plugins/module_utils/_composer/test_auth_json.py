@@ -267,7 +267,7 @@ def test_an_entry_without_user_name_has_no_public_key() -> None:
     }
 
 
-# Hostile files that took hours, or unlimited memory. Each must be refused about as fast as it is read.
+# Hostile files that once took hours or unlimited memory. Each must be refused about as fast as it is read.
 
 MANY = 1_000_000
 

@@ -42,7 +42,7 @@ FOREIGN: Dict[str, Any] = {
 
 
 def ordered(document: Any) -> str:
-    """Return a form for comparison that, unlike the document itself, depends on the order of keys."""
+    """Return the document as JSON, to compare the order of keys, too."""
     return json.dumps(document)
 
 
@@ -69,7 +69,7 @@ def ordered(document: Any) -> str:
                 "a": 1,
             },
         ),
-        # The user name comes first, as in Composer. Otherwise its next run would change the file.
+        # The user name comes first. Otherwise Composer would change the file in its next run.
         (
             {"http-basic": {HOST: {"password": PRIVATE, "username": PUBLIC}}},
             {"http-basic": {HOST: {"username": PUBLIC, "password": PRIVATE}}},
@@ -109,7 +109,7 @@ def test_removing_the_last_host_leaves_an_object() -> None:
 
 
 @pytest.mark.parametrize("document", [{}, {"http-basic": []}, {"http-basic": {}}, {"bearer": {HOST: "t"}}])
-def test_without_a_missing_entry_the_document_is_unchanged(document: Dict[str, Any]) -> None:
+def test_removal_of_a_missing_entry_changes_nothing(document: Dict[str, Any]) -> None:
     assert without_entry(document, repository=HOST) is document
 
 
@@ -149,7 +149,7 @@ def strings(value: Any) -> List[str]:
     return [value] if isinstance(value, str) else []
 
 
-EVERYWHERE = [f"{SECRET}-{n}" for n in range(6)] + [PRIVATE, fake_key("token") + "01234567"]
+SECRETS = [f"{SECRET}-{n}" for n in range(6)] + [PRIVATE, fake_key("token") + "01234567"]
 SHAPES: List[Tuple[str, Any]] = [
     ("text", lambda s: s),
     ("list", lambda s: [s, [s]]),
@@ -180,7 +180,7 @@ ANY_SECTION = (
 @pytest.mark.parametrize("section", ANY_SECTION)
 @pytest.mark.parametrize("shape", [row[1] for row in SHAPES], ids=[row[0] for row in SHAPES])
 def test_masked_shows_no_secret(section: str, shape: Any) -> None:
-    for secret in EVERYWHERE:
+    for secret in SECRETS:
         document = {section: shape(secret), "x": {section: shape(secret)}}
         shown = masked(document)
         assert secret not in shown
@@ -210,7 +210,7 @@ def test_masked_shows_user_names_of_known_sections_only() -> None:
 
 
 def test_masked_shows_no_number() -> None:
-    """A number may be a passphrase of digits with missing quotes."""
+    """An unquoted passphrase of digits is a number."""
     document = {"client-certificate": {"h": {"passphrase": 31415926}}, "x": [27182818.5, True, None]}
     assert json.loads(masked(document)) == {
         "client-certificate": {"h": {"passphrase": "set"}},

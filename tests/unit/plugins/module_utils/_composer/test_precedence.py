@@ -43,9 +43,9 @@ def test_sources_are_in_the_order_of_composer(home: Home, tmp_path: Path) -> Non
     project = tmp_path / "shop"
     write(project / "auth.json", entries("project"))
     write(project / "composer.json", {"config": entries("composer.json")})
-    mine = ["user's config.json", "user's auth.json"]
-    assert names(home, None) == mine
-    assert names(home, project) == [*mine, "project's composer.json", "project's auth.json"]
+    user_files = ["user's config.json", "user's auth.json"]
+    assert names(home, None) == user_files
+    assert names(home, project) == [*user_files, "project's composer.json", "project's auth.json"]
     assert names(None, project) == ["project's composer.json", "project's auth.json"]
     assert names(Home(home.auth_file), None) == ["user's auth.json"]
 
@@ -65,7 +65,7 @@ def test_a_missing_or_malformed_file_is_no_source(tmp_path: Path) -> None:
     assert names(home, tmp_path / "no") == []
 
 
-def test_the_future_content_of_a_file_is_used(home: Home) -> None:
+def test_known_content_is_used_instead_of_the_file(home: Home) -> None:
     known = {home.auth_file: json.dumps(entries("new")).encode()}
     found = Sources(known).read_by(None, [home], None)
     assert found[-1].document == entries("new")

@@ -24,7 +24,7 @@ def test_every_file_is_returned(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     paths = [str(tmp_path / name) for name in ("good", "malformed", "directory", "none")]
     seen = read_all(paths, reread_for=0.05)
-    good, malformed, directory, none = (seen[path] for path in paths)
+    good, malformed, directory, missing = (seen[path] for path in paths)
     assert (good.state and good.state.data, good.malformed, good.error) == (b"{}", None, None)
     assert (
         malformed.state
@@ -33,7 +33,7 @@ def test_every_file_is_returned(tmp_path: Path) -> None:
         and "top level" in malformed.malformed.reason
     )
     assert directory.state is None and directory.error and directory.error.code == "not_a_file"
-    assert none.state and none.state.data is None and not none.malformed
+    assert missing.state and missing.state.data is None and not missing.malformed
 
 
 def test_malformed_files_share_the_waiting_time(tmp_path: Path) -> None:

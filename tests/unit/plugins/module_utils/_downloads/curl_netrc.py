@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How curl from 7.55 on and Python read a netrc: the oracle for tests of edits.
+"""How curl 7.55 and later and Python read a netrc: the oracle for tests of edits.
 
 Ports of ``parsenetrc`` and ``file2memory`` in lib/netrc.c of curl 7.55 to 8.21, and of Lib/netrc.py of CPython 3.7 and
 3.13, including their quirks. Files with NUL bytes or lines of more than 4000 bytes are not supported.
@@ -146,7 +146,7 @@ class BadSyntax(Exception):
 
 
 class Lexer:
-    """8.21 and later: a word is a keyword only where one is expected."""
+    """8.21 and later: a word is a keyword only where a keyword is expected."""
 
     def __init__(self, data: bytes) -> None:
         self.text, self.numbers = without_comments(data)
@@ -193,7 +193,7 @@ class Lexer:
             self.place += 1
 
     def skip_macro(self) -> None:
-        """Skip to the end of the line before an empty one."""
+        """Skip to the line feed of the next empty line."""
         found = _EMPTY_LINE.search(self.text, self.place)
         self.place = found.end() - 1 if found else len(self.text)
 
@@ -435,7 +435,7 @@ class _NewLexer:
         return char
 
     def push_token(self, token: str) -> None:
-        """Return the token again."""
+        """Make `get_token` return the token again."""
         self._pushed.append(token)
 
     def get_token(self) -> str:
@@ -574,7 +574,7 @@ def without_pair(
 ) -> List[str]:
     """The readers that do not find the pair for ``host`` after an edit. ``quotes``: only those that support quotes.
 
-    Ignored: a Python that reads comments as entries, as all versions do after an empty line, or rejects the file.
+    A Python version is ignored if it rejects the file, or reads comments as entries (all do after an empty line).
     """
     wanted, name = Found(login.encode(), password.encode()), host.encode()
     readers = [reader for reader in READERS if reader.quotes or not quotes]
@@ -590,7 +590,7 @@ def without_pair(
 
 
 def still_with_entry(data: bytes, host: str) -> List[str]:
-    """The readers for which the result for ``host`` differs from that for an unknown machine."""
+    """The readers whose result for ``host`` differs from the result for an unknown machine."""
     unknown, name = b"no.such.machine.invalid", host.encode()
     found = {reader.name: reader.lookups(data, [name, unknown]) for reader in READERS}
     return [reader for reader, answers in found.items() if answers[name] != answers[unknown]]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Input and output of curl, with a script instead of curl. tests/system uses the real one."""
+"""Input and output of curl, with a script instead of curl. tests/system uses the real curl."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Program = Callable[[str], Curl]
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Put a shell script on the PATH as curl."""
+    """Install a shell script as curl on the PATH."""
 
     def make(script: str) -> Curl:
         path = tmp_path / "curl"
@@ -44,8 +44,8 @@ def version(text: str, protocols: str = "http https") -> str:
 
 @pytest.mark.parametrize("text", ["curl 7.55.0", "curl 7.88.1", "curl 8.14.1", "curl 10.0.0-DEV"])
 def test_supported_curl(program: Program, text: str) -> None:
-    made = program(version(text))
-    assert find_curl() == Curl(made.path, text.split(" ")[1].split("-")[0])
+    curl = program(version(text))
+    assert find_curl() == Curl(curl.path, text.split(" ")[1].split("-")[0])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_environment_of_curl(program: Program, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("SSL_CERT_DIR", "/etc/ssl/certs")
     run(program(f"env > {tmp_path}/seen; cat > {tmp_path}/given"), [("silent", None)], limit=9)
     seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
-    # The account of curl can read its environment, so a proxy's password goes through standard input.
+    # Processes of curl's user can read its environment, so a proxy password is passed on standard input.
     shell_variables = {"PWD", "SHLVL", "_", "OLDPWD"}
     assert set(seen) - shell_variables <= {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
     given = (tmp_path / "given").read_text().splitlines()
@@ -207,7 +207,7 @@ def test_proxy_variables_have_the_precedence_of_curl(
     assert re.findall(r'^(?:no)?proxy = "(.*)"', given, re.M) == expected
 
 
-def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> None:
+def test_exit_code_of_a_curl_that_does_not_read_its_input(program: Program) -> None:
     end = run(program("exec <&-; exit 2"), [("url", "https://h/" + "x" * 200000)], limit=9)
     assert end.exit_code == 2
 
@@ -227,19 +227,19 @@ def test_a_curl_that_reads_nothing_is_no_reason_to_fail(program: Program) -> Non
         (b"\nmark 000 000 ", None, b"mark 000 000 "),
     ],
 )
-@pytest.mark.parametrize("at_once", [1, 2, 1000])
+@pytest.mark.parametrize("chunk_size", [1, 2, 1000])
 def test_headers_of_the_final_answer(
-    answer: bytes, headers: Optional[Dict[str, str]], rest: bytes, at_once: int
+    answer: bytes, headers: Optional[Dict[str, str]], rest: bytes, chunk_size: int
 ) -> None:
-    lines, behind = HeaderLines(), b""
-    for begin in range(0, len(answer), at_once):
-        piece = answer[begin : begin + at_once]
+    lines, later = HeaderLines(), b""
+    for begin in range(0, len(answer), chunk_size):
+        piece = answer[begin : begin + chunk_size]
         if lines.complete:
-            behind += piece
+            later += piece
         else:
             lines.feed(piece)
     assert (lines.values if lines.complete else None) == headers
-    assert bytes(lines.rest) + behind == rest
+    assert bytes(lines.rest) + later == rest
 
 
 @pytest.mark.parametrize("line", [b"X: y\n", b"x", b"\n", b"HTTP/1.1 100 C\n\n"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ports read a netrc as curl 7.74, 7.88, 8.14 and 8.22, whose answers are recorded here, and as this Python."""
+"""The ports read a netrc like curl 7.74, 7.88, 8.14 and 8.22 (recorded results) and like this Python."""
 
 from __future__ import annotations
 

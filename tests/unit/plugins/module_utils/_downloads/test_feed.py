@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The feed of releases in all known shapes, and some others."""
+"""The feed of releases in all known formats, and in some others."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def names(releases: List[Release]) -> List[str]:
     return [release.file_name for release in releases]
 
 
-def test_both_shapes_and_unknown_categories_in_order() -> None:
+def test_both_formats_and_unknown_categories_in_order() -> None:
     found = feed()
     assert names(found) == ["Magento-CE-2.4.8.zip", "Magento-CE-2.4.7.zip", "P1.sh", "P1.sh", "tool.zip", "new.zip"]
     assert [one.category for one in found] == ["ce-full"] * 2 + ["ce-patch"] * 2 + ["other", "unknown"]

@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "file.zip"
 
 
-def beside(path: Path) -> Path:
+def part_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.keyfleet-part")
 
 
@@ -41,8 +41,8 @@ def test_part_is_renamed_to_the_destination(path: Path) -> None:
         with location.part(lock_timeout=0) as part:
             part.write(b"one ")
             part.write(b"two")
-            assert path.read_bytes() == b"of old" and beside(path).read_bytes() == b"one two"
-            assert stat.S_IMODE(beside(path).stat().st_mode) == 0o600
+            assert path.read_bytes() == b"of old" and part_path(path).read_bytes() == b"one two"
+            assert stat.S_IMODE(part_path(path).stat().st_mode) == 0o600
             assert part.sums(["sha256"]) == {"sha256": hashlib.sha256(b"one two").hexdigest()}
             part.write(b".")
             part.put_in_place(location.wanted(Attributes(mode=0o640), part.size))
@@ -51,7 +51,7 @@ def test_part_is_renamed_to_the_destination(path: Path) -> None:
 
 
 def test_part_is_resumed(path: Path) -> None:
-    beside(path).write_bytes(b"one ")
+    part_path(path).write_bytes(b"one ")
     with open_destination(str(path)) as location:
         assert location.facts == Facts()
         with location.part(lock_timeout=0) as part:
@@ -61,7 +61,7 @@ def test_part_is_resumed(path: Path) -> None:
             part.cut(4)
             part.write(b"three")
             assert part.size == 9
-    assert beside(path).read_bytes() == b"one three" and not path.exists()
+    assert part_path(path).read_bytes() == b"one three" and not path.exists()
     with open_destination(str(path)) as location, location.part(lock_timeout=0) as part:
         part.discard()
         part.discard()
@@ -100,14 +100,14 @@ def test_planted_part_is_not_used(path: Path, kind: str) -> None:
     victim = path.parent / "victim"
     victim.write_bytes(b"theirs")
     if kind == "link":
-        beside(path).symlink_to(victim)
+        part_path(path).symlink_to(victim)
     elif kind == "hard link":
-        os.link(str(victim), str(beside(path)))
+        os.link(str(victim), str(part_path(path)))
     elif kind == "fifo":
-        os.mkfifo(str(beside(path)))
+        os.mkfifo(str(part_path(path)))
     else:
-        beside(path).write_bytes(b"PK")
-        beside(path).chmod(0o664)
+        part_path(path).write_bytes(b"PK")
+        part_path(path).chmod(0o664)
     with open_destination(str(path)) as location, location.part(lock_timeout=0) as part:
         assert part.size == 0
         part.write(b"one")
@@ -117,7 +117,7 @@ def test_planted_part_is_not_used(path: Path, kind: str) -> None:
 
 
 def test_directory_instead_of_the_part(path: Path) -> None:
-    beside(path).mkdir()
+    part_path(path).mkdir()
     with open_destination(str(path)) as location, pytest.raises(KeyfleetError) as caught, location.part(lock_timeout=0):
         pass
     assert caught.value.code == "not_a_file"
@@ -160,7 +160,7 @@ def test_file_that_grows_during_a_checksum(path: Path) -> None:
         assert location.sums(["md5"]) == {"md5": hashlib.md5(b"a release").hexdigest()}
     with open_destination(str(path)) as location, location.part(lock_timeout=1) as part:
         part.write(b"a release")
-        with beside(path).open("r+b") as file:
+        with part_path(path).open("r+b") as file:
             file.truncate(1 << 43)
         assert part.sums(["md5"]) == {"md5": hashlib.md5(b"a release").hexdigest()}
     # A partial file that is larger than any release is not resumed.
@@ -187,7 +187,7 @@ def test_part_is_emptied_when_the_disk_is_full(path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert caught.value.code == "write_failed" and part.size == 0
-    assert beside(path).stat().st_size == 0
+    assert part_path(path).stat().st_size == 0
 
 
 def test_file_that_others_can_write_to_is_not_kept(path: Path) -> None:

@@ -25,7 +25,7 @@ MAGE_ID, TOKEN, OLD = "MAG123456789", "0123456789" * 4, "9876543210" * 4
 SET = netrc.NetrcEdit(HOST, True, MAGE_ID, TOKEN)
 REMOVE = netrc.NetrcEdit(HOST, False)
 LINE = f"machine {HOST} login {MAGE_ID} password {TOKEN}\n".encode()
-OURS_OLD = f"machine {HOST} login MAG1 password {OLD}\n".encode()
+OLD_LINE = f"machine {HOST} login MAG1 password {OLD}\n".encode()
 
 SETTING = {
     "no file": (None, LINE),
@@ -41,7 +41,7 @@ SETTING = {
         LINE + b"machine a login b password c\ndefault login d password e",
     ),
     "before a macro, which would include it": (b"macdef init\ncd /\n", LINE + b"macdef init\ncd /\n"),
-    "another token": (OURS_OLD, LINE),
+    "another token": (OLD_LINE, LINE),
     "layout and comments stay": (
         f"machine {HOST}\n\t# of the shop\n\tlogin MAG1\n\tpassword {OLD}   # 2024\n".encode(),
         f"machine {HOST}\n\t# of the shop\n\tlogin {MAGE_ID}\n\tpassword {TOKEN}   # 2024\n".encode(),
@@ -58,8 +58,8 @@ SETTING = {
         f"machine {HOST} login x account y password z\n".encode(),
         f"machine {HOST} login {MAGE_ID} account y password {TOKEN}\n".encode(),
     ),
-    "several entries of ours become one": (
-        OURS_OLD + b"machine a login b password c\n" + OURS_OLD.upper().replace(b"MAG1", b"x"),
+    "several entries of the host become one": (
+        OLD_LINE + b"machine a login b password c\n" + OLD_LINE.upper().replace(b"MAG1", b"x"),
         LINE + b"machine a login b password c\n",
     ),
     "an entry without password": (
@@ -67,15 +67,15 @@ SETTING = {
         LINE + b"machine a login b password c\n",
     ),
     "after the default entry, where it would never be read": (
-        b"default login d password e\n" + OURS_OLD,
+        b"default login d password e\n" + OLD_LINE,
         LINE + b"default login d password e\n",
     ),
     "three entries on one line": (
-        b"machine a login b password c " + OURS_OLD[:-1] + b" machine d login e password f\n",
+        b"machine a login b password c " + OLD_LINE[:-1] + b" machine d login e password f\n",
         b"machine a login b password c " + LINE[:-1] + b" machine d login e password f\n",
     ),
     "carriage returns are part of a value for old versions": (
-        b"machine a login b password c\r\n" + OURS_OLD.replace(b"\n", b"\r\n"),
+        b"machine a login b password c\r\n" + OLD_LINE.replace(b"\n", b"\r\n"),
         LINE + b"machine a login b password c\r\n",
     ),
     "keywords as login and password of another machine": (
@@ -83,18 +83,18 @@ SETTING = {
         LINE + b"machine a login login password password\n",
     ),
     "an incomplete entry of another machine": (
-        b"machine a login b\n" + OURS_OLD + b"machine c login d password e\n",
+        b"machine a login b\n" + OLD_LINE + b"machine c login d password e\n",
         b"machine a login b\n" + LINE + b"machine c login d password e\n",
     ),
     "other words": (
-        b"machine a login b port 443 password c # of the shop\n" + OURS_OLD[:-1] + b" port 443\n",
+        b"machine a login b port 443 password c # of the shop\n" + OLD_LINE[:-1] + b" port 443\n",
         b"machine a login b port 443 password c # of the shop\n" + LINE[:-1] + b" port 443\n",
     ),
     "needless quotes, which old versions do not support": (
         LINE.replace(TOKEN.encode(), f'"{TOKEN}"'.encode()),
         LINE,
     ),
-    "an incomplete entry of ours before a comment": (
+    "an incomplete entry of the host before a comment": (
         f"machine {HOST} login x\n#of the shop\nmachine a login b password c\n".encode(),
         LINE + b"#of the shop\nmachine a login b password c\n",
     ),
@@ -114,40 +114,40 @@ def test_set_changes_only_the_entry(name: str) -> None:
 
 REMOVING = {
     "no file": (None, None),
-    "nothing of ours": (b"machine a login b password c", b"machine a login b password c"),
-    "alone": (OURS_OLD, b""),
-    "one of three": (b"# x\n" + OURS_OLD + b"\ndefault login a password b\n", b"# x\n\ndefault login a password b\n"),
+    "no entry of the host": (b"machine a login b password c", b"machine a login b password c"),
+    "alone": (OLD_LINE, b""),
+    "one of three": (b"# x\n" + OLD_LINE + b"\ndefault login a password b\n", b"# x\n\ndefault login a password b\n"),
     "over several lines, with the comments in it": (
         f"machine {HOST}\n  # of the shop\n  login x\n  password y # here\n\nmachine a login b password c\n".encode(),
         b"\nmachine a login b password c\n",
     ),
-    "twice": (OURS_OLD + b"machine a login b password c\n" + OURS_OLD, b"machine a login b password c\n"),
+    "twice": (OLD_LINE + b"machine a login b password c\n" + OLD_LINE, b"machine a login b password c\n"),
     "in the middle of a line": (
         f"machine a login b password c machine {HOST} login x password y machine d login e password f\n".encode(),
         b"machine a login b password c machine d login e password f\n",
     ),
     "at the end of a line, before a comment": (
-        b"machine a login b password c " + OURS_OLD.replace(b"\n", b"\r\n") + b"# others\n",
+        b"machine a login b password c " + OLD_LINE.replace(b"\n", b"\r\n") + b"# others\n",
         b"machine a login b password c\n# others\n",
     ),
     "before a comment that Python would reject after an empty line": (
-        b"machine a login b password c\n\n" + OURS_OLD[:-1] + b" # of the shop\ndefault login d password e\n",
+        b"machine a login b password c\n\n" + OLD_LINE[:-1] + b" # of the shop\ndefault login d password e\n",
         b"machine a login b password c\n\ndefault login d password e\n",
     ),
     "between an empty line and a comment that Python would reject after it": (
-        b"machine a login b password c\n\n" + OURS_OLD + b"# others\nmachine d login e password f\n",
+        b"machine a login b password c\n\n" + OLD_LINE + b"# others\nmachine d login e password f\n",
         b"machine a login b password c\n# others\nmachine d login e password f\n",
     ),
     "between empty lines, before a comment": (
-        b"machine a login b password c\n\n" + OURS_OLD + b"\n# others\nmachine d login e password f\n",
+        b"machine a login b password c\n\n" + OLD_LINE + b"\n# others\nmachine d login e password f\n",
         b"machine a login b password c\n\n\n# others\nmachine d login e password f\n",
     ),
     "after a macro": (
-        b"macdef init\ncd /\n\n\n" + OURS_OLD + b"# others\nmachine d login e password f\n",
+        b"macdef init\ncd /\n\n\n" + OLD_LINE + b"# others\nmachine d login e password f\n",
         b"macdef init\ncd /\n\n# others\nmachine d login e password f\n",
     ),
     "lines that end with a carriage return": (
-        b"machine a login b password c\r\n" + OURS_OLD.replace(b"\n", b"\r\n"),
+        b"machine a login b password c\r\n" + OLD_LINE.replace(b"\n", b"\r\n"),
         b"machine a login b password c\r\n",
     ),
     "at the end of a line": (
@@ -175,15 +175,15 @@ def test_removal_reverts_set(name: str) -> None:
 
 
 def test_removal_of_one_mage_id() -> None:
-    both = LINE + OURS_OLD
+    both = LINE + OLD_LINE
     assert netrc.edited(both, netrc.NetrcEdit(HOST, False, "MAG1")) == LINE
-    assert netrc.edited(both, netrc.NetrcEdit(HOST, False, MAGE_ID)) == OURS_OLD
+    assert netrc.edited(both, netrc.NetrcEdit(HOST, False, MAGE_ID)) == OLD_LINE
     assert netrc.edited(both, netrc.NetrcEdit(HOST, False, "MAG2")) == both
 
 
 MALFORMED = {
     "a quote that is not closed": (b'machine a login b password "hunter2\n', "line 1"),
-    "one after other lines": (b'# x\nmachine b\n login c\n password "hunter2\n', "line 4"),
+    "an unclosed quote after other lines": (b'# x\nmachine b\n login c\n password "hunter2\n', "line 4"),
     "a NUL byte": (b"machine a\nlogin b\0password hunter2\n", "line 2"),
     "an endless line": (b"\nmachine a login b password hunter2" + 5000 * b"x", "line 2"),
     "an endless file": (30000 * b"# x\n" + 30000 * b"#\n", "the whole file"),
@@ -201,14 +201,14 @@ MALFORMED = {
     "a keyword in a comment after an entry": (b"machine a login b password c # password hunter2\n", "line 1"),
     "user instead of login": (b"machine a user b password hunter2\n", "line 1"),
     "a password before any machine": (b"password hunter2\n", "line 1"),
-    "a macro that contains our entry": (b"macdef x\n" + OURS_OLD + b"\n", "line 2"),
+    "a macro that contains the entry": (b"macdef x\n" + OLD_LINE + b"\n", "line 2"),
     "a macro with a blank line that is not empty": (b"macdef x\ncd hunter2\n \n\n", "line 3"),
     "a macro after an entry on the same line": (b"machine a login b password hunter2 macdef x\n\n", "line 1"),
     "a byte order mark": (b"\xef\xbb\xbfmachine a login b password hunter2\n", "line 1"),
 }
 
 
-@pytest.mark.parametrize("edit", [SET, REMOVE], ids=["set", "gone"])
+@pytest.mark.parametrize("edit", [SET, REMOVE], ids=["set", "remove"])
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_file_is_refused_with_its_line_and_without_secrets(name: str, edit: netrc.NetrcEdit) -> None:
     data, place = MALFORMED[name]
@@ -220,7 +220,7 @@ def test_malformed_file_is_refused_with_its_line_and_without_secrets(name: str, 
 
 
 def test_value_that_would_be_read_as_a_keyword() -> None:
-    # For other machines curl skips our values word by word, and this one would begin an entry, quoted or not.
+    # curl skips the entries of other machines word by word, and this value would begin an entry, quoted or not.
     edit = netrc.NetrcEdit("files.vendor.example", True, "user", "machine")
     for before in (b"machine a login b password c\n", None):
         with pytest.raises(MalformedFile, match=r"entry for files\.vendor\.example .* a value is or contains"):
@@ -228,25 +228,25 @@ def test_value_that_would_be_read_as_a_keyword() -> None:
 
 
 REFUSED_REMOVALS = {
-    "an incomplete entry would be the last": (b"machine a login b\n" + OURS_OLD, "line 1"),
+    "an incomplete entry would be the last": (b"machine a login b\n" + OLD_LINE, "line 1"),
     "default would add to an incomplete entry": (
-        b"\nmachine a password b\n" + OURS_OLD + b"default login c password d\n",
+        b"\nmachine a password b\n" + OLD_LINE + b"default login c password d\n",
         "line 2",
     ),
-    "Python would read a comment at the top": (OURS_OLD + b"#of theirs\nmachine a login b password c\n", "line 1"),
+    "Python would read a comment at the top": (OLD_LINE + b"#of theirs\nmachine a login b password c\n", "line 1"),
     "Python would read a comment after quotes": (
-        b'machine a login b password "c"\n' + OURS_OLD + b"# of theirs\nmachine d login e password f\n",
+        b'machine a login b password "c"\n' + OLD_LINE + b"# of theirs\nmachine d login e password f\n",
         "line 2",
     ),
     "Python would no longer read a comment": (
-        b"# mine\n\n" + OURS_OLD + b"\n# machine a login x password y\nmachine d login e password f\n",
+        b"# mine\n\n" + OLD_LINE + b"\n# machine a login x password y\nmachine d login e password f\n",
         "line 3",
     ),
     "Python would skip another line": (
-        b"machine a login b password c\n#\n" + OURS_OLD + b"machine d login e password f\n",
+        b"machine a login b password c\n#\n" + OLD_LINE + b"machine d login e password f\n",
         "line 1",
     ),
-    "Python would no longer skip a line": (OURS_OLD + b"#\nmachine a login b password c\n", "line 1"),
+    "Python would no longer skip a line": (OLD_LINE + b"#\nmachine a login b password c\n", "line 1"),
 }
 
 
@@ -256,15 +256,15 @@ def test_removal_that_would_change_other_entries_is_refused(name: str) -> None:
     with pytest.raises(MalformedFile) as caught:
         netrc.edited(data, REMOVE)
     assert caught.value.place == place
-    assert netrc.edited(data, SET) == data.replace(OURS_OLD, LINE)
+    assert netrc.edited(data, SET) == data.replace(OLD_LINE, LINE)
 
 
 def test_limits_of_file_and_line() -> None:
-    full = b"machine a login b password c\n" + (128 * 1024 - 29 - len(OURS_OLD)) // 2 * b"#\n"
+    full = b"machine a login b password c\n" + (128 * 1024 - 29 - len(OLD_LINE)) // 2 * b"#\n"
     assert netrc.edited(full, REMOVE) == full
     with pytest.raises(MalformedFile, match="more than 131072 bytes"):
         netrc.edited(full + 40 * b"#\n", SET)
-    long = b"machine a login b password c" + 3900 * b" " + OURS_OLD
+    long = b"machine a login b password c" + 3900 * b" " + OLD_LINE
     with pytest.raises(MalformedFile, match="a line of more than 4000 bytes"):
         netrc.edited(long, SET)
 
@@ -304,9 +304,9 @@ def test_diff_shows_machines_without_secrets() -> None:
     ]
 
 
-@pytest.mark.parametrize("odd", ["\x9b31m", "\u202egnp.", "\u2028", "\x85"])
-def test_diff_has_no_control_characters(odd: str) -> None:
-    data = f"machine a{odd}b login c password d\nmachine e login f password g\n".encode()
+@pytest.mark.parametrize("character", ["\x9b31m", "\u202egnp.", "\u2028", "\x85"])
+def test_diff_has_no_control_characters(character: str) -> None:
+    data = f"machine a{character}b login c password d\nmachine e login f password g\n".encode()
     text = netrc.text_for_diff(data)
     assert all(char.isprintable() for line in text.split("\n") for char in line)
     assert len(text.split("\n")) == 3

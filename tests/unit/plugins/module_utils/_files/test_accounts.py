@@ -20,7 +20,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts i
     owner_name,
 )
 
-NOBODY = 4294900000
+UNUSED_ID = 4294900000
 """An unused uid and gid."""
 
 
@@ -28,7 +28,7 @@ def test_number_to_name() -> None:
     me = pwd.getpwuid(os.geteuid())
     assert (owner_name(me.pw_uid), own_account().name) == (me.pw_name, me.pw_name)
     assert group_name(0) == grp.getgrgid(0).gr_name
-    assert (owner_name(NOBODY), group_name(NOBODY)) == (str(NOBODY), str(NOBODY))
+    assert (owner_name(UNUSED_ID), group_name(UNUSED_ID)) == (str(UNUSED_ID), str(UNUSED_ID))
     assert (owner_name(None), group_name(None)) == (None, None)
 
 
@@ -38,7 +38,7 @@ def test_number_to_name() -> None:
         (None, None, (None, None)),
         ("root", grp.getgrgid(0).gr_name, (0, 0)),
         ("0", "0", (0, 0)),
-        (str(NOBODY), None, (NOBODY, None)),
+        (str(UNUSED_ID), None, (UNUSED_ID, None)),
     ],
 )
 def test_name_to_number(owner: Optional[str], group: Optional[str], numbers: object) -> None:

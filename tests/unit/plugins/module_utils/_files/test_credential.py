@@ -50,7 +50,7 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-def test_left_over_temporary_file(tmp_path: Path) -> None:
+def test_leftover_temporary_file_is_removed(tmp_path: Path) -> None:
     apply(tmp_path / "auth.json")
     (tmp_path / ".auth.json.keyfleet").write_text("{")
     assert not apply(tmp_path / "auth.json").changed
@@ -58,14 +58,14 @@ def test_left_over_temporary_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "before, asked", [(0o644, 0o600), (0o600, 0o640), (0o666, 0o660), (0o777, 0o600), (0o400, 0o600)]
+    "before, requested", [(0o644, 0o600), (0o600, 0o640), (0o666, 0o660), (0o777, 0o600), (0o400, 0o600)]
 )
-def test_mode_is_repaired(tmp_path: Path, before: int, asked: int) -> None:
+def test_mode_is_repaired(tmp_path: Path, before: int, requested: int) -> None:
     path = tmp_path / "auth.json"
     path.write_bytes(adding("ours")(None) or b"")
     path.chmod(before)
-    change = apply(path, ownership=files.Ownership(mode=asked))
-    assert change.changed and (change.before.mode, change.after.mode, mode_of(path)) == (before, asked, asked)
+    change = apply(path, ownership=files.Ownership(mode=requested))
+    assert change.changed and (change.before.mode, change.after.mode, mode_of(path)) == (before, requested, requested)
     assert change.before.data == change.after.data
 
 
@@ -84,7 +84,7 @@ def test_umask_has_no_effect(tmp_path: Path) -> None:
     assert mode_of(tmp_path / "new") == 0o700 and mode_of(tmp_path / "new" / "auth.json") == 0o640
 
 
-def test_absent_stays_absent(tmp_path: Path) -> None:
+def test_unchanged_content_is_not_written(tmp_path: Path) -> None:
     change = apply(tmp_path / "none" / "auth.json", transform=leave, make_directory=True)
     assert not change.changed and os.listdir(str(tmp_path)) == []
     (tmp_path / "auth.json").write_text("{}")

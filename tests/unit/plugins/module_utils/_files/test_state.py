@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The owner of a file in each case, and refused changes. Pure, so root's cases are included."""
+"""The owner of a changed file, and refused changes. The functions use no files, so cases of root are included."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.state impo
 
 ROOT, DEPLOY, WEB = Identity(0, 0, (0,)), Identity(1000, 1000, (1000, 50)), Identity(33, 33, (33,))
 OLD, NEW = b"old", b"new"
-USUAL = Ownership()
+DEFAULT = Ownership()
 
 
 def group_of(uid: int) -> int:
@@ -29,7 +29,7 @@ def group_of(uid: int) -> int:
 
 
 def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = None, **more: Any) -> FileState:
-    """A file (owner and group, 0600) or a missing one, in a directory of uid ``directory``; run by root by default."""
+    """A file (owner and group, 0600) or a missing file in a directory of uid ``directory``. Default user: root."""
     values = {"privileged": True, "directory_exists": True, "directory_uid": directory, "acting": acting}
     values.update(more)
     data, mode = (None, None) if owner is None else (OLD, 0o600)
@@ -37,7 +37,7 @@ def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = N
     return FileState(path="/p", real_path="/d/p", data=data, uid=uid, gid=gid, mode=mode, **values)
 
 
-def decided(before: FileState, ownership: Ownership = USUAL, data: Optional[bytes] = NEW, **more: Any) -> FileState:
+def decided(before: FileState, ownership: Ownership = DEFAULT, data: Optional[bytes] = NEW, **more: Any) -> FileState:
     return decide(before, Wanted("/p", lambda _: data, ownership, **more), data, primary_group=group_of)
 
 
@@ -74,9 +74,9 @@ OWNERS = [
 ]
 
 
-@pytest.mark.parametrize("before, asked, owner", [row[1:] for row in OWNERS], ids=[row[0] for row in OWNERS])
-def test_right_owner(before: FileState, asked: Ownership, owner: Tuple[int, int]) -> None:
-    after = decided(before, asked)
+@pytest.mark.parametrize("before, requested, owner", [row[1:] for row in OWNERS], ids=[row[0] for row in OWNERS])
+def test_right_owner(before: FileState, requested: Ownership, owner: Tuple[int, int]) -> None:
+    after = decided(before, requested)
     assert (after.uid, after.gid, after.mode, after.data) == (owner[0], owner[1], 0o600, NEW)
 
 
@@ -97,10 +97,10 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("before, asked, more, code", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_refused(before: FileState, asked: Ownership, more: Any, code: str) -> None:
+@pytest.mark.parametrize("before, requested, more, code", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_refused(before: FileState, requested: Ownership, more: Any, code: str) -> None:
     with pytest.raises(KeyfleetError) as caught:
-        decided(before, asked, **more)
+        decided(before, requested, **more)
     assert caught.value.code == code and "/p" in caught.value.message
 
 

@@ -115,7 +115,7 @@ def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
     def transform(data: Optional[bytes]) -> Optional[bytes]:
         result = adding("ours")(data)
         calls.append(data)
-        if len(calls) == 3:  # two calls before the lock, then one under it
+        if len(calls) == 3:  # two calls before the lock is taken, then one while it is held
             path.write_text('{"theirs": 1}')
         return result
 

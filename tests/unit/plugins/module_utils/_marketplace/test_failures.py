@@ -74,8 +74,10 @@ def test_text_that_repeats_a_secret() -> None:
     ],
 )
 def test_masking_leaves_no_part_of_a_known_secret(secret: str, text: str) -> None:
-    said = text.format(secret)
-    assert Redactor("APP0000001", secret).shown(said) == "" != Redactor("APP0000001", "another/made-up").shown(said)
+    message = text.format(secret)
+    assert (
+        Redactor("APP0000001", secret).shown(message) == "" != Redactor("APP0000001", "another/made-up").shown(message)
+    )
     session_redactor = redactor()
     session_redactor.hide(f"x{secret}")
     assert session_redactor.shown(text.format(f"x{secret}")) == ""
@@ -83,8 +85,8 @@ def test_masking_leaves_no_part_of_a_known_secret(secret: str, text: str) -> Non
 
 def test_many_long_tokens_with_a_common_prefix() -> None:
     session_redactor = redactor()
-    begin = "eyJhbGciOiJIUzI1NiJ9." * 8
-    tokens = [begin + "".join(chr(97 + (number * index) % 23) for index in range(1000)) for number in range(1, 11)]
+    prefix = "eyJhbGciOiJIUzI1NiJ9." * 8
+    tokens = [prefix + "".join(chr(97 + (number * index) % 23) for index in range(1000)) for number in range(1, 11)]
     for token in tokens:
         session_redactor.hide(token)
     assert session_redactor.shown("fine") == "fine" and not session_redactor.repeats("MAG000000001")
@@ -115,11 +117,11 @@ def test_key_like_text_is_masked(text: str) -> None:
 
 
 def test_ordinary_text_is_shown() -> None:
-    for said in (
+    for message in (
         "The label 'prod-20260101' of MAG123456789 is taken, see https://developer.adobe.com/commerce/marketplace",
         "Magento\\Framework\\Exception\\LocalizedException: label exists",
     ):
-        assert redactor().shown(said) == said
+        assert redactor().shown(message) == message
 
 
 def test_hidden_token_is_redacted() -> None:

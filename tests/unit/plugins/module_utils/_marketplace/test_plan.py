@@ -27,17 +27,17 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan
 ME, ORG = "MAG123456789", "000MADEUP000@AdobeOrg"
 
 
-def half(word: str) -> str:
+def fake_key(word: str) -> str:
     """32 hex digits that are not a real key."""
     return hashlib.sha256(f"not a key: {word}".encode()).hexdigest()[:32]
 
 
 def key(label: str, uid: str = ME, enabled: bool = True) -> MarketplaceKey:
-    return MarketplaceKey(label, uid, half(label + uid), enabled, half("private " + label + uid))
+    return MarketplaceKey(label, uid, fake_key(label + uid), enabled, fake_key("private " + label + uid))
 
 
 def digest(label: str, uid: str = ME) -> str:
-    return "sha256:" + hashlib.sha256(half("private " + label + uid).encode()).hexdigest()[:12]
+    return "sha256:" + hashlib.sha256(fake_key("private " + label + uid).encode()).hexdigest()[:12]
 
 
 ACCOUNT = [key("on"), key("off", enabled=False), key("on", ORG, enabled=False), key("theirs", ORG)]
@@ -48,11 +48,11 @@ def plan(*labels: str, **wanted: Any) -> KeyPlan:
     return plan_keys(ACCOUNT, labels=labels, **{**settings, **wanted})
 
 
-def calls_of(made: KeyPlan) -> List[str]:
+def calls_of(key_plan: KeyPlan) -> List[str]:
     """The calls in order."""
-    calls = [f"create {','.join(made.create)}"] if made.create else []
-    calls += [f"{'enable' if step.enabled else 'disable'} {step.label}" for step in made.switch]
-    return calls + [f"delete {label}" for label in made.delete]
+    calls = [f"create {','.join(key_plan.create)}"] if key_plan.create else []
+    calls += [f"{'enable' if step.enabled else 'disable'} {step.label}" for step in key_plan.switch]
+    return calls + [f"delete {label}" for label in key_plan.delete]
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def calls_of(made: KeyPlan) -> List[str]:
     ],
 )
 def test_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) -> None:
-    made = plan(*labels, **wanted)
-    assert calls_of(made) == calls
-    assert made.changed is bool(calls)
-    assert [step.label for step in made.steps] == labels
+    key_plan = plan(*labels, **wanted)
+    assert calls_of(key_plan) == calls
+    assert key_plan.changed is bool(calls)
+    assert [step.label for step in key_plan.steps] == labels
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_calls(labels: List[str], wanted: Dict[str, Any], calls: List[str]) -> N
         ("Doe", ["laptop of J. Doe", "ci"], "'Doe' (there is 'laptop of J. Doe')"),
         ("laptop", ["ci"], f"Nothing was done: {ME} has no key called 'laptop'"),
         ("laptop", [], f"Nothing was done: {ME} has no key called 'laptop'"),
-        # Only the labels of the same owner.
+        # Only labels of the same owner are suggested.
         ("theirs", [], "'theirs'"),
         ("w" * 32, ["w" * 33], "'" + "w" * 32 + "'"),
     ],
@@ -137,7 +137,7 @@ def test_diff(labels: List[str], wanted: Dict[str, Any], before: str, after: str
 
     def line(text: str) -> str:
         label, _colon, state = text.partition(": ")
-        return f"{label} ({ME}): {state} {half(label + ME)} {digest(label)}\n" if text else ""
+        return f"{label} ({ME}): {state} {fake_key(label + ME)} {digest(label)}\n" if text else ""
 
     assert (diff["before"], diff["after"]) == (line(before), line(after))
 
@@ -148,9 +148,9 @@ def test_diff_of_a_new_key_has_no_public_key() -> None:
 
 @pytest.mark.parametrize(("public_key", "shown"), [("a\nforged: line", "a forged: line"), ("k" * 40, "set")])
 def test_unusual_public_key_is_shown_like_a_user_name(public_key: str, shown: str) -> None:
-    unusual = MarketplaceKey("on", ME, public_key, True, half("private"))
-    made = plan_keys([unusual], labels=["on"], uid=ME, present=False, enabled=None, delete_enabled=True)
-    assert diff_of(made)["before"].count("\n") == 1 and f" {shown} " in diff_of(made)["before"]
+    unusual = MarketplaceKey("on", ME, public_key, True, fake_key("private"))
+    key_plan = plan_keys([unusual], labels=["on"], uid=ME, present=False, enabled=None, delete_enabled=True)
+    assert diff_of(key_plan)["before"].count("\n") == 1 and f" {shown} " in diff_of(key_plan)["before"]
     assert public_key == shown or "k" * 40 not in str(key_row(unusual)["public_key"])
 
 
@@ -159,12 +159,12 @@ def test_private_key_in_a_row_only_if_requested() -> None:
     assert row == {
         "label": "on",
         "uid": ME,
-        "public_key": half("on" + ME),
+        "public_key": fake_key("on" + ME),
         "fingerprint": digest("on"),
         "enabled": True,
     }
-    assert key_row(key("on"), include_private_key=True) == dict(row, private_key=half("private on" + ME))
-    assert half("private on" + ME) not in repr(key("on"))
+    assert key_row(key("on"), include_private_key=True) == dict(row, private_key=fake_key("private on" + ME))
+    assert fake_key("private on" + ME) not in repr(key("on"))
 
 
 def test_row_describes_the_key_after_the_step() -> None:
@@ -173,9 +173,9 @@ def test_row_describes_the_key_after_the_step() -> None:
         "label": "new", "uid": ME, "public_key": None, "fingerprint": None, "enabled": True, "action": "created",
     }  # fmt: skip
     row = step_row(step, ME, key("new"))
-    assert (row["enabled"], row["action"], row["public_key"]) == (True, "created", half("new" + ME))
+    assert (row["enabled"], row["action"], row["public_key"]) == (True, "created", fake_key("new" + ME))
     row = step_row(plan("off", present=False).steps[0], ME)
-    assert (row["enabled"], row["action"], row["public_key"]) == (None, "deleted", half("off" + ME))
+    assert (row["enabled"], row["action"], row["public_key"]) == (None, "deleted", fake_key("off" + ME))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_row_describes_the_key_after_the_step() -> None:
         ({"prefix": "on", "uid": ORG}, ["on"]),
         ({"uid": "all", "enabled": True}, ["on", "theirs"]),
         ({"enabled": False}, ["off", "on"]),
-        ({"public_key": half("off" + ME)}, ["off"]),
+        ({"public_key": fake_key("off" + ME)}, ["off"]),
         ({"fingerprint": digest("theirs", ORG)}, ["theirs"]),
         ({"labels": ["on"], "enabled": True, "uid": ORG}, []),
     ],
@@ -205,7 +205,7 @@ def test_valid_label(label: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "why"),
+    ("label", "reason"),
     [
         ("", "is empty"),
         ("   ", "is empty"),
@@ -218,8 +218,8 @@ def test_valid_label(label: str) -> None:
         ("\udc80", "cannot be printed"),
     ],
 )
-def test_invalid_label(label: str, why: str) -> None:
-    with pytest.raises(KeyfleetError, match=why) as caught:
+def test_invalid_label(label: str, reason: str) -> None:
+    with pytest.raises(KeyfleetError, match=reason) as caught:
         check_label(label)
     assert caught.value.code == "bad_options"
 

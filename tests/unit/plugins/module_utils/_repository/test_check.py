@@ -92,11 +92,11 @@ def test_a_url_may_name_the_file_or_its_directory() -> None:
 @pytest.mark.parametrize(
     "beginning",
     [b"{}", b'{"', b" \r\n\t{ \n}", gzip.compress(b'{"packages": ')],
-    # gzip contains the time, and parallel test processes must use equal names.
+    # gzip data contains the time, but parallel test processes need equal test names.
     ids=["whole", "begun", "blanks", "packed"],
 )
 def test_the_beginning_of_an_answer_is_enough(beginning: bytes, encoding: str) -> None:
-    # The body decides about gzip, not the headers.
+    # gzip is detected from the body, not from the headers.
     def answer(exchange: Exchange) -> None:
         exchange.reply(200, beginning, length=len(beginning) + MIB, Content_Encoding=encoding)
         exchange.stall()

@@ -49,7 +49,7 @@ def good(exchange: Exchange) -> None:
         ("self_signed", "self-signed", "ca_path"),
     ],
 )
-def test_an_invalid_certificate_gets_no_keys(certificate: str, words: str, hint: str) -> None:
+def test_no_keys_are_sent_if_the_certificate_is_invalid(certificate: str, words: str, hint: str) -> None:
     with Loopback(good, certificate) as server:
         verdict = ask(server.url)
         assert not server.requests
@@ -77,8 +77,8 @@ def test_an_invalid_ca_path(path: str, words: str) -> None:
 @pytest.mark.filterwarnings("ignore:.*TLSv1_1")
 @pytest.mark.parametrize("validate", [True, False])
 def test_tls_before_1_2_is_refused_even_if_the_system_allows_it(tmp_path: Any, validate: bool) -> None:
-    lax = tmp_path / "openssl.cnf"
-    lax.write_text(
+    config = tmp_path / "openssl.cnf"
+    config.write_text(
         "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
         "[c]\nMinProtocol = TLSv1\nCipherString = DEFAULT:@SECLEVEL=0\n"
     )
@@ -86,7 +86,7 @@ def test_tls_before_1_2_is_refused_even_if_the_system_allows_it(tmp_path: Any, v
         "import sys; from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import ask; "
         f"print(ask(sys.argv[1], validate_certs={validate}).code)"
     )
-    environment = {"PYTHONPATH": ":".join(sys.path), "OPENSSL_CONF": str(lax)}
+    environment = {"PYTHONPATH": ":".join(sys.path), "OPENSSL_CONF": str(config)}
     codes = []
     for version in (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2):
         with Loopback(good, newest_tls=version) as server:
@@ -102,13 +102,13 @@ def test_a_port_without_tls() -> None:
     listener.bind(("127.0.0.1", 0))
     listener.listen(1)
 
-    def speak() -> None:
+    def answer() -> None:
         connection = listener.accept()[0]
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         connection.recv(4096)
         connection.close()
 
-    thread = threading.Thread(target=speak)
+    thread = threading.Thread(target=answer)
     thread.start()
     verdict = ask(f"https://127.0.0.1:{listener.getsockname()[1]}/")
     thread.join()
@@ -152,7 +152,7 @@ def use_proxy(monkeypatch: pytest.MonkeyPatch, netloc: str) -> None:
     monkeypatch.setenv("https_proxy", f"http://someone:{PROXY_PASSWORD}@{netloc}")
 
 
-def test_the_proxy_of_the_environment_is_used_and_sees_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_of_the_environment_is_used_and_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def answer(exchange: Exchange) -> None:
@@ -232,7 +232,7 @@ def test_session_keys_are_not_logged(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with Loopback(good) as server:
         assert ask(server.url).code == "keys_valid"
         assert ask(server.url, validate_certs=False).code == "keys_valid"
-    # It is removed permanently, since a late request may still create a context.
+    # The variable is removed permanently, since a late request may still create a context.
     assert "SSLKEYLOGFILE" not in os.environ and not (tmp_path / "keys").exists()
 
 

@@ -26,17 +26,17 @@ Outcome = Union[RepositoryAnswer, Finding, bytes, Dict[str, Any]]
 
 def walked(root: Any, files: Dict[str, Outcome], names: Sequence[str] = NAMES) -> Tuple[Walk, List[str]]:
     """Return the finished walk, and the files that it read, relative to the repository."""
-    walk, asked = Walk(BASE + "packages.json", names, quoting("public", "private-key")), []
+    walk, requested = Walk(BASE + "packages.json", names, quoting("public", "private-key")), []
     walk.start(root if isinstance(root, bytes) else json.dumps(root).encode())
     part = walk.following()
     while part is not None:
-        asked.append(part.url)
+        requested.append(part.url)
         content = files.get(part.url, RepositoryAnswer(404))
         if isinstance(content, dict):
             content = json.dumps(content).encode()
         walk.take(part, RepositoryAnswer(200, content) if isinstance(content, bytes) else content)
         part = walk.following()
-    return walk, [url.replace(BASE, "") for url in asked]
+    return walk, [url.replace(BASE, "") for url in requested]
 
 
 def include(content: Dict[str, Any]) -> Dict[str, str]:
@@ -61,15 +61,15 @@ def test_the_root_file(url: str, root: str) -> None:
 
 
 def test_packages_in_the_root_file_are_enough() -> None:
-    walk, asked = walked(INLINE, {})
+    walk, requested = walked(INLINE, {})
     # A package without versions cannot be installed.
-    assert (states(walk), asked, walk.trouble) == (["listed", "absent"], [], None)
+    assert (states(walk), requested, walk.trouble) == (["listed", "absent"], [], None)
 
 
 @pytest.mark.parametrize("empty", [[], {}, None])
 def test_an_account_without_packages(empty: Any) -> None:
-    walk, asked = walked({"packages": empty, "provider-includes": empty, "providers": empty}, {})
-    assert (states(walk), asked, walk.trouble) == (["absent", "absent"], [], None)
+    walk, requested = walked({"packages": empty, "provider-includes": empty, "providers": empty}, {})
+    assert (states(walk), requested, walk.trouble) == (["absent", "absent"], [], None)
 
 
 def test_includes_of_includes_and_older_includes_are_read() -> None:
@@ -84,14 +84,16 @@ def test_includes_of_includes_and_older_includes_are_read() -> None:
         BASE + f"p/inner%24{include(inner)['sha256']}.json": inner,
         BASE + "include/all%240.json": INLINE,
     }
-    walk, asked = walked(root, files)
+    walk, requested = walked(root, files)
     assert states(walk) == ["listed", "listed"], walk.trouble
-    assert asked == [url.replace(BASE, "") for url in (list(files)[0], list(files)[2], list(files)[1])]
+    assert requested == [url.replace(BASE, "") for url in (list(files)[0], list(files)[2], list(files)[1])]
 
 
 def test_circular_includes_are_read_once() -> None:
-    walk, asked = walked({"includes": {"a.json": {}}}, {BASE + "a.json": {"includes": {"a.json": {}, "b.json": {}}}})
-    assert asked == ["a.json", "b.json"] and states(walk) == ["unknown", "unknown"]
+    walk, requested = walked(
+        {"includes": {"a.json": {}}}, {BASE + "a.json": {"includes": {"a.json": {}, "b.json": {}}}}
+    )
+    assert requested == ["a.json", "b.json"] and states(walk) == ["unknown", "unknown"]
 
 
 def test_the_number_of_includes_is_limited() -> None:
@@ -108,8 +110,8 @@ def test_the_number_of_includes_is_limited() -> None:
 
 def test_lazy_providers_are_read_for_the_remaining_packages() -> None:
     root = {"provider-includes": {"p.json": include(PROVIDERS)}, "providers-lazy-url": "/p/%package%.json"}
-    walk, asked = walked(root, {BASE + "p.json": PROVIDERS})
-    assert asked == ["p.json", "https://repo.example/p/magento/two.json"]
+    walk, requested = walked(root, {BASE + "p.json": PROVIDERS})
+    assert requested == ["p.json", "https://repo.example/p/magento/two.json"]
     assert (states(walk), walk.trouble) == (["listed", "absent"], None)
 
 
@@ -119,9 +121,9 @@ def test_protocol_2_ignores_the_older_keys() -> None:
         "metadata-url": "https://other.example/p2/%package%.json",
         "provider-includes": {"p.json": include(PROVIDERS)},
     }
-    walk, asked = walked(root, {})
+    walk, requested = walked(root, {})
     files = ["https://other.example/p2/magento/two.json", "https://other.example/p2/magento/two~dev.json"]
-    assert (states(walk), asked) == (["listed", "absent"], files)
+    assert (states(walk), requested) == (["listed", "absent"], files)
 
 
 @pytest.mark.parametrize(
@@ -138,29 +140,29 @@ def test_protocol_2_ignores_the_older_keys() -> None:
         (RepositoryAnswer(500), {"packages": {"a/b": [{}]}}, "listed"),
     ],
 )
-def test_a_package_is_absent_only_if_both_its_files_say_so(first: Outcome, second: Outcome, state: str) -> None:
+def test_a_package_is_absent_only_if_both_files_lack_it(first: Outcome, second: Outcome, state: str) -> None:
     files = {"https://repo.example/p2/a/b.json": first, "https://repo.example/p2/a/b~dev.json": second}
-    walk, _asked = walked({"metadata-url": "/p2/%package%.json"}, files, ["a/b"])
+    walk, _requested = walked({"metadata-url": "/p2/%package%.json"}, files, ["a/b"])
     assert states(walk) == [state]
 
 
 def test_a_package_that_was_found_is_not_requested_again() -> None:
     files: Dict[str, Outcome] = {"https://repo.example/p2/magento/one.json": {"packages": {"magento/one": [{}]}}}
-    _walk, asked = walked({"metadata-url": "/p2/%package%.json"}, files)
-    names = [url.rpartition("/")[2] for url in asked]
+    _walk, requested = walked({"metadata-url": "/p2/%package%.json"}, files)
+    names = [url.rpartition("/")[2] for url in requested]
     assert names == ["one.json", "two.json", "two~dev.json"]
 
 
 @pytest.mark.parametrize("code", ["timed_out", "rate_limited", "connection_failed", "tls_failed", "proxy_failed"])
 def test_a_fault_of_the_connection_ends_the_walk(code: str) -> None:
     root = {"includes": {"a.json": {}, "b.json": {}}}
-    walk, asked = walked(root, {BASE + "a.json": Finding(code, "")})
-    assert (asked, states(walk)) == (["a.json"], ["unknown", "unknown"])
+    walk, requested = walked(root, {BASE + "a.json": Finding(code, "")})
+    assert (requested, states(walk)) == (["a.json"], ["unknown", "unknown"])
 
 
 def test_one_unreadable_include_does_not_affect_the_others() -> None:
     root = {"includes": {"a.json": {}, "b.json": {}}}
-    walk, _asked = walked(root, {BASE + "a.json": RepositoryAnswer(500), BASE + "b.json": INLINE})
+    walk, _requested = walked(root, {BASE + "a.json": RepositoryAnswer(500), BASE + "b.json": INLINE})
     assert states(walk) == ["listed", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "server_error"
 
@@ -192,20 +194,20 @@ def test_one_unreadable_include_does_not_affect_the_others() -> None:
     ],
 )
 def test_an_invalid_root_file_makes_all_packages_unknown(root: bytes) -> None:
-    walk, asked = walked(root, {})
-    assert (states(walk), asked) == (["unknown", "unknown"], [])
+    walk, requested = walked(root, {})
+    assert (states(walk), requested) == (["unknown", "unknown"], [])
     assert walk.trouble is not None and walk.trouble.code == "not_a_repository"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"providers": 1}', b'{"warning": "Maintenance"}', b"<html>"])
 def test_an_invalid_include_makes_packages_unknown(content: bytes) -> None:
-    walk, _asked = walked({"includes": {"a.json": {}}}, {BASE + "a.json": content})
+    walk, _requested = walked({"includes": {"a.json": {}}}, {BASE + "a.json": content})
     assert states(walk) == ["unknown", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "not_a_repository" and "a.json" in walk.trouble.what
 
 
 def test_names_are_compared_as_composer_does_and_returned_as_given() -> None:
-    walk, _asked = walked(INLINE, {}, ["MAGENTO/One", "magento/one"])
+    walk, _requested = walked(INLINE, {}, ["MAGENTO/One", "magento/one"])
     assert walk.packages() == {"MAGENTO/One": "listed", "magento/one": "listed"}
 
 

@@ -83,11 +83,11 @@ def role(*rows: Dict[str, Any], **more: Any) -> Dict[str, Any]:
 
 
 def has(label: str, **more: Any) -> Dict[str, Any]:
-    """The report of a host with one file, which has the requested key, that of this label."""
+    """The report of a host with one file, which has the requested key: the key of this label."""
     return {FACTS: [], CONFIRMED: installed(label), WOULD_CHANGE: role(would("unchanged", label, label)), **more}
 
 
-class StandIn:
+class FakeClient:
     """A fake client with an account. ``calls``: the changing calls. Calls in ``failing`` raise an error."""
 
     mage_id = "MAG1"
@@ -112,7 +112,7 @@ class StandIn:
             self.calls.append(" ".join(words))
 
     def keys(self, *, uid: str = "all") -> List[MarketplaceKey]:
-        """The keys of the owner and, by mistake, one of another owner."""
+        """The keys of the owner and, as from a faulty API, one of another owner."""
         self._call("list")
         return [pair for pair in self.keys_.values() if uid in ("all", pair.uid) or pair.label == MIXED_UP]
 
@@ -147,11 +147,11 @@ class StandIn:
 
 
 class Lab:
-    """An account, its repository, and a clock that only sleep advances."""
+    """An account, its repository, and a clock that only sleep() advances."""
 
     def __init__(self, server: Loopback) -> None:
         self.server = server
-        self.client = StandIn()
+        self.client = FakeClient()
         self.slept: List[float] = []
         self.answer: Optional[Callable[[Exchange], None]] = None
 

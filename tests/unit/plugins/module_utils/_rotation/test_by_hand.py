@@ -84,8 +84,8 @@ def test_blocked(server: Loopback) -> None:
     cases: List[Dict[str, Any]] = [{"hosts": hosts}, {"hosts": {}}, {"hosts": hosts, "disabled_by_hand": ["shop 2025"]}]
     for given in cases:
         assert run("retire", server, previous=PREVIOUS, **given)["code"] == "blocked"
-    alone: Dict[str, Any] = {"hosts": {"web1": host(PUBLIC)}, "external_holders_acknowledged": False}
-    assert run("retire", server, previous=PREVIOUS, **alone)["code"] == "blocked"
+    unacknowledged: Dict[str, Any] = {"hosts": {"web1": host(PUBLIC)}, "external_holders_acknowledged": False}
+    assert run("retire", server, previous=PREVIOUS, **unacknowledged)["code"] == "blocked"
 
 
 @pytest.mark.parametrize(("label", "waits"), [("web-20260228", True), ("web-20260210", False), ("shop", False)])
@@ -134,7 +134,7 @@ def refusal(**given: Any) -> str:
 
 
 def holders(*given: Dict[str, Any]) -> List[Dict[str, Any]]:
-    return [{"role": None, "tasks_from": None, "tasks": None, **one} for one in given]
+    return [{"role": None, "tasks_from": None, "tasks": None, **holder} for holder in given]
 
 
 VAULT = {"name": "vault", "tasks": "/srv/vault.yml"}

@@ -50,7 +50,7 @@ def texts(reports: Any, **options: Any) -> List[str]:
 
 
 def reasons(report: Any, **options: Any) -> List[str]:
-    """The reasons for one host, beside another one that has the key."""
+    """The reasons for a host. The fleet has another host, which has the key."""
     rows = blocked({"web1": report, "web2": GOOD}, **options)
     assert {row.host for row in rows} <= {"web1"}, rows
     return [row.reason for row in rows]
@@ -58,7 +58,7 @@ def reasons(report: Any, **options: Any) -> List[str]:
 
 def test_fleet_with_the_key_is_not_blocked() -> None:
     assert blocked({"web1": GOOD, "web2": GOOD}) == []
-    # A host of another series has neither file nor entry of this one.
+    # A host of another series has no file and no entry of this series.
     assert reasons({CONFIRMED: {"files": [], "problems": []}, WOULD_CHANGE: {"skipped": True}}) == []
 
 
@@ -182,11 +182,11 @@ def test_forged_facts_confirm_nothing() -> None:
     assert len(rows) == 2 and rows[1] == f"{NEW} was not seen on any host", rows
 
 
-def test_every_host_has_a_row_before_second_rows() -> None:
+def test_first_rows_of_all_hosts_precede_second_rows() -> None:
     files = [entry for number in range(30) for entry in installed(OLD, path=f"/srv/{number}/auth.json")["files"]]
-    waits = {CONFIRMED: installed(), WOULD_CHANGE: role(would("updated", OLD, NEW))}
+    pending = {CONFIRMED: installed(), WOULD_CHANGE: role(would("updated", OLD, NEW))}
     reports = {
-        "web1": waits,
+        "web1": pending,
         "web2": {CONFIRMED: {"files": files}, WOULD_CHANGE: role()},
         "web3": {**GOOD, DEPLOYED: {"failed": True, "msg": "it would be updated"}},
         "web4": GOOD,
@@ -208,7 +208,7 @@ def test_blanks_in_a_path_are_collapsed() -> None:
 def test_check_mode_assumes_pending_changes() -> None:
     pending = {CONFIRMED: installed(OLD), WOULD_CHANGE: CHANGES}
     assert reasons(pending, check_mode=True) == []
-    # Not in other files, and not if the role would not install the new key.
+    # This does not apply to other files, or if the role would not install the new key.
     elsewhere = {CONFIRMED: installed(OLD, path="/tmp/auth.json"), WOULD_CHANGE: CHANGES}
     assert reasons(elsewhere, check_mode=True) == [f"it holds {OLD}, {UNMANAGED}"]
     given = {CONFIRMED: installed(OLD), WOULD_CHANGE: role(would("unchanged", OLD, OLD))}
@@ -218,26 +218,29 @@ def test_check_mode_assumes_pending_changes() -> None:
     assert reasons(beside, check_mode=True) == [f"it holds web-20251201, {UNMANAGED}"]
     # In check mode the key need not have been seen.
     assert texts({"web1": pending}, check_mode=True) == []
-    nowhere = f"{NEW} was not seen on any host"
-    assert texts({"web1": {}}, check_mode=True) == ["web1: it was not asked", nowhere]
+    not_seen = f"{NEW} was not seen on any host"
+    assert texts({"web1": {}}, check_mode=True) == ["web1: it was not asked", not_seen]
     # No variable names the key.
-    assert texts({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [nowhere]
+    assert texts({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [not_seen]
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_real_paths_are_compared(check_mode: bool) -> None:
-    behind = "/srv/releases/1/auth.json"
-    changes = role({**would("updated", OLD, NEW), "real_path": behind})
-    report = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: changes}
-    waits = [] if check_mode else ["it would be updated"]
-    assert reasons(report, check_mode=check_mode) == waits
+    real_path = "/srv/releases/1/auth.json"
+    changes = role({**would("updated", OLD, NEW), "real_path": real_path})
+    report = {CONFIRMED: installed(OLD, path=real_path), WOULD_CHANGE: changes}
+    pending = [] if check_mode else ["it would be updated"]
+    assert reasons(report, check_mode=check_mode) == pending
     # Rows of effective entries have no real path.
     linked, entry = "/srv/current/auth.json", installed(OLD)["files"][0]["entries"][0]
-    won = {"files": [{"path": linked, "real_path": behind, "entries": []}], "effective": [{"path": linked, **entry}]}
-    behind_too = role(would("updated", OLD, NEW, path=behind))
-    assert reasons({CONFIRMED: won, WOULD_CHANGE: behind_too}, check_mode=check_mode) == waits
-    older = role({**would("unchanged", OLD, OLD), "real_path": behind})
-    given = {CONFIRMED: installed(OLD, path=behind), WOULD_CHANGE: older}
+    effective = {
+        "files": [{"path": linked, "real_path": real_path, "entries": []}],
+        "effective": [{"path": linked, **entry}],
+    }
+    real_changes = role(would("updated", OLD, NEW, path=real_path))
+    assert reasons({CONFIRMED: effective, WOULD_CHANGE: real_changes}, check_mode=check_mode) == pending
+    older = role({**would("unchanged", OLD, OLD), "real_path": real_path})
+    given = {CONFIRMED: installed(OLD, path=real_path), WOULD_CHANGE: older}
     assert reasons(given, check_mode=check_mode) == [f"the host's variables give {OLD}"]
 
 

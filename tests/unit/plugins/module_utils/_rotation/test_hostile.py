@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forged reports: any JSON is evaluated in linear time, shown safely, and attributed to its own host."""
+"""Forged reports: any JSON is evaluated in linear time, shown safely, and attributed to the host that sent it."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def replaced(value: Any, path: Tuple[Any, ...], by: Any) -> Any:
     if not path:
         return by
     made = copy.deepcopy(value)
-    place = made
+    target = made
     for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = by
+        target = target[name]
+    target[path[-1]] = by
     return made
 
 
-def judged(reports: Dict[str, Any]) -> List[Blocked]:
+def blocked_rows(reports: Dict[str, Any]) -> List[Blocked]:
     """All rows for the reports. Asserts that they are few, and that their texts are short and printable."""
     expected = Expected(tuple(reports))
     found: List[Blocked] = []
@@ -97,34 +97,34 @@ def judged(reports: Dict[str, Any]) -> List[Blocked]:
 def test_any_json_in_any_place(path: Tuple[Any, ...]) -> None:
     for leaf in LEAVES:
         report = replaced({**TEMPLATE, FACTS: []}, path, leaf)
-        rows = judged({"web1": report, "web2": has(NEW, **{COLLECTED: installed(), DEPLOYED: role()})})
-        # Only the forging host is blocked.
+        rows = blocked_rows({"web1": report, "web2": has(NEW, **{COLLECTED: installed(), DEPLOYED: role()})})
+        # Only the host with the forged report is blocked.
         assert {row.host for row in rows} == {"web1"}
 
 
 def test_several_forged_values() -> None:
     random_ = random.Random(11)
-    judged_ = 0
-    for _count in range(600):
+    count = 0
+    for _report in range(600):
         report: Any = copy.deepcopy(TEMPLATE)
         report[FACTS] = []
-        for _lie in range(random_.randrange(1, 6)):
+        for _forgery in range(random_.randrange(1, 6)):
             if not isinstance(report, dict):
                 break
-            where = [path for path in paths(report) if path[:1] != (FACTS,)]
-            report = replaced(report, random_.choice(where), random_.choice(LEAVES))
-        judged_ += 1 + len(judged({"web1": report}))
-    assert judged_ > 600
+            targets = [path for path in paths(report) if path[:1] != (FACTS,)]
+            report = replaced(report, random_.choice(targets), random_.choice(LEAVES))
+        count += 1 + len(blocked_rows({"web1": report}))
+    assert count > 600
 
 
 def test_names_of_facts_are_shortened() -> None:
-    rows = judged({"web1": {**TEMPLATE, FACTS: [NASTY * 50, "magento_" + "x" * 5000, "omit", "group_names"]}})
+    rows = blocked_rows({"web1": {**TEMPLATE, FACTS: [NASTY * 50, "magento_" + "x" * 5000, "omit", "group_names"]}})
     assert rows and all(len(row.reason) < 250 for row in rows)
 
 
 @pytest.mark.parametrize("names", [True, 7, "omit", {"omit": 1}, [None], [7]])
-def test_facts_that_are_not_a_list_block_too(names: Any) -> None:
-    assert any("its facts" in row.reason for row in judged({"web1": {**has(NEW), FACTS: names}}))
+def test_facts_that_are_not_a_list_block(names: Any) -> None:
+    assert any("its facts" in row.reason for row in blocked_rows({"web1": {**has(NEW), FACTS: names}}))
 
 
 def test_huge_report_gives_ten_rows() -> None:
@@ -142,7 +142,7 @@ def test_huge_report_gives_ten_rows() -> None:
     ]
     assert [row.reason for row in found[11:]] == [f"{NEW} was not seen on any host"]
     other = {"web2": has(NEW)}
-    # Check mode reports the other host, too.
+    # Check mode also reports the other host.
     assert [row.host for row in predicted_files({"web1": report, **other}, SERIES, label=NEW)] == ["web1"] * 10 + [
         "web2"
     ]
@@ -158,20 +158,20 @@ def test_work_is_linear_in_the_size_of_a_report() -> None:
     """Counts accesses to rows instead of measuring time."""
 
     class Row(dict):  # type: ignore[type-arg]
-        asked = 0
+        reads = 0
 
         def get(self, name: Any, default: Any = None) -> Any:
-            Row.asked += 1
+            Row.reads += 1
             return super().get(name, default)
 
     def work(many: int) -> int:
-        Row.asked = 0
+        Row.reads = 0
         files = [Row(path=f"/{n}", entries=[Row(public_key=f"public of {OLD}")]) for n in range(many)]
         problems = [Row(PROBLEM, path=f"/{n}") for n in range(many)]
         rows = [Row(would("updated", OLD, NEW, f"/{n}")) for n in range(many)]
         reports = {"web1": {CONFIRMED: {"files": files, "problems": problems}, WOULD_CHANGE: role(*rows)}}
         for check_mode in (True, False):
             blocked_by_hosts(SERIES, Expected(("web1",)), reports, ignore=False, check_mode=check_mode)
-        return Row.asked
+        return Row.reads
 
     assert work(2000) <= 11 * work(200)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules in a model of account and fleet: days pass, hosts come and go, runs are killed, people reject keys.
+"""The rules in a random model of account and fleet: days pass, hosts fail, runs are killed, and keys are rejected.
 
-The model records its own actions, so that invariants are checked against facts and not against the plans.
+The model records its own actions, so that the invariants do not depend on the plans.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ COUNTS: Dict[str, int] = Counter()
 
 
 class Host:
-    """``managed``: the key in the file that its variables name, if any. ``stray``: keys in other files."""
+    """``managed``: the key in the file that the host's variables name, if any. ``stray``: keys in other files."""
 
     def __init__(self, random_: random.Random, first: str) -> None:
-        self.names_it = random_.random() < 0.9
-        self.managed: Optional[str] = first if self.names_it else None
+        self.has_managed_file = random_.random() < 0.9
+        self.managed: Optional[str] = first if self.has_managed_file else None
         self.stray: Set[str] = set()
         self.state = "up"
 
@@ -59,7 +59,7 @@ class Host:
         wanted = current.public_key if current else None
         action = "unchanged" if self.managed == wanted else "updated"
         row = {"path": "/0", "action": action, "before": None, "after": {"public_key": wanted}}
-        role: Dict[str, Any] = {"files": [row]} if self.names_it else {"skipped": True}
+        role: Dict[str, Any] = {"files": [row]} if self.has_managed_file else {"skipped": True}
         facts = ["magento_series"] if self.state == "forged" else []
         return {CONFIRMED: {"files": files, "problems": problems}, WOULD_CHANGE: role, FACTS: facts}
 
@@ -139,11 +139,11 @@ class World:
         assert current and current.enabled and current.label == plan.label
 
     def deploy(self, *, everywhere: bool = False) -> None:
-        """Deploy to some of the hosts; the others fail or come later."""
+        """Deploy to some or all of the reachable hosts."""
         current = self.series.current
         for host in self.hosts.values():
             reached = host.state in ("up", "unreadable") and (everywhere or self.random.random() < 0.7)
-            if current and current.enabled and reached and host.names_it:
+            if current and current.enabled and reached and host.has_managed_file:
                 host.managed = current.public_key
 
     def retire(self, *, killed: Optional[bool] = None) -> None:
@@ -156,15 +156,15 @@ class World:
             return
         plan = plan_retire(series, today=self.today, overlap=self.overlap, delete_after=DELETE_AFTER)
         assert not (plan.disable and plan.delete)
-        most = self.random.randrange(4) if killed is None else None
-        for generation in plan.disable[:most]:
+        limit = self.random.randrange(4) if killed is None else None
+        for generation in plan.disable[:limit]:
             assert series.current.enabled and generation != series.current
             for host in self.hosts.values():
                 assert host.state == "up" and generation.public_key not in host.holds()
-                assert host.managed in ((series.current.public_key,) if host.names_it else (None,))
+                assert host.managed in ((series.current.public_key,) if host.has_managed_file else (None,))
             self.enable(generation.label, False)
             COUNTS["disabled"] += 1
-        for generation in plan.delete[:most]:
+        for generation in plan.delete[:limit]:
             assert self.own(generation.label) and generation.label not in self.adopt
             assert not self.account[generation.label].enabled
             del self.account[generation.label]
@@ -179,7 +179,7 @@ class World:
         assert {label: self.account[label] for label in FOREIGN} == self.others
 
     def settle(self) -> None:
-        """All hosts are up and without stray keys, and runs continue as long as needed."""
+        """Repair all hosts, remove stray keys, and repeat the phases until only the current key is enabled."""
         for host in self.hosts.values():
             host.state, host.stray = "up", set()
         if all(g.label in self.rejected for g in self.series.generations):
@@ -196,9 +196,9 @@ class World:
             if enabled == [series.current]:
                 break
             self.today += (self.overlap + 1) * DAY
-        if any(host.names_it for host in self.hosts.values()):
+        if any(host.has_managed_file for host in self.hosts.values()):
             assert enabled == [series.current] and enabled[0].label not in self.rejected
-            COUNTS["quiet"] += 1
+            COUNTS["settled"] += 1
 
 
 def test_invariants_hold() -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the next generation is due, and which ones are disabled or deleted."""
+"""When the next generation is due, and which generations are disabled or deleted."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_all_rejected_is_an_error_unless_a_generation_is_due() -> None:
     [
         (["web-20260228"], [], True),
         (["-web-20251001", "web-20260228"], [], True),
-        # The rotation to the newest one is not finished.
+        # The rotation to the newest generation is not finished.
         (["web-20251001", "web-20260228"], [], False),
         (["web-20251001", "web-20260228"], ["web-20251001"], False),
         (["web-20251001", "web-20260228"], ["web-20260228"], True),
@@ -92,7 +92,7 @@ def test_rotate_now(account: List[str], rejected: List[str], due: bool) -> None:
         (["web-20260101", "web-20260301"], [], 0, ["web-20260101"], []),
         (["web-20251201", "web-20260101", "web-20260201"], [], 0, ["web-20251201", "web-20260101"], []),
         (["one", "web-20260201"], [], 0, ["one"], []),
-        # The newest is 28 days old.
+        # The newest generation is 28 days old.
         (["web-20260101", "web-20260201"], [], 27, ["web-20260101"], []),
         (["web-20260101", "web-20260201"], [], 28, [], ["web-20260101"]),
         (["web-20260101", "web-20260301"], [], 1, [], ["web-20260101"]),
@@ -116,14 +116,14 @@ def test_disabled_generations(
 @pytest.mark.parametrize(
     ("account", "rejected", "delete_after", "delete"),
     [
-        # The newest retired one is kept for a rollback.
+        # The newest retired generation is kept for a rollback.
         (["-web-20250101", "web-20250401"], [], 0, []),
         (["-web-20250101", "-web-20250201", "web-20250401"], [], 0, ["web-20250101"]),
         (["-web-20250101", "-web-20250201", "-web-20250301", "web-20250401"], [], 0, ["web-20250101", "web-20250201"]),
         # The age of the successor counts: 28 days.
         (["-web-20250101", "-web-20260201", "web-20260202"], [], 27, ["web-20250101"]),
         (["-web-20250101", "-web-20260201", "web-20260202"], [], 28, []),
-        # A rejected one is not kept for a rollback.
+        # A rejected generation is not kept for a rollback.
         (["-web-20250101", "-web-20250201", "web-20250401"], ["web-20250201"], 0, ["web-20250201"]),
         (["-web-20250101", "web-20250401", "-web-20250501"], ["web-20250501"], 0, []),
         (["-web-20250101", "web-20250401"], ["web-20250101"], 0, ["web-20250101"]),

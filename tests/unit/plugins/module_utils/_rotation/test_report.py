@@ -99,7 +99,7 @@ def test_diff() -> None:
     assert outcome().diff() == []
 
 
-def test_predicted_files_are_those_that_variables_name() -> None:
+def test_predicted_files_are_named_by_variables() -> None:
     rows = [would("updated", OLD, NEW), would("created", None, NEW, "/b"), would("unchanged", "ci", "ci", "/c")]
     reports = {
         "web1": {WOULD_CHANGE: role(*rows)},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Revocation: the key, its replacement, and what blocks disabling it."""
+"""Revocation: the key, its replacement, and reasons that block disabling the key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run imp
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
     FILE,
+    FakeClient,
     Lab,
-    StandIn,
     has,
     installed,
     lab,
@@ -42,7 +42,7 @@ def revoke(lab: Lab, phase: str = "issue", *, check_mode: bool = False, **given:
 @pytest.fixture(autouse=True)
 def _account(lab: Lab) -> None:
     """A current generation, and two keys of different owners with the same label."""
-    lab.client = StandIn(NEW, CI)
+    lab.client = FakeClient(NEW, CI)
     lab.client.add(CI, "ORG2")
     other = lab.client.keys_["ORG2", CI]
     lab.client.keys_["ORG2", CI] = other.__class__("ci", "ORG2", "public of theirs", True, fake_key("private theirs"))
@@ -62,9 +62,9 @@ def test_key_is_found(lab: Lab, wanted: str, uid: Optional[str], public_key: str
     result = revoke(lab, key=wanted, uid=uid)
     assert result["revoked"] == {"label": CI, "public_key": public_key, "uid": owner, "replacement": None}
     assert (lab.client.calls, result["changed"], result["uid"]) == ([], False, uid or "MAG1")
-    # The second phase finds it again, and disables only this one.
+    # The second phase finds the key again, and disables no other key.
     assert revoke(lab, "retire", key=wanted, uid=uid, hosts=GOOD)["disabled"] == [CI]
-    assert [who for who, pair in lab.client.keys_.items() if not pair.enabled] == [(owner, CI)]
+    assert [name for name, pair in lab.client.keys_.items() if not pair.enabled] == [(owner, CI)]
 
 
 @pytest.mark.parametrize("phase", ["issue", "retire"])
@@ -170,7 +170,7 @@ def test_generation_needs_a_replacement(lab: Lab) -> None:
         assert "web-20251001 is a generation of web: give magento_revoke_replacement" in result["message"]
     assert lab.client.calls == []
     assert revoke(lab, "retire", key="web-20251001", replacement="current", hosts=GOOD)["disabled"]
-    # A disabled one does not.
+    # A disabled generation needs none.
     assert "code" not in revoke(lab, "retire", key="web-20251001", hosts=GOOD)
 
 

@@ -13,8 +13,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run imp
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
     FILE,
     MIXED_UP,
+    FakeClient,
     Lab,
-    StandIn,
     has,
     installed,
     lab,
@@ -46,7 +46,7 @@ def test_first_generation(lab: Lab) -> None:
     ]
     assert len(lab.server.requests) == 1
     assert [row["after"] for row in result["diff"]] == [f"{NEXT}: enabled\n"]
-    # A second run keeps it, and asks the repository again.
+    # A second run keeps the generation and verifies it again.
     again = lab.run("issue", rotate_now=False)
     assert (again["label"], again["changed"], len(lab.client.calls)) == (NEXT, False, 1)
     assert len(lab.server.requests) == 2
@@ -67,7 +67,7 @@ def test_first_generation(lab: Lab) -> None:
     ],
 )
 def test_issue(lab: Lab, existing: List[str], given: Dict[str, Any], calls: List[str]) -> None:
-    lab.client = StandIn(*existing)
+    lab.client = FakeClient(*existing)
     before = lab.states()
     predicted = lab.run("issue", check_mode=True, **given)
     assert (lab.client.calls, lab.states()) == ([], before)
@@ -81,7 +81,7 @@ def test_issue(lab: Lab, existing: List[str], given: Dict[str, Any], calls: List
 
 
 def test_failed_issue(lab: Lab) -> None:
-    lab.client = StandIn(NEW)
+    lab.client = FakeClient(NEW)
     assert lab.run("issue", rejected=[NEW])["code"] == "all_rejected"
     lab.client.refusal = "too many keys"
     refused = lab.run("issue", rotate_now=True)
@@ -90,7 +90,7 @@ def test_failed_issue(lab: Lab) -> None:
 
 
 def test_unaccepted_pair_is_kept_and_verified_again(lab: Lab) -> None:
-    lab.client = StandIn(OLD)
+    lab.client = FakeClient(OLD)
     lab.answer = lambda exchange: exchange.reply(401)
     failed = lab.run("issue", propagation_timeout=12.0)
     assert (failed["code"], failed["changed"], lab.slept) == ("unverified", True, [5.0, 5.0, 2.0])
@@ -116,7 +116,7 @@ def test_pair_is_accepted_after_a_delay(lab: Lab) -> None:
 
 
 def test_retire_disables_superseded_generations(lab: Lab) -> None:
-    lab.client = StandIn("-web-20250701", "web-20250801", OLD, NEW, "ci", "api-20250101")
+    lab.client = FakeClient("-web-20250701", "web-20250801", OLD, NEW, "ci", "api-20250101")
     predicted = lab.run("retire", check_mode=True, hosts=fleet())
     assert lab.client.calls == [] and predicted["disabled"] == []
     result = lab.run("retire", hosts=fleet())
@@ -148,7 +148,7 @@ def test_retire_disables_superseded_generations(lab: Lab) -> None:
     ],
 )  # fmt: skip
 def test_nothing_is_disabled_if_blocked(lab: Lab, given: Dict[str, Any], row: str) -> None:
-    lab.client = StandIn("-web-20250701", "-web-20250801", OLD, NEW)
+    lab.client = FakeClient("-web-20250701", "-web-20250801", OLD, NEW)
     result = lab.run("retire", **{"hosts": fleet(), **given})
     assert (result["code"], lab.client.calls, result["changed"]) == ("blocked", [], False)
     assert f"Blocked by {row}" in result["summary"] and "nothing was disabled" in result["summary"]
@@ -164,7 +164,7 @@ def test_nothing_is_disabled_if_blocked(lab: Lab, given: Dict[str, Any], row: st
     ],
 )
 def test_not_blocked(lab: Lab, given: Dict[str, Any]) -> None:
-    lab.client = StandIn(OLD, NEW)
+    lab.client = FakeClient(OLD, NEW)
     result = lab.run("retire", **{"hosts": fleet(), **given})
     assert "code" not in result and lab.client.calls == [f"disable {OLD}"]
 
@@ -177,13 +177,13 @@ def test_not_blocked(lab: Lab, given: Dict[str, Any]) -> None:
     ],
 )
 def test_exceptions_are_in_the_summary(lab: Lab, given: Dict[str, Any], line: str) -> None:
-    lab.client = StandIn(NEW)
+    lab.client = FakeClient(NEW)
     assert line in lab.run("retire", hosts=fleet(), **given)["summary"].splitlines()
     assert line not in lab.run("retire", hosts=fleet())["summary"].splitlines()
 
 
 def test_acknowledgement_is_needed_only_to_disable_a_key(lab: Lab) -> None:
-    lab.client = StandIn(NEW)
+    lab.client = FakeClient(NEW)
     assert "code" not in lab.run("retire", hosts=fleet(), external_holders_acknowledged=False)
     # A named holder must always confirm.
     vault: Dict[str, Any] = {"external_holders": [{"name": "vault"}]}
@@ -192,7 +192,7 @@ def test_acknowledgement_is_needed_only_to_disable_a_key(lab: Lab) -> None:
 
 
 def test_check_mode_before_the_next_generation_exists(lab: Lab) -> None:
-    lab.client = StandIn(OLD)
+    lab.client = FakeClient(OLD)
     hosts = {"web1": has(OLD), "web2": has(OLD)}
     predicted = lab.run("retire", check_mode=True, hosts=hosts)
     assert "code" not in predicted and f"Would get {NEXT}: web2, {FILE}" in predicted["summary"]
@@ -207,7 +207,7 @@ def test_check_mode_before_the_next_generation_exists(lab: Lab) -> None:
 
 
 def test_private_keys_are_hidden(lab: Lab) -> None:
-    lab.client = StandIn(OLD, NEW)
+    lab.client = FakeClient(OLD, NEW)
     hidden: List[str] = []
     params = {"phase": "status", "hosts": None, "holders": None, "revoke": None, "series": settings()}
     rotate(lab.client, params, check_mode=False, hide=hidden.extend)  # type: ignore[arg-type]
@@ -217,28 +217,28 @@ def test_private_keys_are_hidden(lab: Lab) -> None:
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_nothing_is_disabled_while_the_remaining_key_is_not_accepted(lab: Lab, status: int) -> None:
     lab.answer = lambda exchange: exchange.reply(status)
-    for account in (StandIn(OLD, NEW), StandIn("-web-20240101", "-web-20240201", NEW)):
+    for account in (FakeClient(OLD, NEW), FakeClient("-web-20240101", "-web-20240201", NEW)):
         lab.client = account
         result = lab.run("retire", hosts=fleet())
         assert (result["code"], lab.client.calls, lab.slept) == ("unverified", [], [])
-    lab.client = StandIn("-" + NEW, OLD)
+    lab.client = FakeClient("-" + NEW, OLD)
     lab.answer = None
     assert "code" not in lab.run("retire", hosts=fleet(OLD))
-    # The current generation is disabled: no key may go.
-    lab.client = StandIn("-" + OLD, NEW)
+    # The current generation is disabled, so that no key may be disabled or deleted.
+    lab.client = FakeClient("-" + OLD, NEW)
     result = lab.run("retire", hosts=fleet(OLD), rejected=[NEW])
     assert (result["code"], lab.client.calls) == ("unverified", [])
 
 
 def test_overlap_is_reported(lab: Lab) -> None:
-    lab.client = StandIn("-web-20240101", "-web-20240201", OLD, NEW)
+    lab.client = FakeClient("-web-20240101", "-web-20240201", OLD, NEW)
     result = lab.run("retire", hosts=fleet(), overlap=7)
     assert lab.client.calls == ["delete web-20240101"]
     assert result["left"] == [f"disable {OLD} when the overlap of 7 days is over"]
 
 
 def test_failure_reports_changes_made(lab: Lab) -> None:
-    lab.client = StandIn("web-20250801", OLD, NEW)
+    lab.client = FakeClient("web-20250801", OLD, NEW)
     lab.client.failing[f"disable {OLD}"] = "down"
     result = lab.run("retire", hosts=fleet())
     assert (result["code"], result["changed"], result["disabled"]) == ("api_unreachable", True, ["web-20250801"])
@@ -253,7 +253,7 @@ def test_failure_reports_changes_made(lab: Lab) -> None:
 
 @pytest.mark.parametrize("phase", ["issue", "retire", "status"])
 def test_nothing_is_done_without_the_list_of_keys(lab: Lab, phase: str) -> None:
-    lab.client = StandIn(OLD, NEW)
+    lab.client = FakeClient(OLD, NEW)
     lab.client.failing["list"] = "down"
     result = lab.run(phase, hosts=fleet(), rotate_now=True)
     assert (result["code"], lab.client.calls, result["generations"]) == ("api_unreachable", [], [])
@@ -265,7 +265,7 @@ def test_nothing_is_done_without_the_list_of_keys(lab: Lab, phase: str) -> None:
 @pytest.mark.parametrize(("uid", "owner"), [(None, "MAG1"), ("ORG2", "ORG2")])
 def test_keys_of_another_owner_are_not_changed(lab: Lab, uid: Optional[str], owner: str) -> None:
     other = "ORG2" if owner == "MAG1" else "MAG1"
-    lab.client = StandIn(OLD, NEW, uid=owner)
+    lab.client = FakeClient(OLD, NEW, uid=owner)
     for label in (OLD, NEW, "-web-20240101", MIXED_UP):
         lab.client.add(label, other)
     foreign = {known: pair for known, pair in lab.client.keys_.items() if known[0] == other}
@@ -285,9 +285,9 @@ def test_invalid_owner(lab: Lab, uid: str) -> None:
 
 def test_status(lab: Lab) -> None:
     assert lab.run("status")["code"] == "no_generation"
-    lab.client = StandIn("-" + NEW)
+    lab.client = FakeClient("-" + NEW)
     assert lab.run("status")["code"] == "no_generation"
-    lab.client = StandIn(OLD, NEW)
+    lab.client = FakeClient(OLD, NEW)
     result = lab.run("status")
     assert (result["label"], result["changed"], result["due"]) == (NEW, False, False)
     assert f"retire {OLD} (rotate_retire)" in result["summary"]
@@ -295,10 +295,10 @@ def test_status(lab: Lab) -> None:
 
 
 def test_status_of_a_deployment(lab: Lab) -> None:
-    lab.client = StandIn(OLD, NEW)
-    took: Dict[str, Any] = {"magento_rotation_collected": {"files": []}, "magento_auth_result": {"files": []}}
-    result = lab.run("status", hosts={"web1": took, "web2": took})
+    lab.client = FakeClient(OLD, NEW)
+    deployed: Dict[str, Any] = {"magento_rotation_collected": {"files": []}, "magento_auth_result": {"files": []}}
+    result = lab.run("status", hosts={"web1": deployed, "web2": deployed})
     assert "Hosts that took it: 2 of 2" in result["summary"] and "code" not in result
-    result = lab.run("status", hosts={"web1": took, "web2": {}, "web3": {}}, excluded_hosts=["web3"])
+    result = lab.run("status", hosts={"web1": deployed, "web2": {}, "web3": {}}, excluded_hosts=["web3"])
     assert result["code"] == "blocked" and [row["host"] for row in result["blocked"]] == ["web2"]
     assert "Hosts that took it: 1 of 2" in result["summary"]

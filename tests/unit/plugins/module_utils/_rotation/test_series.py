@@ -134,7 +134,7 @@ def test_generations_are_ordered_by_age() -> None:
         (["web-20260101"], ["web-20260201"], "web-20260301"),
         # Labels of other series do not count.
         (["other-20260301", "web-20260301-2-3"], [], "web-20260301"),
-        # A label has room for two more digits.
+        # LABEL_LIMIT leaves room for a number of two digits.
         (["web-20260301-98"], [], "web-20260301-99"),
         (["web-20260301-99"], [], "web-20260302"),
         (["web-20260301-999"], [], "web-20260302"),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands for awx.awx.credential_type: its options, without those of the connection. The types are kept in the home."""
+"""Replaces awx.awx.credential_type: its options, without those of the connection. The types are stored in the home."""
 
 from __future__ import annotations
 
