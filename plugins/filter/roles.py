@@ -154,12 +154,12 @@ def rotation_hosts(
     *,
     limit: Any = None,
     collected: bool = False,
-    foreseen: bool = False,
+    predicted: bool = False,
 ) -> Any:
     """See rotation_hosts.yml."""
     if limit is not None:
         raise AnsibleFilterError(_LIMIT)
-    found = [host for host in hosts if not foreseen and not _forged(_known(hostvars, host))]
+    found = [host for host in hosts if not predicted and not _forged(_known(hostvars, host))]
     if collected:
         silent = _failed(found, hostvars, COLLECTED)
         found = [host for host in found if host not in silent]

@@ -74,7 +74,7 @@ def test_the_phases_one_by_one(by_hand: Fleet) -> None:
     issued = by_hand.run("rotate_issue")
     assert "web was made by hand" in done(issued, by_hand) and by_hand.all_hold() == {OLD}
     deployed = by_hand.run("rotate_deploy")
-    assert "Hosts that took it: 3 of 3" in done(deployed, by_hand) and by_hand.all_hold() == {"web"}
+    assert "Hosts that have it: 3 of 3" in done(deployed, by_hand) and by_hand.all_hold() == {"web"}
     assert done(by_hand.run("rotate_retire"), by_hand).endswith(f"Left to do: {DISABLE}")
 
 

@@ -54,7 +54,7 @@ def test_a_host_that_is_down_blocks_only_the_retirement(away: str, fleet: Fleet)
     assert [row["host"] for row in blocked(deploy)] == [away]
     assert summary_lines(deploy)[0].startswith(
         "Deployment of the series fleet: "
-    ) and "Hosts that took it: 2 of 3" in summary_lines(deploy)
+    ) and "Hosts that have it: 2 of 3" in summary_lines(deploy)
     fleet.broken = ()
     whole = fleet.run("rotate")
     assert whole.status == 0 and fleet.all_hold() == {today()} and fleet.series() == DONE, whole.output

@@ -175,7 +175,7 @@ def test_phases_report_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> 
     fleet.names = ("web1", "web2")
     fleet.settings["expected_hosts"] = ["web1", "web2"]
     issue = fleet.run("rotate_issue")
-    assert issue.status == 0 and "Left to do: bring it to the hosts" in issue.output, issue.output
+    assert issue.status == 0 and "Left to do: deploy it" in issue.output, issue.output
     assert control.arguments(ISSUE)[0]["phase"] == "issue" and fleet.all_hold() == {OLD}
     fleet.own["web2"] = {"magento_auth_owner": "nobody-at-all"}
     deploy = fleet.run("rotate_deploy")
@@ -186,7 +186,7 @@ def test_phases_report_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> 
     assert (
         given["phase"] == "status" and given["series"]["prefix"] == "fleet" and set(given["hosts"]) == {"web1", "web2"}
     )
-    assert "Hosts that took it: 1 of 2" in deploy.output and "Blocked by web2" in deploy.output
+    assert "Hosts that have it: 1 of 2" in deploy.output and "Blocked by web2" in deploy.output
     fleet.own.clear()
     retire = fleet.run("rotate_retire")
     assert retire.status == 2 and fleet.series() == {OLD: True, today(): True}, retire.output
@@ -195,7 +195,7 @@ def test_phases_report_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> 
     assert not [r for r in retire.record if r["task"].endswith(CONFIRM) and r["result"]["changed"]]
     assert not outcomes(retire, INSTALL) and len(outcomes(retire, LOOK)) == 2
     fine = fleet.run("rotate_deploy")
-    assert fine.status == 0 and "Hosts that took it: 2 of 2" in fine.output, fine.output
+    assert fine.status == 0 and "Hosts that have it: 2 of 2" in fine.output, fine.output
     done = fleet.run("rotate_retire")
     assert done.status == 0 and fleet.series() == {OLD: False, today(): True}, done.output
     assert f"Disabled: {OLD}" in done.output

@@ -78,7 +78,7 @@ def test_a_deployment_in_two_halves_and_a_retirement_of_all(fleet: Fleet, tmp_pa
         runs = at_once(*(partial(half.run, "rotate_deploy") for half in halves))
         for half, run in zip(halves, runs, strict=True):
             assert run.status == 0, run.output
-            assert f"Hosts that took it: {len(half.names)} of {len(half.names)}" in unwrapped(run), run.output
+            assert f"Hosts that have it: {len(half.names)} of {len(half.names)}" in unwrapped(run), run.output
         assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {today()}
         # expected_hosts has all hosts, so a retirement with half of them is blocked.
         sliced = halves[0].run("rotate_retire")

@@ -193,7 +193,7 @@ def _status(work: RotationRun, params: Mapping[str, Any]) -> None:
         named, asked = {row.host for row in done.blocked}, [host for host in reports if host not in expected.excluded]
         done.confirmed, done.asked = [host for host in asked if host not in named], len(asked)
         if done.blocked:
-            done.reason = f"not every host took {current.label}"
+            done.reason = f"not every host has {current.label}"
 
 
 def _retire(work: RotationRun, params: Mapping[str, Any]) -> None:

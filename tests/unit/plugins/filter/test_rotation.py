@@ -84,7 +84,7 @@ def test_hosts_that_did_not_report_are_omitted() -> None:
 
 
 def test_check_mode_omits_all_hosts_for_a_new_key() -> None:
-    assert FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, foreseen=True) == "all:!all"
+    assert FILTERS["rotation_hosts"](list(HOSTS), HOSTVARS, predicted=True) == "all:!all"
 
 
 @pytest.mark.parametrize("limit", ["web1", "", "all"])

@@ -43,7 +43,7 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
     [
         (outcome("issue"), {"label": NEW, "public_key": "p"}, [
             "Issue of the series web: r", f"Generation: {NEW}, public key p",
-            "Left to do: bring it to the hosts (rotate_deploy), then rotate_retire"]),
+            "Left to do: deploy it (rotate_deploy), then rotate_retire"]),
         (outcome("issue", check_mode=True, lines=[(NEW, "", "enabled")]), {"label": NEW}, [
             "Issue of the series web, check mode: r", f"Generation: {NEW}, not made yet",
             f"Would be enabled: {NEW}", "Left to do: run it without check mode"]),
@@ -51,7 +51,7 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
             "Issue of the series web failed: no answer", "Left to do: run again"]),
         (outcome("status"), {}, ["Status of the series web: r", f"Left to do: retire {OLD} (rotate_retire)"]),
         (outcome("status", asked=2, confirmed=["a"]), {}, [
-            "Deployment of the series web: r", "Hosts that took it: 1 of 2",
+            "Deployment of the series web: r", "Hosts that have it: 1 of 2",
             f"Left to do: retire {OLD} (rotate_retire)"]),
         (outcome(asked=2, confirmed=["a", "b"], disabled=[OLD], left=["x", "y"]), {}, [
             "Retirement of the series web: r", "Hosts where nothing blocks: 2 of 2", f"Disabled: {OLD}",
@@ -67,7 +67,7 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
             "Retirement of the series web is blocked, and nothing was disabled: r", "Blocked by web1: it was not asked",
             "Left to do: fix what is named above, and run again; x"]),
         (outcome("status", blocked=[Blocked("no", host="web1")], asked=1), {}, [
-            "Deployment of the series web: r", "Hosts that took it: 0 of 1", "Blocked by web1: no",
+            "Deployment of the series web: r", "Hosts that have it: 0 of 1", "Blocked by web1: no",
             "Left to do: fix what is named above, and run again"]),
         (outcome(blocked=[Blocked("it holds x", host="web1", path="/a", owner="eve")]), {}, [
             "Retirement of the series web is blocked, and nothing was disabled: r",

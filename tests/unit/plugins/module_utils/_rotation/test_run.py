@@ -298,7 +298,7 @@ def test_status_of_a_deployment(lab: Lab) -> None:
     lab.client = FakeClient(OLD, NEW)
     deployed: Dict[str, Any] = {"magento_rotation_collected": {"files": []}, "magento_auth_result": {"files": []}}
     result = lab.run("status", hosts={"web1": deployed, "web2": deployed})
-    assert "Hosts that took it: 2 of 2" in result["summary"] and "code" not in result
+    assert "Hosts that have it: 2 of 2" in result["summary"] and "code" not in result
     result = lab.run("status", hosts={"web1": deployed, "web2": {}, "web3": {}}, excluded_hosts=["web3"])
     assert result["code"] == "blocked" and [row["host"] for row in result["blocked"]] == ["web2"]
-    assert "Hosts that took it: 1 of 2" in result["summary"]
+    assert "Hosts that have it: 1 of 2" in result["summary"]
