@@ -24,8 +24,8 @@ options:
     type: path
   timeout:
     description:
-      - Time in seconds to wait for an answer of the repository. When packages are looked up, it limits each silence,
-        and the whole look-up may take ten times as long.
+      - Time in seconds to wait for an answer of the repository. When packages are looked up, it limits each wait for
+        data, and the whole look-up may take ten times as long.
     type: float
     default: 30.0
   use_proxy:
@@ -35,7 +35,7 @@ options:
     default: true
 attributes:
   platform:
-    description: Platforms that the module supports. It requires only Python 3.7 or newer there.
+    description: Platforms that the module supports. Hosts need only Python 3.7 or newer.
     platforms: posix
     support: full
 """

@@ -37,7 +37,7 @@ options:
     default: 30.0
 attributes:
   platform:
-    description: Platforms that the module supports. It requires Python 3.7 or newer and C(curl) 7.55 or newer there.
+    description: Platforms that the module supports. Hosts need Python 3.7 or newer and C(curl) 7.55 or newer.
     platforms: posix
     support: full
 requirements:
@@ -63,7 +63,7 @@ options:
     description:
       - The downloads access token, 40 lower-case hexadecimal digits. It is sent to the server only.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a failed task.
+        print the literal arguments of a failed task.
     type: raw
   netrc_path:
     description:

@@ -47,11 +47,11 @@ options:
     default: true
   timeout:
     description:
-      - Time in seconds to wait for a connection, and during each silence of the API.
-      - Calls that are safe to repeat, which excludes those that create, are retried after increasing pauses, or after
-        the pause that the API requests, up to one minute.
-      - A whole call, including retries and pauses, may take ten times as long. A pause that would exceed this limit is
-        not waited for.
+      - Time in seconds to wait for a connection, and for each part of an answer.
+      - Calls that are safe to repeat (not those that create keys) are retried after increasing pauses, or after the
+        pause that the API requests, up to one minute.
+      - A whole call, including retries and pauses, may take ten times as long. The module fails instead of starting a
+        pause that would exceed this limit.
     type: float
     default: 30.0
 notes:

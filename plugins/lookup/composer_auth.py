@@ -15,7 +15,7 @@ description:
   - Returns the user name and password that Composer on the controller would use for a repository outside of any
     project, so that keys that are set up there need not be stored a second time.
   - Reads the same sources as Composer. The environment variable E(COMPOSER_AUTH) takes precedence over the C(auth.json)
-    of the user who runs Ansible, and that over C(config.json) in the same directory.
+    of the user who runs Ansible, which takes precedence over C(config.json) in the same directory.
   - The result contains the private key. Use it in a task with C(no_log), or pass it directly to an option that hides
     it.
 options:

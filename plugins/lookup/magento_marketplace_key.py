@@ -13,8 +13,8 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - Requests the keys of the account from the Marketplace API and returns the pair of each label.
-  - A lookup is evaluated wherever its variable is used, for every host in a separate process, and each time opens a
-    session and lists the keys. For a fleet, run M(keyfleet.magento.magento_marketplace_key_info) once with C(run_once).
+  - A lookup runs each time its variable is used, in a separate process for every host. Each run opens a session and
+    lists the keys. For a fleet, run M(keyfleet.magento.magento_marketplace_key_info) once with C(run_once).
   - The result contains the private key. Use it in a task with C(no_log), or pass it directly to an option that hides
     it.
 options:

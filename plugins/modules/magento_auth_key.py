@@ -14,18 +14,18 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - Manages auth keys for C(repo.magento.com), or for any other Composer repository with HTTP Basic authentication, in
-    the C(auth.json) files that Composer reads on the host, for users, for projects and in files given by path.
+    the C(auth.json) files that Composer reads for users and projects, and in files given by path.
   - Verifies a new key at the repository, from the host, before it replaces the old one. If the key does not work, no
     file is changed.
-  - All other content of a file and its order are kept. If nothing changes, nothing is written and no repository is
-    asked.
+  - All other content of a file and its order are kept. If nothing changes, nothing is written and, by default,
+    no request is sent.
   - One execution of the module can handle any number of keys, users and projects; see O(keys).
   - Requires neither PHP nor Composer on the host.
 options:
   keys:
     description:
       - List of keys. The options of each are those that the module has for a single key.
-      - A key without users, projects and paths uses O(users), O(projects) and O(paths).
+      - A key without users, projects or paths uses O(users), O(projects) and O(paths).
       - If O(public_key) and O(private_key) are also set, their key is added to the list.
       - An empty list is an error.
     type: list
@@ -70,7 +70,7 @@ options:
   repository:
     description:
       - Composer repository of the key, as C(host) or C(host:port), exactly as in the URL of the repository.
-      - If not set, C(repo.magento.com), or every repository with O(search).
+      - If not set, C(repo.magento.com); with O(search), every repository.
     type: str
   public_key:
     description:
@@ -84,7 +84,7 @@ options:
       - Private half of the auth key, which is the password. Required for O(state=present).
       - It is written to the files and sent to the repository. Results and diffs show only its fingerprint.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a failed task.
+        print the literal arguments of a failed task.
     type: raw
   users:
     description:
@@ -92,7 +92,7 @@ options:
       - If a user has two Composer homes, the key is installed in the one that is read first. The other one gets it if
         it already has an entry for the repository, so that no old key remains there.
       - A missing home is created as C(~/.composer), which every version of Composer reads, with mode 0700.
-      - If none of O(users), O(projects) and O(paths) is set, the current user, which is an error for root.
+      - If none of O(users), O(projects) and O(paths) is set, the current user, but root must set one of them.
     type: list
     elements: str
   projects:
@@ -126,13 +126,13 @@ options:
     description:
       - URL of the repository, from which C(packages.json) is requested. If not set, C(https://<repository>/).
       - Many vendors serve their packages below a path; O(verify) then requires this option. If it is not set and the
-        answer of the host is not conclusive, the status is V(not_checked).
+        answer is not conclusive, the status is V(not_checked).
     type: str
   packages:
     description:
       - Names of packages that the key must be entitled to. If the repository does not list one of them for the key, the
         status is V(not_entitled).
-      - The package lists of C(repo.magento.com) have several megabytes, so use this option on one host, not on all.
+      - The package lists of C(repo.magento.com) are several megabytes, so use this option on one host, not on all.
     type: list
     elements: str
   owner:
@@ -143,7 +143,7 @@ options:
   group:
     description:
       - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
-        belongs to another user.
+        belongs to neither this owner nor root.
     type: str
   mode:
     description:
@@ -155,7 +155,7 @@ options:
   malformed:
     description:
       - What to do with a file that Composer could not use, for example one that is empty, is not JSON, or has an entry
-        without password.
+        without a password.
       - With V(fail) no file is changed, and the failure names every such file and the reason.
       - With V(replace) the file is overwritten, and its content is lost.
     type: str
@@ -189,9 +189,9 @@ extends_documentation_fragment:
   - keyfleet.magento.connection
   - keyfleet.magento.attributes
 notes:
-  - When run as root, the module accesses each directory with the rights of its owner, and as root only if root also
-    owns all parent directories. A link is followed with the rights of its owner, and a Composer home that
-    C(config.json) of a user names is accessed with the rights of that user.
+  - When run as root, the module accesses each directory with the rights of its owner. It acts as root only if root
+    owns that directory and all parent directories. A link is followed with the rights of its owner, and a Composer home
+    that C(config.json) of a user names is accessed with the rights of that user.
   - In directories of root that the group or everybody may write to, an existing file or link is used only if root or
     O(owner) owns it. If O(owner) is set, the directories below must be owned by root or by O(owner).
   - C(var/composer_home) of a project gets the key only if it belongs to the owner of the project or to O(owner).
@@ -317,8 +317,8 @@ files:
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
           description: >-
-            V(sha256:) and 12 digits for a private key of 32 or 40 hexadecimal digits. A password that a person may have
-            chosen is shown as V(set).
+            V(sha256:) and 12 digits of the SHA-256, for a private key of 32 or 40 hexadecimal digits. Any other
+            password is shown as V(set).
           type: str
           sample: sha256:8a83665f3798
         owner:

@@ -15,7 +15,7 @@ author:
 description:
   - With O(public_key) and O(private_key), verifies that pair at the repository, from the host. Nothing is written.
   - Otherwise reads the C(auth.json) files of users and projects and returns each entry with its public key and
-    fingerprint, never with its private key, and the entry that Composer would use.
+    fingerprint, never with its private key. Also returns which entry Composer would use.
   - The module changes nothing in any mode.
 options:
   public_key:
@@ -26,11 +26,11 @@ options:
     description:
       - Private half of a pair to verify. It is sent to the repository only and is not returned.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a failed task.
+        print the literal arguments of a failed task.
     type: raw
   repository:
     description:
-      - Composer repository of the pair, O(url) and O(packages), as C(host) or C(host:port).
+      - Composer repository for the pair, O(url) and O(packages), as C(host) or C(host:port).
     type: str
     default: repo.magento.com
   url:
@@ -41,7 +41,7 @@ options:
     description:
       - Names of packages that a key for O(repository) must be entitled to. If the repository does not list one of them
         for the key, the status is V(not_entitled).
-      - The package lists of C(repo.magento.com) have several megabytes, so use this option on one host, not on all.
+      - The package lists of C(repo.magento.com) are several megabytes, so use this option on one host, not on all.
     type: list
     elements: str
   users:
@@ -68,7 +68,7 @@ options:
     default: false
   search:
     description:
-      - Directories to search. Every file named C(auth.json) below them is read, also if it is a link. Links to
+      - Directories to search. Every file named C(auth.json) below them is read, even if it is a link. Links to
         directories are not followed, and directories named C(vendor), C(node_modules) and C(.git) are skipped.
         Directories that cannot be searched are reported in RV(problems).
       - At most 100 levels and 500,000 directories are searched. Skipped directories are reported in RV(problems).
@@ -100,7 +100,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-# As an ad hoc command, with both halves in a vault file. Hosts from which the pair does not work fail.
+# As an ad hoc command, with both halves in a vault file. It fails on hosts where the pair does not work.
 # ansible web -m keyfleet.magento.magento_auth_key_info -e @vault.yml -a 'public_key={{ vault_magento_public_key }}
 #   private_key={{ vault_magento_private_key }} fail_on=invalid,refused,not_entitled,unknown'
 
@@ -183,12 +183,13 @@ files:
           sample: 0123456789abcdef0123456789abcdef
         fingerprint:
           description: >-
-            V(sha256:) and 12 digits for a secret of 32 or 40 hexadecimal digits. Any other secret is shown as V(set).
+            V(sha256:) and 12 digits of the SHA-256, for a secret of 32 or 40 hexadecimal digits. Any other secret is
+            shown as V(set).
           type: str
           sample: sha256:8a83665f3798
 effective:
   description:
-    - The entry that Composer would use for each repository, for every user outside of any project and in each of
+    - The entry that Composer would use for each repository, both for every user outside of any project and in each of
       O(projects).
     - The environment variable E(COMPOSER_AUTH) is not considered, since it belongs to a process.
   returned: success

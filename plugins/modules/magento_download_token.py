@@ -14,20 +14,20 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - Manages the entry with a MAGEID and its download token in the C(~/.netrc) of users, or in files given by path, for
-    use as C(curl --netrc https://www.magentocommerce.com/products/downloads/...), without a secret on the command line.
-  - Verifies the token with the host's curl before it replaces the old one, and then every file that was written. If the
-    token does not work, no file is changed.
+    use with C(curl --netrc https://www.magentocommerce.com/products/downloads/...), with no secret on the command line.
+  - Verifies the token with the host's curl before it replaces the old one. If the token does not work, no file is
+    changed. Every file that was written is verified, too.
   - All other content of a file is kept byte for byte, except comments and blank lines within and directly after an
     entry that is removed, and curl finds the same entries for all other machines. A file that versions of curl read
-    differently is not edited but reported with line and reason.
-  - B(Tokens have no overlap.) Creating a token on the account page invalidates the old one at once, on every host, so
-    install the new one on all hosts right away.
+    differently is not edited; the failure names the line and the reason.
+  - B(Two tokens never work at the same time.) Creating a token on the account page invalidates the old one at once, on
+    every host, so install the new one on all hosts right away.
   - One execution of the module can handle any number of users and files.
 options:
   mage_id:
     description:
       - The MAGEID, C(MAG) followed by digits, which is the user name. Required for O(state=present).
-      - With O(state=absent), only the entry with this MAGEID is removed, or every entry for O(host) if it is not set.
+      - With O(state=absent), only the entry with this MAGEID is removed, or every entry for O(host) if none is given.
       - It must be a string. A value that YAML parses as a number is refused.
     type: raw
   token:
@@ -36,7 +36,7 @@ options:
         O(state=present).
       - It is written to the files and sent to the server. Results and diffs show only its fingerprint.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a failed task.
+        print the literal arguments of a failed task.
     type: raw
   state:
     description:
@@ -47,8 +47,8 @@ options:
     default: present
   users:
     description:
-      - Users whose C(~/.netrc) gets the token, in the home directory of the user database.
-      - If neither O(users) nor O(paths) is set, the current user, which is an error for root.
+      - Users whose C(~/.netrc) gets the token, in the home directory from the user database.
+      - If neither O(users) nor O(paths) is set, the current user, but root must set one of them.
     type: list
     elements: str
   paths:
@@ -64,7 +64,7 @@ options:
   group:
     description:
       - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
-        belongs to another user.
+        belongs to neither this owner nor root.
     type: str
   mode:
     description:
@@ -75,7 +75,7 @@ options:
     default: "0600"
   host:
     description:
-      - Machine of the entry, without port. For any other machine than the default, MAGEID and token may have any form.
+      - Machine of the entry, without port. For a machine other than the default, MAGEID and token may have any form.
     type: str
     default: www.magentocommerce.com
   verify:
@@ -100,8 +100,8 @@ extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.attributes
 notes:
-  - When run as root, the module accesses each directory with the rights of its owner, and as root only if root also
-    owns all parent directories. A link is followed with the rights of its owner.
+  - When run as root, the module accesses each directory with the rights of its owner. It acts as root only if root
+    owns that directory and all parent directories. A link is followed with the rights of its owner.
   - In directories of root that the group or everybody may write to, an existing file or link is used only if root or
     O(owner) owns it. If O(owner) is set, the directories below must be owned by root or by O(owner).
 seealso:
@@ -186,7 +186,8 @@ files:
           sample: MAG123456789
         fingerprint:
           description: >-
-            V(sha256:) and 12 digits for a token of 40 hexadecimal digits. Any other password is shown as V(set).
+            V(sha256:) and 12 digits of the SHA-256, for a token of 40 hexadecimal digits. Any other password is shown
+            as V(set).
           type: str
           sample: sha256:f830125c0db7
         owner:
@@ -207,7 +208,7 @@ files:
       contains: *entry
 verdicts:
   description:
-    - Verdict of the server on the token, and after a change also through every file that was written.
+    - Verdict of the server on the token and, after a change, one for every file that was written.
     - May be incomplete after a failure.
   returned: always
   type: list

@@ -26,7 +26,7 @@ options:
     description:
       - Download token of a pair to verify. It is sent to the server only and is not returned.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
-        prints the literal arguments of a failed task.
+        print the literal arguments of a failed task.
     type: raw
   users:
     description:
@@ -59,7 +59,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-# As an ad hoc command, with both halves in a vault file. Hosts from which the token does not work fail.
+# As an ad hoc command, with both halves in a vault file. It fails on hosts where the token does not work.
 # ansible web -m keyfleet.magento.magento_download_token_info -e @vault.yml -a 'mage_id={{ vault_magento_mage_id }}
 #   token={{ vault_magento_download_token }} fail_on=invalid,refused,unknown'
 
@@ -109,7 +109,9 @@ files:
       type: str
       sample: MAG123456789
     fingerprint:
-      description: V(sha256:) and 12 digits for a token of 40 hexadecimal digits. Any other password is shown as V(set).
+      description: >-
+        V(sha256:) and 12 digits of the SHA-256, for a token of 40 hexadecimal digits. Any other password is shown as
+        V(set).
       type: str
       sample: sha256:f830125c0db7
     owner:

@@ -13,7 +13,7 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Carries out one phase of a rotation at the Marketplace account. The playbooks of the collection, such as
+  - Carries out one phase of a rotation in the Marketplace account. The playbooks of the collection, such as
     C(keyfleet.magento.rotate), run it between their work on the hosts.
   - The keys of a series share a prefix. The label of a generation is C(<prefix>-<YYYYMMDD>) in UTC, with C(-2), C(-3)
     and so on for further ones of the same day. Since the account stores no dates, the label is the only record of a
@@ -28,13 +28,13 @@ options:
   phase:
     description:
       - Phase to carry out.
-      - With V(issue), creates the next generation if one is due, or enables the one to use, and asks the repository
-        until it accepts that generation.
-      - With V(retire), disables superseded and rejected generations if every expected host and external holder is
-        confirmed, and otherwise changes nothing and fails with the code V(blocked). A run that disables nothing deletes
-        generations after O(series.delete_after), except the newest retired one that is not rejected.
-      - With V(status), changes nothing. With O(hosts), fails with the code V(blocked) unless every host has the new
-        key.
+      - With V(issue), creates the next generation if one is due, or else enables the current one, and waits until the
+        repository accepts it.
+      - With V(retire), disables superseded and rejected generations if every expected host and external holder has
+        confirmed the current one, and otherwise changes nothing and fails with the code V(blocked). A run that disables
+        nothing deletes generations after O(series.delete_after), except the newest retired one that is not rejected.
+      - With V(status), changes nothing. With O(hosts), fails with the code V(blocked) unless every host has the
+        current generation.
     type: str
     choices: [issue, retire, status]
     required: true
@@ -77,7 +77,7 @@ options:
       ca_path:
         description:
           - Path of a PEM file on the controller with the CA certificates to trust for the API and the repository.
-          - If not set, the controller's trust store is used.
+          - If not set, the controller's trust store is used, and for the API the certificates that C(requests) uses.
         type: path
       validate_certs:
         description:
@@ -106,7 +106,7 @@ options:
         default: 300.0
       max_age:
         description:
-          - Age in days of the newest generation after which the next one is due.
+          - Maximum age in days of the newest generation. When it is exceeded, the next one is due.
         type: int
         default: 90
       overlap:
@@ -166,7 +166,7 @@ options:
         default: block
       external_holders:
         description:
-          - Other systems that need a new key, such as a vault or the variables of a CI. The playbooks include the task
+          - Other systems that need a new key, such as a vault or CI variables. The playbooks include the task
             file or role of each on the controller.
         type: list
         elements: dict
@@ -250,12 +250,12 @@ options:
     description:
       - Reports of the targeted hosts by host name. Each is a dictionary with the results that the playbooks register,
         C(magento_rotation_collected), C(magento_auth_result), C(magento_auth_confirmed) and
-        C(magento_rotation_confirmed), and with C(forged_facts), a list of names.
+        C(magento_rotation_confirmed), and with C(forged_facts), a list of names of facts.
       - A host is not confirmed if its report is missing, failed, or names files that could not be read.
     type: dict
   holders:
     description:
-      - Whether each external holder has confirmed the key, by its name.
+      - Whether each external holder has confirmed the key, by holder name.
     type: dict
   revoke:
     description:
@@ -267,15 +267,15 @@ options:
     suboptions:
       key:
         description:
-          - Label, public key or fingerprint of the key. A label is looked up only for the owner of the series, the
-            others for all owners in the account.
+          - Label, public key or fingerprint of the key. A label is looked up among the keys of the owner of the series,
+            the other two among all keys of the account.
           - If not set, the module fails with the code V(bad_options).
         type: raw
       replacement:
         description:
           - Either V(current), the current generation of the series, or a pair of C(public_key) and C(private_key).
-          - If not set, the key is only removed, which is refused for an enabled generation of the series. The current
-            generation cannot replace itself.
+          - If not set, the key is only removed, which is refused for the current and any other enabled generation of
+            the series. The current generation cannot replace itself.
         type: raw
       leak:
         description:
@@ -347,10 +347,10 @@ due:
   type: bool
   sample: true
 reason:
-  description: Why a new generation was due or not.
+  description: Reason for the result, such as why a generation is due.
   returned: always
   type: str
-  sample: the newest generation is 92 days old and may be 90
+  sample: the newest generation is 92 days old, and max_age is 90
 generations:
   description: Generations of the series after the run, oldest first.
   returned: always
@@ -442,7 +442,7 @@ summary:
   description: Summary of the result, as lines of text.
   returned: always
   type: str
-  sample: "Retirement of the series web: none is due"
+  sample: "Retirement of the series web: every expected host is confirmed to have web-20260101"
 verdicts:
   description:
     - Verdict of the repository on a pair that it did not accept, as in

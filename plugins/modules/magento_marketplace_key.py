@@ -133,8 +133,8 @@ marketplace_keys:
       sample: created
 refusals:
   description:
-    - The keys that the API refused to create, by label, with its code and message.
-    - In a message, text that may be a key is replaced by asterisks. A message with a part of a secret is empty.
+    - The keys that the API refused to create, by label, with the API's code and message.
+    - In a message, text that may be a key is replaced by asterisks. If a message has part of a secret, it is empty.
   returned: failure
   type: list
   elements: dict

@@ -13,7 +13,7 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Lists the keys that match all given filters, or all keys without a filter. One list request is made, regardless of
+  - Lists the keys that match all given filters or, without a filter, all keys. One list request is made, regardless of
     the number of keys.
   - Runs on the controller; delegate it to C(localhost) in a play with other hosts.
 options:

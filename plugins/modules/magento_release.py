@@ -15,7 +15,7 @@ author:
 description:
   - Downloads a release file with the host's curl, using a MAGEID and its download token.
   - The file is written next to O(dest) and replaces it only when the download is complete and its checksums match.
-  - An interrupted download is resumed, in the same run or in the next one.
+  - An interrupted download is resumed in the same run or, if possible, in the next one.
   - If the server sends a web page or a short text instead of the archive, the module fails and quotes it.
   - An existing file that is correct is not downloaded again.
 options:
@@ -75,15 +75,15 @@ extends_documentation_fragment:
   - keyfleet.magento.attributes
 notes:
   - An incomplete download is kept as C(.NAME.keyfleet-part) next to O(dest). A later run resumes it if an MD5 or
-    O(checksum) can verify the whole file, and otherwise starts again. When run as root, it also starts again in
-    directories of root that others may write to, and if O(owner) is not the owner of the directory.
+    O(checksum) can verify the whole file, and otherwise starts again. It also starts again in directories that others
+    may write to and, when run as root, if O(owner) is not the owner of the directory.
   - Without MD5 and O(checksum), an existing file is compared only by its size, which is reported in RV(problems). If
     others may have created it, its owner, group and mode must be correct, too; otherwise it is downloaded again.
   - A file may have at most 16 GiB, and no more than the size that the server announced. If the disk has too little
     space, the module fails before the download; an incomplete download that fills the disk is removed.
   - If the server redirects to another host for the file, that host is asked without credentials.
-  - A release is always a new file. An existing file that belongs to another user is downloaded again, since that user
-    may still write to it; in a directory of root that others may write to, the module fails instead.
+  - A release is always written to a new file. An existing file that belongs to another user is downloaded again, since
+    that user may still write to it; in a directory of root that others may write to, the module fails instead.
 seealso:
   - module: keyfleet.magento.magento_release_info
   - module: keyfleet.magento.magento_download_token

@@ -13,7 +13,7 @@ version_added: 0.1.0
 author:
   - The keyfleet.magento authors (@keyfleet)
 description:
-  - Lists the release files of Magento Open Source and Adobe Commerce in the server's feed that a MAGEID may download.
+  - Lists the release files of Magento Open Source and Adobe Commerce that the server's feed offers to a MAGEID.
   - Unknown categories are listed, too.
   - The module changes nothing in any mode.
 options:

@@ -329,7 +329,7 @@ def test_curl_gets_a_minimal_environment(host: Host, spy: Spy) -> None:
 def test_curl_does_not_open_the_netrc(host: Host, tmp_path: Path, spy: Spy) -> None:
     seen, env = spy
     netrc = tmp_path / "netrc"
-    host.run(TOKEN, **host.installed(paths=[str(netrc)], **host.pair))
+    host.run(TOKEN, **host.entry_options(paths=[str(netrc)], **host.pair))
     assert host.run(RELEASES, env=env, netrc_path=str(netrc))["releases"]
     assert "netrc" not in seen.read_text()
     netrc.unlink()
@@ -353,7 +353,7 @@ def test_curl_runs_as_root_with_the_netrc_as_a_descriptor(
     curl = lab / "bin/curl"
     curl.write_text(curl.read_text().replace("\n", f"\n{swap}\n", 1))
     env = {**env, "https_proxy": f"http://somebody:{password}@127.0.0.1:1", "no_proxy": "*"}
-    result = host.run(INFO, env=env, **host.installed(paths=[str(netrc)]))
+    result = host.run(INFO, env=env, **host.entry_options(paths=[str(netrc)]))
     assert [verdict["code"] for verdict in result["verdicts"]] == ["token_valid"], result
     text = seen.read_text()
     assert password in text and set(re.findall(r"^[0-9]+$", text, re.M)) == {"0"}

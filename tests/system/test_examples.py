@@ -109,7 +109,7 @@ def test_a_code_is_tested(examples: list[Example], world: World) -> None:
 
 
 @needs_world
-@runs(DOWNLOADS, "Does it work from there?")
+@runs(DOWNLOADS, "Verify the token on hosts")
 def test_does_the_token_work(examples: list[Example], world: World) -> None:
     (command,) = examples
     world.serve()

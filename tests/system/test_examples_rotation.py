@@ -208,7 +208,7 @@ def test_the_systemd_timer(examples: list[Example], world: World, tmp_path: Path
 
 
 @needs_world
-@runs(ROTATION, "Without rights at the key API")
+@runs(ROTATION, "Without access to the key API")
 def test_rotate_without_the_api(examples: list[Example], world: World) -> None:
     (settings,) = examples
     fleet(world, settings=settings)

@@ -122,7 +122,7 @@ def test_under_the_real_names(examples: list[Example], plain_world: World) -> No
 
 
 @needs_world
-@runs(SIMULATOR, "Switches: what nobody has documented")
+@runs(SIMULATOR, "Switches: undocumented behaviour")
 def test_switches(examples: list[Example], serving: World) -> None:
     (commands,) = examples
     output = serving.done(commands, cwd=str(ROOT)).output
@@ -131,7 +131,7 @@ def test_switches(examples: list[Example], serving: World) -> None:
 
 
 @needs_world
-@runs(SIMULATOR, "Faults: a bad day")
+@runs(SIMULATOR, "Faults")
 def test_faults(examples: list[Example], serving: World) -> None:
     (commands,) = examples
     output = serving.done(commands, cwd=str(ROOT)).output

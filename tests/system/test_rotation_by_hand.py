@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotations and revocations without rights at the key API: a person creates and disables keys on the account page."""
+"""Rotations and revocations without access to the key API: a person creates and disables keys on the account page."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_revoking_an_unknown_key_or_the_replacement_is_refused(by_hand: Fleet) -
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "no pair": ({"pair": None, "previous": None}, "without rights at the key API, set pair"),
+    "no pair": ({"pair": None, "previous": None}, "without access to the key API, set pair"),
     "previous alone": ({"pair": None}, "previous belongs to a pair made by hand"),
     "disabled alone": (
         {"pair": None, "previous": None, "disabled_by_hand": [OLD]},

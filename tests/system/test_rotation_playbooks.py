@@ -121,7 +121,7 @@ def test_when_a_generation_is_due(fleet: Fleet) -> None:
     assert fleet.series() == {OLD: True}
     issue = fleet.run("rotate_issue", settings={"max_age": age - 1})
     assert issue.status == 0 and fleet.series() == {OLD: True, today(): True}, issue.output
-    assert f"{age} days old and may be {age - 1}" in summary_lines(issue)[0]
+    assert f"{age} days old, and max_age is {age - 1}" in summary_lines(issue)[0]
 
 
 def test_rotate_now_completes_a_blocked_rotation_first(fleet: Fleet) -> None:

@@ -175,7 +175,7 @@ def _due(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool
         return "no generation was made yet"
     age = (today - newest).days
     if age > max_age:
-        return f"the newest generation is {age} days old and may be {max_age}"
+        return f"the newest generation is {age} days old, and max_age is {max_age}"
     if rotate_now and not _waiting(series):
         return "rotate_now asks for it"
     return None

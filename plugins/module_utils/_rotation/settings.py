@@ -82,7 +82,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         raise bad_options("rotate_now needs the key API; make a key on the account page, and name it in pair")
     for name in ("application_id", "application_secret"):
         if settings[name] is None and pair is None:
-            raise bad_options(f"{name} is not set; without rights at the key API, set pair")
+            raise bad_options(f"{name} is not set; without access to the key API, set pair")
     holders = settings["external_holders"] or ()
     names = [holder["name"] for holder in holders]
     if len(set(names)) < len(names) or not all(names):
