@@ -50,7 +50,7 @@ CONFIG = f"""\
 [defaults]
 inventory = inventory.yml
 gathering = explicit
-collections_path = {linked_collections()}:{Path(__file__).with_name("stand_ins")}
+collections_path = {linked_collections()}:{Path(__file__).with_name("services")}
 callbacks_enabled = record
 callback_plugins = {Path(__file__).with_name("callbacks")}
 [connection]

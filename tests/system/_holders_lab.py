@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from _control import Run
 from _rotation_lab import Fleet
-from stand_ins.gitlab import GitLab
-from stand_ins.kv2 import KV2
-from stand_ins.serving import Service, serving
+from services.gitlab import GitLab
+from services.kv2 import KV2
+from services.serving import Service, serving
 
 from place import ROOT
 

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # Rotations search all homes, where tests of other workers have installed keys.
 os.environ["SIMULATOR_SALT"] = os.environ.get("PYTEST_XDIST_WORKER", "")
 
-from _aloud import uncaptured
 from _simulator_fixture import simulator, simulator_server
+from _uncaptured import uncaptured
 
 from runner import docker, must_run_all, programs, root
 

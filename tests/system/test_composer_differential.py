@@ -22,10 +22,10 @@ from _agreement import (
     compared,
     profile,
 )
-from _aloud import Uncaptured
 from _auth_files import ACCEPTED, FATAL, KEYS_WITH_NUL, PLAIN, REAL_HOSTS, TEXT, VALID, Kind, documents, written
 from _composer import Command, Harness
 from _malformed_auth_files import MALFORMED, RANDOM, STRICTER
+from _uncaptured import Uncaptured
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -47,7 +47,7 @@ def service(world: World, name: str) -> Iterator[None]:
         hosts.write(f"{listen.partition(':')[0]} {host}\n")
     words = f"{name} --directory {directory} --listen {listen} --name {host} --token {TOKEN}"
     path = f"{ROOT}/tests:{ROOT}/tests/system"
-    with world.serving(f"python -m stand_ins.serve {words}", directory, PYTHONPATH=path):
+    with world.serving(f"python -m services.serve {words}", directory, PYTHONPATH=path):
         yield
 
 

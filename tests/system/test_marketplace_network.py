@@ -213,7 +213,7 @@ def test_session_token_is_not_shown(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("token", ["with blank", "line\nend", "wörd", "", "too-few", "x" * 8193, "tab\t", None, 7])
-def test_session_token_unfit_for_a_header_is_refused(simulator: Simulator, token: object) -> None:
+def test_session_token_invalid_in_a_header_is_refused(simulator: Simulator, token: object) -> None:
     body = json.dumps({"mage_id": SHOP, "ust": token, "expires_in": 60})
     simulator.add_fault("status", path="*/token", status=200, body=body)
     error = failing(simulator)
@@ -313,7 +313,7 @@ def test_too_long_label_or_owner_fails(simulator: Simulator, field: str) -> None
 
 @pytest.mark.parametrize("half", ["user_key", "password_key"])
 @pytest.mark.parametrize("text", ["a\x9b31m", "a\u202e", "a b", "\u0661", "a" * 256])
-def test_key_unfit_for_a_header_fails(simulator: Simulator, half: str, text: str) -> None:
+def test_key_invalid_in_a_header_fails(simulator: Simulator, half: str, text: str) -> None:
     key = {"uid": SHOP, "label": "a", "user_key": "a", "password_key": "b", half: text}
     simulator.add_fault("status", path="*/keys", method="GET", status=200, body=json.dumps({"m2": [key]}))
     error = failing(simulator)
@@ -577,7 +577,7 @@ def test_cookies_are_not_sent_back() -> None:
 
 
 @pytest.mark.parametrize("mage_id", ["\ud800", "M" * 256, "..", ""])
-def test_mage_id_unfit_for_a_url_fails(mage_id: str) -> None:
+def test_mage_id_invalid_in_a_url_fails(mage_id: str) -> None:
     def answer(exchange: Exchange) -> None:
         exchange.json(json.dumps({"ust": "made-up-token", "mage_id": mage_id, "expires_in": 60}))
 

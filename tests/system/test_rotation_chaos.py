@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _aloud import Uncaptured
 from _chaos_history import FAULTS, History
 from _chaos_kills import KINDS, every_event, kill_at
 from _chaos_mutants import HISTORIES, MUTANTS
@@ -26,6 +25,7 @@ from _chaos_play import Kill
 from _chaos_promises import Violation
 from _chaos_workers import WORKERS, Counts, fleet_in, run_workers, seed
 from _control import PYTHON
+from _uncaptured import Uncaptured
 
 LONG = os.environ.get("CHAOS") == "long"
 HISTORY_COUNT = 200 if LONG else 6
