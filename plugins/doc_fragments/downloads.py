@@ -43,10 +43,9 @@ attributes:
 requirements:
   - curl 7.55 or newer, with HTTPS, on the host
 notes:
-  - Runs the C(curl) found on the C(PATH) of the host, 7.55 or newer. Its options are passed on standard input, and no
-    C(curlrc) is read.
-  - curl uses the proxy of the environment. Apart from the proxy variables, only E(CURL_CA_BUNDLE), E(SSL_CERT_FILE) and
-    E(SSL_CERT_DIR) are passed to curl.
+  - Runs the C(curl) found on the C(PATH) of the host, 7.55 or newer. Its options, including the proxy of the
+    environment, are passed on standard input, and no C(curlrc) is read.
+  - Of the task's environment, only E(CURL_CA_BUNDLE), E(SSL_CERT_FILE) and E(SSL_CERT_DIR) are passed to curl.
   - Credentials are never sent to another host, not even after a redirect.
   - Failures have a stable RV(code). The documentation of the collection lists the codes.
 """

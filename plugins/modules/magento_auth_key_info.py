@@ -14,7 +14,7 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - With O(public_key) and O(private_key), verifies that pair at the repository, from the host. Nothing is written.
-  - Otherwise reads the C(auth.json) files of users and projects and returns each entry with its public key and
+  - Reads the C(auth.json) files that other options select and returns each entry with its public key and
     fingerprint, never with its private key. Also returns which entry Composer would use.
   - The module changes nothing in any mode.
 options:
@@ -30,7 +30,7 @@ options:
     type: raw
   repository:
     description:
-      - Composer repository for the pair, O(url) and O(packages), as C(host) or C(host:port).
+      - Repository of the pair, of O(url) and of O(packages), as C(host) or C(host:port).
     type: str
     default: repo.magento.com
   url:
@@ -71,12 +71,12 @@ options:
       - Directories to search. Every file named C(auth.json) below them is read, even if it is a link. Links to
         directories are not followed, and directories named C(vendor), C(node_modules) and C(.git) are skipped.
         Directories that cannot be searched are reported in RV(problems).
-      - At most 100 levels and 500,000 directories are searched. Skipped directories are reported in RV(problems).
+      - At most 100 levels and 500,000 directories are searched. Reaching a limit is reported in RV(problems).
     type: list
     elements: path
   verify:
     description:
-      - Whether to verify the entries in the files at their repositories. A pair given in the options is always
+      - Whether to verify entries in files at their repositories. Ignored with a given pair, which is always
         verified.
       - At most 100 different pairs from files are verified, and no further one after ten times O(timeout), since users
         can write any number of entries. The first entry of each file is verified first. The remaining pairs get the

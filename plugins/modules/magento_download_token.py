@@ -81,7 +81,7 @@ options:
   verify:
     description:
       - When to verify the token at the server.
-      - With V(changed), only before the token is written. With V(always), at every run. With V(never), not at all, and
+      - With V(changed), only when the token is written. With V(always), at every run. With V(never), not at all, and
         the host does not need curl.
       - Check mode verifies the token, too, and so shows whether a run would fail.
       - Installed files are verified only if O(downloads_url) is a URL of O(host).

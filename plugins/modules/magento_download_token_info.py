@@ -14,7 +14,7 @@ author:
   - The keyfleet.magento authors (@keyfleet)
 description:
   - With O(mage_id) and O(token), verifies that pair with the host's curl. Nothing is written.
-  - Otherwise verifies the netrc files of users and returns the MAGEID that curl finds there, never the token.
+  - Verifies the selected netrc files, too, and returns the MAGEID that curl finds there, never the token.
   - Reports whether the account has access to files of Adobe Commerce.
   - The module changes nothing in any mode.
 options:

@@ -134,7 +134,7 @@ marketplace_keys:
 refusals:
   description:
     - The keys that the API refused to create, by label, with the API's code and message.
-    - In a message, text that may be a key is replaced by asterisks. If a message has part of a secret, it is empty.
+    - In a message, text that may be a key is replaced by asterisks. A message with part of a secret is emptied.
   returned: failure
   type: list
   elements: dict
