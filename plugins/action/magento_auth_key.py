@@ -46,7 +46,7 @@ class ActionModule(NormalAction):  # type: ignore[misc]  # ansible-core has no t
         names = acted_on(result)
         if names:
             shown = ", ".join(repr(name[:40]) for name in names[:3])
-            return {"failed": True, "msg": f"its answer sets variables of the controller ({shown}) and is ignored"}
+            return {"failed": True, "msg": f"the result sets variables of the controller ({shown}) and is ignored"}
         for name in too_long(result):
             del result[name]
         return result

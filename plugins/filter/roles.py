@@ -38,7 +38,7 @@ _NO_HOST = "all:!all"
 _ENTRIES = ("magento_auth_keys", "magento_auth_series")
 # Levels: result, files, file, entries, entry, and a reserve.
 _MOST_DEPTH = 8
-_UNREADABLE = {"failed": True, "msg": "its answer cannot be read"}
+_UNREADABLE = {"failed": True, "msg": "its result cannot be read"}
 
 
 def _is_own(name: str, near: str, prefix: str, given: Iterable[str]) -> bool:
@@ -209,7 +209,7 @@ def check_series(
     # If no host names the series, a revocation only removes keys.
     if prefix is not None and not revokes and not any(_names(value, prefix) for value in itertools.chain(own, named)):
         raise AnsibleFilterError(
-            f"no host of the target has a key with series: {prefix} in magento_auth_keys, or magento_auth_series; "
+            f"no host of the target names the series {prefix} in magento_auth_keys or magento_auth_series; "
             "group_vars are only read beside the inventory, and extra variables override them"
         )
     return True

@@ -104,7 +104,7 @@ def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, .
         return None
     for item in items:
         if not os.path.isabs(item) or ".." in item.split("/"):
-            raise bad_options(f"{name}: {item!r} is not an absolute path without '..'")
+            raise bad_options(f"{name}: {item!r} is not an absolute path, or has '..'")
     return tuple(dict.fromkeys("/" + "/".join(p for p in item.split("/") if p not in ("", ".")) for item in items))
 
 
@@ -128,9 +128,9 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
         raise bad_options(f"{name} is not an address") from None
     if "@" in parts.netloc:
         # The value is not quoted: it may hold a password.
-        raise bad_options(f"{name} must not carry a user name or password; use the options for them instead")
+        raise bad_options(f"{name} must not contain a user name or password; use the options for them")
     if parts.scheme != "https" or not host or parts.query or parts.fragment:
-        raise bad_options(f"{name} {host_as_shown(value)} is not an https address without query and fragment")
+        raise bad_options(f"{name} {host_as_shown(value)} is not an https address, or has query or fragment")
     return value
 
 
@@ -142,7 +142,7 @@ def file_mode(value: Any) -> int:
         raise bad_options(f"mode {value!r} is not an octal number such as '0600'") from None
     if mode & ~0o770 or not mode & 0o400:
         raise bad_options(
-            f"mode {mode:04o} must let the owner read and give nothing to others "
+            f"mode {mode:04o}: the owner must have read access, others none "
             "(write it in quotes, '0600', so that YAML does not change it)"
         )
     return mode
@@ -240,8 +240,8 @@ def keys_from(params: Mapping[str, Any], *, prefix: str = "") -> List[Key]:
     alone = [name for name in names if params.get(name) not in (None, MAGENTO_REPOSITORY)]
     if elements is not None and params.get("public_key") is None and alone:
         raise bad_options(
-            f"{prefix}{alone[0]} belongs to the key of {prefix}public_key, which is not set; "
-            f"a key in {prefix}keys has its own {alone[0]}"
+            f"{prefix}{alone[0]} applies to {prefix}public_key, which is not set; "
+            f"for {prefix}keys, set {alone[0]} in each element"
         )
     items = [*(elements or ()), *([params] if flat or elements is None else ())]
     keys, faults = [], []

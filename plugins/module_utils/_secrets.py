@@ -70,7 +70,7 @@ def host_as_shown(value: object) -> str:
 def repository_fault(repository: object) -> Optional[str]:
     """The reason why ``repository`` cannot be the key of an entry in auth.json, or None."""
     if not isinstance(repository, str):
-        return "it must be text, host or host:port"
+        return "it must be text: host or host:port"
     if not _REPOSITORY.match(repository):
         return "it must be the host, or host:port, of the repository's address, with no scheme, path or user name"
     if repository.isdigit():
@@ -139,5 +139,5 @@ def key_faults(
     if isinstance(public_key, str) and public_key and public_key == private_key:
         faults.append(f"{names[0]} and {names[1]} are the same value")
     if isinstance(public_key, str) and ":" in public_key:
-        faults.append(f"{names[0]} has a colon, which HTTP Basic cannot carry in a user name")
+        faults.append(f"{names[0]} has a colon, which HTTP Basic forbids in a user name")
     return faults

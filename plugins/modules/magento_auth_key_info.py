@@ -227,7 +227,7 @@ effective:
     reason:
       description: Why Composer uses this entry.
       type: str
-      sample: the project's auth.json beats the user's auth.json
+      sample: the project's auth.json overrides the user's auth.json
 verdicts:
   description: Verdicts of the repositories, one for each different pair.
   returned: always

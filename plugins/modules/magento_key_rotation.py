@@ -431,7 +431,7 @@ blocked:
     reason:
       description: Description of the reason.
       type: str
-      sample: it holds web-20251001, and no variable of the host names this file
+      sample: it has web-20251001, and no variable of the host names this file
 left:
   description: Remaining steps.
   returned: always

@@ -121,7 +121,7 @@ class Shell:
                 raise
         answer = Answer("".join(lines))
         if process.returncode != status:
-            raise Failed(f"{command[0]} exited with status {process.returncode}, expected was {status}")
+            raise Failed(f"{command[0]} exited with status {process.returncode}, not {status}")
         if answer.warned:
             raise Failed(f"{command[0]} printed a warning")
         return answer

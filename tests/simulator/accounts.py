@@ -285,5 +285,5 @@ def owner_of(accounts: Mapping[str, Account], public: str) -> Account:
     """The account that holds the pair with this public half; BadInput if no account or several hold it."""
     owners = [account for account in accounts.values() if any(key.public == public for key in account.keys)]
     if len(owners) != 1:
-        raise BadInput("no account holds that key" if not owners else "several accounts hold that key")
+        raise BadInput("no account has that key" if not owners else "several accounts have that key")
     return owners[0]

@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--self-signed", metavar="HOST:PORT", help="listen there too, with a self-signed certificate")
     serve.add_argument("--name", action="append", default=[], metavar="HOST", help="additional name in the certificate")
     serve.add_argument("--data", type=Path, metavar="FILE", help="packages, downloads and accounts, YAML or JSON")
-    serve.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process ends")
+    serve.add_argument("--parent-pid", type=int, metavar="PID", help="exit when process PID ends")
 
     def steering_command(name: str, about: str, run: Any) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)

@@ -32,7 +32,7 @@ FIELDS = {
     "host": "shell pattern for the Host header, including the port",
     "method": "shell pattern for the method",
     "user": "shell pattern for the user name sent (public key, MAGEID, application ID; a session's application ID)",
-    "skip": "number of matching requests that are not affected first",
+    "skip": "number of matching requests to skip first",
     "count": "number of requests that are affected after that; default: all",
     "latency": "seconds before anything is sent; possible with every kind",
     "status": "status code (status: default 500, redirect: default 302)",

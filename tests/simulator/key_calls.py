@@ -154,7 +154,7 @@ class KeyCalls:
             raise ItemFailed(self._switches.number("api_duplicate_code"), "a pair with this label exists already")
         quota = self._switches.number("api_quota")
         if quota and len(account.keys) >= quota:
-            raise ItemFailed(self._switches.number("api_quota_code"), f"an account holds no more than {quota} pairs")
+            raise ItemFailed(self._switches.number("api_quota_code"), f"an account may have at most {quota} pairs")
         numbers = self._world.part(PART).setdefault("created", {})
         numbers[account.name] = number = numbers.get(account.name, 0) + 1
         # Numbered, because a label that is used again gets another pair. The same calls give the same pairs.

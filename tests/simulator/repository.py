@@ -31,7 +31,7 @@ SWITCHES = (
     Switch("retry_after", 0, "seconds in the Retry-After of 429 and 503 answers; 0: without this header"),
     Switch("packages_form", "includes", "shape of packages.json", ("includes", "providers", "inline", "bare")),
     Switch("provider_names", "usual", "names of the provider includes", ("usual", "odd")),
-    Switch("gzip", "unasked", "gzip: for package files always and for others on request, always, on request, never",
+    Switch("gzip", "unasked", "gzip: always for package files and on request for others; always; on request; never",
            ("unasked", "always", "asked", "never")),
     Switch("archive_not_entitled", "404", "status for an archive without entitlement to it", ("404", "403", "401")),
     Switch("archive_redirect", False, "archives are redirected (302) to another host"),

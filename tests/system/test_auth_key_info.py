@@ -68,13 +68,13 @@ def entry(name: str) -> dict[str, Any]:
     [
         (("home",), "home", "home", "only the user's auth.json has an entry"),
         (("config",), "config", "config", "only the user's config.json has an entry"),
-        (("config", "home"), "home", "home", "the user's auth.json beats the user's config.json"),
-        (("home", "composer"), "home", "composer", "the project's composer.json beats the user's auth.json"),
+        (("config", "home"), "home", "home", "the user's auth.json overrides the user's config.json"),
+        (("home", "composer"), "home", "composer", "the project's composer.json overrides the user's auth.json"),
         (
             NAMES,
             "home",
             "project",
-            "the project's auth.json beats the user's config.json and the user's auth.json and the project's "
+            "the project's auth.json overrides the user's config.json and the user's auth.json and the project's "
             "composer.json",
         ),
         (("project",), None, "project", "only the project's auth.json has an entry"),

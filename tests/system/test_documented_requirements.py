@@ -41,4 +41,4 @@ def test_documented_requirements_match_the_module(module: str, documented: dict[
     elif "application_id" in doc["options"] or "series" in doc["options"]:
         assert "controller" in platform and [text.split(",")[0] for text in requirements] == ["requests"]
     else:
-        assert platform.endswith("It requires only Python 3.7 or newer there.") and requirements == []
+        assert platform.endswith("Hosts need only Python 3.7 or newer.") and requirements == []

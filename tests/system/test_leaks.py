@@ -135,7 +135,7 @@ WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "nested_keys": ({"keys": [[FIRST, SECOND]]}, "keys: every element must be a dictionary"),
     "text_keys": ({"keys": ["{{ vault_first }}"]}, "every element must be a dictionary"),
     "both": ({"keys": [FIRST], **SECOND}, "two different keys for repo.magento.com"),
-    "in_url": ({**FIRST, "url": "https://{{ vault_first_public }}:{{ vault_first }}@h.example/"}, "must not carry"),
+    "in_url": ({**FIRST, "url": "https://{{ vault_first_public }}:{{ vault_first }}@h.example/"}, "must not contain"),
     "in_host": ({**FIRST, "repository": "{{ vault_first_public }}:{{ vault_first }}@h.example"}, "it must be the host"),
     "only_in_url": ({**SECOND, "url": "https://u:{{ vault_vendor | urlencode }}@h.example/"}, "not an address"),
     "without_scheme": ({**SECOND, "url": "{{ vault_wrong }}@h.example"}, "url 'h.example' is not"),

@@ -82,7 +82,7 @@ def test_the_summary_does_not_ask_to_disable_a_key_that_a_host_still_has(by_hand
     old = pair(by_hand, OLD)
     unmanaged = by_hand.give("web2", old["public_key"], old["private_key"], "backup")
     message = done(by_hand.run("rotate"), by_hand, status=2)
-    assert "is blocked" in message and f"Blocked by web2: {unmanaged} (of root): it holds {OLD}" in message
+    assert "is blocked" in message and f"Blocked by web2: {unmanaged} (of root): it has {OLD}" in message
     assert "Left to do: fix what is named above, and run again; " in message, message
     assert "on the account page" not in message, message
     unmanaged.unlink()
@@ -212,4 +212,4 @@ def test_a_module_that_breaks_on_the_controller_fails_the_summary_with_its_messa
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     run = by_hand.run(playbook)
     assert run.status == 2 and plays(run)[-1] == "Summary" and by_hand.series() == {OLD: True}, run.output
-    assert "The module broke on the controller" in headline(run), headline(run)
+    assert "The module crashed on the controller" in headline(run), headline(run)

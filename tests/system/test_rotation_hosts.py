@@ -65,7 +65,7 @@ def test_an_excluded_host_that_is_down_blocks_nothing(fleet: Fleet) -> None:
     fleet.broken, fleet.settings["excluded_hosts"] = ("web1",), ["web1"]
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.series() == DONE, run.output
-    assert "Hosts where nothing blocks: 2 of 2" in summary_lines(run)
+    assert "Hosts that are confirmed: 2 of 2" in summary_lines(run)
     assert fleet.held("web1") == OLD and fleet.held("web2") == fleet.held("web3") == today()
     deploy = fleet.run("rotate_deploy")
     assert deploy.status == 0, deploy.output
@@ -100,7 +100,7 @@ def test_an_excluded_host_whose_deployment_fails_blocks_nothing(fleet: Fleet) ->
 
 def test_expected_hosts_and_expected_count(fleet: Fleet) -> None:
     part = fleet.run("rotate", target="web1:web2")
-    assert [(row["host"], row["reason"]) for row in blocked(part)] == [("web3", "it is expected and not in the target")]
+    assert [(row["host"], row["reason"]) for row in blocked(part)] == [("web3", "it is expected but not in the target")]
     assert fleet.series() == BOTH and fleet.held("web3") == OLD
     # The hosts of the target are expected in addition to expected_hosts.
     fleet.broken = ("web3",)
@@ -125,7 +125,7 @@ def test_no_further_batch_after_too_many_failures(fleet: Fleet) -> None:
     assert list(deployed) == ["web1"] and deployed["web1"]["code"] == "no_directory", run.output
     rows = {row["host"]: row["reason"] for row in blocked(run)}
     assert "/nowhere does not exist" in rows.pop("web1") and f"{today()} was not seen on any host" == rows.pop(None)
-    assert rows == dict.fromkeys(("web2", "web3"), "it would be updated")
+    assert rows == dict.fromkeys(("web2", "web3"), "not yet updated")
     assert fleet.all_hold() == {OLD} and fleet.series() == BOTH
     fleet.all_keys_work()
     run = fleet.run("rotate", settings={"max_failed": 1})
@@ -171,9 +171,9 @@ def test_an_old_key_in_a_file_that_no_variable_names_blocks(fleet: Fleet, accoun
     assert set(rows) == {*((name, stray[0]) for name in fleet.names), ("web2", stray[1])}
     for row in rows.values():
         assert row["owner"] == accounts.other.name
-        assert row["reason"] == f"it holds {OLD}, and no variable of the host names this file"
+        assert row["reason"] == f"it has {OLD}, and no variable of the host names this file"
     assert summary_lines(run)[-1].endswith(
-        "name such a file in the host's variables, or set unmanaged_keys to remove or ignore"
+        "name the files in the host's variables, or set unmanaged_keys=remove or =ignore"
     )
     # The new key is installed only in files that variables name.
     assert state_of(stray) == before
@@ -243,5 +243,5 @@ def test_a_host_whose_variables_still_give_the_old_pair_blocks(fleet: Fleet) -> 
     run = fleet.run("rotate")
     rows = blocked(run)
     found = [(row["host"], row["path"], row["reason"]) for row in rows]
-    assert found == [("web3", str(fleet.file("web3")), f"the host's variables give {OLD}")]
+    assert found == [("web3", str(fleet.file("web3")), f"the host's variables set {OLD}")]
     assert fleet.series() == BOTH and fleet.held("web3") == OLD

@@ -129,7 +129,7 @@ def test_check_mode_of_an_existing_generation(fleet: Fleet) -> None:
         (row,) = results(run, DEPLOY, name)[name]["files"]
         assert (row["path"], row["action"]) == (str(fleet.file(name)), "updated") and row["after"]["fingerprint"]
     assert f"Would be disabled: {OLD}" in summary_lines(run) and f"Disabled: {OLD}" not in summary_lines(run)
-    assert "Hosts where nothing blocks: 3 of 3" not in summary_lines(run)
+    assert "Hosts that are confirmed: 3 of 3" not in summary_lines(run)
     # A reason that would block the run blocks check mode, too.
     elsewhere = fleet.give("web2", *fleet.simulator.key("shop", OLD), "elsewhere")
     blocked = fleet.run("rotate", "--check")
@@ -158,7 +158,7 @@ def test_check_mode_of_a_new_series(playbook: str, fleet: Fleet) -> None:
     run = fleet.run(playbook, "--check", "--diff")
     assert run.status == 0 and fleet.state() == before, run.output
     assert not [r["task"] for r in run.record if r["outcome"] == "failed"], run.output
-    assert "no generation was made yet" in summary_lines(run)[
+    assert "there is no generation yet" in summary_lines(run)[
         0
     ] and f"Generation: {today()}, not made yet" in summary_lines(run)
     assert not results(run, DEPLOY) and not [line for line in summary_lines(run) if "confirmed" in line]

@@ -36,7 +36,7 @@ accounts, control, fleet = _file_lab.accounts, _options_lab.control, _rotation_l
 
 ISSUE = "Create the next generation if one is due, and verify it"
 RETIRE = "Disable superseded or revoked keys, or delete keys retired long ago"
-DEPLOYED = "Check which hosts took the key"
+DEPLOYED = "Check which hosts have the key"
 LOOK = "Look for keys"
 INSTALL, CONFIRM = "Install the auth keys", "Check what the role would change"
 
@@ -175,7 +175,7 @@ def test_phases_report_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> 
     fleet.names = ("web1", "web2")
     fleet.settings["expected_hosts"] = ["web1", "web2"]
     issue = fleet.run("rotate_issue")
-    assert issue.status == 0 and "Left to do: deploy it" in issue.output, issue.output
+    assert issue.status == 0 and "Left to do: run rotate_deploy" in issue.output, issue.output
     assert control.arguments(ISSUE)[0]["phase"] == "issue" and fleet.all_hold() == {OLD}
     fleet.own["web2"] = {"magento_auth_owner": "nobody-at-all"}
     deploy = fleet.run("rotate_deploy")

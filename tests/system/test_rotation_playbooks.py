@@ -40,7 +40,7 @@ def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: F
     assert summary_lines(run)[0].startswith("Retirement of the series fleet: "), summary_lines(run)
     assert summary_lines(run)[1:] == [
         f"Generation: {today()}, public key {public}",
-        "Hosts where nothing blocks: 3 of 3",
+        "Hosts that are confirmed: 3 of 3",
         f"Disabled: {OLD}",
         "Left to do: nothing",
     ]
@@ -95,7 +95,7 @@ def test_parts_one_by_one_with_slices_for_the_deployment_only(fleet: Fleet) -> N
     issue = fleet.run("rotate_issue")
     assert issue.status == 0 and plays(issue) == ["Plan", "Summary"], issue.output
     assert summary_lines(issue)[0].startswith("Issue of the series fleet: ")
-    assert summary_lines(issue)[-1] == "Left to do: deploy it (rotate_deploy), then rotate_retire"
+    assert summary_lines(issue)[-1] == "Left to do: run rotate_deploy, then rotate_retire"
     assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {OLD}
     for target, missing in (("web1", {"web2", "web3"}), ("web2:web3", set())):
         deploy = fleet.run("rotate_deploy", target=target)

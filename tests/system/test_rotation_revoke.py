@@ -173,7 +173,7 @@ def test_a_leaked_key_is_disabled_first_and_the_summary_says_so(fleet: Fleet) ->
     run = fleet.run("revoke", **options)
     assert run.status == 0 and fleet.all_hold() == {today()} and at_account(fleet, OLD) == [("", False)], run.output
     assert disabling(run) == ["Plan"]
-    assert "which had no working key until then" in summary(run)
+    assert "had no working key until the run reached them" in summary(run)
 
 
 def test_a_leaked_key_is_disabled_last_in_the_plan_and_a_failing_host_stops_no_batch(fleet: Fleet) -> None:
@@ -251,11 +251,11 @@ def test_the_summary_names_what_blocks(fleet: Fleet) -> None:
     run = fleet.run("revoke", magento_revoke_key=LAPTOP, settings={"expected_hosts": ["web9"]})
     assert run.status == 2 and at_account(fleet, LAPTOP) == [("", True)], run.output
     message = summary(run)
-    assert f"Blocked by web1: {fleet.file('web1')}: the host's variables give {LAPTOP}" in message
-    assert f"Blocked by web2: {fleet.directory}/web2/flat.json: the host's variables give {LAPTOP}" in message
+    assert f"Blocked by web1: {fleet.file('web1')}: the host's variables set {LAPTOP}" in message
+    assert f"Blocked by web2: {fleet.directory}/web2/flat.json: the host's variables set {LAPTOP}" in message
     assert "mirror.example" not in mirror.read_text()
     assert f"{fleet.file('web3', 'broken')}" in message
-    assert "Blocked by web9: it is expected and not in the target" in message
+    assert "Blocked by web9: it is expected but not in the target" in message
 
 
 def test_excluded_hosts_do_not_block_and_are_named(fleet: Fleet) -> None:

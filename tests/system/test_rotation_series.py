@@ -185,7 +185,7 @@ def test_no_key_of_the_series_in_the_target(playbook: str, fleet: Fleet) -> None
     before = fleet.state()
     run = fleet.run(playbook)
     assert run.status == 2 and plays(run) == ["Plan"] and fleet.state() == before, run.output
-    assert "no host of the target has a key with series: fleet in magento_auth_keys" in headline(run)
+    assert "no host of the target names the series fleet in magento_auth_keys" in headline(run)
     assert fleet.asked() == 0
 
 

@@ -95,7 +95,7 @@ def test_key_can_be_added_disabled_enabled_and_deleted(simulator: Simulator) -> 
     ):
         change(key[0])
         assert ask(simulator, key=key).status == status, change
-    with pytest.raises(BadInput, match="no account holds that key"):
+    with pytest.raises(BadInput, match="no account has that key"):
         simulator.enable_key(key[0])
     with pytest.raises(BadInput, match="same label"):
         simulator.add_key("shop", "web")

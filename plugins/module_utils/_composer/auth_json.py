@@ -130,7 +130,7 @@ def _load(data: bytes) -> Any:
         line = data.count(b"\n", 0, error.start) + 1
         raise MalformedFile("not UTF-8", f"line {line}, byte {error.start}") from None
     if not text.strip(" \t\r\n"):
-        raise MalformedFile("empty; without credentials an auth.json holds an empty object", "line 1, column 1")
+        raise MalformedFile("empty; an auth.json without credentials must be {}", "line 1, column 1")
     _refuse_depth(text)
     try:
         document = json.loads(
@@ -228,7 +228,7 @@ def _checked(document: Any) -> Document:
             continue
         hosts = document[section]
         if not isinstance(hosts, dict):
-            raise MalformedFile("must be an object, host by host", section)
+            raise MalformedFile("must be an object of hosts", section)
         for host, value in hosts.items():
             _check_host(section, host, value)
     return document

@@ -77,10 +77,10 @@ def winner(sources: Sequence[Source], repository: str) -> Optional[Winner]:
     won = best[section]
     reasons = []
     if beaten.get(section):
-        reasons.append(f"the {won.source.name} beats the {' and the '.join(beaten[section])}")
+        reasons.append(f"the {won.source.name} overrides the {' and the '.join(beaten[section])}")
     weaker = [name for name in SECTIONS if name in best and name != section]
     if weaker:
-        reasons.append(f"{section} beats {' and '.join(weaker)}")
+        reasons.append(f"{section} overrides {' and '.join(weaker)}")
     return Winner(won.entry, won.source, "; ".join(reasons) or f"only the {won.source.name} has an entry")
 
 
@@ -101,7 +101,7 @@ def shadows(
             Problem(
                 code,
                 f"{where}, Composer uses the {won.entry.section} entry for {repository} in {won.source.path}, "
-                f"not the key that was asked for: {won.reason}",
+                f"not the requested key: {won.reason}",
                 won.source.path,
             )
         )

@@ -203,7 +203,7 @@ def _effective(report: KeyReport, users: Sequence[User], projects: Sequence[str]
         named = repositories(sources)
         if len(named) > left:
             where = " in ".join(part for part in (user and user.account.name, project) if part)
-            text = f"effective, {where}: {len(named)} hosts were skipped: {_MOST_ENTRIES} rows are the limit of one run"
+            text = f"effective: {len(named)} hosts of {where} were skipped: one run lists {_MOST_ENTRIES} rows"
             report.problems.append(Problem("read_failed", text, project))
             continue
         left -= len(named)
@@ -265,7 +265,7 @@ def _given_pair(params: Mapping[str, Any]) -> Optional[Key]:
         if fault:
             raise bad_options(f"repository {host_as_shown(params['repository'])}: {fault}")
         if params["fail_on"] and params["verify"] == "never":
-            raise bad_options("fail_on has no effect on the entries that are found, unless verify is always")
+            raise bad_options("fail_on needs verify always, or public_key and private_key")
         return None
     if None in halves:
         raise bad_options("public_key and private_key are checked as a pair; one of them is missing")

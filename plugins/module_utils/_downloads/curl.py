@@ -269,7 +269,7 @@ def run(
         exit_code, error = 63, f"the headers have more than {MOST_HEADERS} bytes"
     elif output.enough:
         # The body wanted no more; a caller that passed one knows why.
-        exit_code, error = (0, "") if body else (63, f"more than {MOST} bytes came")
+        exit_code, error = (0, "") if body else (63, f"over {MOST} bytes received")
     elif exit_code < 0:
         exit_code, error = 28, "curl did not end in time"
     elif exit_code == 0 and not headers.complete:

@@ -145,8 +145,8 @@ class Destination:
             raise KeyfleetError(
                 "unsafe_path",
                 f"{location.path} is in a directory of root that others can write to, and belongs to "
-                f"{account_name(self.facts.uid or 0)}, who may have put it there. Remove it, or set the owner of the "
-                "file.",
+                f"{account_name(self.facts.uid or 0)}, who may have put it there. Remove it, or set owner to that "
+                "user.",
                 path=location.path,
             )
         if uid is None:
@@ -155,7 +155,7 @@ class Destination:
         elif location.privileged and location.acting.uid != uid and (location.led or not self._in_own_directory()):
             raise KeyfleetError(
                 "permission_denied",
-                f"{location.path}: {location.acting} must not give it to {account_name(uid)}: its path has a link.",
+                f"{location.path}: {location.acting} may not chown it to {account_name(uid)}: its path has a link.",
                 path=location.path,
             )
         gid = attributes.gid

@@ -289,7 +289,7 @@ def edited(data: Optional[bytes], edit: NetrcEdit) -> Optional[bytes]:
         check(result)
     except MalformedFile as malformed:
         raise MalformedFile(
-            f"with this entry for {one_line(edit.host)} it would not be plain: {malformed.reason}", malformed.place
+            f"with this entry for {one_line(edit.host)} it would be ambiguous: {malformed.reason}", malformed.place
         ) from None
     return result
 

@@ -122,7 +122,7 @@ def _pairs(line: bytes) -> Iterator[Tuple[bytes, int, Match[bytes]]]:
             yield keyword, place, word
             keyword = b""
         elif name == b"user" and not comment:
-            raise _NotPlain("user instead of login, which curl does not support")
+            raise _NotPlain("curl does not support user; it must be login")
         elif name not in _KEYWORDS:
             comment = comment or name[:1] == b"#"
             if name == b"#" and not line[word.end() :].strip():

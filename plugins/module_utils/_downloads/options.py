@@ -81,10 +81,10 @@ def service_from(params: Mapping[str, Any]) -> Service:
         raise bad_options("downloads_url is not a URL") from None
     if "@" in parts.netloc:
         # The value is not repeated: it may hold a password.
-        raise bad_options("downloads_url must not carry a user name or password; mage_id and token are for that")
+        raise bad_options("downloads_url must not contain a user name or password; use mage_id and token")
     invalid = any(char in '"\\{}[]' or not 32 < ord(char) < 127 for char in value)
     if parts.scheme != "https" or not host or parts.query or parts.fragment or invalid:
-        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https URL without query and fragment")
+        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https URL, or has query or fragment")
     ca_path = file_path("ca_path", params["ca_path"])
     return Service(value.rstrip("/"), params["validate_certs"], ca_path, seconds(params["timeout"]))
 
@@ -102,11 +102,11 @@ def _mage_id_fault(value: str) -> Optional[str]:
     if _TOKEN.match(value.lower()):
         return "mage_id has 40 hex digits as a download token has; the two may be swapped"
     if _AUTH_KEY.match(value.lower()):
-        return "mage_id has 32 hex digits as an auth key has; release downloads take the MAGEID (MAG and digits)"
+        return "mage_id has 32 hex digits as an auth key has; release downloads need the MAGEID (MAG and digits)"
     if "@" in value:
-        return "mage_id is an e-mail address; release downloads take the MAGEID (MAG and digits)"
+        return "mage_id is an e-mail address; release downloads need the MAGEID (MAG and digits)"
     if _MAGE_ID.match(value.upper()):
-        return "mage_id has lower-case letters; it is MAG in capitals and digits"
+        return "mage_id has lower-case letters; write MAG in capitals"
     return "mage_id is not MAG followed by digits"
 
 

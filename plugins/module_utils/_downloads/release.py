@@ -108,7 +108,7 @@ def _mode(value: Any) -> int:
         raise bad_options(f"mode {value!r} is not an octal number such as '0644'") from None
     if mode & ~0o777 or not mode & 0o400 or mode & 0o002:
         raise bad_options(
-            f"mode {mode:04o} must let the owner read and not let everybody write "
+            f"mode {mode:04o}: owner must be able to read, others not to write "
             "(write it in quotes, '0644', so that YAML does not change it)"
         )
     return mode

@@ -118,6 +118,6 @@ def list_releases(params: Mapping[str, Any]) -> Dict[str, Any]:
     source = source_from(params)
     patterns = {name: params[name] for name in ("version", "type", "name")}
     if "" in patterns.values():
-        raise bad_options("an empty pattern matches nothing; omit it to match everything")
+        raise bad_options("an empty version, type or name matches nothing; omit it")
     found = chosen(source.releases(), version=patterns["version"], category=patterns["type"], name=patterns["name"])
     return {"changed": False, "releases": [release.as_result() for release in found], "problems": []}

@@ -58,7 +58,7 @@ class TokenCheck:
 
     def not_asked(self, mage_id: Optional[str], path: Optional[str]) -> Dict[str, Any]:
         """The verdict for a pair that was not verified."""
-        what = f"{self.host} was not asked."
+        what = f"{self.host} was not contacted."
         if path is not None:
             what = f"{path} was not checked: its entry is for {self.host}, but downloads_url is on {self.service.host}."
         finding = Finding("not_asked", what)
@@ -81,7 +81,7 @@ class TokenCheck:
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.curl, self.service, HELP, credentials)
         quote = quoting(known.mage_id, known.secret, self._others)
-        where = self.url if path is None else f"{self.url} (asked through {path})"
+        where = self.url if path is None else f"{self.url} (using {path})"
         finding = judge_help(end, where, quote)
         return verdict(
             finding,

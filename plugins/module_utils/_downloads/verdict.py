@@ -89,7 +89,7 @@ def judge_failure(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
     said = quote(re.sub(r"\Acurl: \([0-9]+\) *", "", end.error.strip()))
     if end.proxy_status >= 400 or (end.exit_code in (7, 56) and re.search(r"proxy|CONNECT tunnel", end.error)):
         code = "proxy_failed"
-    what = f"curl did not get an answer from {where}: {said or 'no message'} (curl exit code {end.exit_code})."
+    what = f"curl got no full answer from {where}: {said or 'no message'} (curl exit code {end.exit_code})."
     return Finding(code, what, http_status=end.http_status or None)
 
 
@@ -105,7 +105,7 @@ def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
         target = quote(f"{parts.netloc}{parts.path}") or "not shown"
         code = "login_page" if re.search(r"log-?in|sign-?in|account", parts.path, re.I) else "redirected"
         page = "a login page" if code == "login_page" else "another address"
-        return Finding(code, f"{where} leads to {page}, {target} (HTTP {status}).", http_status=status)
+        return Finding(code, f"{where} redirects to {page}, {target} (HTTP {status}).", http_status=status)
     code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
     pause = quote(end.retry_after) if status in (429, 503) else ""
     wait = f", Retry-After: {pause}" if pause else ""

@@ -139,5 +139,5 @@ def _return_to(ids: Ids) -> None:
 
 
 def _give_up() -> NoReturn:
-    os.write(2, b"keyfleet.magento: the process could not take back its own user id; it ends here.\n")
+    os.write(2, b"keyfleet.magento: the process could not restore its own user id; it ends here.\n")
     os._exit(70)

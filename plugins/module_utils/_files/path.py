@@ -114,7 +114,7 @@ def kind_of(mode: int) -> str:
     ):
         if test(mode):
             return name
-    return "no regular file"
+    return "a special file"
 
 
 def not_a_file(path: str, mode: int) -> KeyfleetError:
@@ -303,8 +303,8 @@ class _Walk:
         if last and self.steps[-1].movable and os.path.basename(target) != name:
             # The link may have been moved here so that another kind of file of its owner is written to.
             raise self._unsafe(
-                f"others may have put the link {self._where(name)} there, and it leads to a file of another name. "
-                "Use the path of that file, or remove the permission of others to write to the directory (chmod go-w)"
+                f"others may have put the link {self._where(name)} there, and its target has another name. "
+                "Use the path of the target, or remove the permission of others to write to the directory (chmod go-w)"
             )
         directory = self.steps[-1].info
         others_write = directory.st_mode & _OTHERS_WRITE
@@ -316,12 +316,12 @@ class _Walk:
                     raise self._unsafe(
                         f"the link {self._where(name)} of {account_name(link.st_uid)} is in a directory of root that "
                         "others may write to. Remove that permission (chmod go-w), use the path of the link's target, "
-                        "or set the owner of the file to that account"
+                        "or set the option owner to that account"
                     )
                 self._follow_as(identity_of(link.st_uid))
             elif others_write and (not directory.st_mode & stat.S_ISVTX or link.st_nlink != 1):
                 raise self._unsafe(
-                    f"the link {self._where(name)} is in a directory that others than root may write to, so they "
+                    f"the link {self._where(name)} is in a directory that others may write to, so they "
                     "could have put it there. Remove that permission (chmod go-w), or use the path of the link's target"
                 )
             # Root made the link, but others may have moved it here, so its target is trusted as little as this place.
@@ -376,7 +376,7 @@ class _Walk:
         closed = self.acting.uid != 0 and last.placed and not last.info.st_mode & _OTHERS_WRITE
         if self.privileged and self.owner not in (None, self.acting.uid) and (self.misled or closed) and not self.led:
             raise self._unsafe(
-                f"others may control the way to {self._where()}, a directory of {self.acting}, so no file in it is "
+                f"others may control the path {self._where()}, a directory of {self.acting}, so no file in it is "
                 f"given to {account_name(self.owner or 0)}. Use that path directly, or chown it to that account"
             )
         return Location(

@@ -118,8 +118,8 @@ def _check_moved(location: Location, info: os.stat_result, owner: Identity) -> N
         return
     raise KeyfleetError(
         "foreign_owner",
-        f"{location.path} belongs to {account_name(info.st_uid)}, {owner} may not read it, and others may write to a "
-        "directory above it, so it may have been moved there. Give it to that account (chown), or remove it.",
+        f"{location.path} belongs to {account_name(info.st_uid)}, and may have been moved there, as others may write "
+        f"to a directory above it; {owner} may not read it. Give it to that account (chown), or remove it.",
         path=location.path,
         uid=info.st_uid,
         gid=info.st_gid,
@@ -194,7 +194,7 @@ def _open_unreadable(location: Location, owner: Optional[int], exc: PermissionEr
         with acting_as(location.acting):
             info = os.stat(location.name, dir_fd=location.directory, follow_symlinks=False)
     except OSError as other:
-        raise path_error(other, "look at it", location.path, location.acting, code="read_failed") from other
+        raise path_error(other, "inspect it", location.path, location.acting, code="read_failed") from other
     mine = (location.acting.uid, location.acting.uid if owner is None else owner)
 
     def repairable(facts: os.stat_result) -> bool:
@@ -297,7 +297,7 @@ def _claimed(
                 "lock_timeout",
                 f"{location.path}: another process has locked {called} beside it for {wait.seconds:g} s. It may be "
                 f"another run of this collection: `fuser -v {os.path.dirname(location.real_path)}/{called}` shows it. "
-                "If it shows no process, remove the file.",
+                "If not, remove the locked file.",
                 path=location.path,
             )
         wait.timing.sleep(_LOCK_STEP)

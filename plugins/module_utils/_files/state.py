@@ -175,8 +175,8 @@ def _check_home(state: FileState, wanted: Wanted) -> None:
     raise KeyfleetError(
         "unsafe_path",
         f"{state.path} is meant for {account_name(wanted.user)}, but its directory is controlled by {state.acting}, "
-        f"who could replace it at any time. Give the directories to {account_name(wanted.user)} (chown), or use the "
-        "path of the file instead of the user.",
+        f"who could replace it at any time. Give the directories to {account_name(wanted.user)} (chown), or set "
+        "paths instead of users.",
         path=state.path,
     )
 
@@ -202,7 +202,7 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
         "unsafe_path",
         f"{state.path} is in a directory of root that others may write to, and belongs to "
         f"{account_name(state.uid or 0)}, who may have put it there to get the keys that are written to it. Remove it, "
-        "or set its owner explicitly.",
+        "or set owner to that user.",
         path=state.path,
     )
 
@@ -215,8 +215,8 @@ def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
     by_hand = "setfacl -b, chgrp, chmod g+r" if (state.mode or 0) & 0o040 else "chgrp, chmod g+r"
     raise KeyfleetError(
         "foreign_owner",
-        f"{state.path} cannot be read by its group yet, and others than {account_name(uid)} may have moved it there, "
-        f"so its group gets no access. Give the group access by hand ({by_hand}), or remove the file.",
+        f"{state.path}: its group cannot read it yet, and users other than {account_name(uid)} may have put it there, "
+        f"so its group gets no access. Give it access by hand ({by_hand}), or remove the file.",
         path=state.path,
     )
 
@@ -235,7 +235,7 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
     if uid != acting.uid:
         if ownership.uid is not None and (state.led or state.directory_uid != acting.uid):
             # Afterwards, the owner of the link could not read the file to verify it.
-            raise _denied(state, f"give it to {account_name(uid)}, since a link led to it")
+            raise _denied(state, f"give it to {account_name(uid)}: its path has a link")
         if ownership.uid is None:
             raise KeyfleetError(
                 "foreign_owner",

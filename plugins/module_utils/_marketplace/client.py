@@ -137,7 +137,7 @@ class Marketplace:
         if not any("is_enabled" in item and item.get("label", label) == label for item in items):
             key = self._labelled(uid).get(label)
             if key is None or key.enabled is not enabled:
-                raise unreadable(doing, "and the list of keys does not confirm the change")
+                raise unreadable(doing, "the list of keys does not confirm the change")
 
     def delete(self, label: str, *, uid: str) -> None:
         """Delete one pair. A missing one is not an error: an earlier answer may have been lost."""

@@ -44,7 +44,7 @@ _HINTS = {
     "api_unauthorized": (
         "Check application_id, application_secret and environment; package keys do not work with this API."
     ),
-    "api_session_refused": "The session was opened a moment ago: an outage, or a proxy or filter in between.",
+    "api_session_refused": "The session was new: look for an outage, or a proxy or filter in between.",
     "api_forbidden": "The account may lack a developer profile, or the uid does not belong to it.",
     "api_rate_limited": "Run again later.",
     "api_unavailable": "The fault is on the server: run again later.",
@@ -93,7 +93,7 @@ def number(value: Any) -> Optional[int]:
 
 def unreadable(doing: str, why: str, *, lost: bool = False) -> KeyfleetError:
     """The error for an unusable answer. ``lost``: the call may have been carried out nevertheless."""
-    words = f"Cannot {doing}: the answer of the Marketplace cannot be used, {why}."
+    words = f"Cannot {doing}: the Marketplace's answer cannot be used ({why})."
     return KeyfleetError("api_answer_unusable", words, answer_lost=lost)
 
 

@@ -60,7 +60,7 @@ def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
         if not value or not value.isprintable() or value != value.strip():
             raise bad_options(f"{name} is empty, or has blanks around it or characters that cannot be printed")
     if ":" in application_id:
-        raise bad_options("application_id has a colon, which HTTP Basic cannot carry in a user name")
+        raise bad_options("application_id has a colon, which HTTP Basic forbids in a user name")
     # CI and credential types set an unused environment variable to the empty string.
     api_url = address(params["api_url"] or None, name="api_url")
     return Marketplace(

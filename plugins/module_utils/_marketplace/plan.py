@@ -156,7 +156,7 @@ def plan_keys(
         raise KeyfleetError(
             "key_enabled",
             f"Nothing was done: {', '.join(repr(label) for label in enabled_labels)} would be deleted while enabled. "
-            "Disable it first to find out whether it is still in use, or set delete_enabled",
+            "Disable keys first to find out whether they are in use, or set delete_enabled",
         )
     steps = [Step(label, owned.get(label), "deleted" if label in owned else "unchanged", None) for label in labels]
     return KeyPlan(tuple(steps), uid)

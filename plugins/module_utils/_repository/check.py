@@ -108,7 +108,7 @@ def _address(repository: str, url: Optional[str]) -> str:
     if not usable:
         # The address is not quoted: it may hold a password.
 
-        raise KeyfleetError("bad_options", f"The address of {repository} is not an https address without a user name")
+        raise KeyfleetError("bad_options", f"The address of {repository} is not an https address, or has a user name")
     return address
 
 

@@ -31,7 +31,7 @@ _TLS_CAUSES = {
     62: ("the server's certificate is for another host name", "Look at the option url and at name resolution."),
     64: ("the server's certificate is for another address", "Look at the option url and at name resolution."),
 }
-_CA_HINT = "If this CA is to be trusted, name its file in the option ca_path; a proxy that opens TLS has its own CA."
+_CA_HINT = "To trust this CA, name its file in the option ca_path; a proxy that intercepts TLS has its own CA."
 _TLS_HINT = "Look at the port in the option url and for a proxy in between; TLS 1.2 or later is required."
 # The form of a proxy's address that all clients parse alike. In other forms the password cannot be told from the rest.
 _PROXY = re.compile(

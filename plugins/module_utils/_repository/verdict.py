@@ -34,16 +34,16 @@ _CODE_OF_HTTP = {
 }
 _NEXT = {
     "wrong_address": "Compare the option url with the address of this repository in a composer.json.",
-    "rate_limited": "Ask again later, or from fewer hosts at once.",
-    "server_error": "The fault is on the server's side: ask again later.",
+    "rate_limited": "Try again later, or from fewer hosts at once.",
+    "server_error": "The fault is on the server's side: try again later.",
     "not_a_repository": "Look at the option url, and for a sign-in or maintenance page or a filter in between.",
     "redirected": "The keys were not sent there. If that is the repository's address, give it in the option url.",
     "proxy_failed": "Look at the proxy's address, its rights and the variables https_proxy and no_proxy of this task.",
     "timed_out": "Look at firewall and proxy between this host and the repository, or raise the option timeout.",
     "connection_failed": "Look at name resolution, firewall and outgoing access of this host.",
-    "connection_lost": "Ask again; if it fails again, look for a proxy, filter or load balancer in between.",
-    "unexpected_status": "Look at the option url, and for a proxy or filter in between; ask again later.",
-    "hash_mismatch": "Ask again; if it fails again, a mirror is stale or a proxy or filter alters the files.",
+    "connection_lost": "Try again; if it fails again, look for a proxy, filter or load balancer in between.",
+    "unexpected_status": "Look at the option url, and for a proxy or filter in between; try again later.",
+    "hash_mismatch": "Try again; if it fails again, a mirror is stale or a proxy or filter alters the files.",
 }
 
 
@@ -154,7 +154,7 @@ def _advice(finding: Finding, repository: str) -> str:
         causes = (
             "an unpaid invoice, an expired contract, or keys of a shared account"
             if magento
-            else "the licence and the account at its vendor"
+            else "an expired licence or a blocked account at the vendor"
         )
         return f"Look for {causes}, then for a proxy or filter in between."
     return finding.hint or _NEXT.get(finding.code, "")
@@ -175,7 +175,7 @@ def conclude(
         status, code = "not_checked", "no_address"
         message = (
             f"The pair was not checked: {url} is only a guess, and no Composer repository answers there. "
-            f"{finding.what} The option url gives the right address."
+            f"{finding.what} Set option url to the right address."
         )
     return Verdict(repository, status, code, finding.http_status, message, dict(packages or {}), url)
 
@@ -191,7 +191,7 @@ def entitlement(packages: Mapping[str, str], trouble: Optional[Finding], reposit
             if repository == MAGENTO_REPOSITORY
             else "Look at the spelling, then at what the licence behind this pair covers."
         )
-        what = f"{repository} accepts this pair but does not offer it {', '.join(absent)}."
+        what = f"{repository} accepts this pair but does not list {', '.join(absent)}."
         return Finding("package_absent", what, cause, 200)
     if trouble is not None and "unknown" in packages.values():
         return replace(trouble, what=f"{repository} accepts this pair; what it offers is not known. {trouble.what}")

@@ -81,7 +81,7 @@ def _not_asked(question: Question, why: str) -> Verdict:
         status="not_checked",
         code="not_asked",
         http_status=None,
-        message=f"{shown_host(question.repository)} was not asked{why}.",
+        message=f"{shown_host(question.repository)} was not contacted{why}.",
         packages={name: "unknown" for name in question.packages},
         url=question.url,
     )

@@ -24,7 +24,7 @@ FACTS = "forged_facts"
 _MOST_ROWS = 10
 _TEXT = 300
 # Prefix of the reason if the role would still change the file.
-_PENDING = "it would be "
+_PENDING = "not yet "
 # Problems that leave the keys of a file unknown.
 _NOT_READ = frozenset(
     (
@@ -86,7 +86,7 @@ class Expected(NamedTuple):
 
     def blocked(self, reports: Mapping[str, Any]) -> List[Blocked]:
         """Reasons in the expectations themselves, independent of what the hosts report."""
-        found = [Blocked("it is expected and not in the target", host=h) for h in self.hosts if h not in reports]
+        found = [Blocked("it is expected but not in the target", host=h) for h in self.hosts if h not in reports]
         if not self.hosts:
             found.append(Blocked("no host is expected"))
         if self.number is not None and self.number != len(self.hosts):
@@ -97,7 +97,7 @@ class Expected(NamedTuple):
 def failure_of(result: Any) -> Optional[str]:
     """Why a registered result does not count, or None."""
     if not isinstance(result, Mapping):
-        return "it was not asked"
+        return "it did not report"
     if result.get("unreachable"):
         return "it could not be reached: " + _text(result.get("msg"))
     if result.get("failed"):
@@ -159,7 +159,7 @@ def forged(report: Mapping[str, Any]) -> Optional[str]:
     if not names:
         return None
     shown = ", ".join(safe(str(name), 40) for name in (names if isinstance(names, (list, tuple)) else [names])[:3])
-    return f"its facts set variables of the controller ({shown}); it gets nothing and confirms nothing"
+    return f"its facts set variables of the controller ({shown}); check the host, clear the fact cache"
 
 
 def _removed_entries(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
@@ -210,7 +210,7 @@ def _host_rows(
         after = row.get("after")
         given = after.get("public_key") if isinstance(after, Mapping) else None
         if isinstance(given, str) and given in staying:
-            reason = f"the host's variables give {staying[given]}"
+            reason = f"the host's variables set {staying[given]}"
             reported.update(_paths(row))
             yield Blocked(reason, path=_paths(row)[0])
     if ignore:
@@ -223,7 +223,7 @@ def _host_rows(
             and held.real_path not in reported
             and (held.real_path, held.public_key) not in removed
         ):
-            reason = f"it holds {older[held.public_key]}, and no variable of the host names this file"
+            reason = f"it has {older[held.public_key]}, and no variable of the host names this file"
             yield Blocked(reason, path=held.path, owner=held.owner)
     yield from _unread_files(confirmed)
 

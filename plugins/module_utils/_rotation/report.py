@@ -132,7 +132,7 @@ def summary(
         key = f", public key {public_key}" if public_key else ", not made yet"
         lines.append(f"Generation: {label}{key}")
     if done.asked is not None:
-        what = "that have it" if done.phase == "status" else "where nothing blocks"
+        what = "that have it" if done.phase == "status" else "that are confirmed"
         # In check mode the hosts have not changed yet.
         what = "that are ready for it" if done.check_mode else what
         lines.append(f"Hosts {what}: {len(done.confirmed)} of {done.asked}")
@@ -191,9 +191,9 @@ def _left_to_do(done: Outcome, series: Series, failed: Optional[str]) -> List[st
     elif done.revoked:
         return left
     elif done.phase == "issue" and not done.check_mode:
-        left.append("deploy it (rotate_deploy), then rotate_retire")
+        left.append("run rotate_deploy, then rotate_retire")
     elif done.phase == "status" and series.superseded:
         left.append(f"retire {', '.join(g.label for g in series.superseded)} (rotate_retire)")
     if any(row.owner for row in done.blocked) and not done.revoked:
-        left.append("name such a file in the host's variables, or set unmanaged_keys to remove or ignore")
+        left.append("name the files in the host's variables, or set unmanaged_keys=remove or =ignore")
     return left

@@ -40,8 +40,8 @@ def begin(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         return
     if key.by_hand:
         done.warnings.append(
-            f"Disable {key.label} on the account page now: it leaked. Hosts are without a working key until they are "
-            "reached"
+            f"Disable {key.label} on the account page now: it leaked. A host has no working key until the run reaches "
+            "it"
         )
         return
     try:
@@ -63,7 +63,7 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         done.notes.append(f"Excluded, and may still have it: {', '.join(expected.excluded)}")
     if key.leak and not key.by_hand:
         first, had = ("would be", "would have") if done.check_mode else ("was", "had")
-        done.notes.append(f"It {first} disabled before hosts were reached, which {had} no working key until then")
+        done.notes.append(f"It {first} disabled first, so hosts {had} no working key until the run reached them")
     done.notes += changes(reports, check_mode=done.check_mode)
     # As in a rotation, with the key and its replacement as the only generations.
     old = Generation(key.label, key.public_key, True)
@@ -150,7 +150,7 @@ def _key_named(account: Any, wanted: Any) -> Owned:
         or (wanted == key.label and key.uid == account.uid)
     ]
     # It may be a private key, given by mistake.
-    shown = repr(wanted) if fingerprint(wanted) is None else f"with the digits of {describe(wanted)}"
+    shown = repr(wanted) if fingerprint(wanted) is None else f"{describe(wanted)} (its SHA-256)"
     if not found:
         of = f" (of {account.uid})" if account.uid else ""
         where = "; name it in previous" if account.by_hand else ""
@@ -159,7 +159,7 @@ def _key_named(account: Any, wanted: Any) -> Owned:
         )
     if len(found) > 1:
         names = ", ".join(f"{key.label!r} of {key.uid} ({key.public_key})" for key in found)
-        raise KeyfleetError("ambiguous_key", f"{shown} may be {names}; name its public key, or its label")
+        raise KeyfleetError("ambiguous_key", f"{shown} matches {names}; name the public key or label")
     check_label(found[0].label)
     return found[0]
 
@@ -189,7 +189,7 @@ def _replacement(account: Any, key: Owned, given: Any) -> Optional[Dict[str, str
         if faults:
             raise bad_options("; ".join(faults))
     else:
-        raise bad_options("magento_revoke_replacement is either current or a pair with public_key and private_key")
+        raise bad_options("magento_revoke_replacement must be current or a pair with public_key and private_key")
     if pair["public_key"] == key.public_key:
         raise bad_options(f"{key.label} cannot replace itself: name it in rejected and rotate, or give another pair")
     return pair

@@ -214,9 +214,9 @@ def _retire(work: RotationRun, params: Mapping[str, Any]) -> None:
     plan = plan_retire(series, today=today, overlap=settings["overlap"], delete_after=settings["delete_after"])
     ignore = settings["unmanaged_keys"] == "ignore"
     if expected.excluded:
-        done.notes.append(f"Excluded, so that an older key may be left there: {', '.join(expected.excluded)}")
+        done.notes.append(f"Excluded, and may still have an older key: {', '.join(expected.excluded)}")
     if ignore:
-        done.notes.append("Older keys in files that no variable names are ignored (unmanaged_keys)")
+        done.notes.append("Ignored (unmanaged_keys): older keys in files that no variable names")
     replaced = None
     if done.due:
         # Evaluate hosts as if it existed and their variables named it already.
@@ -233,7 +233,7 @@ def _retire(work: RotationRun, params: Mapping[str, Any]) -> None:
         done.blocked += _holders(work, params["holders"] or {}, disables=bool(plan.disable))
     done.reason = issue.reason if done.label else f"every expected host is confirmed to have {current.label}"
     if done.blocked:
-        done.reason = f"not every expected holder of a key is confirmed to have {done.label or current.label}"
+        done.reason = f"not every expected host or holder is confirmed to have {done.label or current.label}"
         done.left += [f"disable {g.label}" for g in plan.disable]
         return
     done.left += [f"disable {g.label} when the overlap of {settings['overlap']} days is over" for g in plan.wait]

@@ -165,19 +165,19 @@ def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now
             "all_rejected",
             f"every generation of {series.prefix} is rejected; set rotate_now to make a new one",
         )
-    reason = f"{current.label} is the newest generation that is not rejected, and none is due"
+    reason = f"{current.label} is the newest generation not rejected, and no new one is due"
     return IssuePlan(current.label, current.public_key, False, False, not current.enabled, reason)
 
 
 def _due(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool) -> Optional[str]:
     newest = series.newest
     if newest is None:
-        return "no generation was made yet"
+        return "there is no generation yet"
     age = (today - newest).days
     if age > max_age:
         return f"the newest generation is {age} days old, and max_age is {max_age}"
     if rotate_now and not _waiting(series):
-        return "rotate_now asks for it"
+        return "rotate_now is set"
     return None
 
 

@@ -90,6 +90,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     for holder in holders:
         # A holder without tasks could not fail, and would always be confirmed.
         if bool(holder["role"]) == bool(holder["tasks"]) or (holder["tasks_from"] and not holder["role"]):
-            raise bad_options(f"external_holders: {holder['name']} needs either tasks or a role (and tasks_from)")
+            raise bad_options(f"external_holders: {holder['name']} needs tasks, or a role (tasks_from optional)")
         if holder["tasks"] and not os.path.isabs(holder["tasks"]):
             raise bad_options(f"external_holders: tasks of {holder['name']} is not an absolute path")

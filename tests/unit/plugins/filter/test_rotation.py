@@ -137,7 +137,7 @@ ENTRY = {"series": "web", "users": ["deploy"]}
 )
 def test_a_host_has_an_entry_of_the_series(own: List[Any], hosts: Dict[str, Any]) -> None:
     assert check({"prefix": "web"}, own=own, **hosts) is True
-    with pytest.raises(AnsibleFilterError, match="no host of the target has a key with series: api"):
+    with pytest.raises(AnsibleFilterError, match="no host of the target names the series api"):
         check({"prefix": "api"}, own=own, **hosts)
     # The module reports invalid settings.
     for settings in (None, {}, "web", {"prefix": None}):

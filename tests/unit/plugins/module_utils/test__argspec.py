@@ -248,7 +248,7 @@ def test_a_key_without_targets_gets_the_top_level_targets(own: Dict[str, Any], e
             f"keys[1] {OTHER} at repo.magento.com: keys[1].private_key is missing",
         ),
         ({}, "neither keys nor public_key and private_key are set; to remove keys, set state to absent"),
-        ({"keys": [PAIR], "packages": ["a/b"]}, "packages belongs to the key of public_key, which is not set"),
+        ({"keys": [PAIR], "packages": ["a/b"]}, "packages applies to public_key, which is not set"),
         (
             {"keys": [{**PAIR, "packages": ["a"]}]},
             f"keys[0] {PUBLIC} at repo.magento.com: keys[0].packages: 'a' is not a package name",

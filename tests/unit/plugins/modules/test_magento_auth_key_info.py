@@ -192,9 +192,9 @@ def test_the_entry_that_wins_in_a_project_and_why(tmp_path: Path) -> None:
     assert paths(answer) == [str(path), str(tmp_path / "var" / "composer_home" / "auth.json")], answer.result
     json_path = str(tmp_path / "composer.json")
     assert effective(answer) == [
-        (str(tmp_path), VENDOR, "bearer", None, json_path, "bearer beats http-basic"),
+        (str(tmp_path), VENDOR, "bearer", None, json_path, "bearer overrides http-basic"),
         (str(tmp_path), HOST, "http-basic", PUBLIC, str(path),
-         "the project's auth.json beats the project's composer.json"),
+         "the project's auth.json overrides the project's composer.json"),
     ], answer.result  # fmt: skip
     assert {row["user"] for row in answer.result["effective"]} == {None}, answer.result
     assert answer.result["effective"][1]["fingerprint"] == FINGERPRINT, answer.result

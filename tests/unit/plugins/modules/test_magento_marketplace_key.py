@@ -142,7 +142,7 @@ INVALID: List[Any] = [
     ({"label": "a", "uid": " "}, "is not an owner"),
     ({"label": "a", "timeout": 0}, "timeout must be"),
     ({"label": "a", "api_url": "http://127.0.0.1/"}, "api_url 'http://127.0.0.1/' is not an https address"),
-    ({"label": "a", "api_url": f"https://u:{SECRET}@127.0.0.1/"}, "api_url must not carry"),
+    ({"label": "a", "api_url": f"https://u:{SECRET}@127.0.0.1/"}, "api_url must not contain"),
     ({"label": "a", "application_id": "a:b"}, "has a colon"),
     ({"label": "a", "application_id": ""}, "application_id is empty"),
     ({"label": "a", "application_secret": " x"}, "application_secret is empty, or has blanks"),

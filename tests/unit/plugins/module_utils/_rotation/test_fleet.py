@@ -36,7 +36,7 @@ SERIES = series("-web-20251201", OLD, NEW)
 GOOD = has(NEW)
 DOWN = {"unreachable": True, "msg": "Failed to connect\nto the host"}
 FAILED = {"failed": True, "msg": "MODULE FAILURE", "files": [], "problems": []}
-FORGED = "its facts set variables of the controller (omit); it gets nothing and confirms nothing"
+FORGED = "its facts set variables of the controller (omit); check the host, clear the fact cache"
 UNMANAGED = "and no variable of the host names this file"
 
 
@@ -69,13 +69,13 @@ CHANGES = role(would("updated", OLD, NEW))
 @pytest.mark.parametrize(
     ("report", "expected"),
     [
-        ({}, ["it was not asked"]),
-        (None, ["it was not asked"]),
-        ([], ["it was not asked"]),
-        ({**GOOD, CONFIRMED: None}, ["it was not asked"]),
-        ({**GOOD, WOULD_CHANGE: None}, ["it was not asked"]),
-        ({CONFIRMED: GOOD[CONFIRMED]}, ["it was not asked"]),
-        ({**GOOD, COLLECTED: None}, ["it was not asked"]),
+        ({}, ["it did not report"]),
+        (None, ["it did not report"]),
+        ([], ["it did not report"]),
+        ({**GOOD, CONFIRMED: None}, ["it did not report"]),
+        ({**GOOD, WOULD_CHANGE: None}, ["it did not report"]),
+        ({CONFIRMED: GOOD[CONFIRMED]}, ["it did not report"]),
+        ({**GOOD, COLLECTED: None}, ["it did not report"]),
         ({**GOOD, CONFIRMED: DOWN}, ["it could not be reached: Failed to connect to the host"]),
         ({**GOOD, COLLECTED: DOWN}, ["it could not be reached: Failed to connect to the host"]),
         ({**GOOD, WOULD_CHANGE: DOWN}, ["it could not be reached: Failed to connect to the host"]),
@@ -87,25 +87,25 @@ CHANGES = role(would("updated", OLD, NEW))
         ({**GOOD, CONFIRMED: {"files": {}}}, ["its report is malformed"]),
         ({**GOOD, CONFIRMED: {"skipped": True}}, ["its report is malformed"]),
         # Pending changes of the role.
-        ({**GOOD, WOULD_CHANGE: CHANGES}, ["it would be updated"]),
-        ({**GOOD, WOULD_CHANGE: role(would("repaired", NEW, NEW))}, ["it would be repaired"]),
-        ({**GOOD, WOULD_CHANGE: role(would("removed", OLD, None))}, ["it would be removed"]),
-        ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["it would be changed"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES}, ["not yet updated"]),
+        ({**GOOD, WOULD_CHANGE: role(would("repaired", NEW, NEW))}, ["not yet repaired"]),
+        ({**GOOD, WOULD_CHANGE: role(would("removed", OLD, None))}, ["not yet removed"]),
+        ({**GOOD, WOULD_CHANGE: role({"path": FILE})}, ["not yet changed"]),
         # A failed deployment takes precedence.
         ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
-        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it was not asked"]),
-        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: role()}, ["it would be updated"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: None}, ["it did not report"]),
+        ({**GOOD, WOULD_CHANGE: CHANGES, DEPLOYED: role()}, ["not yet updated"]),
         ({**GOOD, DEPLOYED: FAILED}, ["MODULE FAILURE"]),
         # Variables that name an older key.
-        ({**GOOD, WOULD_CHANGE: role(would("unchanged", OLD, OLD))}, [f"the host's variables give {OLD}"]),
+        ({**GOOD, WOULD_CHANGE: role(would("unchanged", OLD, OLD))}, [f"the host's variables set {OLD}"]),
         ({**GOOD, WOULD_CHANGE: role(would("unchanged", "ci", "ci"))}, []),
         # Files that no variable names.
-        ({**GOOD, CONFIRMED: installed(NEW, OLD)}, [f"it holds {OLD}, {UNMANAGED}"]),
-        ({**GOOD, CONFIRMED: installed("web-20251201")}, [f"it holds web-20251201, {UNMANAGED}"]),
+        ({**GOOD, CONFIRMED: installed(NEW, OLD)}, [f"it has {OLD}, {UNMANAGED}"]),
+        ({**GOOD, CONFIRMED: installed("web-20251201")}, [f"it has web-20251201, {UNMANAGED}"]),
         ({**GOOD, CONFIRMED: installed("ci", NEW)}, []),
         (
             {**GOOD, CONFIRMED: {"files": [], "effective": [{"path": "/c", "public_key": f"public of {OLD}"}]}},
-            [f"it holds {OLD}, {UNMANAGED}"],
+            [f"it has {OLD}, {UNMANAGED}"],
         ),
         # Files that could not be read may hold any key.
         ({**GOOD, CONFIRMED: installed(NEW, problems=[{**PROBLEM, "code": "permission_denied"}])}, ["mode 0000"]),
@@ -140,9 +140,9 @@ def test_row_names_host_file_and_owner() -> None:
         "holder": None,
         "path": "/home/eve/auth.json",
         "owner": "eve",
-        "reason": f"it holds {OLD}, {UNMANAGED}",
+        "reason": f"it has {OLD}, {UNMANAGED}",
     }
-    assert str(row) == f"web1: /home/eve/auth.json (of eve): it holds {OLD}, {UNMANAGED}"
+    assert str(row) == f"web1: /home/eve/auth.json (of eve): it has {OLD}, {UNMANAGED}"
     assert str(Blocked("no", holder="vault")) == "the holder vault: no"
     assert str(Blocked("no")) == "no"
 
@@ -155,8 +155,8 @@ def test_row_names_host_file_and_owner() -> None:
     [
         ({}, ["web1"], {"web1": GOOD}, []),
         ({"expected_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, []),
-        ({"expected_hosts": ["web3"]}, ["web1"], {"web1": GOOD}, ["web3: it is expected and not in the target"]),
-        ({"expected_hosts": ["WEB1"]}, ["web1"], {"web1": GOOD}, ["WEB1: it is expected and not in the target"]),
+        ({"expected_hosts": ["web3"]}, ["web1"], {"web1": GOOD}, ["web3: it is expected but not in the target"]),
+        ({"expected_hosts": ["WEB1"]}, ["web1"], {"web1": GOOD}, ["WEB1: it is expected but not in the target"]),
         ({"expected_count": 1}, ["web1"], {"web1": GOOD}, []),
         ({"expected_count": 2}, ["web1"], {"web1": GOOD}, ["expected_count is 2, and 1 hosts are expected by name"]),
         ({"expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": GOOD}, ["expected_count is 1, and 2 hosts are "
@@ -167,7 +167,7 @@ def test_row_names_host_file_and_owner() -> None:
         ({"excluded_hosts": ["web2"], "expected_hosts": ["web2"]}, ["web1"], {"web1": GOOD}, []),
         ({"excluded_hosts": ["web2"], "expected_count": 1}, ["web1", "web2"], {"web1": GOOD, "web2": {}}, []),
         ({"excluded_hosts": ["web1"]}, ["web1"], {"web1": GOOD}, ["no host is expected"]),
-        ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": {}, "web2": GOOD}, ["web1: it was not asked"]),
+        ({"excluded_hosts": ["web2"]}, ["web1", "web2"], {"web1": {}, "web2": GOOD}, ["web1: it did not report"]),
         # At least one host must have the key.
         ({}, ["web1"], {"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, [f"{NEW} was not seen on any host"]),
         ({}, ["web1"], {"web1": has("ci")}, [f"{NEW} was not seen on any host"]),
@@ -188,7 +188,7 @@ def test_first_rows_of_all_hosts_precede_second_rows() -> None:
     reports = {
         "web1": pending,
         "web2": {CONFIRMED: {"files": files}, WOULD_CHANGE: role()},
-        "web3": {**GOOD, DEPLOYED: {"failed": True, "msg": "it would be updated"}},
+        "web3": {**GOOD, DEPLOYED: {"failed": True, "msg": "not yet updated"}},
         "web4": GOOD,
     }
     rows = blocked(reports)
@@ -199,7 +199,7 @@ def test_first_rows_of_all_hosts_precede_second_rows() -> None:
 def test_blanks_in_a_path_are_collapsed() -> None:
     path = "/a" + " " * 200 + "Left to do: nothing"
     (row,) = texts({"web1": {CONFIRMED: installed(OLD, path=path), WOULD_CHANGE: role()}, "web2": GOOD})
-    assert row.startswith("web1: /a Left to do: nothing (of deploy): it holds"), row
+    assert row.startswith("web1: /a Left to do: nothing (of deploy): it has"), row
 
 
 # Check mode
@@ -210,16 +210,16 @@ def test_check_mode_assumes_pending_changes() -> None:
     assert reasons(pending, check_mode=True) == []
     # This does not apply to other files, or if the role would not install the new key.
     elsewhere = {CONFIRMED: installed(OLD, path="/tmp/auth.json"), WOULD_CHANGE: CHANGES}
-    assert reasons(elsewhere, check_mode=True) == [f"it holds {OLD}, {UNMANAGED}"]
+    assert reasons(elsewhere, check_mode=True) == [f"it has {OLD}, {UNMANAGED}"]
     given = {CONFIRMED: installed(OLD), WOULD_CHANGE: role(would("unchanged", OLD, OLD))}
-    assert reasons(given, check_mode=True)[0] == f"the host's variables give {OLD}"
+    assert reasons(given, check_mode=True)[0] == f"the host's variables set {OLD}"
     # The file has a second older key, which would stay.
     beside = {CONFIRMED: installed(OLD, "web-20251201"), WOULD_CHANGE: CHANGES}
-    assert reasons(beside, check_mode=True) == [f"it holds web-20251201, {UNMANAGED}"]
+    assert reasons(beside, check_mode=True) == [f"it has web-20251201, {UNMANAGED}"]
     # In check mode the key need not have been seen.
     assert texts({"web1": pending}, check_mode=True) == []
     not_seen = f"{NEW} was not seen on any host"
-    assert texts({"web1": {}}, check_mode=True) == ["web1: it was not asked", not_seen]
+    assert texts({"web1": {}}, check_mode=True) == ["web1: it did not report", not_seen]
     # No variable names the key.
     assert texts({"web1": {CONFIRMED: installed(), WOULD_CHANGE: role()}}, check_mode=True) == [not_seen]
 
@@ -229,7 +229,7 @@ def test_real_paths_are_compared(check_mode: bool) -> None:
     real_path = "/srv/releases/1/auth.json"
     changes = role({**would("updated", OLD, NEW), "real_path": real_path})
     report = {CONFIRMED: installed(OLD, path=real_path), WOULD_CHANGE: changes}
-    pending = [] if check_mode else ["it would be updated"]
+    pending = [] if check_mode else ["not yet updated"]
     assert reasons(report, check_mode=check_mode) == pending
     # Rows of effective entries have no real path.
     linked, entry = "/srv/current/auth.json", installed(OLD)["files"][0]["entries"][0]
@@ -241,7 +241,7 @@ def test_real_paths_are_compared(check_mode: bool) -> None:
     assert reasons({CONFIRMED: effective, WOULD_CHANGE: real_changes}, check_mode=check_mode) == pending
     older = role({**would("unchanged", OLD, OLD), "real_path": real_path})
     given = {CONFIRMED: installed(OLD, path=real_path), WOULD_CHANGE: older}
-    assert reasons(given, check_mode=check_mode) == [f"the host's variables give {OLD}"]
+    assert reasons(given, check_mode=check_mode) == [f"the host's variables set {OLD}"]
 
 
 def test_check_mode_assumes_the_next_generation() -> None:
@@ -257,9 +257,9 @@ def test_check_mode_assumes_the_next_generation() -> None:
 
     assert texts() == []
     copy = {CONFIRMED: installed(NEW, path="/tmp/auth.json")}
-    assert texts(**copy) == [f"it holds {NEW}, {UNMANAGED}"]
+    assert texts(**copy) == [f"it has {NEW}, {UNMANAGED}"]
     older = {WOULD_CHANGE: role(would("updated", NEW, OLD))}
-    assert texts(**older)[0] == f"the host's variables give {OLD}"
+    assert texts(**older)[0] == f"the host's variables set {OLD}"
 
 
 def test_files_that_get_the_key() -> None:
@@ -277,10 +277,10 @@ def test_files_that_get_the_key() -> None:
     [
         ({COLLECTED: installed(), DEPLOYED: role()}, None),
         ({COLLECTED: installed(), DEPLOYED: {"skipped": True}}, None),
-        ({COLLECTED: installed()}, "it was not asked"),
-        ({DEPLOYED: role()}, "it was not asked"),
-        ({}, "it was not asked"),
-        (None, "it was not asked"),
+        ({COLLECTED: installed()}, "it did not report"),
+        ({DEPLOYED: role()}, "it did not report"),
+        ({}, "it did not report"),
+        (None, "it did not report"),
         ({COLLECTED: DOWN}, "it could not be reached: Failed to connect to the host"),
         ({COLLECTED: installed(), DEPLOYED: FAILED}, "MODULE FAILURE"),
         ({COLLECTED: installed(), DEPLOYED: role(), FACTS: ["omit"]}, FORGED),

@@ -137,7 +137,7 @@ def test_huge_report_gives_ten_rows() -> None:
     report = {CONFIRMED: {"files": files, "problems": problems}, WOULD_CHANGE: role(*rows)}
     found = blocked_by_hosts(SERIES, Expected(("web1",)), {"web1": report}, ignore=False)
     assert [str(row) for row in (found[0], found[10])] == [
-        "web1: /0: it would be updated",
+        "web1: /0: not yet updated",
         f"web1: and {3 * many - 10} more files",
     ]
     assert [row.reason for row in found[11:]] == [f"{NEW} was not seen on any host"]

@@ -43,7 +43,7 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
     [
         (outcome("issue"), {"label": NEW, "public_key": "p"}, [
             "Issue of the series web: r", f"Generation: {NEW}, public key p",
-            "Left to do: deploy it (rotate_deploy), then rotate_retire"]),
+            "Left to do: run rotate_deploy, then rotate_retire"]),
         (outcome("issue", check_mode=True, lines=[(NEW, "", "enabled")]), {"label": NEW}, [
             "Issue of the series web, check mode: r", f"Generation: {NEW}, not made yet",
             f"Would be enabled: {NEW}", "Left to do: run it without check mode"]),
@@ -54,7 +54,7 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
             "Deployment of the series web: r", "Hosts that have it: 1 of 2",
             f"Left to do: retire {OLD} (rotate_retire)"]),
         (outcome(asked=2, confirmed=["a", "b"], disabled=[OLD], left=["x", "y"]), {}, [
-            "Retirement of the series web: r", "Hosts where nothing blocks: 2 of 2", f"Disabled: {OLD}",
+            "Retirement of the series web: r", "Hosts that are confirmed: 2 of 2", f"Disabled: {OLD}",
             "Left to do: x; y"]),
         (outcome(deleted=["a", "b"]), {}, ["Retirement of the series web: r", "Deleted: a, b", "Left to do: nothing"]),
         (outcome(check_mode=True, asked=1, lines=[(OLD, "enabled", "disabled"), ("a", "disabled", "")]), {}, [
@@ -63,17 +63,18 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
         (outcome(check_mode=True, hosts=[Stale("web1", "/a", "", f"{NEW}\n")]), {}, [
             "Retirement of the series web, check mode: r", f"Would get {NEW}: web1, /a",
             "Left to do: run it without check mode"]),
-        (outcome(blocked=[Blocked("it was not asked", host="web1")], left=["x"]), {}, [
-            "Retirement of the series web is blocked, and nothing was disabled: r", "Blocked by web1: it was not asked",
+        (outcome(blocked=[Blocked("it did not report", host="web1")], left=["x"]), {}, [
+            "Retirement of the series web is blocked, and nothing was disabled: r",
+            "Blocked by web1: it did not report",
             "Left to do: fix what is named above, and run again; x"]),
         (outcome("status", blocked=[Blocked("no", host="web1")], asked=1), {}, [
             "Deployment of the series web: r", "Hosts that have it: 0 of 1", "Blocked by web1: no",
             "Left to do: fix what is named above, and run again"]),
-        (outcome(blocked=[Blocked("it holds x", host="web1", path="/a", owner="eve")]), {}, [
+        (outcome(blocked=[Blocked("it has x", host="web1", path="/a", owner="eve")]), {}, [
             "Retirement of the series web is blocked, and nothing was disabled: r",
-            "Blocked by web1: /a (of eve): it holds x",
-            "Left to do: fix what is named above, and run again; name such a file in the host's variables, or set "
-            "unmanaged_keys to remove or ignore"]),
+            "Blocked by web1: /a (of eve): it has x",
+            "Left to do: fix what is named above, and run again; name the files in the host's variables, or set "
+            "unmanaged_keys=remove or =ignore"]),
     ],
 )  # fmt: skip
 def test_summary(done: Outcome, options: Any, expected: List[str]) -> None:

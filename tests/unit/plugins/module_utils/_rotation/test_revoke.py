@@ -219,11 +219,10 @@ def test_leaked_key_is_disabled_at_once(lab: Lab) -> None:
     assert (again["disabled"], again["changed"], lab.client.calls) == ([], False, ["disable ci"])
     ended = revoke(lab, "retire", leak=True, hosts=GOOD)
     assert (ended["changed"], lab.client.calls) == (False, ["disable ci"])
-    assert "It was disabled before hosts were reached, which had no working key until then" in ended["summary"]
+    assert "It was disabled first, so hosts had no working key until the run reached them" in ended["summary"]
     predicted = revoke(lab, "retire", leak=True, check_mode=True, hosts=GOOD)
     assert (
-        "would be disabled before hosts were reached, which would have no working key until then"
-        in predicted["summary"]
+        "would be disabled first, so hosts would have no working key until the run reached them" in predicted["summary"]
     )
     blocked = revoke(lab, "retire", leak=True, hosts={"web1": {}})
     assert "is blocked: it is disabled, and hosts are not confirmed to be without it" in blocked["summary"]
@@ -267,16 +266,16 @@ def held(label: str, path: str = FILE, action: str = "unchanged") -> Dict[str, A
         ({"web1": has("other")}, {}, []),
         ({"web1": has("other")}, {"replacement": "current"}, ["the replacement of ci was not seen on any host"]),
         # One reason per file.
-        ({"web1": has(CI)}, {}, ["the host's variables give ci"]),
-        ({"web1": held(CI, action="removed")}, {}, ["it would be removed"]),
-        ({"web1": has(NEW), "web2": {}}, {"replacement": "current"}, ["it was not asked"]),
+        ({"web1": has(CI)}, {}, ["the host's variables set ci"]),
+        ({"web1": held(CI, action="removed")}, {}, ["not yet removed"]),
+        ({"web1": has(NEW), "web2": {}}, {"replacement": "current"}, ["it did not report"]),
         ({"web1": has(NEW), "web2": {}}, {"excluded_hosts": ["web2"]}, []),
         # unmanaged_keys does not apply to a revocation.
         ({"web1": held(CI, path="/b")}, {"unmanaged_keys": "ignore"},
-         ["the host's variables give ci", "it holds ci, and no variable of the host names this file"]),
+         ["the host's variables set ci", "it has ci, and no variable of the host names this file"]),
         ({}, {}, ["no host is expected"]),
         (None, {}, ["no host is expected"]),
-        ({"web1": has(NEW)}, {"expected_hosts": ["web3"]}, ["it is expected and not in the target"]),
+        ({"web1": has(NEW)}, {"expected_hosts": ["web3"]}, ["it is expected but not in the target"]),
         # External holders need not confirm.
         ({"web1": has(NEW)}, {"external_holders_acknowledged": False}, []),
     ],

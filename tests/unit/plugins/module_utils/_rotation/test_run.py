@@ -135,11 +135,11 @@ def test_retire_disables_superseded_generations(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("given", "row"),
     [
-        ({"hosts": {"web1": has(NEW), "web2": {}}}, "web2: it was not asked"),
-        ({"hosts": {"web1": has(NEW), "web2": has(OLD)}}, f"web2: {FILE}: the host's variables give {OLD}"),
+        ({"hosts": {"web1": has(NEW), "web2": {}}}, "web2: it did not report"),
+        ({"hosts": {"web1": has(NEW), "web2": has(OLD)}}, f"web2: {FILE}: the host's variables set {OLD}"),
         ({"hosts": {}}, "no host is expected"),
         ({"hosts": None}, "no host is expected"),
-        ({"expected_hosts": ["web3"]}, "web3: it is expected and not in the target"),
+        ({"expected_hosts": ["web3"]}, "web3: it is expected but not in the target"),
         ({"external_holders_acknowledged": False}, "holders outside of the inventory"),
         ({"external_holders": [{"name": "vault"}]}, "the holder vault: it has not confirmed the key"),
         ({"external_holders": [{"name": "vault"}], "holders": {"vault": False}}, "the holder vault: "),
@@ -172,8 +172,8 @@ def test_not_blocked(lab: Lab, given: Dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"excluded_hosts": ["web2"]}, "Excluded, so that an older key may be left there: web2"),
-        ({"unmanaged_keys": "ignore"}, "Older keys in files that no variable names are ignored (unmanaged_keys)"),
+        ({"excluded_hosts": ["web2"]}, "Excluded, and may still have an older key: web2"),
+        ({"unmanaged_keys": "ignore"}, "Ignored (unmanaged_keys): older keys in files that no variable names"),
     ],
 )
 def test_exceptions_are_in_the_summary(lab: Lab, given: Dict[str, Any], line: str) -> None:
@@ -200,7 +200,7 @@ def test_check_mode_before_the_next_generation_exists(lab: Lab) -> None:
     blocked = lab.run("retire", check_mode=True, hosts=hosts)
     assert (
         blocked["code"] == "blocked"
-        and f"Blocked by web2: /tmp/auth.json (of deploy): it holds {OLD}" in blocked["summary"]
+        and f"Blocked by web2: /tmp/auth.json (of deploy): it has {OLD}" in blocked["summary"]
     )
     assert f"is confirmed to have {NEXT}" in blocked["summary"].splitlines()[0]
     assert "code" not in lab.run("retire", check_mode=True, hosts=hosts, unmanaged_keys="remove")
