@@ -130,7 +130,7 @@ def _load(data: bytes) -> Any:
         line = data.count(b"\n", 0, error.start) + 1
         raise MalformedFile("not UTF-8", f"line {line}, byte {error.start}") from None
     if not text.strip(" \t\r\n"):
-        raise MalformedFile("empty; an auth.json without credentials must be {}", "line 1, column 1")
+        raise MalformedFile("empty; an auth.json without credentials must be an empty object", "line 1, column 1")
     _refuse_depth(text)
     try:
         document = json.loads(
