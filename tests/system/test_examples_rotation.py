@@ -274,5 +274,5 @@ def test_documented_reasons_are_those_of_the_code() -> None:
     source = "".join(path.read_text() for path in files)
     reasons = code_in_tables("When something blocks")
     assert len(reasons) > 8
-    parts = [part.strip(" ,") for reason in reasons for part in re.split(r"LABEL|\bN\b", reason)]
+    parts = [part.strip(" ,") for reason in reasons for part in re.split(r"LABEL|ACTION|\bN\b", reason)]
     assert [part for part in parts if part not in source] == []

@@ -160,11 +160,11 @@ def test_rotations_that_fail(fleet: Fleet) -> None:
 def test_revocations_that_fail(fleet: Fleet) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"magento_revoke_key": "nobody-knows"}, "there is no key"),
-        ({"magento_revoke_replacement": {"private_key": "{{ web_private }}"}}, "either current or a pair"),
+        ({"magento_revoke_replacement": {"private_key": "{{ web_private }}"}}, "must be current or a pair"),
         ({"magento_revoke_replacement": {**PAIR, "private_key": "{{ api_wrong }}"}}, "does not accept"),
         ({"magento_revoke_replacement": {**PAIR, "private_key": "{{ web_private }}x"}}, "private_key"),
         ({"magento_revoke_replacement": {**PAIR, "public_key": "{{ nowhere }}"}}, "nowhere"),
-        ({"magento_revoke_replacement": "{{ web_private }}"}, "either current or a pair"),
+        ({"magento_revoke_replacement": "{{ web_private }}"}, "must be current or a pair"),
     ]
     for options, reason in cases:
         variables: dict[str, Any] = {"magento_revoke_key": OLD, **options}

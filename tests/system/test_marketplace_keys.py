@@ -199,7 +199,7 @@ def test_quota_limits_created_keys(simulator: Simulator) -> None:
     assert answer.code == "keys_not_created"
     assert rows(answer) == [("a", "created", True), ("b", "created", True)]
     assert [refusal["code"] for refusal in answer.result["refusals"]] == [1210, 1210]
-    assert "no more than 5 pairs" in answer.result["msg"]
+    assert "at most 5 pairs" in answer.result["msg"]
 
 
 def test_too_large_batch_fails_as_a_whole(simulator: Simulator) -> None:

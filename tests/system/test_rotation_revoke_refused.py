@@ -39,7 +39,10 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
         lambda _fleet: {"magento_revoke_key": LAPTOP, "uid": "000FAKE0SHOP000@AdobeOrg"},
         "there is no key with the label (of 000FAKE0SHOP000@AdobeOrg)",
     ),
-    "ambiguous": (lambda fleet: {"magento_revoke_key": pair(fleet, LAPTOP)["public_key"]}, "name its public key"),
+    "ambiguous": (
+        lambda fleet: {"magento_revoke_key": pair(fleet, LAPTOP)["public_key"]},
+        "name the public key or label",
+    ),
     "the current one without a replacement": (
         lambda _fleet: {"magento_revoke_key": OLD},
         f"{OLD} is the current generation of fleet",
@@ -57,7 +60,7 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
             "magento_revoke_key": OLD,
             "magento_revoke_replacement": {"public_key": pair(fleet, "web")["public_key"]},
         },
-        "either current or a pair with public_key and private_key",
+        "must be current or a pair with public_key and private_key",
     ),
     "an empty half": (
         lambda fleet: {
@@ -68,7 +71,7 @@ CASES: dict[str, tuple[Callable[[Fleet], Options], str]] = {
     ),
     "a word": (
         lambda _fleet: {"magento_revoke_key": OLD, "magento_revoke_replacement": "newest"},
-        "either current or a pair with public_key and private_key",
+        "must be current or a pair with public_key and private_key",
     ),
     "a pair that does not work": (
         lambda fleet: {"magento_revoke_key": OLD, "magento_revoke_replacement": pair(fleet, "old")},
@@ -132,7 +135,8 @@ def test_no_generation_is_enabled(fleet: Fleet) -> None:
 
 def test_without_a_series(fleet: Fleet) -> None:
     run = fleet.play("keyfleet.magento.revoke", magento_target="web", magento_revoke_key=OLD)
-    assert run.status == 2 and "magento_series is not set" in headline(run) and plays(run) == ["Plan"], run.output
+    assert run.status == 2 and plays(run) == ["Plan"], run.output
+    assert "magento_series, or a variable in it, is not set" in headline(run), run.output
 
 
 def test_a_pair_in_extra_variables_is_refused(fleet: Fleet) -> None:

@@ -203,7 +203,8 @@ def _effective(report: KeyReport, users: Sequence[User], projects: Sequence[str]
         named = repositories(sources)
         if len(named) > left:
             where = " in ".join(part for part in (user and user.account.name, project) if part)
-            text = f"effective: {len(named)} hosts of {where} were skipped: one run lists {_MOST_ENTRIES} rows"
+            limit = f"{_MOST_ENTRIES} rows are the limit of one run"
+            text = f"effective: {len(named)} hosts of {where} were skipped: {limit}"
             report.problems.append(Problem("read_failed", text, project))
             continue
         left -= len(named)
