@@ -230,6 +230,18 @@ def test_a_given_pair_is_verified_and_no_file_is_read(server: Loopback, tmp_path
     assert len(server.requests) == 2
 
 
+def test_with_a_given_pair_the_files_are_read_but_their_entries_are_not_verified(
+    server: Loopback, tmp_path: Path
+) -> None:
+    entries = {server.netloc: {"username": BAD, "password": BAD_PRIVATE}}
+    path = write(tmp_path / "auth.json", {"http-basic": entries})
+    pair = {"public_key": PUBLIC, "private_key": PRIVATE, "url": server.url, "ca_path": CA}
+    answer = run({**pair, "paths": [str(path)], "verify": "always"})
+    assert [(row["public_key"], row["status"]) for row in answer.result["verdicts"]] == [(PUBLIC, "valid")]
+    assert [row["public_key"] for row in answer.result["files"][0]["entries"]] == [BAD], answer.result
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(("fail_on", "code"), [([], ""), (["unknown"], ""), (["unknown", "invalid"], "keys_invalid")])
 def test_a_bad_pair_fails_only_with_fail_on(fail_on: List[str], code: str, server: Loopback) -> None:
     pair = {"public_key": BAD, "private_key": BAD_PRIVATE, "url": server.url, "ca_path": CA}
