@@ -130,7 +130,7 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
         # The value is not quoted: it may hold a password.
         raise bad_options(f"{name} must not contain a user name or password; use the options for them")
     if parts.scheme != "https" or not host or parts.query or parts.fragment:
-        raise bad_options(f"{name} {host_as_shown(value)} is not an https address, or has query or fragment")
+        raise bad_options(f"{name} {host_as_shown(value)} is not an https address, or has a query or fragment")
     return value
 
 

@@ -84,7 +84,7 @@ def service_from(params: Mapping[str, Any]) -> Service:
         raise bad_options("downloads_url must not contain a user name or password; use mage_id and token")
     invalid = any(char in '"\\{}[]' or not 32 < ord(char) < 127 for char in value)
     if parts.scheme != "https" or not host or parts.query or parts.fragment or invalid:
-        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https URL, or has query or fragment")
+        raise bad_options(f"downloads_url {host_as_shown(value)} is not an https URL, or has a query or fragment")
     ca_path = file_path("ca_path", params["ca_path"])
     return Service(value.rstrip("/"), params["validate_certs"], ca_path, seconds(params["timeout"]))
 

@@ -159,7 +159,7 @@ def forged(report: Mapping[str, Any]) -> Optional[str]:
     if not names:
         return None
     shown = ", ".join(safe(str(name), 40) for name in (names if isinstance(names, (list, tuple)) else [names])[:3])
-    return f"its facts set variables of the controller ({shown}); check the host, clear the fact cache"
+    return f"its facts set variables of the controller ({shown}); check the host and clear the fact cache"
 
 
 def _removed_entries(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:

@@ -36,7 +36,7 @@ SERIES = series("-web-20251201", OLD, NEW)
 GOOD = has(NEW)
 DOWN = {"unreachable": True, "msg": "Failed to connect\nto the host"}
 FAILED = {"failed": True, "msg": "MODULE FAILURE", "files": [], "problems": []}
-FORGED = "its facts set variables of the controller (omit); check the host, clear the fact cache"
+FORGED = "its facts set variables of the controller (omit); check the host and clear the fact cache"
 UNMANAGED = "and no variable of the host names this file"
 
 
