@@ -81,7 +81,7 @@ notes:
     others may have created it, its owner, group and mode must be correct, too; otherwise it is downloaded again.
   - A file may have at most 16 GiB, and no more than the size that the server announced. If the disk has too little
     space, the module fails before the download; an incomplete download that fills the disk is removed.
-  - If the server redirects to another host for the file, that host is asked without credentials.
+  - If the server redirects to another host for the file, that request has no credentials.
   - A release is always written to a new file. An existing file that belongs to another user is downloaded again, since
     that user may still write to it; in a directory of root that others may write to, the module fails instead.
 seealso:
