@@ -38,45 +38,13 @@ attributes:
   idempotent:
     description: A second run with the same options changes nothing and reports no change.
     support: full
-    details: The module changes nothing. Its result depends on the host and the server.
+    details: The module changes nothing. Its result depends on what it reads.
 """
 
-    # For modules that use the Marketplace API.
+    # For modules that use the Marketplace API, beside one of the above.
     CONTROLLER = r"""
 options: {}
 attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return the changed status without changing the target.
-    support: full
-  diff_mode:
-    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
-    support: full
-    details: The diff omits public key and fingerprint of new keys, which are unknown in check mode.
-  idempotent:
-    description: A second run with the same options changes nothing and reports no change.
-    support: full
-  platform:
-    description: Platforms that the module supports. It runs on the controller.
-    platforms: posix
-    support: full
-"""
-
-    # The same for modules that only read.
-    CONTROLLER_INFO = r"""
-options: {}
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return the changed status without changing the target.
-    support: full
-    details: The module changes nothing in any mode.
-  diff_mode:
-    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
-    support: N/A
-    details: The module changes nothing.
-  idempotent:
-    description: A second run with the same options changes nothing and reports no change.
-    support: full
-    details: The module changes nothing. Its result depends on the account.
   platform:
     description: Platforms that the module supports. It runs on the controller.
     platforms: posix

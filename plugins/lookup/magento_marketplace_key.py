@@ -105,11 +105,9 @@ _raw:
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible.errors import AnsibleLookupError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace, pairs_by_label
 
 _OPTIONS = ("application_id", "application_secret", "environment", "api_url", "ca_path", "validate_certs", "timeout")
@@ -123,8 +121,6 @@ class LookupModule(LookupBase):
     ) -> List[Dict[str, Any]]:
         """Return a pair for each label in ``terms``."""
         self.set_options(var_options=variables, direct=kwargs)
-        if REQUESTS_IMPORT_ERROR:
-            raise AnsibleLookupError(missing_required_lib("requests"))
         try:
             with open_marketplace({name: self.get_option(name) for name in _OPTIONS}) as client:
                 return pairs_by_label(client, self._flatten(terms), uid=self.get_option("uid"))

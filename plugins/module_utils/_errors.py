@@ -50,19 +50,6 @@ class KeyfleetError(Exception):
         self.details = details
 
 
-def failure_result(error: KeyfleetError, **fields: object) -> Dict[str, object]:
-    """The arguments of ``fail_json``: ``msg``, ``code`` and the fields of a result, with the details of the error.
-
-    ``fields`` are the module's result fields with their defaults; without any, those of the auth key modules.
-    """
-    result: Dict[str, object] = {"changed": False, **(fields or {"files": [], "verdicts": []})}
-    result.update({name: value for name, value in error.details.items() if name in result})
-    result["problems"] = [problem.as_result() for problem in error.problems]
-    result["msg"] = error.message
-    result["code"] = error.code
-    return result
-
-
 class MalformedFile(Exception):
     """Composer would fail on the file or ignore it. ``reason`` and ``place`` never hold a secret."""
 

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import NoLogError
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe_result
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
@@ -23,7 +24,7 @@ _WITH_HOST = ("url", "_url", "repository", "host")
 # usual values everywhere in the result. "hosts" has the reports of the hosts: a private half may be in them, and
 # Ansible's search for passwords in its log messages takes quadratic time.
 _HIDDEN_NAMES = ("key", "replacement", "hosts")
-
+# Anything else in "mage_id" may be the token; no_log would also remove every MAGEID from the result.
 _MAGE_ID = re.compile(r"MAG[0-9]+\Z")
 
 
@@ -47,6 +48,8 @@ def shown(spec: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> D
             value = f"{HIDDEN}@{value.rpartition('@')[2]}"
         elif value is not None and name in _USERS:
             value = shown_user(value) if isinstance(value, str) else HIDDEN
+        elif name == "mage_id" and value is not None and not (isinstance(value, str) and _MAGE_ID.match(value)):
+            value = HIDDEN
         result[name] = value
     return result
 
@@ -82,28 +85,23 @@ class KeyfleetModule(AnsibleModule):  # type: ignore[misc]  # ansible-core has n
         super().fail_json(**safe_result(dict(kwargs, msg=msg, invocation=self._invocation())))
 
 
-class TokenModule(KeyfleetModule):
-    """AnsibleModule that shows ``mage_id`` only if it is a MAGEID.
+def serve(
+    argument_spec: Mapping[str, Any], run: Callable[[KeyfleetModule], Mapping[str, Any]], **not_reached: object
+) -> None:
+    """Run a module and exit with its result.
 
-    ``no_log`` would also remove every MAGEID from the result.
+    ``run`` returns the result or raises `KeyfleetError`. ``not_reached``: the fields of a failure, with the values that
+    they have unless the details of the error hold others.
     """
-
-    def _invocation(self) -> Dict[str, Any]:
-        invocation = super()._invocation()
-        invocation["module_args"] = _without_secret(invocation["module_args"])
-        return invocation
-
-    def _log_invocation(self) -> None:
-        given = self.params
-        self.params = _without_secret(given)
-        try:
-            super()._log_invocation()
-        finally:
-            self.params = given
-
-
-def _without_secret(params: Dict[str, Any]) -> Dict[str, Any]:
-    value = params.get("mage_id")
-    if value is None or (isinstance(value, str) and _MAGE_ID.match(value)):
-        return params
-    return dict(params, mage_id=HIDDEN)
+    module = KeyfleetModule(argument_spec=argument_spec, supports_check_mode=True)
+    try:
+        result = run(module)
+    except KeyfleetError as error:
+        reached = {name: value for name, value in error.details.items() if name in ("changed", *not_reached)}
+        problems = [problem.as_result() for problem in error.problems]
+        fields = {"changed": False, **not_reached, **reached, "problems": problems}
+        module.fail_json(msg=error.message, code=error.code, **fields)
+    if result["changed"]:
+        for problem in result.get("problems", ()):
+            module.warn(problem["message"])
+    module.exit_json(**result)

@@ -400,8 +400,6 @@ code:
   sample: keys_invalid
 """
 
-from typing import Any, Dict, Mapping
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     CONNECTION_SPEC,
     FAIL_ON,
@@ -409,8 +407,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     TARGET_SPEC,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.install import install_keys
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 _STATES = ["present", "absent"]
 _SEARCH = {"type": "list", "elements": "path"}
@@ -441,23 +438,14 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Install or remove the keys in ``params`` and return the documented result. Raises `KeyfleetError`."""
-    return install_keys(params, check_mode=check_mode)
-
-
 def main() -> None:
     """Run the module."""
-    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, check_mode=module.check_mode)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error)
-        module.fail_json(**answer)
-    if result["changed"]:
-        for problem in result["problems"]:
-            module.warn(problem["message"])
-    module.exit_json(**result)
+    serve(
+        ARGUMENT_SPEC,
+        lambda module: install_keys(module.params, check_mode=module.check_mode),
+        files=[],
+        verdicts=[],
+    )
 
 
 if __name__ == "__main__":

@@ -292,8 +292,6 @@ code:
   sample: keys_invalid
 """
 
-from typing import Any, Dict, Mapping
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     CONNECTION_SPEC,
     FAIL_ON,
@@ -301,8 +299,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     TARGET_SPEC,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.report import report_keys
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     repository=dict(type="str", default="repo.magento.com"),
@@ -316,20 +313,9 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """Read and verify the keys in ``params`` and return the documented result. Raises `KeyfleetError`."""
-    return report_keys(params)
-
-
 def main() -> None:
     """Run the module."""
-    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error)
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(ARGUMENT_SPEC, lambda module: report_keys(module.params), files=[], verdicts=[])
 
 
 if __name__ == "__main__":

@@ -287,8 +287,6 @@ code:
   sample: token_invalid
 """
 
-from typing import Any, Dict, Mapping
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     DOWNLOADS_HOST,
     DOWNLOADS_SPEC,
@@ -297,8 +295,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     TOKEN_SPEC,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_install import install_token
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
@@ -314,23 +311,14 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Install or remove the token in ``params`` and return the documented result. Raises `KeyfleetError`."""
-    return install_token(params, check_mode=check_mode)
-
-
 def main() -> None:
     """Run the module."""
-    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, check_mode=module.check_mode)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error)
-        module.fail_json(**answer)
-    if result["changed"]:
-        for problem in result["problems"]:
-            module.warn(problem["message"])
-    module.exit_json(**result)
+    serve(
+        ARGUMENT_SPEC,
+        lambda module: install_token(module.params, check_mode=module.check_mode),
+        files=[],
+        verdicts=[],
+    )
 
 
 if __name__ == "__main__":

@@ -209,8 +209,6 @@ code:
   sample: token_invalid
 """
 
-from typing import Any, Dict, Mapping
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     DOWNLOADS_HOST,
     DOWNLOADS_SPEC,
@@ -219,8 +217,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     TOKEN_SPEC,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_report import report_tokens
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     host=dict(type="str", default=DOWNLOADS_HOST),
@@ -231,20 +228,9 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """Read and verify the tokens in ``params`` and return the documented result. Raises `KeyfleetError`."""
-    return report_tokens(params)
-
-
 def main() -> None:
     """Run the module."""
-    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error)
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(ARGUMENT_SPEC, lambda module: report_tokens(module.params), files=[], verdicts=[])
 
 
 if __name__ == "__main__":

@@ -287,7 +287,11 @@ options:
           - Whether to delete the key after it was disabled.
         type: bool
         default: false
+attributes:
+  diff_mode:
+    details: The diff omits public key and fingerprint of new keys, which are unknown in check mode.
 extends_documentation_fragment:
+  - keyfleet.magento.attributes
   - keyfleet.magento.attributes.controller
 requirements:
   - requests, unless O(series.pair) is set
@@ -458,22 +462,19 @@ code:
   sample: blocked
 """
 
-from typing import Any, Callable, Dict, Iterable, Mapping
-
-from ansible.module_utils.basic import env_fallback, missing_required_lib
+from typing import Any, Dict
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule, serve
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
 
 ARGUMENT_SPEC = dict(
     phase=dict(type="str", choices=["issue", "retire", "status"], required=True),
-    series=dict(type="dict", required=True, options=series_spec(env_fallback)),
+    series=dict(type="dict", required=True, options=series_spec()),
     hosts=dict(type="dict"),
     holders=dict(type="dict"),
     revoke=dict(type="dict", options=REVOKE_SPEC),
@@ -501,33 +502,26 @@ _EMPTY_RESULT: Dict[str, object] = dict(
 )
 
 
-def run(
-    params: Mapping[str, Any], *, check_mode: bool, hide: Callable[[Iterable[str]], object] = list
-) -> Dict[str, Any]:
-    """Carry out the phase and return the documented result. Raises `KeyfleetError`. ``hide`` receives private keys."""
-    settings = params["series"]
-    check_settings(settings)
-    if params["revoke"] is not None and params["phase"] == "status":
-        raise bad_options("revoke needs the phase issue or retire")
-    if settings["pair"] is not None:
-        return rotate(None, params, check_mode=check_mode, hide=hide)
-    with open_marketplace(settings) as client:
-        return rotate(client, params, check_mode=check_mode, hide=hide)
+def run(module: KeyfleetModule) -> Dict[str, Any]:
+    """Run the phase; return the result as documented, or raise `KeyfleetError`."""
+    params, settings = module.params, module.params["series"]
+    options: Dict[str, Any] = {"check_mode": module.check_mode, "hide": module.no_log_values.update}
+    try:
+        check_settings(settings)
+        if params["revoke"] is not None and params["phase"] == "status":
+            raise bad_options("revoke needs the phase issue or retire")
+        if settings["pair"] is not None:
+            return rotate(None, params, **options)
+        with open_marketplace(settings) as client:
+            return rotate(client, params, **options)
+    except KeyfleetError as error:
+        error.details["summary"] = error.details.get("summary") or error.message
+        raise
 
 
 def main() -> None:
     """Run the module."""
-    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    # With a manually created pair the API is not used.
-    if REQUESTS_IMPORT_ERROR and module.params["series"]["pair"] is None:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
-    try:
-        result = run(module.params, check_mode=module.check_mode, hide=module.no_log_values.update)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error, **_EMPTY_RESULT)
-        answer["summary"] = answer["summary"] or error.message
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(ARGUMENT_SPEC, run, **_EMPTY_RESULT)
 
 
 if __name__ == "__main__":

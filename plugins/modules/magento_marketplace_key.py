@@ -52,8 +52,12 @@ options:
         disable the key first, and check whether anything still needs it.
     type: bool
     default: false
+attributes:
+  diff_mode:
+    details: The diff omits public key and fingerprint of new keys, which are unknown in check mode.
 extends_documentation_fragment:
   - keyfleet.magento.marketplace
+  - keyfleet.magento.attributes
   - keyfleet.magento.attributes.controller
 seealso:
   - module: keyfleet.magento.magento_marketplace_key_info
@@ -146,18 +150,14 @@ code:
   sample: unknown_label
 """
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
-
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
     ensure_keys,
     marketplace_spec,
     open_marketplace,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule, serve
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", required=True, aliases=["label"]),
@@ -165,27 +165,19 @@ ARGUMENT_SPEC = dict(
     state=dict(type="str", choices=["present", "absent"], default="present"),
     enabled=dict(type="bool"),
     delete_enabled=dict(type="bool", default=False),
-    **marketplace_spec(env_fallback),
+    **marketplace_spec(),
 )
 
 
-def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Change the keys to the state in ``params`` and return the documented result. Raises `KeyfleetError`."""
-    with open_marketplace(params) as client:
-        return ensure_keys(client, params, check_mode=check_mode)
+def run(module: KeyfleetModule) -> Dict[str, Any]:
+    """Return the result as documented, or raise `KeyfleetError`."""
+    with open_marketplace(module.params) as client:
+        return ensure_keys(client, module.params, check_mode=module.check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
-    try:
-        result = run(module.params, check_mode=module.check_mode)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error, marketplace_keys=[], refusals=[])
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(ARGUMENT_SPEC, run, marketplace_keys=[], refusals=[])
 
 
 if __name__ == "__main__":

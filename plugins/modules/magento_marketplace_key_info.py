@@ -52,7 +52,8 @@ options:
     default: false
 extends_documentation_fragment:
   - keyfleet.magento.marketplace
-  - keyfleet.magento.attributes.controller_info
+  - keyfleet.magento.attributes.info
+  - keyfleet.magento.attributes.controller
 seealso:
   - module: keyfleet.magento.magento_marketplace_key
   - plugin: keyfleet.magento.magento_marketplace_key
@@ -139,18 +140,14 @@ code:
   sample: api_unauthorized
 """
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
-
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import REQUESTS_IMPORT_ERROR
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
     list_keys,
     marketplace_spec,
     open_marketplace,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule, serve
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", aliases=["label"]),
@@ -160,27 +157,19 @@ ARGUMENT_SPEC = dict(
     public_key=dict(type="str", no_log=False),
     fingerprint=dict(type="str"),
     include_private_keys=dict(type="bool", default=False),
-    **marketplace_spec(env_fallback),
+    **marketplace_spec(),
 )
 
 
-def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """List the keys that match ``params`` and return the documented result. Raises `KeyfleetError`."""
-    with open_marketplace(params) as client:
-        return list_keys(client, params)
+def run(module: KeyfleetModule) -> Dict[str, Any]:
+    """Return the result as documented, or raise `KeyfleetError`."""
+    with open_marketplace(module.params) as client:
+        return list_keys(client, module.params)
 
 
 def main() -> None:
     """Run the module."""
-    module = KeyfleetModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, code="requests_missing")
-    try:
-        result = run(module.params)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error, marketplace_keys=[])
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(ARGUMENT_SPEC, run, marketplace_keys=[])
 
 
 if __name__ == "__main__":

@@ -209,15 +209,12 @@ code:
   sample: text_instead
 """
 
-from typing import Any, Dict, Mapping
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     CREDENTIALS_SPEC,
     DOWNLOADS_SPEC,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import install_release
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     file_name=dict(type="str", required=True),
@@ -234,20 +231,14 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Download the file to ``dest`` if needed and return the documented result. Raises `KeyfleetError`."""
-    return install_release(params, check_mode=check_mode)
-
-
 def main() -> None:
     """Run the module."""
-    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, check_mode=module.check_mode)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error, release=None, transfer=None)
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(
+        ARGUMENT_SPEC,
+        lambda module: install_release(module.params, check_mode=module.check_mode),
+        release=None,
+        transfer=None,
+    )
 
 
 if __name__ == "__main__":

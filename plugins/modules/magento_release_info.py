@@ -107,15 +107,12 @@ code:
   sample: token_invalid
 """
 
-from typing import Any, Dict, Mapping
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     CREDENTIALS_SPEC,
     DOWNLOADS_SPEC,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import list_releases
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import TokenModule
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     version=dict(type="str"),
@@ -126,20 +123,9 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(params: Mapping[str, Any]) -> Dict[str, Any]:
-    """Request the feed and return the documented result. Raises `KeyfleetError`."""
-    return list_releases(params)
-
-
 def main() -> None:
     """Run the module."""
-    module = TokenModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params)
-    except KeyfleetError as error:
-        answer: Dict[str, Any] = failure_result(error, releases=[])
-        module.fail_json(**answer)
-    module.exit_json(**result)
+    serve(ARGUMENT_SPEC, lambda module: list_releases(module.params), releases=[])
 
 
 if __name__ == "__main__":

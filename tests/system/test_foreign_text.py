@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import feed, netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, failure_result
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import Redactor, refused
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, key_row
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule
@@ -135,7 +135,7 @@ def test_answers_of_the_api(label: str, uid: str, message: str) -> None:
     row = module_result(marketplace_keys=[key_row(key, include_private_key=True)])["marketplace_keys"][0]
     assert (row["public_key"], row["private_key"]) == (PUBLIC, PRIVATE)
     body = json.dumps({"code": 1, "message": message}).encode()
-    harmless(failure_result(refused(f"enable {label}", 400, body, message, Redactor("id", "made-up-secret"))))
+    harmless(refused(f"enable {label}", 400, body, message, Redactor("id", "made-up-secret")).message)
 
 
 @thorough
@@ -169,4 +169,4 @@ def test_reports_of_hosts(path: str, message: str, action: str, owner: str, fact
     done.revoked = Revoked("s", PUBLIC, None, enabled=True)
     done.notes += changes(reports, check_mode=True)
     harmless(summary(done, series, label=None, public_key=None).split("\n"))
-    harmless(failure_result(KeyfleetError("read_failed", message)))
+    harmless(KeyfleetError("read_failed", message).message)

@@ -27,12 +27,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan
     Refusal,
     check_label,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.session import (
-    REQUESTS_IMPORT_ERROR,
-    ApiSession,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.session import ApiSession
 
-__all__ = ["ADDRESSES", "REQUESTS_IMPORT_ERROR", "Created", "Marketplace", "check_label"]
+__all__ = ["ADDRESSES", "Created", "Marketplace", "check_label"]
 
 ADDRESSES = {
     "production": "https://commercedeveloper-api.adobe.com",

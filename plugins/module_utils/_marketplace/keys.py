@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ansible.module_utils.basic import env_fallback
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     ArgumentSpec,
     address,
@@ -32,8 +34,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan
 )
 
 
-def marketplace_spec(env_fallback: Any) -> ArgumentSpec:
-    """The API options. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
+def marketplace_spec() -> ArgumentSpec:
+    """The API options."""
     return {
         # raw: other types must be refused, not converted to text or quoted in a conversion error.
         "application_id": {"type": "raw", "required": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},

@@ -13,11 +13,12 @@ import email.utils
 import os
 import re
 import time
-import traceback
 from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
 from typing import Any, List, Mapping, Optional
 from urllib.parse import quote
+
+from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log, in_time, no_cookies
@@ -31,7 +32,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.fail
     what_happened,
 )
 
-REQUESTS_IMPORT_ERROR: Optional[str] = None
 try:
     # Some versions create a TLS context on import.
     forget_key_log()
@@ -40,8 +40,8 @@ try:
     from requests.auth import AuthBase, HTTPBasicAuth
     from urllib3 import exceptions as pool_errors
 except ImportError:
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
-    # So that the classes below can be defined. Modules report the missing library.
+    # So that the classes below can be defined.
+    requests = None  # type: ignore[assignment]
     AuthBase = Session = object  # type: ignore[misc, assignment]
 
 SESSION_SECONDS = 7200
@@ -118,6 +118,8 @@ class ApiSession:
         ca_path: Optional[str],
         validate_certs: bool,
     ) -> None:
+        if requests is None:
+            raise KeyfleetError("requests_missing", missing_required_lib("requests"))
         base = api_url.rstrip("/")
         self._base = base if base.endswith(_PREFIX) else base + _PREFIX
         self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))

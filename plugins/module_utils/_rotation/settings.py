@@ -15,9 +15,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series 
 _STRINGS = {"type": "list", "elements": "str"}
 
 
-def series_spec(env_fallback: Any) -> ArgumentSpec:
-    """The options of ``magento_series``. ``env_fallback`` is ``ansible.module_utils.basic.env_fallback``."""
-    api = marketplace_spec(env_fallback)
+def series_spec() -> ArgumentSpec:
+    """The options of ``magento_series``."""
+    api = marketplace_spec()
     for half in ("application_id", "application_secret"):
         api[half] = dict(api[half], required=False)
     key = {"type": "raw", "required": True, "no_log": False}
