@@ -109,7 +109,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
     def answer(text: str, kind: str) -> Callable[[], object]:
         quote = _redact.quoting("a" * 32, "b" * 32)
-        return lambda: verdict.judge_answer(verdict.RepositoryAnswer(401, text.encode(), kind), HOST, quote)
+        return lambda: verdict.judge_answer(verdict.HttpAnswer(401, text.encode(), kind), HOST, quote)
 
     def headers(count: int) -> Callable[[], object]:
         pieces = [b"a: b\n"[n % 5 : n % 5 + 1] for n in range(count)]

@@ -114,8 +114,7 @@ def remove_keys(wanted: Sequence[Wanted], problems: List[Problem]) -> Dict[Targe
     """Write the files that `holders_of` found. One that cannot be written becomes a problem; the others are written."""
     try:
         return {
-            (change.wanted.path, change.wanted.walk_as): change
-            for change in apply(wanted, lock_timeout=_LOCK_SECONDS)
+            (change.wanted.path, change.wanted.walk_as): change for change in apply(wanted, lock_timeout=_LOCK_SECONDS)
         }
     except KeyfleetError as error:
         first: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]

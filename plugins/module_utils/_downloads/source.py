@@ -25,11 +25,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     token_from,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import advice, excerpt, judge_page
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import excerpt, judge_page
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding, advice
 
 FEED = "info/json"
 
@@ -68,7 +68,7 @@ class Source:
 
     def failure(self, finding: Finding) -> KeyfleetError:
         """A finding as an error."""
-        return KeyfleetError(finding.code, advice(finding))
+        return KeyfleetError(finding.code, advice(finding, url="downloads_url"))
 
     def releases(self) -> List[Release]:
         """All releases of the account. Raises `KeyfleetError`."""

@@ -13,21 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, server_text
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
+    Finding,
+    HttpAnswer,
+    advice,
+    explain_status,
+)
 
 # The text that clients look for in info/help.
 HELP_HEADING = b"Downloads Usage:"
 
 STATUS = {"token_valid": "valid", "token_invalid": "invalid", "access_refused": "refused", "not_asked": "not_checked"}
-_CODE_OF_HTTP = {
-    401: "token_invalid",
-    402: "access_refused",
-    403: "access_refused",
-    404: "wrong_address",
-    407: "proxy_failed",
-    429: "rate_limited",
-}
 # Control characters that do not occur in text; those for white space, pages and colours do.
 _BINARY = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 # From libcurl's list of errors; all others are curl_failed.
@@ -38,26 +35,6 @@ _CODE_OF_EXIT = {
     **dict.fromkeys((18, 52, 55, 56, 92, 95), "connection_lost"),
     **dict.fromkeys((35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98), "tls_failed"),
     26: "netrc_unreadable",
-}
-_NEXT = {
-    "token_invalid": "Compare MAGEID and token with the account page. Generating a new token there revokes this one at "
-    "once; an outage can look like this, too.",
-    "access_refused": "Check the account and its contract, then any proxy or filter in between.",
-    "login_page": "A site does this when it rejects the credentials, but also when it has changed.",
-    "redirected": "Nothing was sent there. If downloads have moved, set downloads_url to the new address.",
-    "wrong_address": "Check the option downloads_url.",
-    "not_the_downloads": "Check the option downloads_url, and look for a sign-in page, a maintenance page or a filter.",
-    "rate_limited": "Try again later, or from fewer hosts at once.",
-    "server_error": "The fault is on the server: try again later.",
-    "proxy_failed": "Check address and permissions of the proxy, and the task's variables https_proxy and no_proxy.",
-    "connection_failed": "Check name resolution, firewall and outgoing access of this host.",
-    "timed_out": "Check firewall and proxy between this host and the server, or increase the option timeout.",
-    "connection_lost": "Try again; if it persists, check any proxy, filter or load balancer in between.",
-    "tls_failed": "To trust the server's CA, set the option ca_path to its file; a proxy that intercepts TLS uses its "
-    "own CA.",
-    "netrc_unreadable": "Check the permissions and content of the file.",
-    "unexpected_status": "Check the option downloads_url and any proxy or filter in between.",
-    "curl_failed": "The exit code is explained in curl's manual, under EXIT CODES.",
 }
 
 
@@ -98,26 +75,14 @@ def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
     status = end.http_status
     if status in (200, 206):
         return None
-    said = quote(server_text(end.body[:4096], end.content_type))
-    suffix = f' The server says: "{said}".' if said else ""
     if 300 <= status <= 399:
         parts = urlsplit(end.redirect_url)
         target = quote(f"{parts.netloc}{parts.path}") or "not shown"
         code = "login_page" if re.search(r"log-?in|sign-?in|account", parts.path, re.I) else "redirected"
         page = "a login page" if code == "login_page" else "another address"
         return Finding(code, f"{where} redirects to {page}, {target} (HTTP {status}).", http_status=status)
-    code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
-    pause = quote(end.retry_after) if status in (429, 503) else ""
-    wait = f", Retry-After: {pause}" if pause else ""
-    what = {
-        "token_invalid": f"{where} does not accept this MAGEID and token (HTTP 401).",
-        "access_refused": f"{where} refuses access (HTTP {status}); this does not mean that the token is wrong.",
-        "wrong_address": f"There is nothing at {where} (HTTP 404).",
-        "proxy_failed": "The proxy requires a user name and password (HTTP 407).",
-        "rate_limited": f"{where} received too many requests (HTTP 429{wait}).",
-        "server_error": f"{where} is failing (HTTP {status}{wait}).",
-    }.get(code, f"{where} answers HTTP {status}.")
-    return Finding(code, what + suffix, http_status=status)
+    answer = HttpAnswer(status, end.body[:4096], end.content_type, end.retry_after)
+    return explain_status(answer, where, quote, sent="this MAGEID and token", refused="token_invalid")
 
 
 def judge_help(end: CurlEnd, where: str, quote: Quote) -> Finding:
@@ -146,11 +111,6 @@ def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
-def advice(finding: Finding) -> str:
-    """The message of a finding, followed by a hint what to check."""
-    return f"{finding.what} {finding.hint or _NEXT.get(finding.code, '')}".rstrip()
-
-
 def verdict(
     finding: Finding,
     *,
@@ -169,6 +129,6 @@ def verdict(
         "status": STATUS.get(finding.code, "unknown"),
         "code": finding.code,
         "http_status": finding.http_status,
-        "message": advice(finding),
+        "message": advice(finding, url="downloads_url"),
         "curl": curl and dict(curl),
     }

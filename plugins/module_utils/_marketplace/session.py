@@ -31,6 +31,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.fail
     unreadable,
     what_happened,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import advice
 
 try:
     # Some versions create a TLS context on import.
@@ -245,8 +246,7 @@ class ApiSession:
     def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
         finding = what_happened(error, url=self._base, timeout=seconds, quote=self.redactor.shown)
         code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
-        hint = finding.hint.replace("option url", "option api_url")
-        return KeyfleetError(code, f"Cannot {doing}: {finding.what} {hint}".rstrip(), answer_lost=lost)
+        return KeyfleetError(code, f"Cannot {doing}: {advice(finding, url='api_url')}", answer_lost=lost)
 
     def _json(self, answer: ApiAnswer, doing: str) -> Any:
         try:

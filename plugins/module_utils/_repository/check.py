@@ -14,7 +14,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Se
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
     Finding,
-    RepositoryAnswer,
+    HttpAnswer,
     Verdict,
     conclude,
     entitlement,
@@ -80,7 +80,7 @@ def check(
     found: Dict[str, str] = {name: "unknown" for name in packages}
     # A default address is a guess until packages.json was read there.
     guessed = url is None and repository != MAGENTO_REPOSITORY
-    if packages and isinstance(answer, RepositoryAnswer) and finding.code == "keys_valid":
+    if packages and isinstance(answer, HttpAnswer) and finding.code == "keys_valid":
         guessed = False
         walk = Walk(root, packages, quote)
         _take(walk, session, answer.body)

@@ -28,11 +28,10 @@ _TLS_CAUSES = {
     19: ("the server's certificate comes from a private CA that this host does not know", ""),
     20: ("the server's certificate comes from a CA that this host does not know", ""),
     21: ("the server's certificate comes from a CA that this host does not know", ""),
-    62: ("the server's certificate is for another host name", "Look at the option url and at name resolution."),
-    64: ("the server's certificate is for another address", "Look at the option url and at name resolution."),
+    62: ("the server's certificate is for another host name", "Check the option {url} and name resolution."),
+    64: ("the server's certificate is for another address", "Check the option {url} and name resolution."),
 }
-_CA_HINT = "To trust this CA, name its file in the option ca_path; a proxy that intercepts TLS has its own CA."
-_TLS_HINT = "Look at the port in the option url and for a proxy in between; TLS 1.2 or later is required."
+_TLS_HINT = "Check the port in the option {url} and any proxy in between; TLS 1.2 or later is required."
 # The form of a proxy's address that all clients parse alike. In other forms the password cannot be told from the rest.
 _PROXY = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?(?:(?P<user>[^@/?#\s]*)@)?"
@@ -85,7 +84,7 @@ def explain(error: BaseException, host: str, proxy: Optional[str], timeout: floa
     if isinstance(error, ssl.SSLCertVerificationError):
         cause, hint = _TLS_CAUSES.get(error.verify_code, ("", ""))
         cause = cause or f"the server's certificate was not accepted: {quote(error.verify_message) or _NO_REASON}"
-        return Finding("tls_failed", f"No TLS connection to {where}: {cause}.", hint or _CA_HINT)
+        return Finding("tls_failed", f"No TLS connection to {where}: {cause}.", hint)
     if isinstance(error, ssl.SSLError) and "eof" not in str(error).lower():
         # Not `reason`: Python 3.7 gives errors of OpenSSL 3 the names of Kerberos faults.
         cause = quote(re.sub(r"\A\[[^]]*\] ?| ?\(_ssl\.c:[0-9]+\)\Z", "", str(error))) or _NO_REASON

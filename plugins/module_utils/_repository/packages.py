@@ -20,7 +20,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._json import json
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
     Finding,
-    RepositoryAnswer,
+    HttpAnswer,
     judge_file,
 )
 
@@ -91,7 +91,7 @@ class Walk:
                 return part
         return None
 
-    def take(self, part: ProviderFile, outcome: Union[RepositoryAnswer, Finding]) -> None:
+    def take(self, part: ProviderFile, outcome: Union[HttpAnswer, Finding]) -> None:
         """Read the packages of a file, or note why it could not be read."""
         if isinstance(outcome, Finding):
             self._note(outcome, part)

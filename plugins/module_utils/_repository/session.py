@@ -34,11 +34,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failu
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
     Finding,
-    RepositoryAnswer,
+    HttpAnswer,
     opens_object,
 )
 
-AnswerOrFinding = Union[RepositoryAnswer, Finding]
+AnswerOrFinding = Union[HttpAnswer, Finding]
 
 # Some hosts reject unknown programs, so the name that they know comes first.
 USER_AGENT = "Composer/2 (compatible; keyfleet.magento for Ansible)"
@@ -108,7 +108,7 @@ class Session:
         """Return the answer for ``url``: with ``whole`` the body, else enough of it to tell a JSON object."""
         if self._broken is not None:
             return self._broken
-        box: List[Union[RepositoryAnswer, Finding]] = []
+        box: List[Union[HttpAnswer, Finding]] = []
         with contextlib.suppress(socket.timeout):
             in_time(lambda: box.append(self._follow(url, whole, box)), self._end - time.monotonic())
         return box[-1] if box else timed_out(self._host, self._proxy, self._limit)
@@ -156,8 +156,8 @@ class Session:
         if status in (301, 302, 303, 307, 308) and location:
             return str(location)
 
-        def answer(body: bytes) -> RepositoryAnswer:
-            return RepositoryAnswer(status, body, headers.get("Content-Type") or "", headers.get("Retry-After") or "")
+        def answer(body: bytes) -> HttpAnswer:
+            return HttpAnswer(status, body, headers.get("Content-Type") or "", headers.get("Retry-After") or "")
 
         if status == 200:
             return answer(self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))

@@ -24,31 +24,41 @@ _STATUS = {
     "package_absent": "not_entitled",
     "no_address": "not_checked",
 }
+# Codes that verdicts on keys and on tokens share. 401 has a code of its own in each.
 _CODE_OF_HTTP = {
-    401: "keys_invalid",
     402: "access_refused",
     403: "access_refused",
     404: "wrong_address",
     407: "proxy_failed",
     429: "rate_limited",
 }
-_NEXT = {
-    "wrong_address": "Compare the option url with the address of this repository in a composer.json.",
+# {url}: the option for the address that was asked.
+_ADVICE = {
+    "wrong_address": "Check the option {url}.",
     "rate_limited": "Try again later, or from fewer hosts at once.",
-    "server_error": "The fault is on the server's side: try again later.",
-    "not_a_repository": "Look at the option url, and for a sign-in or maintenance page or a filter in between.",
-    "redirected": "The keys were not sent there. If that is the repository's address, give it in the option url.",
-    "proxy_failed": "Look at the proxy's address, its rights and the variables https_proxy and no_proxy of this task.",
-    "timed_out": "Look at firewall and proxy between this host and the repository, or raise the option timeout.",
-    "connection_failed": "Look at name resolution, firewall and outgoing access of this host.",
-    "connection_lost": "Try again; if it fails again, look for a proxy, filter or load balancer in between.",
-    "unexpected_status": "Look at the option url, and for a proxy or filter in between; try again later.",
-    "hash_mismatch": "Try again; if it fails again, a mirror is stale or a proxy or filter alters the files.",
+    "server_error": "The fault is on the server: try again later.",
+    "not_a_repository": "Check the option {url}, and look for a sign-in page, a maintenance page or a filter.",
+    "not_the_downloads": "Check the option {url}, and look for a sign-in page, a maintenance page or a filter.",
+    "redirected": "Nothing was sent there. If this is the right address, set the option {url} to it.",
+    "proxy_failed": "Check address and permissions of the proxy, and the task's variables https_proxy and no_proxy.",
+    "connection_failed": "Check name resolution, firewall and outgoing access of this host.",
+    "timed_out": "Check firewall and proxy between this host and the server, or increase the option timeout.",
+    "connection_lost": "Try again; if it persists, check any proxy, filter or load balancer in between.",
+    "tls_failed": "To trust the server's CA, set the option ca_path to its file; a proxy that intercepts TLS uses its "
+    "own CA.",
+    "unexpected_status": "Check the option {url} and any proxy or filter in between.",
+    "hash_mismatch": "Try again; if it persists, a mirror is stale, or a proxy or filter alters the files.",
+    "access_refused": "Check the account and its contract, then any proxy or filter in between.",
+    "token_invalid": "Compare MAGEID and token with the account page. Generating a new token there revokes this one at "
+    "once; an outage can look like this, too.",
+    "login_page": "A site does this when it rejects the credentials, but also when it has changed.",
+    "netrc_unreadable": "Check the permissions and content of the file.",
+    "curl_failed": "The exit code is explained in curl's manual, under EXIT CODES.",
 }
 
 
 @dataclass(frozen=True)
-class RepositoryAnswer:
+class HttpAnswer:
     """An HTTP answer. ``body`` is decoded; for a plain verdict it may be only the beginning."""
 
     http_status: int
@@ -61,7 +71,7 @@ class RepositoryAnswer:
 class Finding:
     """The outcome of a request, good or bad: a code, and a sentence that is safe to show.
 
-    ``hint`` replaces the usual advice for the code.
+    ``hint`` replaces the usual advice for the code; ``{url}`` in it is the name of an option.
     """
 
     code: str
@@ -104,33 +114,46 @@ def opens_object(beginning: bytes) -> Optional[bool]:
     return inner[:1] in (b'"', b"}") if inner else None
 
 
-def judge_answer(answer: RepositoryAnswer, where: str, quote: Quote) -> Finding:
+def judge_answer(answer: HttpAnswer, where: str, quote: Quote) -> Finding:
     """Return the finding for an answer for ``packages.json``."""
+    if answer.http_status == 200:
+        if opens_object(answer.body):
+            return Finding("keys_valid", f"{where} accepts this pair.", http_status=200)
+        kind = quote(answer.content_type) or "no usable content type"
+        said = quote(server_text(answer.body, answer.content_type))
+        what = f"{where} does not answer with a JSON object ({kind})." + (
+            f' The server says: "{said}".' if said else ""
+        )
+        return Finding("not_a_repository", what, http_status=200)
+    return explain_status(answer, where, quote, sent="this pair", refused="keys_invalid")
+
+
+def explain_status(answer: HttpAnswer, where: str, quote: Quote, *, sent: str, refused: str) -> Finding:
+    """Return the finding for a status other than success. ``sent``: the credentials; ``refused``: the code for 401."""
     status = answer.http_status
     said = quote(server_text(answer.body, answer.content_type))
-    suffix = f' The server says: "{said}".' if said else ""
-    if status == 200:
-        if opens_object(answer.body):
-            return Finding("keys_valid", f"{where} accepts this pair.", http_status=status)
-        kind = quote(answer.content_type) or "no usable content type"
-        what = f"{where} does not answer with a JSON object ({kind}).{suffix}"
-        return Finding("not_a_repository", what, http_status=status)
-    code = _CODE_OF_HTTP.get(status) or ("server_error" if 500 <= status <= 599 else "unexpected_status")
+    code = _CODE_OF_HTTP.get(status, "server_error" if 500 <= status <= 599 else "unexpected_status")
     pause = quote(answer.retry_after) if status in (429, 503) else ""
-    wait = f", Retry-After: {pause}" if pause else ""
+    numbers = f"HTTP {status}, Retry-After: {pause}" if pause else f"HTTP {status}"
     what = {
-        "keys_invalid": f"{where} does not accept this pair (HTTP 401).",
-        "access_refused": f"{where} refuses access (HTTP {status}); the pair may still be right.",
-        "wrong_address": f"There is nothing at {where} (HTTP 404).",
-        "proxy_failed": "The proxy requires a user name and password (HTTP 407).",
-        "rate_limited": f"{where} received too many requests (HTTP 429{wait}).",
-        "server_error": f"{where} fails at the moment (HTTP {status}{wait}).",
-        "unexpected_status": f"{where} answers HTTP {status}.",
-    }[code]
-    return Finding(code, what + suffix, http_status=status)
+        "access_refused": f"{where} refuses access ({numbers}); this does not mean that {sent} is wrong.",
+        "wrong_address": f"There is nothing at {where} ({numbers}).",
+        "proxy_failed": f"The proxy requires a user name and password ({numbers}).",
+        "rate_limited": f"{where} received too many requests ({numbers}).",
+        "server_error": f"{where} is failing ({numbers}).",
+    }.get(code, f"{where} answers {numbers}.")
+    if status == 401:
+        code, what = refused, f"{where} does not accept {sent} (HTTP 401)."
+    return Finding(code, what + (f' The server says: "{said}".' if said else ""), http_status=status)
 
 
-def judge_file(answer: RepositoryAnswer, where: str, quote: Quote) -> Optional[Finding]:
+def advice(finding: Finding, *, url: str = "url") -> str:
+    """Return the message of a finding, followed by what to check. ``url``: name of the option for the address."""
+    hint = finding.hint or _ADVICE.get(finding.code, "")
+    return f"{finding.what} {hint.format(url=url)}".rstrip()
+
+
+def judge_file(answer: HttpAnswer, where: str, quote: Quote) -> Optional[Finding]:
     """Return the finding for a failed request of a file that ``packages.json`` names, or None for status 200."""
     if answer.http_status == 200:
         return None
@@ -142,22 +165,24 @@ def judge_file(answer: RepositoryAnswer, where: str, quote: Quote) -> Optional[F
     return finding
 
 
-def _advice(finding: Finding, repository: str) -> str:
+def _key_advice(finding: Finding, repository: str) -> str:
     magento = repository == MAGENTO_REPOSITORY
     if finding.code == "keys_invalid":
         place = "the access keys of the account" if magento else "what its vendor issued"
-        return (
+        hint = (
             f"Compare both halves with {place}: they may be swapped, or the key disabled or deleted. An outage "
             "can look like this: do not disable or delete any key because of it."
         )
-    if finding.code == "access_refused":
+    elif finding.code == "access_refused":
         causes = (
             "an unpaid invoice, an expired contract, or keys of a shared account"
             if magento
             else "an expired licence or a blocked account at the vendor"
         )
-        return f"Look for {causes}, then for a proxy or filter in between."
-    return finding.hint or _NEXT.get(finding.code, "")
+        hint = f"Look for {causes}, then for a proxy or filter in between."
+    else:
+        return advice(finding)
+    return f"{finding.what} {hint}"
 
 
 def conclude(
@@ -170,7 +195,7 @@ def conclude(
 ) -> Verdict:
     """Return the verdict for a finding. ``guessed``: ``url`` is a default, so that a failure there decides nothing."""
     status = _STATUS.get(finding.code, "unknown")
-    code, message = finding.code, f"{finding.what} {_advice(finding, repository)}".rstrip()
+    code, message = finding.code, _key_advice(finding, repository)
     if guessed and status == "unknown":
         status, code = "not_checked", "no_address"
         message = (

@@ -14,14 +14,14 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding, RepositoryAnswer
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding, HttpAnswer
 
 BASE = "https://repo.example/sub/"
 NAMES = ("magento/one", "magento/two")
 PROVIDERS = {"providers": {"magento/one": {"sha256": "0"}}}
 INLINE = {"packages": {"Magento/One": {"1.0.0": {}}, "magento/two": {}}}
 
-Outcome = Union[RepositoryAnswer, Finding, bytes, Dict[str, Any]]
+Outcome = Union[HttpAnswer, Finding, bytes, Dict[str, Any]]
 
 
 def walked(root: Any, files: Dict[str, Outcome], names: Sequence[str] = NAMES) -> Tuple[Walk, List[str]]:
@@ -31,10 +31,10 @@ def walked(root: Any, files: Dict[str, Outcome], names: Sequence[str] = NAMES) -
     part = walk.following()
     while part is not None:
         requested.append(part.url)
-        content = files.get(part.url, RepositoryAnswer(404))
+        content = files.get(part.url, HttpAnswer(404))
         if isinstance(content, dict):
             content = json.dumps(content).encode()
-        walk.take(part, RepositoryAnswer(200, content) if isinstance(content, bytes) else content)
+        walk.take(part, HttpAnswer(200, content) if isinstance(content, bytes) else content)
         part = walk.following()
     return walk, [url.replace(BASE, "") for url in requested]
 
@@ -102,7 +102,7 @@ def test_the_number_of_includes_is_limited() -> None:
     number, part = 0, walk.following()
     while part is not None:
         number += 1
-        walk.take(part, RepositoryAnswer(200, json.dumps({"includes": {f"{number}.json": {}}}).encode()))
+        walk.take(part, HttpAnswer(200, json.dumps({"includes": {f"{number}.json": {}}}).encode()))
         part = walk.following()
     assert number == 1000 and states(walk) == ["unknown", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "not_a_repository"
@@ -129,15 +129,15 @@ def test_protocol_2_ignores_the_older_keys() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "state"),
     [
-        (RepositoryAnswer(404), RepositoryAnswer(410), "absent"),
-        (RepositoryAnswer(404), RepositoryAnswer(500), "unknown"),
-        (RepositoryAnswer(403), RepositoryAnswer(404), "unknown"),
-        (Finding("timed_out", ""), RepositoryAnswer(404), "unknown"),
+        (HttpAnswer(404), HttpAnswer(410), "absent"),
+        (HttpAnswer(404), HttpAnswer(500), "unknown"),
+        (HttpAnswer(403), HttpAnswer(404), "unknown"),
+        (Finding("timed_out", ""), HttpAnswer(404), "unknown"),
         ({"packages": {"a/b": []}}, {"packages": {}}, "absent"),
         ({"packages": {"a/b": []}}, {"packages": {"a/b": [{}]}}, "listed"),
-        ({"packages": {"other/b": [{}]}}, RepositoryAnswer(404), "absent"),
-        ({"message": "hello"}, RepositoryAnswer(404), "unknown"),
-        (RepositoryAnswer(500), {"packages": {"a/b": [{}]}}, "listed"),
+        ({"packages": {"other/b": [{}]}}, HttpAnswer(404), "absent"),
+        ({"message": "hello"}, HttpAnswer(404), "unknown"),
+        (HttpAnswer(500), {"packages": {"a/b": [{}]}}, "listed"),
     ],
 )
 def test_a_package_is_absent_only_if_both_files_lack_it(first: Outcome, second: Outcome, state: str) -> None:
@@ -162,7 +162,7 @@ def test_a_fault_of_the_connection_ends_the_walk(code: str) -> None:
 
 def test_one_unreadable_include_does_not_affect_the_others() -> None:
     root = {"includes": {"a.json": {}, "b.json": {}}}
-    walk, _requested = walked(root, {BASE + "a.json": RepositoryAnswer(500), BASE + "b.json": INLINE})
+    walk, _requested = walked(root, {BASE + "a.json": HttpAnswer(500), BASE + "b.json": INLINE})
     assert states(walk) == ["listed", "unknown"]
     assert walk.trouble is not None and walk.trouble.code == "server_error"
 
@@ -224,8 +224,8 @@ def test_a_file_name_with_the_secret_is_not_shown(secret: str) -> None:
     walk.start(json.dumps({"includes": {f"{secret}.json": {}}}).encode())
     part = walk.following()
     assert part is not None
-    walk.take(part, RepositoryAnswer(500))
-    assert walk.trouble is not None and walk.trouble.what.startswith("one of its files fails"), walk.trouble
+    walk.take(part, HttpAnswer(500))
+    assert walk.trouble is not None and walk.trouble.what.startswith("one of its files is failing"), walk.trouble
 
 
 def test_a_file_name_with_the_escaped_secret_is_not_shown() -> None:
@@ -234,5 +234,5 @@ def test_a_file_name_with_the_escaped_secret_is_not_shown() -> None:
     walk.start(json.dumps({"includes": {f"{percent_encode(secret, safe='')}.json": {}}}).encode())
     part = walk.following()
     assert part is not None
-    walk.take(part, RepositoryAnswer(500))
-    assert walk.trouble is not None and walk.trouble.what.startswith("one of its files fails"), walk.trouble
+    walk.take(part, HttpAnswer(500))
+    assert walk.trouble is not None and walk.trouble.what.startswith("one of its files is failing"), walk.trouble

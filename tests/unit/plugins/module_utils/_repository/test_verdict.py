@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting, server_text
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
     Finding,
-    RepositoryAnswer,
+    HttpAnswer,
     Verdict,
     conclude,
     entitlement,
@@ -29,7 +29,7 @@ QUOTE = quoting(PUBLIC, PRIVATE)
 WHERE = "https://repo.example/packages.json"
 
 
-def verdict_on(answer: RepositoryAnswer, repository: str = MAGENTO, guessed: bool = False) -> Verdict:
+def verdict_on(answer: HttpAnswer, repository: str = MAGENTO, guessed: bool = False) -> Verdict:
     return conclude(
         judge_answer(answer, WHERE, QUOTE), repository=repository, url="https://repo.example/", guessed=guessed
     )
@@ -59,32 +59,32 @@ def test_the_status_decides_and_the_message_gives_advice(
     http_status: int, status: str, code: str, hint: Optional[str]
 ) -> None:
     body = b'{"warning": "Your keys are invalid."}'
-    verdict = verdict_on(RepositoryAnswer(http_status, body, "application/json"))
+    verdict = verdict_on(HttpAnswer(http_status, body, "application/json"))
     assert (verdict.status, verdict.code, verdict.http_status) == (status, code, http_status), verdict
     assert hint is None or hint in verdict.message, verdict
     assert ("Your keys are invalid." in verdict.message) is (http_status != 200)
 
 
 def test_a_401_advises_against_disabling_keys() -> None:
-    assert "do not disable or delete" in verdict_on(RepositoryAnswer(401)).message
+    assert "do not disable or delete" in verdict_on(HttpAnswer(401)).message
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_shown(status: int) -> None:
-    assert "Retry-After: 120" in verdict_on(RepositoryAnswer(status, retry_after="120")).message
+    assert "Retry-After: 120" in verdict_on(HttpAnswer(status, retry_after="120")).message
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "account"), (403, "shared account")])
 def test_advice_about_adobe_is_given_only_for_adobe(status: int, words: str) -> None:
-    assert words in verdict_on(RepositoryAnswer(status)).message
-    assert "vendor" in verdict_on(RepositoryAnswer(status), VENDOR).message
+    assert words in verdict_on(HttpAnswer(status)).message
+    assert "vendor" in verdict_on(HttpAnswer(status), VENDOR).message
 
 
 @pytest.mark.parametrize(("http_status", "status", "code", "hint"), TABLE)
 def test_only_a_clear_answer_of_a_guessed_url_counts(
     http_status: int, status: str, code: str, hint: Optional[str]
 ) -> None:
-    verdict = verdict_on(RepositoryAnswer(http_status, b"{}"), VENDOR, guessed=True)
+    verdict = verdict_on(HttpAnswer(http_status, b"{}"), VENDOR, guessed=True)
     expected = (status, code) if status != "unknown" else ("not_checked", "no_address")
     assert (verdict.status, verdict.code, verdict.http_status) == (*expected, http_status)
     if status == "unknown":
@@ -102,7 +102,7 @@ def test_a_fault_of_the_connection_is_no_verdict_on_the_pair(code: str) -> None:
 
 
 def test_the_result_has_the_documented_keys() -> None:
-    result = verdict_on(RepositoryAnswer(200, b"{}")).as_result()
+    result = verdict_on(HttpAnswer(200, b"{}")).as_result()
     assert sorted(result) == ["code", "http_status", "message", "packages", "repository", "status", "url"]
     json.dumps(result)
 
@@ -151,7 +151,7 @@ def test_any_body_with_200_is_valid_or_unknown_and_printable() -> None:
     for _number in range(2000):
         body = b"".join(numbers.choice(alphabet) for _position in range(numbers.randrange(8)))
         kind = numbers.choice(["", "text/plain", "text/html; charset=x", "application/json", PRIVATE])
-        verdict = verdict_on(RepositoryAnswer(200, body, kind))
+        verdict = verdict_on(HttpAnswer(200, body, kind))
         assert verdict.code in ("keys_valid", "not_a_repository")
         assert verdict.message.isprintable() and PRIVATE not in verdict.message
 
@@ -185,9 +185,9 @@ def test_server_text(body: str, kind: str, shown: str) -> None:
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
 def test_a_refused_file_does_not_make_the_pair_invalid(status: int) -> None:
-    finding = judge_file(RepositoryAnswer(status), "p.json", QUOTE)
+    finding = judge_file(HttpAnswer(status), "p.json", QUOTE)
     assert finding is not None and finding.code == "unexpected_status" and finding.http_status == status
-    assert judge_file(RepositoryAnswer(200, b"<html>"), "p.json", QUOTE) is None
+    assert judge_file(HttpAnswer(200, b"<html>"), "p.json", QUOTE) is None
 
 
 def test_absent_packages_are_named_with_causes() -> None:
