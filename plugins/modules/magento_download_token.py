@@ -294,7 +294,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
     FILES_SPEC,
     TOKEN_SPEC,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_install import install_token
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token import install_token
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(

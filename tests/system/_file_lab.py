@@ -29,7 +29,9 @@ from _file_worker import adding
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe, predict
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, Ownership, Wanted
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from place import linked_collections
 
 IMPORTS = str(linked_collections())
@@ -128,18 +130,18 @@ def hosts_in(path: Path) -> list[str]:
     return [entry.repository for entry in auth_json.entries(auth_json.parse(path.read_bytes()))]
 
 
-def wanted(path: Path, host: str = HOST, **options: Any) -> files.Wanted:
+def wanted(path: Path, host: str = HOST, **options: Any) -> Wanted:
     """An entry for a host, added to a file."""
-    ownership = files.Ownership(**{key: options.pop(key) for key in ("uid", "gid", "mode") if key in options})
-    return files.Wanted(str(path), adding(host), ownership, **options)
+    ownership = Ownership(**{key: options.pop(key) for key in ("uid", "gid", "mode") if key in options})
+    return Wanted(str(path), adding(host), ownership, **options)
 
 
-def write(path: Path, host: str = HOST, *, settle: float = 0.0, **options: Any) -> files.Change:
+def write(path: Path, host: str = HOST, *, settle: float = 0.0, **options: Any) -> Change:
     """Apply, and require that check mode predicts the same."""
     one = wanted(path, host, **options)
-    state = files.observe(one.path, parse=auth_json.parse, access=one.access)
-    predicted = files.predict(state, one)
-    (change,) = files.apply([one], settle=settle)
+    state = observe(one.path, parse=auth_json.parse, access=one.access)
+    predicted = predict(state, one)
+    (change,) = apply([one], settle=settle)
     assert (predicted.before, predicted.after) == (change.before, change.after)
     assert predicted.before.data == change.before.data and predicted.after.data == change.after.data
     return change
@@ -149,7 +151,7 @@ def refused(path: Path, code: str, **options: Any) -> KeyfleetError:
     """Apply must fail with this code."""
     lock_timeout = options.pop("lock_timeout", 1.0)
     with pytest.raises(KeyfleetError) as caught:
-        files.apply([wanted(path, **options)], settle=0.0, lock_timeout=lock_timeout)
+        apply([wanted(path, **options)], settle=0.0, lock_timeout=lock_timeout)
     assert caught.value.code == code, caught.value.message
     assert caught.value.message.count("f" * 32) == 0
     assert str(path) in caught.value.message

@@ -23,10 +23,12 @@ sys.path.insert(0, sys.argv[1] if __name__ == "__main__" else os.curdir)
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Ownership, Transform, Wanted
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 
 
-def adding(host: str) -> files.Transform:
+def adding(host: str) -> Transform:
     """A transform that adds an entry for a host."""
 
     def transform(data: bytes | None) -> bytes:
@@ -43,16 +45,16 @@ def work(job: dict[str, Any]) -> dict[str, object]:
         os.setgroups([])
         os.setgid(pwd.getpwuid(job["act_as"]).pw_gid)
         os.setuid(job["act_as"])
-    ownership = files.Ownership(job.get("uid"), job.get("gid"), job.get("mode", 0o600))
+    ownership = Ownership(job.get("uid"), job.get("gid"), job.get("mode", 0o600))
     changed = []
     try:
         if "look" in job:
             os.getsid(0)
-            state = files.observe(job["path"], parse=auth_json.parse)
+            state = observe(job["path"], parse=auth_json.parse)
             os.getsid(0)
             return {"hosts": [entry.repository for entry in auth_json.entries(auth_json.parse(state.data or b"{}"))]}
         for host in job["hosts"]:
-            wanted = files.Wanted(
+            wanted = Wanted(
                 job["path"],
                 adding(host),
                 ownership,
@@ -60,7 +62,7 @@ def work(job: dict[str, Any]) -> dict[str, object]:
                 user=job.get("user"),
             )
             os.getsid(0)
-            changes = files.apply([wanted], settle=job.get("settle", 0.25), lock_timeout=job.get("lock_timeout", 30.0))
+            changes = apply([wanted], settle=job.get("settle", 0.25), lock_timeout=job.get("lock_timeout", 30.0))
             os.getsid(0)
             changed.append(changes[0].changed)
     except KeyfleetError as exc:

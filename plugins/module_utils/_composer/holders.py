@@ -15,19 +15,14 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import KeyEdit
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import composer_homes
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import MOST_BYTES, not_looked_at
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read import read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Target, TargetId
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import all_accounts
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import (
-    Change,
-    FileState,
-    Ownership,
-    Wanted,
-    apply,
-    predict,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import predict, read_each
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import TargetId
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, FileState, Ownership, Wanted
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 
 # Seconds to wait for locks of other processes: per file, and after a failure for all files together.
 _LOCK_SECONDS = 10.0
@@ -35,7 +30,7 @@ _LOCK_SECONDS = 10.0
 _MOST_ENTRIES = 20
 
 
-def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Target]:
+def _in_homes(mode: int, problems: List[Problem]) -> Iterator[KeyTarget]:
     for user in all_accounts():
         try:
             homes = composer_homes(user, environ=None)
@@ -44,29 +39,29 @@ def _in_homes(mode: int, problems: List[Problem]) -> Iterator[Target]:
             continue
         for home in homes.homes:
             ownership = Ownership(uid=user.uid, gid=None, mode=mode)
-            yield Target(home.auth_file, ownership, user, home.config_file, home.walk_as)
+            yield KeyTarget(home.auth_file, ownership, user, home.walk_as, config_file=home.config_file)
 
 
 def holders_of(
     keys: Sequence[Key], params: Mapping[str, Any], *, taken: Set[Tuple[str, str]], problems: List[Problem]
-) -> Iterator[Tuple[Key, Target, FileState]]:
+) -> Iterator[Tuple[Key, KeyTarget, FileState]]:
     """Yield each key with ``search`` and each file that has it. Files that cannot be read or written become problems.
 
     ``taken``: real path and repository of the entries of other keys; the entries found are added to it.
     """
     mode = file_mode(params["mode"])
     wanted = [key for key in keys if key.search is not None]
-    targets: Dict[TargetId, Target] = {target.which: target for target in _in_homes(mode, problems)}
+    targets: Dict[TargetId, KeyTarget] = {target.which: target for target in _in_homes(mode, problems)}
     below: Dict[TargetId, Set[str]] = {which: set() for which in targets}
     homes = frozenset(targets)
     for root in dict.fromkeys(root for key in wanted for root in key.search or ()):
         for path in search(root, problems):
-            target = Target(path, Ownership(uid=None, gid=None, mode=mode))
+            target = KeyTarget(path, Ownership(uid=None, gid=None, mode=mode))
             targets.setdefault(target.which, target)
             below.setdefault(target.which, set()).add(root)
     files = {which: (target.path, target.access) for which, target in targets.items()}
     left = set(files)
-    for which, seen in read_each(files, most=4 * MOST_BYTES):
+    for which, seen in read_each(files, parse, most=4 * MOST_BYTES):
         left.discard(which)
         target, state = targets[which], seen.state
         if seen.error:
@@ -99,11 +94,11 @@ def _of_keys(keys: Sequence[Key], state: FileState) -> Iterator[Key]:
                 break
 
 
-def _may_be_written(key: Key, target: Target, state: FileState, problems: List[Problem]) -> bool:
+def _may_be_written(key: Key, target: KeyTarget, state: FileState, problems: List[Problem]) -> bool:
     """Whether the key may be removed from the file. A file that may not be written becomes a problem, not a failure."""
     edit = KeyEdit(key.repository, False, key.public_key)
     try:
-        predict(state, replace(target, edits=((key, edit),)).wanted(broken=None))
+        predict(state, replace(target, edits=((key, edit),)).wanted())
     except KeyfleetError as error:
         problems.append(Problem(error.code, error.message, target.path))
         return False
@@ -113,12 +108,10 @@ def _may_be_written(key: Key, target: Target, state: FileState, problems: List[P
 def remove_keys(wanted: Sequence[Wanted], problems: List[Problem]) -> Dict[TargetId, Change]:
     """Write the files that `holders_of` found. One that cannot be written becomes a problem; the others are written."""
     try:
-        return {
-            (change.wanted.path, change.wanted.walk_as): change for change in apply(wanted, lock_timeout=_LOCK_SECONDS)
-        }
+        return {change.which: change for change in apply(wanted, lock_timeout=_LOCK_SECONDS)}
     except KeyfleetError as error:
         first: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
-        done = {(change.wanted.path, change.wanted.walk_as): change for change in first}
+        done = {change.which: change for change in first}
         if len(done) == len(wanted):
             problems.append(Problem(error.code, error.message))
     until = time.monotonic() + _LOCK_SECONDS

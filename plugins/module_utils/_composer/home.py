@@ -14,7 +14,8 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Access, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
 
 XDG_DIRECTORY = "/etc/xdg"

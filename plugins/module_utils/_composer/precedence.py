@@ -21,9 +21,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
     parse,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import Home
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import Target
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import ANYBODY, Access, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access
 from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
 
 # Of all files together: each entry takes a kilobyte until it is reported.
@@ -195,7 +196,7 @@ class View:
     project: Optional[str]
 
 
-def _views(target: Target, key: Key, first_file: Mapping[str, str], projects: Sequence[str]) -> List[View]:
+def _views(target: KeyTarget, key: Key, first_file: Mapping[str, str], projects: Sequence[str]) -> List[View]:
     """Return the situations in which the key in ``target`` should be the one that Composer uses."""
     if target.user is not None:
         name = target.user.name
@@ -211,7 +212,7 @@ def _views(target: Target, key: Key, first_file: Mapping[str, str], projects: Se
     return [View(f"Where {target.path} is read", None, (Home(target.path),), None)]
 
 
-def shadow_problems(keys: Sequence[Key], targets: Sequence[Target], known: Known) -> List[Problem]:
+def shadow_problems(keys: Sequence[Key], targets: Sequence[KeyTarget], known: Known) -> List[Problem]:
     """Return a problem for each key that was written although Composer uses another one.
 
     Every user is examined alone and in every project in ``keys``, except in projects with a key of their own for the

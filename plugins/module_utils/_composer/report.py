@@ -27,9 +27,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precede
     repositories,
     winner,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read import read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import TargetId, setup_home
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import setup_home
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     Account,
@@ -39,7 +38,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts i
     own_account,
     owner_name,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Access, FileState
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import read_each
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import TargetId
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import (
     LIMIT_FACTOR,
     MOST_PAIRS,
@@ -103,7 +105,7 @@ def _read_files(report: KeyReport) -> None:
     bytes_left, entries_left = MOST_BYTES, _MOST_ENTRIES
     problems: Dict[TargetId, List[Problem]] = {}
     files = {which: (which[0], asked.access) for which, asked in report.asked.items()}
-    for which, seen in read_each(files, most=_MOST_READ):
+    for which, seen in read_each(files, auth_json.parse, most=_MOST_READ):
         path, asked = which[0], report.asked[which]
         file_problems = problems[which] = []
         if seen.error:

@@ -5,12 +5,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Config, Curl, as_seconds, run
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import (
+    Config,
+    Curl,
+    as_seconds,
+    find_curl,
+    run,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import Service, Token
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import CurlEnd
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import own_account
 
 
 @dataclass(frozen=True)
@@ -21,10 +29,34 @@ class Credentials:
     netrc: Optional[bytes] = field(default=None, repr=False)
 
 
-def fetch(curl: Curl, service: Service, page: str, credentials: Credentials) -> CurlEnd:
-    """Fetch a page below ``downloads_url`` into memory."""
-    config = base_config(service, f"{service.url}/{page}", credentials)
-    return run(curl, config, credentials.netrc, limit=service.timeout)
+class Client:
+    """Requests to the downloads of one service with the host's curl, which is looked up on first use."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._curl: Optional[Curl] = None
+
+    @property
+    def curl(self) -> Curl:
+        """The host's curl. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+        if self._curl is None:
+            self._curl = find_curl()
+        return self._curl
+
+    def fetch(self, page: str, credentials: Credentials) -> CurlEnd:
+        """Fetch a page below ``downloads_url`` into memory."""
+        config = base_config(self.service, f"{self.service.url}/{page}", credentials)
+        return run(self.curl, config, credentials.netrc, limit=self.service.timeout)
+
+
+def netrc_of(home: str) -> str:
+    """The netrc in a home directory."""
+    return os.path.join(home, ".netrc")
+
+
+def own_netrc() -> str:
+    """The netrc of the current user. As in curl, HOME has precedence over the user database."""
+    return netrc_of(os.environ.get("HOME") or own_account().home)
 
 
 def base_config(service: Service, url: str, credentials: Credentials) -> Config:

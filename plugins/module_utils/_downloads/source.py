@@ -9,7 +9,6 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Curl, find_curl
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed import (
     NotAFeed,
     Release,
@@ -17,14 +16,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed i
     chosen,
     parse,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Credentials, fetch
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Client, Credentials, own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     Service,
     Token,
     service_from,
     token_from,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import excerpt, judge_page
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
@@ -35,20 +33,13 @@ FEED = "info/json"
 
 
 class Source:
-    """A service with credentials. curl and the credentials are looked up on first use."""
+    """A service with credentials, which are looked up on first use."""
 
     def __init__(self, service: Service, token: Callable[[], Token]) -> None:
         self.service = service
+        self.client = Client(service)
         self._token_from = token
         self._token: Optional[Token] = None
-        self._curl: Optional[Curl] = None
-
-    @property
-    def curl(self) -> Curl:
-        """The host's curl. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
-        if self._curl is None:
-            self._curl = find_curl()
-        return self._curl
 
     @property
     def token(self) -> Token:
@@ -72,7 +63,7 @@ class Source:
 
     def releases(self) -> List[Release]:
         """All releases of the account. Raises `KeyfleetError`."""
-        end = fetch(self.curl, self.service, FEED, self.credentials)
+        end = self.client.fetch(FEED, self.credentials)
         where = f"{self.service.url}/{FEED}"
         finding = judge_page(end, where, self.quote)
         if finding is not None:

@@ -10,26 +10,24 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, listed
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Credentials
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Credentials, netrc_of, own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     machine,
     service_from,
     token_from,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_check import TokenCheck, stop_on
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_targets import (
-    NetrcTarget,
-    netrc_of,
-    own_netrc,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token import TokenCheck, stop_on
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
+    Account,
     account,
     group_name,
     own_account,
     owner_name,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Access, FileState, observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
 
 
@@ -39,7 +37,7 @@ class TokenReport:
 
     host: str
     files: List[Dict[str, Any]] = field(default_factory=list)
-    found: List[Tuple[NetrcTarget, FileState]] = field(default_factory=list)
+    found: List[Tuple[str, Optional[Account], FileState]] = field(default_factory=list)
     problems: List[Problem] = field(default_factory=list)
 
     def problem(self, code: str, message: str, path: Optional[str] = None) -> None:
@@ -47,10 +45,9 @@ class TokenReport:
         self.problems.append(Problem(code, message, path))
 
 
-def _report_file(report: TokenReport, target: NetrcTarget) -> None:
-    path = target.path
+def _report_file(report: TokenReport, path: str, user: Optional[Account]) -> None:
     try:
-        state = observe(path, parse=bytes, access=Access(target.user.uid if target.user else None))
+        state = observe(path, parse=bytes, access=Access(user.uid if user else None))
     except KeyfleetError as error:
         report.problem(error.code, error.message, path)
         return
@@ -67,8 +64,8 @@ def _report_file(report: TokenReport, target: NetrcTarget) -> None:
             )
         if state.mode is not None and state.mode & 0o007:
             report.problem("readable_by_others", f"{path} has mode {state.mode:04o}: everybody can use it", path)
-        if target.user and state.uid != target.user.uid:
-            text = f"{path} belongs to {owner_name(state.uid)}, so curl of {target.user.name} may be unable to read it"
+        if user and state.uid != user.uid:
+            text = f"{path} belongs to {owner_name(state.uid)}, so curl of {user.name} may be unable to read it"
             report.problem("wrong_owner", text, path)
     if used and own and used not in [entry.pair for entry in own]:
         text = f"{path} has an entry for {report.host}, but curl uses a default entry before it"
@@ -87,20 +84,20 @@ def _report_file(report: TokenReport, target: NetrcTarget) -> None:
         }
     )
     if used:
-        report.found.append((target, state))
+        report.found.append((path, user, state))
 
 
-def _targets(report: TokenReport, names: Sequence[str], paths: Sequence[str]) -> List[NetrcTarget]:
-    targets: List[NetrcTarget] = []
+def _targets(report: TokenReport, names: Sequence[str], paths: Sequence[str]) -> List[Tuple[str, Optional[Account]]]:
+    targets: List[Tuple[str, Optional[Account]]] = []
     for name in names:
         user = account(name)
         if user is None:
             report.problem("unknown_user", f"users: this host has no user {name!r}")
         else:
-            targets.append(NetrcTarget(netrc_of(user.home), user=user))
+            targets.append((netrc_of(user.home), user))
     if not (names or paths):
-        targets.append(NetrcTarget(own_netrc(), user=own_account()))
-    return [*targets, *(NetrcTarget(path) for path in paths)]
+        targets.append((own_netrc(), own_account()))
+    return [*targets, *((path, None) for path in paths)]
 
 
 def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
@@ -117,15 +114,15 @@ def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
     token_check = TokenCheck(service, host)
     verdicts: List[Dict[str, Any]] = []
     if given is None or names or paths:
-        for target in _targets(found, names, paths):
-            _report_file(found, target)
-    token_check.will_ask(given, (state for _target, state in found.found))
+        for path, user in _targets(found, names, paths):
+            _report_file(found, path, user)
+    token_check.will_ask(given, (state for _path, _user, state in found.found))
     if given is not None:
         verdicts.append(_with_commerce(token_check, token_check.pair(given), Credentials(token=given)))
-    for target, state in found.found:
-        verdict = token_check.through(target, state)
+    for path, user, state in found.found:
+        verdict = token_check.through(path, user, state)
         if verdict is None:
-            verdict = token_check.not_asked(_mage_id(state, host), target.path)
+            verdict = token_check.not_asked(_mage_id(state, host), path)
         verdicts.append(_with_commerce(token_check, verdict, Credentials(netrc=state.data)))
     result = {
         "changed": False,

@@ -234,7 +234,7 @@ class Getter:
         source, url = self.source, self.where
         config = base_config(source.service, url, source.credentials)
         for _hop in range(1 + _MOST_HOPS):
-            end = run(source.curl, [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
+            end = run(source.client.curl, [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
             finding = None if end.exit_code else judge_status(end, self.where, source.quote)
             if finding is None or finding.code != "redirected" or urlsplit(end.redirect_url).scheme != "https":
                 break

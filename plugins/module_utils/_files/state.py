@@ -63,8 +63,7 @@ class Wanted:
 
     ``make_directory``: create a missing parent (for a home: up to two levels), 0700. ``user`` is the account whose home
     this is. ``walk_as`` is the account whose own data named the path, see `Access`. ``directory_owners``: the file is
-    written only if these accounts own the directory and act there. ``when_malformed`` replaces ``transform`` for a file
-    that is still malformed after the rereads.
+    written only if these accounts own the directory and act there.
     """
 
     path: str
@@ -74,7 +73,6 @@ class Wanted:
     user: Optional[int] = None
     walk_as: Optional[int] = None
     directory_owners: Optional[Tuple[int, ...]] = None
-    when_malformed: Optional[Transform] = field(default=None, repr=False)
 
     @property
     def access(self) -> Access:
@@ -89,6 +87,11 @@ class Change:
     wanted: Wanted
     before: FileState
     after: FileState
+
+    @property
+    def which(self) -> Tuple[str, Optional[int]]:
+        """The path, and the uid of the user whose data named it."""
+        return self.wanted.path, self.wanted.walk_as
 
     @property
     def changed(self) -> bool:

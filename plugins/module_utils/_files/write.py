@@ -6,23 +6,26 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import acting_as
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Location, locate, path_error
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import (
     ATTEMPTS,
+    REREAD_SECONDS,
     STEP,
     file_keeps_changing,
     look,
+    observe,
     predict,
     primary_group,
     reread,
     state_after,
     state_of,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import acting_as
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Location, locate, path_error
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import (
     Moved,
     Snapshot,
@@ -63,6 +66,56 @@ def make_directory(location: Location, uid: int, gid: int, owners: Sequence[int]
             raise Moved() from exc
         except OSError as exc:
             raise path_error(exc, f"make the directory {name} for it", location.path, location.acting) from exc
+
+
+def apply(
+    wanted: Sequence[Wanted],
+    *,
+    lock_timeout: float = 30.0,
+    settle: float = 0.25,
+    reread_for: float = REREAD_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> List[Change]:
+    """Write all files as wanted. All files are read and checked before the first one is written.
+
+    The details of a `KeyfleetError` hold the changes made before it as ``done``.
+    """
+    timing = Timing(clock, sleep)
+    writer = Writer(lock_timeout, reread_for, timing)
+    done: List[Change] = []
+    try:
+        _examine(wanted, reread_for, timing)
+        for one in wanted:
+            done.append(writer.write(one))
+        writer.settle(done, settle)
+    except KeyfleetError as exc:
+        exc.details["done"] = list(done)
+        raise
+    return done
+
+
+def _examine(wanted: Sequence[Wanted], reread_for: float, timing: Timing) -> None:
+    """Raise the errors that can be found before the first write; all malformed files in one error."""
+    problems = []
+    for one in wanted:
+        try:
+            state = observe(
+                one.path,
+                parse=one.transform,
+                reread_for=reread_for,
+                access=one.access,
+                clock=timing.clock,
+                sleep=timing.sleep,
+            )
+            change = predict(state, one)
+        except MalformedFile as exc:
+            problems.append(problem_of(one, exc))
+            continue
+        if change.after.data is not None:
+            check_directory(state, one)
+    if problems:
+        raise malformed_files(problems)
 
 
 class Writer:
@@ -144,8 +197,6 @@ class Writer:
         except MalformedFile as exc:
             if last is not None and seen is not None and _which(seen.info) in self._put:
                 data = last
-            elif wanted.when_malformed is not None:
-                data = wanted.when_malformed(None if seen is None else seen.data)
             else:
                 raise malformed_files([problem_of(wanted, exc)]) from exc
         return seen, data

@@ -13,7 +13,9 @@ from typing import Any, Callable, List, Optional
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import write
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe, predict
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, Transform, Wanted
 
 SECRET = "planted-secret-of-the-tests"
 
@@ -53,7 +55,7 @@ def parse(data: bytes) -> Any:
         raise MalformedFile("not JSON", "line 1") from None
 
 
-def adding(name: str) -> files.Transform:
+def adding(name: str) -> Transform:
     """A transform that adds ``name`` to the JSON object."""
 
     def transform(data: Optional[bytes]) -> bytes:
@@ -67,27 +69,27 @@ def leave(data: Optional[bytes]) -> Optional[bytes]:
     return None
 
 
-def wanted(path: Path, name: str = "ours", **options: Any) -> files.Wanted:
-    return files.Wanted(str(path), options.pop("transform", adding(name)), **options)
+def wanted(path: Path, name: str = "ours", **options: Any) -> Wanted:
+    return Wanted(str(path), options.pop("transform", adding(name)), **options)
 
 
 def names_in(path: Path) -> List[str]:
     return sorted(json.loads(path.read_bytes()))
 
 
-def apply(path: Path, **options: Any) -> files.Change:
+def apply(path: Path, **options: Any) -> Change:
     """Change one file, and compare the change with the prediction of check mode."""
     time = options.pop("time", Time())
     target = wanted(path, **options)
-    predicted = files.predict(files.observe(target.path, parse=parse, clock=time.clock, sleep=time.sleep), target)
-    (change,) = files.apply([target], clock=time.clock, sleep=time.sleep)
+    predicted = predict(observe(target.path, parse=parse, clock=time.clock, sleep=time.sleep), target)
+    (change,) = write.apply([target], clock=time.clock, sleep=time.sleep)
     assert (predicted.before, predicted.after) == (change.before, change.after)
     return change
 
 
-def refused(code: str, *wanted_files: files.Wanted, **options: Any) -> KeyfleetError:
+def refused(code: str, *wanted_files: Wanted, **options: Any) -> KeyfleetError:
     with pytest.raises(KeyfleetError) as caught:
-        files.apply(wanted_files, **options)
+        write.apply(wanted_files, **options)
     assert caught.value.code == code, caught.value.message
     assert SECRET not in caught.value.message and SECRET not in repr(caught.value.details)
     return caught.value

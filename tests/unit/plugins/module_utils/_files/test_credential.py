@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Ownership, Wanted
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
     SECRET,
     adding,
@@ -64,7 +65,7 @@ def test_mode_is_repaired(tmp_path: Path, before: int, requested: int) -> None:
     path = tmp_path / "auth.json"
     path.write_bytes(adding("ours")(None) or b"")
     path.chmod(before)
-    change = apply(path, ownership=files.Ownership(mode=requested))
+    change = apply(path, ownership=Ownership(mode=requested))
     assert change.changed and (change.before.mode, change.after.mode, mode_of(path)) == (before, requested, requested)
     assert change.before.data == change.after.data
 
@@ -72,13 +73,13 @@ def test_mode_is_repaired(tmp_path: Path, before: int, requested: int) -> None:
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o666, 0o4600, 0o1600])
 def test_modes_for_others_are_refused(mode: int) -> None:
     with pytest.raises(ValueError):
-        files.Ownership(mode=mode)
+        Ownership(mode=mode)
 
 
 def test_umask_has_no_effect(tmp_path: Path) -> None:
     old = os.umask(0o177)
     try:
-        apply(tmp_path / "new" / "auth.json", make_directory=True, ownership=files.Ownership(mode=0o640))
+        apply(tmp_path / "new" / "auth.json", make_directory=True, ownership=Ownership(mode=0o640))
     finally:
         os.umask(old)
     assert mode_of(tmp_path / "new") == 0o700 and mode_of(tmp_path / "new" / "auth.json") == 0o640
@@ -93,7 +94,7 @@ def test_unchanged_content_is_not_written(tmp_path: Path) -> None:
 
 def test_missing_directory(tmp_path: Path) -> None:
     path = tmp_path / "none" / "auth.json"
-    state = files.observe(str(path), parse=parse)
+    state = observe(str(path), parse=parse)
     assert (state.data, state.directory_exists, state.mode) == (None, False, None)
     assert "does not exist" in refused("no_directory", wanted(path)).message
     refused("no_directory", wanted(tmp_path / "a" / "b" / "auth.json", make_directory=True))
@@ -107,7 +108,7 @@ def test_missing_directory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["auth.json", "./auth.json", "", "/tmp/\0/auth.json", "/tmp/\ud800/auth.json"])
 def test_invalid_path(path: str) -> None:
-    assert repr(path) in refused("unsafe_path", files.Wanted(path, leave)).message
+    assert repr(path) in refused("unsafe_path", Wanted(path, leave)).message
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
@@ -131,8 +132,9 @@ def test_links_without_o_path(tmp_path: Path) -> None:
     (tmp_path / "real" / "auth.json").symlink_to("target.json")
     script = (
         "import os, sys; del os.O_PATH\n"
-        "from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files\n"
-        "files.apply([files.Wanted(sys.argv[1], lambda data: b'{}')], settle=0)\n"
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Wanted\n"
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply\n"
+        "apply([Wanted(sys.argv[1], lambda data: b'{}')], settle=0)\n"
     )
     path = str(tmp_path / "link" / "auth.json")
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(entry for entry in sys.path if entry))
@@ -152,7 +154,7 @@ def test_entries_of_other_kinds(tmp_path: Path) -> None:
     assert "a directory" in refused("not_a_file", wanted(tmp_path / "directory")).message
     assert "a FIFO" in refused("not_a_file", wanted(tmp_path / "fifo")).message
     assert "not a directory" in refused("no_directory", wanted(tmp_path / "fifo" / "auth.json")).message
-    refused("not_a_file", files.Wanted("/", leave))
+    refused("not_a_file", Wanted("/", leave))
     (tmp_path / "large").write_bytes(b" " * (4 * 1024 * 1024 + 1))
     assert "larger" in refused("not_a_file", wanted(tmp_path / "large")).message
     (tmp_path / ".auth.json.keyfleet").mkdir()

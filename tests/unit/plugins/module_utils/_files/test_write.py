@@ -13,7 +13,9 @@ from typing import Optional
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Wanted
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
     Time,
     adding,
@@ -44,29 +46,12 @@ def test_malformed_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     path.write_text("")
     with pytest.raises(MalformedFile):
-        files.observe(str(path), parse=parse, reread_for=0.0)
+        observe(str(path), parse=parse, reread_for=0.0)
     time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
-    assert files.observe(str(path), parse=parse, clock=time.clock, sleep=time.sleep).data == b'{"theirs": 1}'
+    assert observe(str(path), parse=parse, clock=time.clock, sleep=time.sleep).data == b'{"theirs": 1}'
     path.write_text("")
     time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
-    files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
-    assert names_in(path) == ["ours", "theirs"]
-
-
-def test_malformed_file_is_replaced_only_after_rereads(tmp_path: Path) -> None:
-    path = tmp_path / "auth.json"
-    path.write_text("{")
-    path.chmod(0o600)
-    time = Time()
-    one = wanted(path, when_malformed=lambda data: adding("ours")(None))
-    (change,) = files.apply([one], clock=time.clock, sleep=time.sleep)
-    assert change.before.data == b"{" and names_in(path) == ["ours"] and time.now > 2.0
-    path.write_text("{")
-    state = files.observe(str(path), parse=len)
-    assert files.predict(state, one).after == change.after
-    path.write_text("")
-    time = Time(once(0.5, lambda: path.write_text('{"theirs": 1}')))
-    files.apply([one], clock=time.clock, sleep=time.sleep)
+    apply([wanted(path)], clock=time.clock, sleep=time.sleep)
     assert names_in(path) == ["ours", "theirs"]
 
 
@@ -82,7 +67,7 @@ def test_removed_entry_is_written_again(tmp_path: Path) -> None:
             overwritten.append(now)
 
     time = Time(composer)
-    (change,) = files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    (change,) = apply([wanted(path)], clock=time.clock, sleep=time.sleep)
     assert len(overwritten) == 4 and names_in(path) == ["ours", "theirs"]
     assert change.before.data == b"{}" and change.after.data == path.read_bytes()
     assert 0.25 <= time.now - overwritten[-1] < 0.4
@@ -91,7 +76,7 @@ def test_removed_entry_is_written_again(tmp_path: Path) -> None:
 def test_file_broken_after_the_write_is_restored(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     time = Time(once(0.1, lambda: path.write_text("{")))
-    files.apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    apply([wanted(path)], clock=time.clock, sleep=time.sleep)
     assert names_in(path) == ["ours"] and time.now > 1.0
 
 
@@ -119,7 +104,7 @@ def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
             path.write_text('{"theirs": 1}')
         return result
 
-    (change,) = files.apply([files.Wanted(str(path), transform)], settle=0.0)
+    (change,) = apply([Wanted(str(path), transform)], settle=0.0)
     assert names_in(path) == ["ours", "theirs"] and change.before.data == b'{"theirs": 1}'
     assert os.listdir(str(tmp_path)) == ["auth.json"]
 
@@ -133,7 +118,7 @@ def test_lock_timeout(tmp_path: Path) -> None:
     )
     assert "fuser" in error.message and "5 s" in error.message and 5.0 <= time.now < 5.1
     time = Time(once(1.0, lambda: os.close(holder)))
-    files.apply([wanted(tmp_path / "auth.json")], lock_timeout=5.0, clock=time.clock, sleep=time.sleep)
+    apply([wanted(tmp_path / "auth.json")], lock_timeout=5.0, clock=time.clock, sleep=time.sleep)
     assert names_in(tmp_path / "auth.json") == ["ours"]
 
 

@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 from typing import Dict, List
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.read import Seen, read_each
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import ANYBODY
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Seen, read_each
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY
 
 
 def read_all(paths: List[str], reread_for: float) -> Dict[str, Seen]:
-    return dict(read_each({path: (path, ANYBODY) for path in paths}, reread_for=reread_for))
+    return dict(read_each({path: (path, ANYBODY) for path in paths}, parse, reread_for=reread_for))
 
 
 def test_every_file_is_returned(tmp_path: Path) -> None:
@@ -59,6 +60,8 @@ def test_valid_files_do_not_wait(tmp_path: Path) -> None:
 def test_long_paths_count_against_the_limit() -> None:
     """Each row of a report contains the path."""
     paths = [f"/nowhere/{'n' * 200}/{number}" for number in range(100)]
-    seen = list(read_each({path: (path, ANYBODY) for path in paths}, reread_for=0.0, most=50 * 1024))
-    short = list(read_each({path[-9:]: (f"/{path[-4:]}", ANYBODY) for path in paths}, reread_for=0.0, most=50 * 1024))
+    seen = list(read_each({path: (path, ANYBODY) for path in paths}, parse, reread_for=0.0, most=50 * 1024))
+    short = list(
+        read_each({path[-9:]: (f"/{path[-4:]}", ANYBODY) for path in paths}, parse, reread_for=0.0, most=50 * 1024)
+    )
     assert 0 < len(seen) < len(short) < len(paths)

@@ -1,0 +1,251 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Install a download token in netrc files or remove it, and verify it with the host's curl."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options, file_mode, listed
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import (
+    Client,
+    Credentials,
+    netrc_of,
+    own_netrc,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
+    Service,
+    Token,
+    machine,
+    service_from,
+    token_from,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import judge_help, judge_page, verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account, owner_and_group
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity, acting_as, identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import (
+    Row,
+    Target,
+    Targets,
+    apply_all,
+    default_account,
+    future_ownership,
+    named_accounts,
+    predict_all,
+    read_all,
+    refuse,
+    result_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState, Ownership
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+
+HELP = "info/help"
+_COMMERCE = "info/filter/type/ee-full"
+
+
+class TokenCheck:
+    """Verifies pairs for ``host`` at one server."""
+
+    def __init__(self, service: Service, host: str) -> None:
+        self.service = service
+        self.host = host
+        self._client = Client(service)
+        self._others = Secrets(())
+
+    @property
+    def url(self) -> str:
+        """The URL of the request."""
+        return f"{self.service.url}/{HELP}"
+
+    def will_ask(self, given: Optional[Token], states: Iterable[FileState]) -> None:
+        """Redact the secrets of all these pairs in every answer from now on."""
+        pairs = [*([given] if given else []), *(_pair_of(state, self.host) for state in states)]
+        self._others = Secrets((one.mage_id, one.secret) for one in pairs)
+
+    def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:
+        """The verdict on a given pair, which need not be installed."""
+        if not ask:
+            return self.not_asked(token.mage_id, None)
+        return self._ask(Credentials(token=token), token, None)
+
+    def not_asked(self, mage_id: Optional[str], path: Optional[str]) -> Dict[str, Any]:
+        """The verdict for a pair that was not verified."""
+        what = f"{self.host} was not contacted."
+        if path is not None:
+            what = f"{path} was not checked: its entry is for {self.host}, but downloads_url is on {self.service.host}."
+        finding = Finding("not_asked", what)
+        return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, curl=None, path=path)
+
+    def through(self, path: str, user: Optional[Account], state: FileState) -> Optional[Dict[str, Any]]:
+        """The verdict on the pair that curl finds in an installed file, if the user of the file can read it.
+
+        None for a missing file, or if downloads_url is on another machine than the entry.
+        """
+        if self.service.host != self.host or state.data is None:
+            return None
+        reader = identity_of((user.uid if user else state.uid) or 0)
+        if state.privileged and not _reads(reader, state.real_path):
+            finding = Finding("netrc_unreadable", f"{path} cannot be read by {reader}.")
+            return verdict(finding, host=self.host, url=self.url, mage_id=None, curl=None, path=path)
+        # The pair that curl reads from the file, so that it is redacted.
+        return self._ask(Credentials(netrc=state.data), _pair_of(state, self.host), path)
+
+    def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
+        end = self._client.fetch(HELP, credentials)
+        quote = quoting(known.mage_id, known.secret, self._others)
+        where = self.url if path is None else f"{self.url} (using {path})"
+        finding = judge_help(end, where, quote)
+        return verdict(
+            finding,
+            host=self.host,
+            url=self.url,
+            mage_id=netrc.shown_login(known.mage_id),
+            curl=end.as_result(quote),
+            path=path,
+        )
+
+    def sees_commerce(self, credentials: Credentials) -> Optional[bool]:
+        """Whether files of the commercial edition are listed for the account; None if unknown."""
+        end = self._client.fetch(_COMMERCE, credentials)
+        if judge_page(end, "", lambda text: text) is not None:
+            return None
+        if end.body.strip() == b"No results found.":
+            return False
+        rows = [line for line in end.body.splitlines() if line.startswith(b"  ") and line.strip(b" -")]
+        # The first row is the heading.
+        return True if len(rows) > 1 else None
+
+
+def _reads(who: Identity, path: str) -> bool:
+    with acting_as(who):
+        return os.access(path, os.R_OK, effective_ids=True)
+
+
+def _pair_of(state: FileState, host: str) -> Token:
+    own = netrc.pair_for(state.data or b"", host)
+    return Token(own[0] or "", own[1] or "") if own else Token("", "")
+
+
+def stop_on(
+    verdicts: Sequence[Mapping[str, Any]], fail_on: Sequence[str], *, before: str = ""
+) -> Optional[KeyfleetError]:
+    """The failure for verdicts whose status is in ``fail_on``, or None. ``before`` is put before the message."""
+    bad = [one for one in verdicts if one["status"] in fail_on]
+    if not bad:
+        return None
+    return KeyfleetError(bad[0]["code"], before + " ".join(one["message"] for one in bad))
+
+
+@dataclass(frozen=True)
+class TokenTarget(Target):
+    """A netrc and its edit."""
+
+    edit: netrc.NetrcEdit = netrc.NetrcEdit("", False)
+
+    def edited(self, data: Optional[bytes]) -> Optional[bytes]:  # noqa: D102
+        return netrc.edited(data, self.edit)
+
+    def creates(self) -> bool:  # noqa: D102
+        return self.edit.present
+
+    def malformed(self, reason: MalformedFile) -> str:  # noqa: D102
+        return f"{self.path} cannot be edited safely: {reason}. The file was not changed; repair it"
+
+    def rows(self, before: FileState, after: FileState) -> List[Row]:  # noqa: D102
+        edit = self.edit
+        return [self.row(before, after, self._entry, of={"host": edit.host}, present=edit.present, changes=True)]
+
+    def _entry(self, data: bytes) -> Row:
+        own = netrc.entries_for(data, self.edit.host)
+        login, password = own[0].pair if own else (None, None)
+        fingerprint = describe(password or "") if own else None
+        return {"mage_id": netrc.shown_login(login), "fingerprint": fingerprint}
+
+    def text_for_diff(self, data: bytes, was: Optional[bytes]) -> str:  # noqa: D102
+        return netrc.text_for_diff(data)
+
+
+def _find_targets(params: Mapping[str, Any], edit: netrc.NetrcEdit, *, check_mode: bool) -> Targets[TokenTarget]:
+    """Resolve users to files. A missing user or home raises `KeyfleetError`, except in check mode and for a removal."""
+    names = listed("users", params["users"]) or ()
+    paths = absolute("paths", params["paths"]) or ()
+    mode = file_mode(params["mode"])
+    found: Targets[TokenTarget] = Targets()
+    uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
+    targets: List[TokenTarget] = []
+    if not (names or paths):
+        user = default_account("whose curl uses the token")
+        targets.append(TokenTarget(own_netrc(), Ownership(uid=user.uid, gid=gid, mode=mode), user, edit=edit))
+    accounts = named_accounts(names, present=edit.present, check_mode=check_mode, problems=found.problems)
+    for user, exists in accounts:
+        path = netrc_of(user.home)
+        if exists:
+            targets.append(TokenTarget(path, Ownership(uid=user.uid, gid=gid, mode=mode), user, edit=edit))
+        else:
+            target = TokenTarget(path, future_ownership(user, gid, mode), user, edit=edit)
+            found.missing[target.which] = target
+    targets += [TokenTarget(path, Ownership(uid=uid, gid=gid, mode=mode), edit=edit) for path in paths]
+    for target in targets:
+        found.targets.setdefault(target.which, target)
+    return found
+
+
+def _edit(params: Mapping[str, Any]) -> netrc.NetrcEdit:
+    host = machine(params["host"])
+    if params["state"] == "present":
+        token = token_from(params, host=host)
+        if token is None:
+            raise bad_options("mage_id and token are missing (state is present)")
+        return netrc.NetrcEdit(host, True, token.mage_id, token.secret)
+    mage_id = params["mage_id"]
+    if mage_id is not None and (not isinstance(mage_id, str) or not mage_id):
+        raise bad_options("mage_id must be text; omit it to remove the entry of any MAGEID")
+    return netrc.NetrcEdit(host, False, mage_id)
+
+
+def install_token(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+    """Install or remove the token in ``params``. Returns the result that the module documents.
+
+    The pair is verified before a file is changed, so that an invalid one replaces nothing, and again through each
+    written file, as its owner. Raises `KeyfleetError` with the changes made until then in its details.
+    """
+    edit = _edit(params)
+    token_check = TokenCheck(service_from(params), edit.host)
+    found = _find_targets(params, edit, check_mode=check_mode)
+    targets = list(found.targets.values())
+    readings = read_all(targets, lambda data: netrc.edited(data, edit), check_mode=check_mode)
+
+    changing = [target for target, state in readings if netrc.changes_pair(state.data, edit)]
+    due = {"never": False, "changed": bool(changing or found.missing), "always": True}[params["verify"]]
+    ask = edit.present and due
+    verdicts: List[Dict[str, Any]] = []
+    if edit.present:
+        verdicts.append(token_check.pair(Token(edit.login or "", edit.password), ask=ask))
+    stop = stop_on(verdicts, params["fail_on"], before="No file was touched. ")
+    refuse(stop, readings, found, verdicts=verdicts)
+
+    changes = predict_all(readings) if check_mode else apply_all(targets, found, verdicts=verdicts)
+    result = result_of(targets, changes, found, verdicts=verdicts)
+    if ask and not check_mode and verdicts[0]["status"] == "valid":
+        chosen = targets if params["verify"] == "always" else changing
+        owners = {target.path: change.after for target, change in zip(targets, changes)}
+        through = [token_check.through(target.path, target.user, owners[target.path]) for target in chosen]
+        verdicts.extend(verdict for verdict in through if verdict is not None)
+        stop = stop_on(verdicts[1:], params["fail_on"], before="The token works, but not through an installed file. ")
+        if stop:
+            raise KeyfleetError(
+                stop.code,
+                stop.message,
+                problems=[Problem(p["code"], p["message"], p["path"]) for p in result["problems"]],
+                changed=result["changed"],
+                files=result["files"],
+                verdicts=verdicts,
+            )
+    return result
