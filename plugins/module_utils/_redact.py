@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import binascii
 import html
+import json
 import re
 import sys
 import unicodedata
-from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple, Union
 from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
 
 # Characters. Longer than any path, and than any message or line of a diff that a person reads.
@@ -224,3 +224,41 @@ def server_text(body: bytes, content_type: str) -> str:
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
         return from_html(title.group(1)) if title else ""
     return text if content_type.startswith("text/plain") else ""
+
+
+# The conversion takes quadratic time. Python itself has this limit since 3.11.
+_MOST_DIGITS = 4300
+
+
+def whole_number(digits: str) -> int:
+    """Convert to an integer. Raises ValueError for too many digits."""
+    return int(_bounded(digits))
+
+
+def fraction(digits: str) -> float:
+    """Convert to a float. Raises ValueError for too many digits."""
+    return float(_bounded(digits))
+
+
+def _bounded(digits: str) -> str:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("a number with too many digits")
+    return digits
+
+
+def json_value(text: Union[str, bytes]) -> Any:
+    """Parse JSON. Raises ValueError for invalid JSON, invalid UTF-8, too deep nesting, or a number that is too long."""
+    try:
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        return json.loads(decoded, parse_int=whole_number, parse_float=fraction)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def json_object(body: bytes) -> Optional[Dict[str, Any]]:
+    """Parse a body. Returns None unless it is a JSON object."""
+    try:
+        value = json_value(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

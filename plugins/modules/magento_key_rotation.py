@@ -468,9 +468,9 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import b
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule, serve
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import check_settings, series_spec
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import REVOKE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
 
 ARGUMENT_SPEC = dict(
     phase=dict(type="str", choices=["issue", "retire", "status"], required=True),

@@ -23,7 +23,7 @@ from _file_lab import (
     write,
 )
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     acting_as,
     identity_of,
     own_identity,

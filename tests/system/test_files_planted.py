@@ -36,7 +36,7 @@ from _file_lab import (
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import identity_of
 from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 

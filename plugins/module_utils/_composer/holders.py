@@ -11,8 +11,12 @@ from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, file_mode
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC, entries, parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import KeyEdit
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
+    HTTP_BASIC,
+    KeyEdit,
+    entries,
+    parse,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import composer_homes
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import MOST_BYTES, not_looked_at
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search

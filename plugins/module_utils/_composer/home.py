@@ -16,7 +16,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_value
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_value
 
 XDG_DIRECTORY = "/etc/xdg"
 _LONGEST_PATH = 4096  # bytes, PATH_MAX of the kernel

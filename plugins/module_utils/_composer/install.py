@@ -10,11 +10,11 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, keys_from
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import KeyEdit, key_changes
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import KeyEdit, key_changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import shadow_problems
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget, add, find_targets
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import (
     apply_all,
     predict_all,
@@ -23,7 +23,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline i
     result_of,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import Question, stop_on, verify_pairs
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Question, stop_on, verify_pairs
 
 
 def _refuse_conflicts(readings: Iterable[Tuple[KeyTarget, FileState]]) -> None:

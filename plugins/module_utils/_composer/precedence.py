@@ -25,7 +25,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_object
 
 # Of all files together: each entry takes a kilobyte until it is reported.
 MOST_BYTES = 16 * 1024 * 1024

@@ -42,7 +42,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import TargetId
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verify import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import (
     LIMIT_FACTOR,
     MOST_PAIRS,
     Question,

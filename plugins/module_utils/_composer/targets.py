@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, file_mode
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     KeyEdit,
     edited,
     entry_for,

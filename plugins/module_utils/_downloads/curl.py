@@ -18,12 +18,14 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import Service, Token
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import CurlEnd
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import own_account
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import without_proxies
 
 # Older versions read comments in a netrc as entries, and report the headers of a proxy as those of the server.
@@ -360,3 +362,69 @@ def _environment() -> Dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment.update(LC_ALL="C", PATH=_PATH)
     return environment
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Credentials for curl: a pair, or the content of a netrc."""
+
+    token: Optional[Token] = None
+    netrc: Optional[bytes] = field(default=None, repr=False)
+
+
+class Client:
+    """Requests to the downloads of one service with the host's curl, which is looked up on first use."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._curl: Optional[Curl] = None
+
+    @property
+    def curl(self) -> Curl:
+        """The host's curl. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+        if self._curl is None:
+            self._curl = find_curl()
+        return self._curl
+
+    def fetch(self, page: str, credentials: Credentials) -> CurlEnd:
+        """Fetch a page below ``downloads_url`` into memory."""
+        config = base_config(self.service, f"{self.service.url}/{page}", credentials)
+        return run(self.curl, config, credentials.netrc, limit=self.service.timeout)
+
+
+def netrc_of(home: str) -> str:
+    """The netrc in a home directory."""
+    return os.path.join(home, ".netrc")
+
+
+def own_netrc() -> str:
+    """The netrc of the current user. As in curl, HOME has precedence over the user database."""
+    return netrc_of(os.environ.get("HOME") or own_account().home)
+
+
+def base_config(service: Service, url: str, credentials: Credentials) -> Config:
+    """The common options of every request below ``downloads_url``."""
+    config = bare_config(service, url)
+    if credentials.token is not None:
+        config.append(("user", f"{credentials.token.mage_id}:{credentials.token.secret}"))
+    return config
+
+
+def bare_config(service: Service, url: str) -> Config:
+    """The same options for any URL, without credentials."""
+    config: Config = [
+        ("url", url),
+        ("output", "-"),
+        ("proto", "=https"),
+        ("globoff", None),
+        ("silent", None),
+        ("show-error", None),
+        ("dump-header", "-"),
+        ("suppress-connect-headers", None),
+        ("connect-timeout", as_seconds(service.timeout)),
+    ]
+    if not service.validate_certs:
+        config.append(("insecure", None))
+    if service.ca_path is not None:
+        config.append(("cacert", service.ca_path))
+    return config

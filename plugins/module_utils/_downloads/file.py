@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import account_name, acting_as, group_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import account_name, acting_as, group_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Timing
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import (
     Access,
     Location,
@@ -26,8 +27,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.path impor
     not_a_file,
     path_error,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import (
-    Timing,
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import (
     Wait,
     drop_acls,
     maker_of,

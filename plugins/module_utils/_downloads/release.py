@@ -5,14 +5,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
+from urllib.parse import quote as percent_encode
+from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import (
+    Body,
+    Config,
+    bare_config,
+    base_config,
+    run,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed import Release, find
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file import (
+    LARGEST,
     Attributes,
     Destination,
     Facts,
@@ -21,13 +33,269 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file i
     open_destination,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import Source, source_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transfer import Getter, RetryPolicy, Transfer
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import (
+    CurlEnd,
+    excerpt,
+    judge_failure,
+    judge_status,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     group_name,
     owner_and_group,
     owner_name,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+
+_RETRIED = ("timed_out", "connection_lost", "connection_failed", "server_error", "rate_limited")
+_LONGEST_WAIT = 300.0
+# Seconds for a whole file, retries included: a day is enough for 350 MB at the slowest accepted rate.
+_LONGEST_TRANSFER = 86400.0
+# Bytes per second; below this rate curl gives up after ``timeout`` seconds.
+_SLOWEST = 4096
+# Bytes. For a file of unknown size, this much must be free each time that this much was received.
+_ROOM = 64 * 1024**2
+_MOST_HOPS = 3
+_BEGINNING = 4096
+# A size in a header; no file needs more digits.
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})\Z")
+# A strong entity tag (RFC 9110), ASCII only.
+_TAG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
+_MAGIC = {
+    ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
+    ".gz": (b"\x1f\x8b",),
+    ".tgz": (b"\x1f\x8b",),
+    ".bz2": (b"BZh",),
+    ".xz": (b"\xfd7zXZ",),
+}
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Number of retries, and seconds before the first; the delay doubles each time."""
+
+    retries: int
+    delay: float
+    sleep: Callable[[float], None] = time.sleep
+
+    def before(self, attempt: int, retry_after: str) -> float:
+        """Seconds before the next attempt."""
+        # The exponent is limited against overflow; 2 ** 16 is enough for any delay.
+        wait = min(60.0, self.delay * 2.0 ** min(attempt - 1, 16))
+        if retry_after.isdecimal():
+            wait = max(wait, float(retry_after))
+        return min(wait, _LONGEST_WAIT)
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Size and type of a file, as announced by the server."""
+
+    size: Optional[int]
+    content_type: str
+
+
+@dataclass
+class Transfer:
+    """Number of requests of a download, and the byte at which it was last resumed."""
+
+    requests: int = 0
+    resumed_from: int = 0
+
+    def as_result(self) -> Dict[str, int]:
+        """The value of ``transfer``."""
+        return {"requests": self.requests, "resumed_from": self.resumed_from}
+
+
+def _page(name: str) -> str:
+    # A plus sign needs no encoding in a path, and occurs in names.
+    return f"file/{percent_encode(name, safe='+')}"
+
+
+def is_page(content_type: str) -> bool:
+    """Whether a content type is that of a web page or JSON."""
+    return content_type.split(";")[0].strip().lower() in ("text/html", "application/xhtml+xml", "application/json")
+
+
+def looks_like(name: str, beginning: bytes) -> bool:
+    """False if the first bytes cannot belong to an archive of that name."""
+    for suffix, signs in _MAGIC.items():
+        if name.lower().endswith(suffix):
+            return beginning.startswith(signs)
+    return not re.match(rb"\s*<(!doctype|html)", beginning, re.I)
+
+
+class _FileBody(Body):
+    """Writes the body to the partial file, unless it is something other than the file."""
+
+    def __init__(self, part: PartialFile, name: str) -> None:
+        super().__init__()
+        self.part, self.name = part, name
+        self.total: Optional[int] = None
+        self.other = False
+        self.too_large = False
+        self._into_file = False
+
+    def begin(self, headers: Dict[str, str]) -> None:
+        """Start over at 200, resume at 206, and keep any other answer as text."""
+        status = headers["status"]
+        self.kept = b""
+        found = _RANGE.match(headers.get("content-range", ""))
+        if status not in ("200", "206"):
+            return
+        goes_on = status == "206" and found is not None and int(found.group(1)) == self.part.size
+        if is_page(headers.get("content-type", "")) or (status == "206" and not goes_on):
+            self.other = True
+            return
+        if goes_on and found is not None:
+            self.total = int(found.group(2))
+        else:
+            self.part.cut()
+            self.total = _length(headers)
+        self._into_file = True
+        self.too_large = self.total is not None and self.total > LARGEST
+        if self.total is not None and not self.too_large:
+            self.part.room_for(self.total - self.part.size)
+
+    def add(self, piece: bytes) -> bool:
+        """Some more of it."""
+        if not self._into_file:
+            self.kept = (self.kept + piece)[:_BEGINNING]
+            return len(self.kept) < _BEGINNING
+        first = self.part.size == 0
+        if first and piece and not looks_like(self.name, piece):
+            self.other, self._into_file = True, False
+            return self.add(piece)
+        size = self.part.size + len(piece)
+        self.too_large = self.too_large or size > (LARGEST if self.total is None else self.total)
+        if self.too_large:
+            return False
+        if self.total is None and size // _ROOM > self.part.size // _ROOM:
+            self._leave_room()
+        self.part.write(piece)
+        return True
+
+    def _leave_room(self) -> None:
+        """Raises `KeyfleetError` before an answer without length fills the disk."""
+        try:
+            self.part.room_for(_ROOM)
+        except KeyfleetError:
+            self.part.cut()
+            raise
+
+    def finish(self) -> None:
+        """Called at the end of the body."""
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _length(headers: Mapping[str, str]) -> Optional[int]:
+    length = headers.get("content-length", "")
+    return int(length) if _SIZE.match(length) else None
+
+
+class Getter:
+    """Downloads one file of a source."""
+
+    def __init__(self, source: Source, file_name: str, retry_policy: RetryPolicy) -> None:
+        self.source, self.file_name, self.retry_policy = source, file_name, retry_policy
+        self.where = f"{source.service.url}/{_page(file_name)}"
+        # URL without query (which has a new signature each time) → entity tag.
+        self._tags: Dict[str, str] = {}
+
+    def ask(self) -> Offered:
+        """Size and type of the file, by a HEAD request. Raises `KeyfleetError`."""
+        head: Config = [("head", None)]
+        end = self._follow(lambda _url: head, Body(), time.monotonic() + self.source.service.timeout)
+        finding = judge_failure(end, self.where, self.source.quote) or self._judge(end)
+        if finding is not None:
+            raise self.source.failure(finding)
+        if is_page(end.content_type):
+            kind = self.source.quote(end.content_type)
+            what = f"{self.where} would send {kind} instead of the file."
+            raise self.source.failure(Finding("text_instead", what, http_status=end.http_status))
+        return Offered(_length(end.headers), end.content_type)
+
+    def get(self, part: PartialFile, transfer: Transfer) -> None:
+        """Download the file, with retries. Raises `KeyfleetError`; received bytes stay in ``part``."""
+        attempt, until = 0, time.monotonic() + _LONGEST_TRANSFER
+        while True:
+            attempt += 1
+            if part.size:
+                transfer.resumed_from = part.size
+            body = _FileBody(part, self.file_name)
+            end = self._follow(lambda url: self._transfer_config(part, url), body, until)
+            transfer.requests += 1
+            finding = self._finding(end, body, part)
+            if finding is None:
+                return
+            wait = self.retry_policy.before(attempt, end.retry_after)
+            late = time.monotonic() + wait >= until
+            if finding.code not in _RETRIED or attempt > self.retry_policy.retries or late:
+                tries = f" It was tried {attempt} times." if attempt > 1 else ""
+                raise KeyfleetError(finding.code, self.source.failure(finding).message + tries)
+            self.retry_policy.sleep(wait)
+
+    def _transfer_config(self, part: PartialFile, url: str) -> Config:
+        silence = max(1, math.ceil(self.source.service.timeout))
+        config: Config = [("speed-limit", str(_SLOWEST)), ("speed-time", str(silence))]
+        if part.size:
+            config.append(("range", f"{part.size}-"))
+            tag = self._tags.get(_without_query(url))
+            if tag:
+                # If the file has changed, the server sends all of it rather than the rest.
+                config.append(("header", f"If-Range: {tag}"))
+        return config
+
+    def _follow(self, extra: Callable[[str], Config], body: Body, until: float) -> CurlEnd:
+        """Send a request, and follow redirects without credentials; ``until`` is the deadline for all of it."""
+        source, url = self.source, self.where
+        config = base_config(source.service, url, source.credentials)
+        for _hop in range(1 + _MOST_HOPS):
+            end = run(source.client.curl, [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
+            finding = None if end.exit_code else judge_status(end, self.where, source.quote)
+            if finding is None or finding.code != "redirected" or urlsplit(end.redirect_url).scheme != "https":
+                break
+            url = end.redirect_url
+            config = bare_config(source.service, url)
+        if end.http_status == 200:
+            tag = end.headers.get("etag", "")
+            self._tags[_without_query(url)] = tag if _TAG.match(tag) else ""
+        return end
+
+    def _judge(self, end: CurlEnd) -> Optional[Finding]:
+        finding = judge_status(end, self.where, self.source.quote)
+        if finding is not None and end.http_status == 404:
+            what = f"There is no file {self.file_name} for this account (HTTP 404)."
+            return Finding("not_offered", what, http_status=404)
+        return finding
+
+    def _finding(self, end: CurlEnd, body: _FileBody, part: PartialFile) -> Optional[Finding]:
+        """The finding after a request; None if the file is complete."""
+        quote = self.source.quote
+        if body.too_large:
+            part.cut()
+            most = LARGEST if body.total is None else min(body.total, LARGEST)
+            what = f"{self.where} sends more than {most} bytes."
+            return Finding("too_large", what, http_status=end.http_status)
+        if body.other:
+            what = f'{self.where} sends something other than the file: "{excerpt(body.kept, quote)}".'
+            return Finding("text_instead", what, http_status=end.http_status)
+        if end.http_status == 416 and part.size:
+            total = end.headers.get("content-range", "").rpartition("/")[2]
+            if total == str(part.size):
+                return None
+            part.cut()
+            return Finding("connection_lost", f"The partial file does not match {self.file_name}; it was discarded.")
+        finding = judge_failure(end, self.where, quote) or self._judge(end)
+        if finding is None and body.total is not None and part.size != body.total:
+            what = f"{self.where} sent {part.size} of {body.total} bytes."
+            return Finding("connection_lost", what, http_status=end.http_status)
+        return finding
+
 
 _CHECKSUM = re.compile(r"([a-z0-9_-]+):([0-9a-fA-F]+)\Z")
 

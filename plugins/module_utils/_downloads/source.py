@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Client, Credentials, own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed import (
     NotAFeed,
     Release,
@@ -16,7 +17,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed i
     chosen,
     parse,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Client, Credentials, own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     Service,
     Token,

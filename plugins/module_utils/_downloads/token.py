@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options, file_mode, listed
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import (
     Client,
     Credentials,
     netrc_of,
@@ -26,8 +26,13 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.option
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import judge_help, judge_page, verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account, owner_and_group
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity, acting_as, identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
+    Account,
+    Identity,
+    acting_as,
+    identity_of,
+    owner_and_group,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import (
     Row,
     Target,

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, listed
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.fetch import Credentials, netrc_of, own_netrc
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Credentials, netrc_of, own_netrc
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
     machine,
     service_from,

@@ -5,15 +5,39 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
+import struct
 import time
-from typing import Callable, Hashable, Iterator, Mapping, NamedTuple, Optional, Tuple, TypeVar
+from dataclasses import dataclass
+from typing import Callable, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import group_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access, Location, locate
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.replace import Moved, Snapshot, Timing, read_file
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
+    Identity,
+    account_name,
+    acting_as,
+    group_of,
+    identity_of,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import (
+    ANYBODY,
+    Access,
+    Location,
+    locate,
+    not_a_file,
+    path_error,
+)
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, FileState, Wanted, decide
+
+LARGEST = 4 * 1024 * 1024
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+ACL = "system.posix_acl_access"
+# As in linux/posix_acl_xattr.h: a version, then tag, permissions and id of every entry.
+ACL_HEADER, ACL_ENTRY = 4, struct.Struct("<HHI")
+ACL_OWNER, ACL_NAMED_USER, ACL_GROUP, ACL_NAMED_GROUP, ACL_MASK, ACL_OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+ACL_OF_OTHERS = (ACL_NAMED_USER, ACL_GROUP, ACL_NAMED_GROUP)
 
 REREAD_SECONDS = 1.0  # Composer truncates and writes in place, which takes milliseconds
 STEP = 0.02
@@ -26,6 +50,175 @@ _CHARACTER = 4
 
 Key = TypeVar("Key", bound=Hashable)
 Read = TypeVar("Read")
+
+
+class Moved(Exception):
+    """The file or its directory was changed in the meantime. The caller starts again from ``/``."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Clock and sleep, replaceable in tests."""
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+class Snapshot(NamedTuple):
+    """A file as it was read: content, stat result, and whether every member of its group could read it."""
+
+    data: bytes
+    info: os.stat_result
+    group_reads: bool
+
+
+def read_file(location: Location, owner: Optional[int] = None) -> Optional[Snapshot]:
+    """Read the file; None if it does not exist. ``owner`` is the requested owner."""
+    if location.missing:
+        return None
+    if location.info is not None and not stat.S_ISREG(location.info.st_mode):
+        raise not_a_file(location.path, location.info.st_mode)
+    try:
+        with acting_as(location.acting):
+            fd = open_file(location)
+    except FileNotFoundError:
+        return None
+    except PermissionError as exc:
+        fd = _open_unreadable(location, owner, exc)
+    except OSError as exc:
+        raise _read_failure(exc, location) from exc
+    try:
+        seen = _read_open(location, fd)
+    finally:
+        os.close(fd)
+    info = seen.info
+    # The excluded cases are refused later, with a more exact reason.
+    if (
+        owner
+        and owner != info.st_uid
+        and location.movable
+        and not location.led
+        and not (location.shared and info.st_uid)
+    ):
+        _check_moved(location, info, identity_of(owner))
+    return seen
+
+
+def _check_moved(location: Location, info: os.stat_result, owner: Identity) -> None:
+    """Refuse a file that others may have moved here if the requested owner could not read it by himself."""
+    if _may_read(location, info, owner):
+        return
+    raise KeyfleetError(
+        "foreign_owner",
+        f"{location.path} belongs to {account_name(info.st_uid)}, and may have been moved there, as others may write "
+        f"to a directory above it; {owner} may not read it. Give it to that account (chown), or remove it.",
+        path=location.path,
+        uid=info.st_uid,
+        gid=info.st_gid,
+        mode=stat.S_IMODE(info.st_mode),
+    )
+
+
+def _may_read(location: Location, info: os.stat_result, who: Identity) -> bool:
+    """Whether an account can open a file by its path. Opening it also covers ACLs."""
+    try:
+        with acting_as(who):
+            fd = os.open(location.real_path, READ_FLAGS)
+    except OSError:
+        return False
+    try:
+        return os.path.samestat(os.fstat(fd), info)
+    finally:
+        os.close(fd)
+
+
+def open_file(location: Location) -> int:
+    return os.open(location.name, READ_FLAGS, dir_fd=location.directory)
+
+
+def _read_failure(exc: OSError, location: Location) -> Exception:
+    if exc.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+        return Moved()  # it is a link or a socket now, which the next walk reports
+    return path_error(exc, "read it", location.path, location.acting, code="read_failed")
+
+
+def _group_reads(fd: int, mode: int) -> bool:
+    """Whether every member of the group may read. With an ACL, the group bits of the mode are only its mask."""
+    try:
+        acl = os.getxattr(fd, ACL)
+    except (OSError, AttributeError):
+        acl = b""
+    entries = ACL_ENTRY.iter_unpack(acl[ACL_HEADER:])
+    return bool(mode & stat.S_IRGRP) and all(granted & 4 for tag, granted, _id in entries if tag in ACL_OF_OTHERS)
+
+
+def _read_open(location: Location, fd: int) -> Snapshot:
+    info = os.fstat(fd)
+    if not stat.S_ISREG(info.st_mode):
+        raise not_a_file(location.path, info.st_mode)
+    pieces: List[bytes] = []
+    # Files of size 0 are not read: those in /proc can take seconds. If Composer is writing it, it is read again later.
+    size = 0
+    while info.st_size:
+        try:
+            piece = os.read(fd, 65536)
+        except OSError as exc:
+            raise _read_failure(exc, location) from exc
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST:
+            raise KeyfleetError(
+                "not_a_file",
+                f"{location.path} is larger than {LARGEST} bytes, too large for a credential file.",
+                path=location.path,
+            )
+    return Snapshot(b"".join(pieces), info, _group_reads(fd, info.st_mode))
+
+
+def _open_unreadable(location: Location, owner: Optional[int], exc: PermissionError) -> int:
+    """Open a file as root that the owner of its directory may not read.
+
+    Only a file of that owner or of the requested ``owner``: any other could be a file of root that was moved here.
+    """
+    try:
+        with acting_as(location.acting):
+            info = os.stat(location.name, dir_fd=location.directory, follow_symlinks=False)
+    except OSError as other:
+        raise path_error(other, "inspect it", location.path, location.acting, code="read_failed") from other
+    mine = (location.acting.uid, location.acting.uid if owner is None else owner)
+
+    def repairable(facts: os.stat_result) -> bool:
+        return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_uid in mine
+
+    if location.privileged and location.directory_info.st_uid == location.acting.uid and repairable(info):
+        with acting_as(location.own):
+            try:
+                fd = open_file(location)
+            except OSError as other:
+                raise _read_failure(other, location) from other
+        # Checked again on the open file, since the name could refer to another file by now.
+        if repairable(os.fstat(fd)):
+            return fd
+        os.close(fd)
+        raise Moved()
+    if info.st_uid == location.acting.uid:
+        raise path_error(exc, "read it", location.path, location.acting) from exc
+    raise _foreign(location, info) from exc
+
+
+def _foreign(location: Location, info: os.stat_result) -> KeyfleetError:
+    names = "" if info.st_nlink == 1 else f" and has {info.st_nlink} names (hard links)"
+    return KeyfleetError(
+        "foreign_owner",
+        f"{location.path} belongs to {account_name(info.st_uid)}{names}, mode {stat.S_IMODE(info.st_mode):04o}, and "
+        f"{location.acting} may not read it. Give it to the user who shall read it (chown), or remove it.",
+        path=location.path,
+        uid=info.st_uid,
+        gid=info.st_gid,
+        mode=stat.S_IMODE(info.st_mode),
+    )
 
 
 class Seen(NamedTuple):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
     Identity,
     account_name,
     acting_as,

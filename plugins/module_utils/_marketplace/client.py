@@ -9,25 +9,305 @@ Needs `requests`; runs on the controller.
 
 from __future__ import annotations
 
+import email.utils
+import os
 import re
 import time
 from dataclasses import dataclass
+from http.client import HTTPException, IncompleteRead
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Type
 from urllib.parse import quote
 
+from ansible.module_utils.basic import missing_required_lib
+
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import (
+    Redactor,
+    check_authorities,
     item_refused,
+    never_connected,
     number,
+    refused,
     unreadable,
+    what_happened,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import (
     MarketplaceKey,
     Refusal,
     check_label,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.session import ApiSession
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_value
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import (
+    forget_key_log,
+    in_time,
+    no_cookies,
+)
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import advice
+
+try:
+    # Some versions create a TLS context on import.
+    forget_key_log()
+    import requests
+    from requests import Session
+    from requests.auth import AuthBase, HTTPBasicAuth
+    from urllib3 import exceptions as pool_errors
+except ImportError:
+    # So that the classes below can be defined.
+    requests = None  # type: ignore[assignment]
+    AuthBase = Session = object  # type: ignore[misc, assignment]
+
+SESSION_SECONDS = 7200
+_PREFIX = "/rest/v1"
+# Seconds. A longer Retry-After is reported as a failure.
+LONGEST_WAIT = 60.0
+# Idempotent methods. A repeated POST could create a key twice.
+REPEATABLE = frozenset(("GET", "PUT", "DELETE"))
+_REPEATS = 4
+# Repetitions of a call without connection or answer.
+_REPEATS_UNANSWERED = 2
+_BUSY = (429, 500, 502, 503, 504)
+# Seconds before the second repetition. The first is immediate, and the pause doubles from then on.
+_PAUSE = 1.0
+# A call may take this many times the timeout, including repetitions and pauses.
+CALL_FACTOR = 10
+_MOST_BODY = 8 * 1024 * 1024
+# A token is put into a header unchanged.
+_TOKEN = re.compile(r"[\x21-\x7e]{8,8192}\Z")
+# A MAGEID is part of every URL.
+_MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
+# A compressed answer would be unpacked before its size is known.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keyfleet.magento"}
+
+
+@dataclass(frozen=True)
+class ApiAnswer:
+    """A complete answer."""
+
+    method: str
+    status: int
+    body: bytes
+    retry_after: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the call was carried out."""
+        return 200 <= self.status < 300
+
+
+class _Bearer(AuthBase):
+    """An explicit auth object: without one, requests replaces the header with a netrc entry."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _Session(Session):
+    """Never follows redirects. With allow_redirects=False alone, requests would read their bodies to the end."""
+
+    def get_redirect_target(self, resp: Any) -> None:
+        """None."""
+        return
+
+
+class ApiSession:
+    """A session of one application at the API. Connections are kept until ``close``.
+
+    Text of the API is shown only through ``redactor``.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        application_id: str,
+        application_secret: str,
+        timeout: float,
+        ca_path: Optional[str],
+        validate_certs: bool,
+    ) -> None:
+        if requests is None:
+            raise KeyfleetError("requests_missing", missing_required_lib("requests"))
+        base = api_url.rstrip("/")
+        self._base = base if base.endswith(_PREFIX) else base + _PREFIX
+        self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
+        self.redactor = Redactor(application_id, application_secret)
+        self._timeout = timeout
+        self._token: Optional[_Bearer] = None
+        self._mage_id = ""
+        # None lets the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and then certifi decide.
+        self._verify = (ca_path or None) if validate_certs else False
+        if validate_certs:
+            check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
+        self._session = _session()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    @property
+    def mage_id(self) -> str:
+        """The MAGEID of the account, from the session."""
+        if not self._mage_id:
+            self._sign_in()
+        return self._mage_id
+
+    def call(self, method: str, path: str, *, doing: str, **content: Any) -> Any:
+        """The JSON answer to a call below the account's URL; {} for an empty answer.
+
+        The error has ``answer_lost`` in its details if a POST may have been carried out nevertheless.
+        """
+        path = f"/users/{quote(self.mage_id, safe='')}/{path}"
+        answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if answer.status == 401:
+            # The session may have expired. A second 401 is final.
+            self._sign_in()
+            answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if not answer.good:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.redactor, lost=method == "POST")
+        if not answer.body and method in ("PUT", "DELETE"):
+            return {}
+        return self._json(answer, doing)
+
+    def _sign_in(self) -> None:
+        doing = "open a session"
+        body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
+        answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
+        if not answer.good:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self.redactor, signing_in=True)
+        content = self._json(answer, doing)
+        token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
+        if not isinstance(token, str) or not _TOKEN.match(token):
+            raise unreadable(doing, "it has no session token")
+        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _MAGE_ID.match(mage_id):
+            raise unreadable(doing, "it has no MAGEID")
+        if self._mage_id not in ("", mage_id):
+            raise unreadable(doing, "it is for another account than the previous session")
+        self.redactor.hide(token)
+        if self.redactor.repeats(mage_id):
+            raise unreadable(doing, "it has a secret instead of the MAGEID")
+        self._token, self._mage_id = _Bearer(token), mage_id
+
+    def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> ApiAnswer:
+        """The answer to a call, which is repeated if that is safe."""
+        limit = CALL_FACTOR * self._timeout
+        until = time.monotonic() + limit
+        repeats = 0
+
+        def pause_before_retry(most: int, wait: float = 0.0) -> bool:
+            """Whether to repeat the call; if so, returns after the pause."""
+            wait = max(wait, _PAUSE * 2.0 ** (repeats - 1) if repeats else 0.0)
+            if repeats >= most or wait > LONGEST_WAIT or time.monotonic() + wait >= until:
+                return False
+            time.sleep(wait)
+            return True
+
+        while True:
+            try:
+                answer = self._ask(until, method, path, doing=doing, auth=auth, content=content)
+                busy = method in REPEATABLE and answer.status in _BUSY
+                if not busy or not pause_before_retry(_REPEATS, _requested_pause(answer.retry_after)):
+                    return answer
+            except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
+                unsent = never_connected(error)
+                seconds = limit if time.monotonic() >= until else self._timeout
+                if not (method in REPEATABLE or unsent) or not pause_before_retry(_REPEATS_UNANSWERED):
+                    raise self._failure(error, doing, seconds, lost=method == "POST" and not unsent) from None
+            repeats += 1
+
+    def _ask(
+        self, until: float, method: str, path: str, *, doing: str, auth: Any, content: Mapping[str, Any]
+    ) -> ApiAnswer:
+        """Send one request, within the remaining time of the call."""
+        session = self._session
+        answers: List[ApiAnswer] = []
+
+        def work() -> None:
+            response = session.request(
+                method,
+                self._base + path,
+                auth=auth,
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+                headers=_HEADERS,
+                **content,
+            )
+            try:
+                retry_after = response.headers.get("Retry-After") or ""
+                answers.append(ApiAnswer(method, response.status_code, _body(response, doing), retry_after))
+            finally:
+                response.close()
+
+        try:
+            forget_key_log()
+            in_time(work, until - time.monotonic())
+        finally:
+            if not answers:
+                # A request that is still running keeps using the old session.
+                session.close()
+                self._session = _session()
+        return answers[0]
+
+    def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
+        finding = what_happened(error, url=self._base, timeout=seconds, quote=self.redactor.shown)
+        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
+        return KeyfleetError(code, f"Cannot {doing}: {advice(finding, url='api_url')}", answer_lost=lost)
+
+    def _json(self, answer: ApiAnswer, doing: str) -> Any:
+        try:
+            return json_value(answer.body)
+        except ValueError:
+            raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
+
+
+def _session() -> Any:
+    session = _Session()
+    session.cookies.set_policy(no_cookies())
+    return session
+
+
+def _body(response: Any, doing: str) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        if not 200 <= response.status_code < 300:
+            return b""
+        raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
+    body = bytearray()
+    # Read from the response of http.client: urllib3 before 2.2 reads the size of a chunk without limit, and a chunk of
+    # negative size until the end of the connection.
+    source = response.raw._fp
+    while True:
+        piece = source.read1(64 * 1024)
+        if not piece:
+            break
+        body += piece
+        if len(body) > _MOST_BODY:
+            raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
+    length = response.headers.get("Content-Length", "")
+    if _SIZE.match(length) and len(body) < int(length):
+        raise IncompleteRead(b"", int(length) - len(body))
+    # The body was read completely, so the connection can be reused.
+    response.raw.release_conn()
+    return bytes(body)
+
+
+def _requested_pause(retry_after: str) -> float:
+    """Seconds from a Retry-After header, a number or a date; 0 for anything else."""
+    if re.match(r"[0-9]+\Z", retry_after):
+        return float(retry_after)
+    try:
+        date = email.utils.parsedate_tz(retry_after)
+        return email.utils.mktime_tz(date) - time.time() if date else 0.0
+    except (ValueError, OverflowError, IndexError, TypeError, NameError):
+        # The last three come from email.utils of Python 3.9 and older.
+        return 0.0
+
 
 __all__ = ["ADDRESSES", "Created", "Marketplace", "check_label"]
 

@@ -18,12 +18,11 @@ from typing import Any, Iterator, List, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log
-from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import (
     TEXT_LIMIT,
     Quote,
     Secrets,
+    json_object,
     one_line,
     unescaped,
 )
@@ -32,6 +31,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failu
     proxy_address,
     timed_out,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import forget_key_log
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
 
 # Parts of keys (also in base64 or with hyphens) and of tokens.

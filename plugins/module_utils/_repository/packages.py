@@ -16,8 +16,7 @@ from typing import Any, Deque, Dict, Iterable, Optional, Sequence, Set, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._json import json_object
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
+from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, json_object
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
     Finding,
     HttpAnswer,

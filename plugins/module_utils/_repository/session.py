@@ -15,17 +15,17 @@ import http.cookiejar
 import os
 import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
 import zlib
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ansible.module_utils.urls import Request, make_context
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._http import forget_key_log, in_time, no_cookies
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import (
     explain,
@@ -37,6 +37,43 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdi
     HttpAnswer,
     opens_object,
 )
+
+
+def forget_key_log() -> None:
+    """Stop new TLS contexts from logging keys: Python and urllib3 read SSLKEYLOGFILE when they create one.
+
+    Permanent, since a late request may create a context after the caller has abandoned it.
+    """
+    os.environ.pop("SSLKEYLOGFILE", None)
+
+
+def no_cookies() -> http.cookiejar.CookiePolicy:
+    """A policy that accepts no cookies, so that none is sent back, and parses none, which would take long."""
+    return http.cookiejar.DefaultCookiePolicy(netscape=False, rfc2965=False)
+
+
+def in_time(work: Callable[[], None], seconds: float) -> None:
+    """Run ``work`` for at most ``seconds``. Raises its exception, or ``socket.timeout`` if it takes longer.
+
+    A socket timeout covers neither name resolution nor a server that sends single bytes slowly. Work that takes longer
+    is not stopped: the caller must no longer use any of its objects.
+    """
+    failures: List[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # raised in the caller's thread below
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(max(0.0, seconds))
+    if failures:
+        raise failures[-1]
+    if thread.is_alive():
+        raise socket.timeout()
+
 
 AnswerOrFinding = Union[HttpAnswer, Finding]
 

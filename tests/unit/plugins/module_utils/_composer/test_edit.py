@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
+    HTTP_BASIC,
     KeyEdit,
     edited,
     entry_for,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.transfer import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import (
     RetryPolicy,
     is_page,
     looks_like,

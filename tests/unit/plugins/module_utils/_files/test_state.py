@@ -10,7 +10,7 @@ from typing import Any, Optional, Tuple
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.identity import Identity
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import (
     FileState,
     Ownership,

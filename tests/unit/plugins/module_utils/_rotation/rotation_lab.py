@@ -15,10 +15,10 @@ import pytest
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Created
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, Refusal
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import series_spec
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import CONFIRMED, FACTS, WOULD_CHANGE
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Timing, rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series, series_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import series_spec
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,
     Exchange,
@@ -51,7 +51,7 @@ def labels(generations: Iterable[Generation]) -> List[str]:
 
 def settings(**given: Any) -> Dict[str, Any]:
     """The settings of a series, with defaults from the argument spec."""
-    spec: Dict[str, Dict[str, Any]] = series_spec(None)
+    spec: Dict[str, Dict[str, Any]] = series_spec()
     known = {name: option.get("default") for name, option in spec.items()}
     if not set(given) <= set(known):
         raise AssertionError(f"no such settings: {set(given) - set(known)}")

@@ -11,8 +11,8 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import check_settings, series_spec
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Timing, rotate
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.settings import check_settings, series_spec
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import TODAY, settings
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,
@@ -191,7 +191,7 @@ def test_valid_settings(given: Dict[str, Any]) -> None:
 
 
 def test_secrets_have_no_log() -> None:
-    spec = series_spec(None)
+    spec = series_spec()
     assert spec["application_secret"]["no_log"] is True and spec["application_secret"]["required"] is False
     assert spec["pair"]["options"]["private_key"]["no_log"] is True
     required = sorted(name for name, option in spec.items() if option.get("required"))
