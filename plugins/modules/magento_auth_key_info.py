@@ -229,62 +229,19 @@ effective:
       type: str
       sample: the project's auth.json overrides the user's auth.json
 verdicts:
-  description: Verdicts of the repositories, one for each different pair.
+  description: >-
+    Verdicts of the repositories, one for each different pair, in the form of
+    RV(keyfleet.magento.magento_auth_key#module:verdicts).
   returned: always
   type: list
   elements: dict
-  contains:
-    repository:
-      description: Repository of the key.
-      type: str
-      sample: repo.magento.com
-    url:
-      description: URL that was requested.
-      type: str
-      sample: https://repo.magento.com/
-    public_key:
-      description: Public half of the pair, as in RV(files[].entries[].public_key).
-      type: str
-      sample: 0123456789abcdef0123456789abcdef
-    status:
-      description: One of V(valid), V(invalid), V(refused), V(not_entitled), V(unknown) and V(not_checked).
-      type: str
-      sample: valid
-    code:
-      description: Stable code of the reason.
-      type: str
-      sample: keys_valid
-    http_status:
-      description: HTTP status of the answer, or null without an answer.
-      type: int
-      sample: 200
-    message:
-      description: The reason, with the text of the server and advice.
-      type: str
-      sample: https://repo.magento.com/packages.json accepts this pair.
-    packages:
-      description: For each name in O(packages), V(listed), V(absent) or V(unknown).
-      type: dict
-      sample: {magento/product-community-edition: listed}
 problems:
-  description: Problems on the host that need attention, such as files that Composer cannot use, that others can read or
-    that belong to another user.
+  description: >-
+    Problems on the host that need attention, such as files that Composer cannot use, that others can read or that
+    belong to another user. In the form of RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable code of the problem.
-      type: str
-      sample: readable_by_others
-    path:
-      description: Path of the file, or null.
-      type: str
-      sample: /home/deploy/.composer/auth.json
-    message:
-      description: Description of the problem.
-      type: str
-      sample: everybody on the host can use it
 code:
   description: Stable code of the failure.
   returned: failure

@@ -168,10 +168,7 @@ files:
       type: str
       sample: deploy
     action:
-      description:
-        - What was done, or would be done in check mode.
-        - V(created) if the file was created, V(updated) if the entry was set, V(removed) if the entry was removed,
-          V(repaired) if only owner, group or mode were changed, and V(unchanged) otherwise.
+      description: What was done, as in RV(keyfleet.magento.magento_auth_key#module:files[].action).
       type: str
       sample: created
     before:
@@ -203,7 +200,7 @@ files:
           type: str
           sample: "0600"
     after:
-      description: The entry after the change, in the same form.
+      description: The same after the change.
       type: dict
       contains: *entry
 verdicts:
@@ -263,23 +260,12 @@ verdicts:
           type: str
           sample: 7.88.1
 problems:
-  description: Problems on the host that need attention, such as a file that everybody could read.
+  description: >-
+    Problems on the host that need attention, such as a file that everybody could read. In the form of
+    RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable code of the problem.
-      type: str
-      sample: readable_by_others
-    path:
-      description: Path of the file, or null.
-      type: str
-      sample: /home/deploy/.netrc
-    message:
-      description: Description of the problem.
-      type: str
-      sample: everybody on the host could read it
 code:
   description: Stable code of the failure.
   returned: failure
@@ -287,13 +273,7 @@ code:
   sample: token_invalid
 """
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    DOWNLOADS_HOST,
-    DOWNLOADS_SPEC,
-    FAIL_ON,
-    FILES_SPEC,
-    TOKEN_SPEC,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import FAIL_ON, NETRC_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token import install_token
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
@@ -302,12 +282,9 @@ ARGUMENT_SPEC = dict(
     owner=dict(type="str"),
     group=dict(type="str"),
     mode=dict(type="raw", default="0600"),
-    host=dict(type="str", default=DOWNLOADS_HOST),
     verify=dict(type="str", choices=["never", "changed", "always"], default="changed"),
     fail_on=dict(type="list", elements="str", choices=list(FAIL_ON), default=list(FAIL_ON)),
-    **TOKEN_SPEC,
-    **FILES_SPEC,
-    **DOWNLOADS_SPEC,
+    **NETRC_SPEC,
 )
 
 

@@ -127,81 +127,24 @@ files:
       type: str
       sample: "0600"
 verdicts:
-  description: Verdicts of the server on the pair in the options, and on the pair in each file that has one.
+  description: >-
+    Verdicts of the server on the pair in the options, and on the pair in each file that has one. In the form of
+    RV(keyfleet.magento.magento_download_token#module:verdicts), with one more key.
   returned: always
   type: list
   elements: dict
   contains:
-    host:
-      description: Machine of the entry.
-      type: str
-      sample: www.magentocommerce.com
-    url:
-      description: URL that was requested.
-      type: str
-      sample: https://www.magentocommerce.com/products/downloads/info/help
-    mage_id:
-      description: The MAGEID.
-      type: str
-      sample: MAG123456789
-    path:
-      description: Path of the file that curl read, or null for the pair in the options.
-      type: str
-      sample: /home/deploy/.netrc
-    status:
-      description: One of V(valid), V(invalid), V(refused), V(unknown) and V(not_checked).
-      type: str
-      sample: valid
-    code:
-      description: Stable code of the reason.
-      type: str
-      sample: token_valid
-    http_status:
-      description: HTTP status of the answer, or null without an answer.
-      type: int
-      sample: 200
-    message:
-      description: The reason, with the text of curl and the server, and advice.
-      type: str
-      sample: https://www.magentocommerce.com/products/downloads/info/help accepts this MAGEID and token.
     commerce:
       description: Whether the account has access to files of Adobe Commerce (C(ee-*)), or null if that is not known.
       type: bool
       sample: false
-    curl:
-      description: Result of curl, or null if curl was not run.
-      type: dict
-      contains:
-        exit_code:
-          description: Exit code of curl, 0 if it received an answer.
-          type: int
-          sample: 0
-        error:
-          description: Error text of curl, or null.
-          type: str
-          sample: "curl: (60) SSL certificate problem: self-signed certificate"
-        version:
-          description: Version of curl.
-          type: str
-          sample: 7.88.1
 problems:
-  description: Problems on the host that need attention, such as files that curl cannot read or that others can read.
+  description: >-
+    Problems on the host that need attention, such as files that curl cannot read or that others can read. In the form
+    of RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable code of the problem.
-      type: str
-      sample: readable_by_others
-    path:
-      description: Path of the file, or null.
-      type: str
-      sample: /home/deploy/.netrc
-    message:
-      description: Description of the problem.
-      type: str
-      sample: everybody can use it
 code:
   description: Stable code of the failure.
   returned: failure
@@ -209,22 +152,13 @@ code:
   sample: token_invalid
 """
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    DOWNLOADS_HOST,
-    DOWNLOADS_SPEC,
-    FAIL_ON,
-    FILES_SPEC,
-    TOKEN_SPEC,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import FAIL_ON, NETRC_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token_report import report_tokens
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
-    host=dict(type="str", default=DOWNLOADS_HOST),
     fail_on=dict(type="list", elements="str", choices=list(FAIL_ON), default=[]),
-    **TOKEN_SPEC,
-    **FILES_SPEC,
-    **DOWNLOADS_SPEC,
+    **NETRC_SPEC,
 )
 
 

@@ -31,15 +31,18 @@ TOKEN_SPEC: ArgumentSpec = {
     "token": {"type": "raw", "no_log": True},
 }
 CREDENTIALS_SPEC: ArgumentSpec = {**TOKEN_SPEC, "netrc_path": {"type": "path"}}
-FILES_SPEC: ArgumentSpec = {
-    "users": {"type": "list", "elements": "str"},
-    "paths": {"type": "list", "elements": "path"},
-}
 DOWNLOADS_SPEC: ArgumentSpec = {
     "downloads_url": {"type": "str", "default": DOWNLOADS_URL},
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
     "timeout": {"type": "float", "default": 30.0},
+}
+NETRC_SPEC: ArgumentSpec = {
+    **TOKEN_SPEC,
+    **DOWNLOADS_SPEC,
+    "host": {"type": "str", "default": DOWNLOADS_HOST},
+    "users": {"type": "list", "elements": "str"},
+    "paths": {"type": "list", "elements": "path"},
 }
 
 _MAGE_ID = re.compile(r"MAG[0-9]+\Z")
