@@ -135,23 +135,6 @@ options:
       - The package lists of C(repo.magento.com) are several megabytes, so use this option on one host, not on all.
     type: list
     elements: str
-  owner:
-    description:
-      - Owner of the files in O(projects) and O(paths). The files of O(users) always belong to these users.
-      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
-    type: str
-  group:
-    description:
-      - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
-        belongs to neither this owner nor root.
-    type: str
-  mode:
-    description:
-      - Mode of the files, as a quoted octal number. It is also set on existing files.
-      - A mode that gives others any access is an error.
-      - New files and directories do not inherit ACLs.
-    type: raw
-    default: "0600"
   malformed:
     description:
       - What to do with a file that Composer could not use, for example one that is empty, is not JSON, or has an entry
@@ -188,6 +171,7 @@ options:
 extends_documentation_fragment:
   - keyfleet.magento.connection
   - keyfleet.magento.attributes
+  - keyfleet.magento.ownership
 notes:
   - When run as root, the module accesses each directory with the rights of its owner. It acts as root only if root
     owns that directory and all parent directories. A link is followed with the rights of its owner, and a Composer home

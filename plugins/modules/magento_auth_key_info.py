@@ -141,14 +141,14 @@ files:
       description: Path of the file as given or found.
       type: str
       sample: /home/deploy/.composer/auth.json
-    real_path:
-      description: Path of the file with links resolved.
-      type: str
-      sample: /home/deploy/.composer/auth.json
     exists:
       description: Whether the file exists.
       type: bool
       sample: true
+    real_path:
+      description: Path of the file with links resolved.
+      type: str
+      sample: /home/deploy/.composer/auth.json
     owner:
       description: Owner of the file.
       type: str

@@ -56,23 +56,6 @@ options:
       - Paths of netrc files, for C(curl --netrc-file). Their directories must exist.
     type: list
     elements: path
-  owner:
-    description:
-      - Owner of the files in O(paths). The files of O(users) always belong to these users.
-      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
-    type: str
-  group:
-    description:
-      - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
-        belongs to neither this owner nor root.
-    type: str
-  mode:
-    description:
-      - Mode of the files, as a quoted octal number. It is also set on existing files.
-      - A mode that gives others any access is an error.
-      - New files and directories do not inherit ACLs.
-    type: raw
-    default: "0600"
   host:
     description:
       - Machine of the entry, without port. For a machine other than the default, MAGEID and token may have any form.
@@ -99,6 +82,7 @@ options:
 extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.attributes
+  - keyfleet.magento.ownership
 notes:
   - When run as root, the module accesses each directory with the rights of its owner. It acts as root only if root
     owns that directory and all parent directories. A link is followed with the rights of its owner.
@@ -191,14 +175,14 @@ files:
           description: Owner of the file.
           type: str
           sample: deploy
-        group:
-          description: Group of the file.
-          type: str
-          sample: deploy
         mode:
           description: Mode of the file.
           type: str
           sample: "0600"
+        group:
+          description: Group of the file.
+          type: str
+          sample: deploy
     after:
       description: The same after the change.
       type: dict

@@ -90,14 +90,14 @@ files:
       description: Path of the file as given or found.
       type: str
       sample: /home/deploy/.netrc
-    real_path:
-      description: Path of the file with links resolved.
-      type: str
-      sample: /home/deploy/.netrc
     exists:
       description: Whether the file exists.
       type: bool
       sample: true
+    real_path:
+      description: Path of the file with links resolved.
+      type: str
+      sample: /home/deploy/.netrc
     host:
       description: Machine of the entry.
       type: str

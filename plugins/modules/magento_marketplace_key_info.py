@@ -109,14 +109,14 @@ marketplace_keys:
   type: list
   elements: dict
   contains:
-    label:
-      description: Label of the key.
-      type: str
-      sample: ci
     uid:
       description: Owner of the key.
       type: str
       sample: MAG123456789
+    label:
+      description: Label of the key.
+      type: str
+      sample: ci
     public_key:
       description: Public half of the key.
       type: str

@@ -1,0 +1,31 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Owner, group and mode of credential files."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of the modules that write credential files."""
+
+    DOCUMENTATION = r"""
+options:
+  owner:
+    description:
+      - Owner of the files. The files of O(users) always belong to these users.
+      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
+    type: str
+  group:
+    description:
+      - Group of the files. If not set, an existing file keeps its group unless its owner changes or the directory
+        belongs to neither this owner nor root.
+    type: str
+  mode:
+    description:
+      - Mode of the files, as a quoted octal number. It is also set on existing files.
+      - A mode that gives others any access is an error.
+      - New files and directories do not inherit ACLs.
+    type: raw
+    default: "0600"
+"""
