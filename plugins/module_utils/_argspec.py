@@ -18,6 +18,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     key_faults,
     key_title,
     repository_fault,
+    shown_host,
 )
 
 ArgumentSpec = Dict[str, Dict[str, Any]]
@@ -49,32 +50,38 @@ _PACKAGE = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:[_.-]+[a-z0-9]+
 
 @dataclass(frozen=True)
 class Key:
-    """The wanted state of one auth key on a host. Omitted lists are empty.
+    """One auth key: the desired entry for a repository, where it belongs, and how it is verified.
 
-    ``option`` is its name in messages: the option of its public half, or the element of a list of keys.
-    ``search`` are roots below which the key is removed, besides all homes; None for a key with its own targets.
-    ``anywhere``: it is removed for every repository.
+    ``present`` False removes the entry; with a ``public_key``, only if the entry has it. ``only_existing`` replaces an
+    entry but adds none: a Composer home that is not read first gets no new key. ``search`` are roots below which the
+    key is removed, besides all homes; None for a key with its own targets. ``anywhere``: it is removed for every
+    repository. ``option`` is its name in messages: the option of its public half, or the element of a list of keys.
     """
 
-    option: str
     repository: str
-    present: bool
-    public_key: Optional[str]
-    private_key: str = field(repr=False)
-    users: Tuple[str, ...]
-    projects: Tuple[str, ...]
-    paths: Tuple[str, ...]
-    url: Optional[str]
-    packages: Tuple[str, ...]
+    present: bool = True
+    public_key: Optional[str] = None
+    private_key: str = field(default="", repr=False)
+    url: Optional[str] = None
+    packages: Tuple[str, ...] = ()
+    only_existing: bool = False
+    users: Tuple[str, ...] = ()
+    projects: Tuple[str, ...] = ()
+    paths: Tuple[str, ...] = ()
     search: Optional[Tuple[str, ...]] = None
     anywhere: bool = False
+    option: str = "public key"
+
+    @property
+    def entry(self) -> Tuple[str, bool, Optional[str], str]:
+        """The desired entry. Keys that differ in it cannot have the same file."""
+        return self.repository, self.present, self.public_key, self.private_key
 
     @property
     def title(self) -> str:
         """The name of the key in messages."""
-        return key_title(
-            self.option, repository=self.repository, public_key=self.public_key, private_key=self.private_key
-        )
+        where = shown_host(self.repository)
+        return key_title(self.option, repository=where, public_key=self.public_key, private_key=self.private_key)
 
 
 def bad_options(message: str) -> KeyfleetError:

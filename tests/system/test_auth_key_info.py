@@ -260,12 +260,14 @@ def test_unverified_pairs_of_a_user_take_no_memory(deploy: Account, lab: Path) -
     give(shop / "auth.json", deploy, 0o600, json.dumps({"http-basic": entries}))
     script = (
         "import json, resource; "
-        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository import verify; "
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository import check; "
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key; "
         f"pairs = json.load(open({str(shop / 'auth.json')!r}))['http-basic']; "
-        "questions = [verify.Question(host, None, one['username'], one['password']) for host, one in pairs.items()]; "
+        "keys = [Key(host, True, one['username'], one['password']) for host, one in pairs.items()]; "
+        "questions = [check.Question(key) for key in keys]; "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; times = iter(range(0, 10**9, 1000)); "
         "options = {'validate_certs': True, 'ca_path': None, 'timeout': 1, 'use_proxy': False}; "
-        "answers = verify.verify_pairs(questions, options, bounded=True, clock=lambda: next(times)); "
+        "answers = check.verify_pairs(questions, options, bounded=True, clock=lambda: next(times)); "
         "print(sum(one.left_out for one in answers), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}

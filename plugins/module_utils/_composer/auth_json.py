@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import fraction, whole_number
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_host, shown_user
@@ -348,22 +349,6 @@ def masked(document: Document, *, was: Optional[Document] = None) -> str:
     return text + ("\n" if whole else "\n(the rest is not shown)\n")
 
 
-@dataclass(frozen=True)
-class KeyEdit:
-    """The desired state of one entry in one file.
-
-    ``present`` False removes the entry; with a ``public_key``, only if the entry has it. ``only_existing`` replaces an
-    entry for the repository but adds none: a home that Composer does not read first gets no new key.
-
-    """
-
-    repository: str
-    present: bool
-    public_key: Optional[str] = None
-    private_key: str = field(default="", repr=False)
-    only_existing: bool = False
-
-
 def entry_for(document: Document, repository: str) -> Optional[AuthEntry]:
     """Return the http-basic entry of ``repository``, or None."""
     value = (document.get(HTTP_BASIC) or {}).get(repository)
@@ -376,27 +361,27 @@ def _read(data: Optional[bytes], *, broken: Optional[bytes]) -> Document:
     return parse(data)
 
 
-def _edited(document: Document, edit: KeyEdit) -> Document:
-    if not edit.present:
-        return without_entry(document, repository=edit.repository, username=edit.public_key)
-    existing = entry_for(document, edit.repository)
-    if existing is None and edit.only_existing:
+def _edited(document: Document, key: Key) -> Document:
+    if not key.present:
+        return without_entry(document, repository=key.repository, username=key.public_key)
+    existing = entry_for(document, key.repository)
+    if existing is None and key.only_existing:
         return document
-    if existing and (existing.username, existing.secret) == (edit.public_key, edit.private_key):
+    if existing and (existing.username, existing.secret) == (key.public_key, key.private_key):
         return document
-    return with_entry(document, repository=edit.repository, username=edit.public_key or "", password=edit.private_key)
+    return with_entry(document, repository=key.repository, username=key.public_key or "", password=key.private_key)
 
 
-def edited(data: Optional[bytes], edits: Sequence[KeyEdit], *, broken: Optional[bytes] = None) -> Optional[bytes]:
-    """Return the bytes of the file after ``edits``: ``data`` itself, also if None, when the edits change nothing.
+def edited(data: Optional[bytes], keys: Sequence[Key], *, broken: Optional[bytes] = None) -> Optional[bytes]:
+    """Return the bytes of the file with ``keys``: ``data`` itself, also if None, when they change nothing.
 
     Raises `MalformedFile` for a file that Composer would not read. ``broken`` holds the malformed bytes that may be
     overwritten: those that were read before, not what another writer has half written by the time of the write.
     """
     document = _read(data, broken=broken)
     wanted = document
-    for edit in edits:
-        wanted = _edited(wanted, edit)
+    for key in keys:
+        wanted = _edited(wanted, key)
     if data is None:
         return serialise(wanted) if wanted else None
     if data == broken:
@@ -404,10 +389,10 @@ def edited(data: Optional[bytes], edits: Sequence[KeyEdit], *, broken: Optional[
     return data if wanted == document else serialise(wanted, like=data)
 
 
-def key_changes(data: Optional[bytes], edit: KeyEdit, *, broken: Optional[bytes] = None) -> bool:
-    """Whether ``edit`` would change the pair in the file. Owner and mode are not compared."""
+def key_changes(data: Optional[bytes], key: Key, *, broken: Optional[bytes] = None) -> bool:
+    """Whether ``key`` would change the pair in the file. Owner and mode are not compared."""
     document = _read(data, broken=broken)
-    return _edited(document, edit) != document
+    return _edited(document, key) != document
 
 
 def text_for_diff(data: Optional[bytes], *, was: Optional[bytes] = None) -> str:

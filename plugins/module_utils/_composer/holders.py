@@ -13,7 +13,6 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, file_mode
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     HTTP_BASIC,
-    KeyEdit,
     entries,
     parse,
 )
@@ -100,9 +99,8 @@ def _of_keys(keys: Sequence[Key], state: FileState) -> Iterator[Key]:
 
 def _may_be_written(key: Key, target: KeyTarget, state: FileState, problems: List[Problem]) -> bool:
     """Whether the key may be removed from the file. A file that may not be written becomes a problem, not a failure."""
-    edit = KeyEdit(key.repository, False, key.public_key)
     try:
-        predict(state, replace(target, edits=((key, edit),)).wanted())
+        predict(state, replace(target, keys=(key,)).wanted())
     except KeyfleetError as error:
         problems.append(Problem(error.code, error.message, target.path))
         return False

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, keys_from
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import KeyEdit, key_changes
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import key_changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import shadow_problems
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget, add, find_targets
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
@@ -28,7 +27,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check
 
 def _refuse_conflicts(readings: Iterable[Tuple[KeyTarget, FileState]]) -> None:
     """Refuse two keys or two owners for one file that links give two paths: each run would replace one by the other."""
-    asked: Dict[Tuple[str, str], Tuple[str, Key, KeyEdit]] = {}
+    asked: Dict[Tuple[str, str], Tuple[str, Key]] = {}
     acting: Dict[str, Tuple[str, Identity]] = {}
     for target, state in readings:
         path, who = acting.setdefault(state.real_path, (target.path, state.acting))
@@ -40,32 +39,18 @@ def _refuse_conflicts(readings: Iterable[Tuple[KeyTarget, FileState]]) -> None:
                 "config.home in the config.json of these users, and links.",
                 path=target.path,
             )
-        for key, edit in target.edits:
-            one_file = (state.real_path, edit.repository)
-            path, other, earlier = asked.setdefault(one_file, (target.path, key, edit))
-            if replace(earlier, only_existing=False) != replace(edit, only_existing=False):
+        for key in target.keys:
+            path, other = asked.setdefault((state.real_path, key.repository), (target.path, key))
+            if other.entry != key.entry:
                 raise bad_options(
-                    f"two different keys for {edit.repository} are meant for {path} and {target.path}, "
+                    f"two different keys for {key.repository} are meant for {path} and {target.path}, "
                     f"which are one file: {other.title} and {key.title}"
                 )
 
 
 def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> List[Question]:
-    verified = {"never": (), "changed": changing, "always": keys}[verify]
-    pairs = {(key.repository, key.public_key, key.private_key) for key in verified}
-    return [
-        Question(
-            option=key.option,
-            repository=key.repository,
-            url=key.url,
-            public_key=key.public_key or "",
-            private_key=key.private_key,
-            packages=key.packages,
-            ask=(key.repository, key.public_key, key.private_key) in pairs,
-        )
-        for key in keys
-        if key.present
-    ]
+    due = {key.entry for key in {"never": (), "changed": changing, "always": keys}[verify]}
+    return [Question(key, ask=key.entry in due) for key in keys if key.present]
 
 
 def install_keys(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
@@ -86,19 +71,19 @@ def install_keys(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, An
     if any(key.search is not None for key in keys):
         from ansible_collections.keyfleet.magento.plugins.module_utils._composer.holders import holders_of
 
-        taken = {(state.real_path, key.repository) for target, state in readings for key, _edit in target.edits}
+        taken = {(state.real_path, key.repository) for target, state in readings for key in target.keys}
         states = {}
         for key, target, state in holders_of(keys, params, taken=taken, problems=found.problems):
             add(found, key, target)
             states[target.which] = state
         readings += [(found.targets[which], state) for which, state in states.items()]
 
-    changing = [key for target in found.missing.values() for key, edit in target.edits if edit.present]
+    changing = [key for target in found.missing.values() for key in target.keys if key.present]
     changing += [
         key
         for target, state in readings
-        for key, edit in target.edits
-        if key.present and key_changes(state.data, edit, broken=target.broken)
+        for key in target.keys
+        if key.present and key_changes(state.data, key, broken=target.broken)
     ]
     answers = verify_pairs(_questions(keys, changing, params["verify"]), params)
     verdicts = [answer.as_result() for answer in answers]

@@ -221,7 +221,7 @@ def shadow_problems(keys: Sequence[Key], targets: Sequence[KeyTarget], known: Kn
 
     first_file: Dict[str, str] = {}
     for target in targets:
-        if target.user is not None and any(not edit.only_existing for _key, edit in target.edits):
+        if target.user is not None and any(not key.only_existing for key in target.keys):
             first_file.setdefault(target.user.name, target.path)
     own: Dict[str, Set[str]] = {}
     for key in keys:
@@ -230,8 +230,8 @@ def shadow_problems(keys: Sequence[Key], targets: Sequence[KeyTarget], known: Kn
     sources = Sources(known)
     problems: List[Problem] = []
     for target in targets:
-        for key, edit in target.edits:
-            if not key.present or edit.only_existing:
+        for key in target.keys:
+            if not key.present or key.only_existing:
                 continue
             projects = [project for project in all_projects if project not in own[key.repository]]
             for view in _views(target, key, first_file, projects):

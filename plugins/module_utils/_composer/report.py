@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
@@ -230,27 +230,20 @@ def _questions(report: KeyReport, params: Mapping[str, Any], given: Optional[Key
     """Return questions about the pair in the options, or else about every pair in the files."""
     repository, packages = params["repository"], package_names(params["packages"])
     if given:
-        return [
-            Question(
-                option=given.option,
-                repository=repository,
-                url=given.url,
-                public_key=given.public_key or "",
-                private_key=given.private_key,
-                packages=packages,
-            )
-        ]
+        return [Question(replace(given, packages=packages))]
     if params["verify"] == "never":
         return []
     url = address(params["url"])
     return [
         Question(
-            option=f"{path}: public key",
-            repository=entry.repository,
-            url=url if entry.repository == repository else None,
-            public_key=entry.username,
-            private_key=entry.secret,
-            packages=packages if entry.repository == repository else (),
+            Key(
+                entry.repository,
+                public_key=entry.username,
+                private_key=entry.secret,
+                url=url if entry.repository == repository else None,
+                packages=packages if entry.repository == repository else (),
+                option=f"{path}: public key",
+            ),
             # Composer reads entries without user name or valid host, but the repository cannot be asked about them.
             ask=bool(entry.username) and repository_fault(entry.repository) is None,
             # The first entry of each file, then the second of each: a file with many entries does not delay the others.

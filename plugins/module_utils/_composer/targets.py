@@ -12,7 +12,6 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, file_mode
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    KeyEdit,
     edited,
     entry_for,
     key_changes,
@@ -41,18 +40,18 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import s
 
 @dataclass(frozen=True)
 class KeyTarget(Target):
-    """An auth.json and its edits. ``config_file`` is in the same home of the user."""
+    """An auth.json and the keys for it. ``config_file`` is in the same home of the user."""
 
     config_file: str = ""
-    edits: Tuple[Tuple[Key, KeyEdit], ...] = ()
+    keys: Tuple[Key, ...] = ()
 
     makes_directory = True
 
     def edited(self, data: Optional[bytes]) -> Optional[bytes]:  # noqa: D102
-        return edited(data, [edit for _key, edit in self.edits], broken=self.broken)
+        return edited(data, self.keys, broken=self.broken)
 
     def creates(self) -> bool:  # noqa: D102
-        return any(edit.present for _key, edit in self.edits)
+        return any(key.present for key in self.keys)
 
     def malformed(self, reason: MalformedFile) -> str:  # noqa: D102
         return (
@@ -65,30 +64,30 @@ class KeyTarget(Target):
             self.row(
                 before,
                 after,
-                lambda data, edit=edit: _entry(data, edit),  # type: ignore[misc]
-                of={"repository": shown_host(edit.repository)},
-                present=edit.present,
-                changes=_changes(before.data, edit),
+                lambda data, key=key: _entry(data, key),  # type: ignore[misc]
+                of={"repository": shown_host(key.repository)},
+                present=key.present,
+                changes=_changes(before.data, key),
             )
-            for _key, edit in self.edits
+            for key in self.keys
         ]
 
     def text_for_diff(self, data: bytes, was: Optional[bytes]) -> str:  # noqa: D102
         return text_for_diff(data, was=was)
 
 
-def _entry(data: bytes, edit: KeyEdit) -> Row:
+def _entry(data: bytes, key: Key) -> Row:
     try:
-        entry = entry_for(auth_json.parse(data), edit.repository)
+        entry = entry_for(auth_json.parse(data), key.repository)
     except MalformedFile:
         entry = None
     shown = entry.as_result() if entry else {"public_key": None, "fingerprint": None}
     return {name: shown[name] for name in ("public_key", "fingerprint")}
 
 
-def _changes(data: Optional[bytes], edit: KeyEdit) -> bool:
+def _changes(data: Optional[bytes], key: Key) -> bool:
     try:
-        return key_changes(data, edit)
+        return key_changes(data, key)
     except MalformedFile:
         return True
 
@@ -98,28 +97,20 @@ def add(
 ) -> None:
     """Add ``key`` to ``target``. ``missing``: its user or home does not exist yet."""
     targets = found.missing if missing else found.targets
-    edit = KeyEdit(
-        repository=key.repository,
-        present=key.present,
-        public_key=key.public_key,
-        private_key=key.private_key,
-        only_existing=not read_first,
-    )
+    key = replace(key, only_existing=not read_first)
     target = targets.get(target.which, target)
-    edits = []
-    for other, earlier in target.edits:
-        if other.repository == key.repository:
-            if replace(earlier, only_existing=edit.only_existing) != edit:
-                raise bad_options(
-                    f"two different keys for {key.repository} are meant for {target.path}: "
-                    f"{other.title} and {key.title}"
-                )
-            # A second home that is also named in paths gets the key even if it has no entry.
-            edit = replace(edit, only_existing=edit.only_existing and earlier.only_existing)
-            key = other
-        else:
-            edits.append((other, earlier))
-    targets[target.which] = replace(target, edits=(*edits, (key, edit)))
+    keys = []
+    for earlier in target.keys:
+        if earlier.repository != key.repository:
+            keys.append(earlier)
+            continue
+        if earlier.entry != key.entry:
+            raise bad_options(
+                f"two different keys for {key.repository} are meant for {target.path}: {earlier.title} and {key.title}"
+            )
+        # A second home that is also named in paths gets the key even if it has no entry.
+        key = replace(earlier, only_existing=earlier.only_existing and key.only_existing)
+    targets[target.which] = replace(target, keys=(*keys, key))
 
 
 def setup_home(project: str) -> str:

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import file_path, seconds
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, file_path, seconds
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
@@ -24,7 +24,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdi
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
     MAGENTO_REPOSITORY,
-    key_title,
     shown_host,
     shown_user,
 )
@@ -132,44 +131,25 @@ MOST_PAIRS = 100
 LIMIT_FACTOR = 10  # times the timeout of one answer; a request in progress is not aborted
 
 
-@dataclass(frozen=True)
-class Question:
-    """One pair at one address. ``ask`` False: the repository is not asked, and the verdict says so.
+class Question(NamedTuple):
+    """A pair to verify. ``ask`` False: the repository is not asked, and the verdict says so.
 
-    Where limits apply, questions with a lower ``turn`` go first. ``option`` names the pair in messages.
+    Where limits apply, questions with a lower ``turn`` go first.
     """
 
-    repository: str
-    url: Optional[str]
-    public_key: str
-    private_key: str = field(repr=False)
-    packages: Tuple[str, ...] = ()
+    key: Key
     ask: bool = True
     turn: int = 0
-    option: str = "public key"
-
-    @property
-    def title(self) -> str:
-        """The name of the pair in messages."""
-        return key_title(
-            self.option,
-            repository=shown_host(self.repository),
-            public_key=self.public_key,
-            private_key=self.private_key,
-        )
-
-    @property
-    def pair(self) -> Tuple[Optional[str], ...]:
-        """The identity of a question. Questions with equal ``pair`` are merged and have equal ``ask``."""
-        return (self.repository, self.url, self.public_key, self.private_key)
 
 
 def _merged(questions: Sequence[Question]) -> List[Question]:
-    merged: Dict[Tuple[Optional[str], ...], Question] = {}
+    """The questions with each pair once. Those about the same pair at the same address have equal ``ask``."""
+    merged: Dict[Tuple[object, ...], Question] = {}
     for question in questions:
-        earlier = merged.get(question.pair, question)
-        packages = tuple(dict.fromkeys(earlier.packages + question.packages))
-        merged[question.pair] = replace(earlier, packages=packages, turn=min(earlier.turn, question.turn))
+        pair = (question.key.url, *question.key.entry)
+        earlier = merged.get(pair, question)
+        packages = tuple(dict.fromkeys(earlier.key.packages + question.key.packages))
+        merged[pair] = Question(replace(earlier.key, packages=packages), earlier.ask, min(earlier.turn, question.turn))
     return list(merged.values())
 
 
@@ -177,24 +157,24 @@ def _merged(questions: Sequence[Question]) -> List[Question]:
 class PairVerdict:
     """The verdict on one pair. ``left_out``: the limits of one run were reached before it was verified."""
 
-    question: Question
+    key: Key
     verdict: Verdict
     left_out: bool = False
 
     def as_result(self) -> Dict[str, Any]:
         """Return the element of ``verdicts``."""
-        return dict(self.verdict.as_result(), public_key=shown_user(self.question.public_key))
+        return dict(self.verdict.as_result(), public_key=shown_user(self.key.public_key or ""))
 
 
-def _not_asked(question: Question, why: str) -> Verdict:
+def _not_asked(key: Key, why: str) -> Verdict:
     return Verdict(
-        repository=shown_host(question.repository),
+        repository=shown_host(key.repository),
         status="not_checked",
         code="not_asked",
         http_status=None,
-        message=f"{shown_host(question.repository)} was not contacted{why}.",
-        packages={name: "unknown" for name in question.packages},
-        url=question.url,
+        message=f"{shown_host(key.repository)} was not contacted{why}.",
+        packages={name: "unknown" for name in key.packages},
+        url=key.url,
     )
 
 
@@ -218,28 +198,28 @@ def verify_pairs(
     )
     merged = _merged(questions)
     queue = sorted(enumerate(merged), key=lambda one: one[1].turn)
-    pairs = [(one.public_key, one.private_key) for _number, one in queue if one.ask]
+    pairs = [(one.key.public_key or "", one.key.private_key) for _number, one in queue if one.ask]
     others = Secrets(pairs[:MOST_PAIRS] if bounded else pairs)
     end = clock() + LIMIT_FACTOR * connection.timeout
     asked = 0
     answers: Dict[int, PairVerdict] = {}
-    for number, question in queue:
-        left_out = question.ask and bounded and (asked >= MOST_PAIRS or clock() > end)
-        if left_out or not question.ask:
+    for number, (key, ask, _turn) in queue:
+        left_out = ask and bounded and (asked >= MOST_PAIRS or clock() > end)
+        if left_out or not ask:
             why = ": so many pairs were found that the limits of one run were reached" if left_out else ""
-            answers[number] = PairVerdict(question, _not_asked(question, why), left_out)
+            answers[number] = PairVerdict(key, _not_asked(key, why), left_out)
             continue
         asked += 1
         verdict = check(
-            repository=question.repository,
-            url=question.url,
-            public_key=question.public_key,
-            private_key=question.private_key,
-            packages=question.packages,
+            repository=key.repository,
+            url=key.url,
+            public_key=key.public_key or "",
+            private_key=key.private_key,
+            packages=key.packages,
             connection=connection,
             others=[others],
         )
-        answers[number] = PairVerdict(question, verdict)
+        answers[number] = PairVerdict(key, verdict)
     return [answers[number] for number in range(len(merged))]
 
 
@@ -249,5 +229,5 @@ def stop_on(answers: Sequence[PairVerdict], fail_on: Sequence[str], *, before: s
     bad = [answer for answer in answers if answer.verdict.status in fail_on]
     if not bad:
         return None
-    texts = [f"{answer.question.title}: {answer.verdict.message}" for answer in bad]
+    texts = [f"{answer.key.title}: {answer.verdict.message}" for answer in bad]
     return KeyfleetError(bad[0].verdict.code, before + " ".join(texts))

@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     HTTP_BASIC,
-    KeyEdit,
     edited,
     entry_for,
     key_changes,
@@ -21,10 +21,10 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_js
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 HOST = "repo.magento.com"
-SET = KeyEdit(HOST, True, "new", "new secret")
-ONLY_EXISTING = KeyEdit(HOST, True, "new", "new secret", only_existing=True)
-REMOVE = KeyEdit(HOST, False)
-REMOVE_OLD = KeyEdit(HOST, False, "old")
+SET = Key(HOST, True, "new", "new secret")
+ONLY_EXISTING = Key(HOST, True, "new", "new secret", only_existing=True)
+REMOVE = Key(HOST, False)
+REMOVE_OLD = Key(HOST, False, "old")
 BROKEN = b'{"http-basic":'
 
 
@@ -47,7 +47,7 @@ OLD, NEW, OTHER = basic("old", "old secret"), basic("new", "new secret"), basic(
         (None, [SET], data(repo_magento_com=NEW)),
         (None, [ONLY_EXISTING], None),
         (None, [REMOVE], None),
-        (None, [REMOVE, KeyEdit("h.example", True, "u", "p")], data(h_example=OTHER)),
+        (None, [REMOVE, Key("h.example", True, "u", "p")], data(h_example=OTHER)),
         (data(h=OTHER), [SET], data(h=OTHER, repo_magento_com=NEW)),
         (data(h=OTHER), [ONLY_EXISTING], data(h=OTHER)),
         (data(h=OTHER), [REMOVE], data(h=OTHER)),
@@ -56,12 +56,12 @@ OLD, NEW, OTHER = basic("old", "old secret"), basic("new", "new secret"), basic(
         (data(repo_magento_com=OLD, h=OTHER), [REMOVE], data(h=OTHER)),
         (data(repo_magento_com=OLD), [REMOVE_OLD], data()),
         (data(repo_magento_com=NEW), [REMOVE_OLD], data(repo_magento_com=NEW)),
-        (data(repo_magento_com=OLD), [KeyEdit("REPO.magento.com", False)], data(repo_magento_com=OLD)),
+        (data(repo_magento_com=OLD), [Key("REPO.magento.com", False)], data(repo_magento_com=OLD)),
         (b"{}", [SET], data(repo_magento_com=NEW)),
         (b'{"http-basic": []}', [SET], data(repo_magento_com=NEW)),
     ],
 )
-def test_edits(before: Optional[bytes], edits: List[KeyEdit], after: Optional[bytes]) -> None:
+def test_edits(before: Optional[bytes], edits: List[Key], after: Optional[bytes]) -> None:
     assert edited(before, edits) == after
     # A second run changes nothing.
     assert edited(after, edits) == after
@@ -109,7 +109,7 @@ def test_only_the_malformed_bytes_that_were_read_are_overwritten(
         (data(repo_magento_com=NEW), REMOVE_OLD, False),
     ],
 )
-def test_key_changes(before: Optional[bytes], edit: KeyEdit, changes: bool) -> None:
+def test_key_changes(before: Optional[bytes], edit: Key, changes: bool) -> None:
     assert key_changes(before, edit) is changes
 
 
