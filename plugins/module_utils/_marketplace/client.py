@@ -35,7 +35,6 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.fail
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import (
     MarketplaceKey,
     Refusal,
-    check_label,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_value
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import (
@@ -308,8 +307,6 @@ def _requested_pause(retry_after: str) -> float:
         # The last three come from email.utils of Python 3.9 and older.
         return 0.0
 
-
-__all__ = ["ADDRESSES", "Created", "Marketplace", "check_label"]
 
 ADDRESSES = {
     "production": "https://commercedeveloper-api.adobe.com",

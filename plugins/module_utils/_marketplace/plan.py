@@ -23,7 +23,7 @@ _COMPARED = 1000
 
 @dataclass(frozen=True)
 class MarketplaceKey:
-    """A pair at the Marketplace. ``uid`` is the MAGEID or organisation that owns it."""
+    """A pair at the Marketplace. ``uid`` is the MAGEID or organisation that owns it, or empty if it is not known."""
 
     label: str
     uid: str

@@ -208,62 +208,47 @@ class Session:
     def _body(self, response: Any, most: int, whole: bool) -> bytes:
         """Return the decoded body, or its beginning unless ``whole``. ``read1`` returns available bytes at once."""
         expected: Optional[int] = response.length
-        raw = 0
         body = bytearray()
-        unpacker = _Unpacker()
-        while expected is None or raw < expected:
+        while expected is None or len(body) < expected:
             if time.monotonic() > self._end:
                 raise socket.timeout()
-            chunk = response.read1(_CHUNK if expected is None else min(_CHUNK, expected - raw))
+            chunk = response.read1(_CHUNK if expected is None else min(_CHUNK, expected - len(body)))
             if not chunk:
                 break
-            raw += len(chunk)
-            body += unpacker.feed(chunk)
-            if not whole and (len(body) > most or opens_object(bytes(body)) is not None):
-                return bytes(body)
+            body += chunk
+            if not whole and not _GZIP.startswith(body):
+                plain = _unpacked(bytes(body), most, False)
+                if len(body) > most or opens_object(plain) is not None:
+                    return plain
             if len(body) > most:
                 raise Damaged(f"a file has more than {most >> 20} MiB.")
-        if expected is not None and raw < expected:
-            raise http.client.IncompleteRead(b"", expected - raw)
-        unpacker.finish()
-        return bytes(body)
-
-
-class _Unpacker:
-    """Decompress a body that begins like gzip, regardless of the headers: no JSON begins like that."""
-
-    def __init__(self) -> None:
-        self._start: Optional[bytes] = b""
-        self._inflate: Any = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        if self._start is not None:
-            chunk = self._start + chunk
-            if len(chunk) < len(_GZIP) and _GZIP.startswith(chunk):
-                self._start = chunk
-                return b""
-            self._start = None
-            if chunk.startswith(_GZIP):
-                self._inflate = zlib.decompressobj(31)
-        if self._inflate is None:
-            return chunk
-        plain = b""
-        try:
-            while chunk:
-                if self._inflate.eof:
-                    # gzip may consist of several members; other bytes after a member are padding.
-                    if not chunk.startswith(_GZIP):
-                        break
-                    self._inflate = zlib.decompressobj(31)
-                plain += self._inflate.decompress(chunk)
-                chunk = self._inflate.unused_data
-        except zlib.error:
-            raise Damaged("a compressed file cannot be unpacked.") from None
+        if expected is not None and len(body) < expected:
+            raise http.client.IncompleteRead(b"", expected - len(body))
+        plain = _unpacked(bytes(body), most, True)
+        if len(plain) > most:
+            raise Damaged(f"a file has more than {most >> 20} MiB.")
         return plain
 
-    def finish(self) -> None:
-        if self._inflate is not None and not self._inflate.eof:
-            raise http.client.IncompleteRead(b"")
+
+def _unpacked(body: bytes, most: int, whole: bool) -> bytes:
+    """The body, decompressed if it begins like gzip, regardless of the headers: no JSON begins like that.
+
+    At most one byte more than ``most``. Raises `IncompleteRead` or `Damaged`, but not for the beginning of a body (``whole`` False).
+    """
+    if not body.startswith(_GZIP):
+        return body
+    plain = b""
+    try:
+        # gzip may consist of several members; other bytes after a member are padding.
+        while body.startswith(_GZIP) and len(plain) <= most:
+            inflate = zlib.decompressobj(31)
+            plain += inflate.decompress(body, most + 1 - len(plain))
+            if whole and not inflate.eof and len(plain) <= most:
+                raise http.client.IncompleteRead(b"")
+            body = inflate.unused_data
+    except zlib.error:
+        raise Damaged("a compressed file cannot be unpacked.") from None
+    return plain
 
 
 def _origin(url: str) -> Tuple[str, str, Optional[int]]:

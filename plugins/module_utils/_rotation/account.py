@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
     ArgumentSpec,
@@ -18,6 +18,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import marketplace_spec
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
@@ -27,7 +28,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series 
     date_of,
     series_of,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, describe, key_faults
+from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, key_faults
 
 _STRINGS = {"type": "list", "elements": "str"}
 
@@ -112,16 +113,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise bad_options(f"external_holders: tasks of {holder['name']} is not an absolute path")
 
 
-class Owned(NamedTuple):
-    """A key of any owner, in the series or not. ``uid`` is None for a series made by hand."""
-
-    label: str
-    public_key: str
-    uid: Optional[str]
-    enabled: bool
-    fingerprint: Optional[str]
-
-
 def verdict_of(settings: Mapping[str, Any], *, public_key: str, private_key: str) -> Verdict:
     """The repository's current verdict on a pair, including the packages in the settings."""
     return check(
@@ -163,10 +154,9 @@ class Account:
             rejected=settings["rejected"] or (),
         )
 
-    def every_key(self) -> List[Owned]:
+    def every_key(self) -> List[MarketplaceKey]:
         """The keys of all owners."""
-        keys = self.client.keys()
-        return [Owned(k.label, k.public_key, k.uid, k.enabled, describe(k.private_key)) for k in keys]
+        return self.client.keys()
 
     def create(self, label: str) -> None:
         """Create the key. A lost answer is an error only if the key was not created."""
@@ -224,10 +214,9 @@ class ByHand:
         last = Generation(pair["label"], pair["public_key"], True, date_of(prefix, pair["label"]))
         self.series = Series(prefix, (*generations, last))
 
-    def every_key(self) -> List[Owned]:
+    def every_key(self) -> List[MarketplaceKey]:
         """The keys in the settings. Private keys of predecessors are unknown."""
-        fingerprints = {label: describe(private) for label, private in self.private.items()}
         return [
-            Owned(g.label, str(g.public_key), None, g.enabled, fingerprints.get(g.label))
+            MarketplaceKey(g.label, "", str(g.public_key), g.enabled, self.private.get(g.label, ""))
             for g in self.series.generations
         ]

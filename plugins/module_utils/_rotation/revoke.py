@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import ArgumentSpec, bad_options
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import check_label
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Owned, verdict_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, check_label
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import verdict_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import Expected, blocked_by_hosts
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked, changes
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES, Generation, Series
@@ -130,24 +130,24 @@ def _revoked(account: Any, given: Mapping[str, Any], settings: Mapping[str, Any]
             verdicts=[verdict.as_result()],
         )
     return Revoked(
-        key.label, key.public_key, key.uid, key.enabled,
+        key.label, key.public_key, key.uid or None, key.enabled,
         replacement=replacement, leak=given["leak"], delete=given["delete"], by_hand=account.by_hand,
     )  # fmt: skip
 
 
-def _key_named(account: Any, wanted: Any) -> Owned:
+def _key_named(account: Any, wanted: Any) -> MarketplaceKey:
     """The key with this label, public key or fingerprint.
 
     A label must be of the owner of the series: the same label of another owner is another key.
     """
     if not isinstance(wanted, str) or not wanted.strip():
         raise bad_options("name the key: -e magento_revoke_key=LABEL, or its public key or fingerprint")
-    found: List[Owned] = [
+    found: List[MarketplaceKey] = [
         key
         for key in account.every_key()
         if wanted == key.public_key
-        or (wanted == key.fingerprint and wanted.startswith("sha256:"))
-        or (wanted == key.label and key.uid == account.uid)
+        or (wanted == describe(key.private_key) and wanted.startswith("sha256:"))
+        or (wanted == key.label and (key.uid or None) == account.uid)
     ]
     # It may be a private key, given by mistake.
     shown = repr(wanted) if fingerprint(wanted) is None else f"{describe(wanted)} (its SHA-256)"
@@ -164,7 +164,7 @@ def _key_named(account: Any, wanted: Any) -> Owned:
     return found[0]
 
 
-def _replacement(account: Any, key: Owned, given: Any) -> Optional[Dict[str, str]]:
+def _replacement(account: Any, key: MarketplaceKey, given: Any) -> Optional[Dict[str, str]]:
     current, prefix = account.series.current, account.series.prefix
     if given in (None, ""):
         if current and key.public_key == current.public_key:
