@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Set or remove the entry of one machine in a netrc, keeping every other byte. Pure.
 
-Only plain files are edited (`netrc_entries`). There, an edit does not change what curl 7.55 or newer and Python's netrc
+Only plain files are edited. There, an edit does not change what curl 7.55 or newer and Python's netrc
 read for other machines, and every reader that can read the values at all finds the new pair. The tests verify this with
 ports of these readers.
 """

@@ -233,7 +233,7 @@ class Session:
 def _unpacked(body: bytes, most: int, whole: bool) -> bytes:
     """The body, decompressed if it begins like gzip, regardless of the headers: no JSON begins like that.
 
-    At most one byte more than ``most``. Raises `IncompleteRead` or `Damaged`, but not for the beginning of a body (``whole`` False).
+    At most one byte more than ``most``. Raises `Damaged`, and `IncompleteRead` unless ``whole`` is False.
     """
     if not body.startswith(_GZIP):
         return body
