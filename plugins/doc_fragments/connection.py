@@ -34,6 +34,10 @@ options:
     type: bool
     default: true
 attributes:
+  action_group:
+    description: Use C(group/keyfleet.magento.hosts) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership: [keyfleet.magento.hosts]
   platform:
     description: Platforms that the module supports. Hosts need only Python 3.7 or newer.
     platforms: posix

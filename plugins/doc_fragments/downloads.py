@@ -36,6 +36,10 @@ options:
     type: float
     default: 30.0
 attributes:
+  action_group:
+    description: Use C(group/keyfleet.magento.hosts) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership: [keyfleet.magento.hosts]
   platform:
     description: Platforms that the module supports. Hosts need Python 3.7 or newer and C(curl) 7.55 or newer.
     platforms: posix

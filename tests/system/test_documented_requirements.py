@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _playbook import play
 
 from place import ROOT, linked_collections
 
@@ -42,3 +43,28 @@ def test_documented_requirements_match_the_module(module: str, documented: dict[
         assert "controller" in platform and [text.split(",")[0] for text in requirements] == ["requests"]
     else:
         assert platform.endswith("Hosts need only Python 3.7 or newer.") and requirements == []
+
+
+HOST_MODULES: dict[str, dict[str, Any]] = {
+    "magento_auth_key": {"public_key": "a" * 32, "private_key": "b" * 32, "paths": ["{{ directory }}/auth.json"]},
+    "magento_auth_key_info": {"public_key": "a" * 32, "private_key": "b" * 32},
+    "magento_download_token": {"mage_id": "MAG1", "token": "c" * 40, "paths": ["{{ directory }}/netrc"]},
+    "magento_download_token_info": {"mage_id": "MAG1", "token": "c" * 40},
+    "magento_release": {"file_name": "a.zip", "dest": "{{ directory }}/", "mage_id": "MAG1", "token": "c" * 40},
+    "magento_release_info": {"mage_id": "MAG1", "token": "c" * 40},
+}
+
+
+def test_modules_take_defaults_from_their_documented_group(
+    documented: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    groups = {name: doc["attributes"].get("action_group", {}).get("membership") for name, doc in documented.items()}
+    assert {name for name, group in groups.items() if group == ["keyfleet.magento.hosts"]} == set(HOST_MODULES)
+    tasks = [
+        {"name": name, f"keyfleet.magento.{name}": options, "register": name} for name, options in HOST_MODULES.items()
+    ]
+    defaults = {"group/keyfleet.magento.hosts": {"timeout": 0}}
+    run = play(tmp_path, tasks, module_defaults=defaults, vars={"directory": str(tmp_path)})
+    for name in HOST_MODULES:
+        result = run.results[name]
+        assert result.get("code") == "bad_options" and "timeout" in result["msg"], (name, result)
