@@ -11,15 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
-    MAGENTO_REPOSITORY,
-    host_as_shown,
-    key_faults,
-    key_title,
-    repository_fault,
-    shown_host,
-)
+from ._errors import KeyfleetError, Problem
+from ._secrets import MAGENTO_REPOSITORY, host_as_shown, key_faults, key_title, repository_fault, shown_host
 
 ArgumentSpec = Dict[str, Dict[str, Any]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
+from ._redact import one_line, safe
 
 _LONGEST_PLACE = 300  # characters; a host in a file may be as long as the file
 

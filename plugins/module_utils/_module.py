@@ -11,9 +11,9 @@ from typing import Any, Callable, Dict, List, Mapping
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import NoLogError
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import safe_result
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
+from ._errors import KeyfleetError
+from ._redact import safe_result
+from ._secrets import shown_user
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 # User names, which may be set to the secret by mistake.

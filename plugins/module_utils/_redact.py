@@ -19,7 +19,7 @@ import unicodedata
 from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple, Union
 from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_user
+from ._secrets import shown_user
 
 # Characters. Longer than any path, and than any message or line of a diff that a person reads.
 LIMIT = 8192

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import fraction, whole_number
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_host, shown_user
+from .._argspec import Key
+from .._errors import MalformedFile
+from .._redact import fraction, whole_number
+from .._secrets import describe, shown_host, shown_user
 
 Document = Dict[str, Any]
 

@@ -10,22 +10,18 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, file_mode
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    HTTP_BASIC,
-    entries,
-    parse,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import composer_homes
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import MOST_BYTES, not_looked_at
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import all_accounts
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import predict, read_each
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import TargetId
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, FileState, Ownership, Wanted
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
+from .._argspec import Key, file_mode
+from .._errors import KeyfleetError, Problem
+from .._files.accounts import all_accounts
+from .._files.credential import predict, read_each
+from .._files.pipeline import TargetId
+from .._files.state import Change, FileState, Ownership, Wanted
+from .._files.write import apply
+from .auth_json import HTTP_BASIC, entries, parse
+from .home import composer_homes
+from .precedence import MOST_BYTES, not_looked_at
+from .search import search
+from .targets import KeyTarget
 
 # Seconds to wait for locks of other processes: per file, and after a failure for all files together.
 _LOCK_SECONDS = 10.0

@@ -12,11 +12,11 @@ import os
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_value
+from .._errors import KeyfleetError, Problem
+from .._files.accounts import Account
+from .._files.credential import observe
+from .._files.path import Access
+from .._redact import json_value
 
 XDG_DIRECTORY = "/etc/xdg"
 _LONGEST_PATH = 4096  # bytes, PATH_MAX of the kernel

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, keys_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import key_changes
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import shadow_problems
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget, add, find_targets
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Identity
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import (
-    apply_all,
-    predict_all,
-    read_all,
-    refuse,
-    result_of,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Question, stop_on, verify_pairs
+from .._argspec import Key, bad_options, keys_from
+from .._errors import KeyfleetError
+from .._files.accounts import Identity
+from .._files.pipeline import apply_all, predict_all, read_all, refuse, result_of
+from .._files.state import FileState
+from .._repository.check import Question, stop_on, verify_pairs
+from . import auth_json
+from .auth_json import key_changes
+from .precedence import shadow_problems
+from .targets import KeyTarget, add, find_targets
 
 
 def _refuse_conflicts(readings: Iterable[Tuple[KeyTarget, FileState]]) -> None:
@@ -69,7 +63,7 @@ def install_keys(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, An
     _refuse_conflicts(readings)
     own = len(readings)
     if any(key.search is not None for key in keys):
-        from ansible_collections.keyfleet.magento.plugins.module_utils._composer.holders import holders_of
+        from .holders import holders_of
 
         taken = {(state.real_path, key.repository) for target, state in readings for key in target.keys}
         states = {}
@@ -95,7 +89,7 @@ def install_keys(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, An
     else:
         changes = apply_all([target for target, _state in readings[:own]], found, verdicts=verdicts)
         if readings[own:]:
-            from ansible_collections.keyfleet.magento.plugins.module_utils._composer.holders import remove_keys
+            from .holders import remove_keys
 
             removed = remove_keys([target.wanted() for target, _state in readings[own:]], found.problems)
             readings = [*readings[:own], *(one for one in readings[own:] if one[0].which in removed)]

@@ -10,22 +10,14 @@ import os
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    HTTP_BASIC,
-    NEWER_SECTIONS,
-    SECTIONS,
-    AuthEntry,
-    Document,
-    entries,
-    parse,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import Home
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import KeyTarget
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY, Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_object
+from .._argspec import Key
+from .._errors import KeyfleetError, MalformedFile, Problem
+from .._files.credential import observe
+from .._files.path import ANYBODY, Access
+from .._redact import json_object
+from .auth_json import HTTP_BASIC, NEWER_SECTIONS, SECTIONS, AuthEntry, Document, entries, parse
+from .home import Home
+from .targets import KeyTarget
 
 # Of all files together: each entry takes a kilobyte until it is reported.
 MOST_BYTES = 16 * 1024 * 1024

@@ -9,47 +9,20 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
-    Key,
-    absolute,
-    address,
-    bad_options,
-    keys_from,
-    listed,
-    package_names,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import Home, composer_homes
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import (
-    MOST_BYTES,
-    Sources,
-    not_looked_at,
-    repositories,
-    winner,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.search import search
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.targets import setup_home
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Account,
-    account,
-    all_accounts,
-    group_name,
-    own_account,
-    owner_name,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import read_each
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import TargetId
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import (
-    LIMIT_FACTOR,
-    MOST_PAIRS,
-    Question,
-    stop_on,
-    verify_pairs,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import host_as_shown, repository_fault
+from .._argspec import Key, absolute, address, bad_options, keys_from, listed, package_names
+from .._errors import KeyfleetError, Problem
+from .._files.accounts import Account, account, all_accounts, group_name, own_account, owner_name
+from .._files.credential import read_each
+from .._files.path import Access
+from .._files.pipeline import TargetId
+from .._files.state import FileState
+from .._repository.check import LIMIT_FACTOR, MOST_PAIRS, Question, stop_on, verify_pairs
+from .._secrets import host_as_shown, repository_fault
+from . import auth_json
+from .home import Home, composer_homes
+from .precedence import MOST_BYTES, Sources, not_looked_at, repositories, winner
+from .search import search
+from .targets import setup_home
 
 # Limit for the entries of all files, and for the rows of `effective`.
 _MOST_ENTRIES = 50000

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from typing import Iterator, List, NamedTuple, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Identity, acting_as, own_identity
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import locate
+from .._errors import KeyfleetError, Problem
+from .._files.accounts import Identity, acting_as, own_identity
+from .._files.path import locate
 
 # Directories with many files of third-party code, and no auth.json that Composer reads.
 _NOT_SEARCHED = frozenset(("vendor", "node_modules", ".git"))

@@ -9,33 +9,17 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, bad_options, file_mode
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    edited,
-    entry_for,
-    key_changes,
-    text_for_diff,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home import Home, composer_homes
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Account, owner_and_group
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import (
-    Row,
-    Target,
-    Targets,
-    default_account,
-    future_ownership,
-    named_accounts,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import (
-    FileState,
-    Ownership,
-    check_directory_owner,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import shown_host
+from .._argspec import Key, bad_options, file_mode
+from .._errors import KeyfleetError, MalformedFile, Problem
+from .._files.accounts import Account, owner_and_group
+from .._files.credential import observe
+from .._files.path import Access
+from .._files.pipeline import Row, Target, Targets, default_account, future_ownership, named_accounts
+from .._files.state import FileState, Ownership, check_directory_owner
+from .._secrets import shown_host
+from . import auth_json
+from .auth_json import edited, entry_for, key_changes, text_for_diff
+from .home import Home, composer_homes
 
 
 @dataclass(frozen=True)

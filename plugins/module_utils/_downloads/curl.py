@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import Service, Token
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import CurlEnd
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import own_account
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import without_proxies
+from .._errors import KeyfleetError
+from .._files.accounts import own_account
+from .._repository.failures import without_proxies
+from .options import Service, Token
+from .verdict import CurlEnd
 
 # Older versions read comments in a netrc as entries, and report the headers of a proxy as those of the server.
 NEEDED = (7, 55, 0)

@@ -17,23 +17,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import account_name, acting_as, group_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Timing
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import (
-    Access,
-    Location,
-    locate,
-    not_a_file,
-    path_error,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import (
-    Wait,
-    drop_acls,
-    maker_of,
-    temporary,
-    temporary_name,
-)
+from .._errors import KeyfleetError
+from .._files.accounts import account_name, acting_as, group_of
+from .._files.credential import Timing
+from .._files.path import Access, Location, locate, not_a_file, path_error
+from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # Bytes. The largest releases have a few GiB.

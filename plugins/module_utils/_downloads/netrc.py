@@ -14,9 +14,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Match, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from .._errors import MalformedFile
+from .._redact import one_line
+from .._secrets import describe
 
 # Older versions split longer lines (fgets), later ones skip them. The newest versions refuse larger files.
 _LONGEST_LINE = 4000

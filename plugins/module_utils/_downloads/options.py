@@ -10,14 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, List, Mapping, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
-    ArgumentSpec,
-    bad_options,
-    file_path,
-    seconds,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import host_as_shown, key_faults
+from .._argspec import ArgumentSpec, bad_options, file_path, seconds
+from .._errors import KeyfleetError, Problem
+from .._secrets import host_as_shown, key_faults
 
 DOWNLOADS_HOST = "www.magentocommerce.com"
 DOWNLOADS_URL = f"https://{DOWNLOADS_HOST}/products/downloads"

@@ -14,38 +14,15 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import (
-    Body,
-    Config,
-    bare_config,
-    base_config,
-    run,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed import Release, find
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file import (
-    LARGEST,
-    Attributes,
-    Destination,
-    Facts,
-    PartialFile,
-    hasher,
-    open_destination,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import Source, source_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import (
-    CurlEnd,
-    excerpt,
-    judge_failure,
-    judge_status,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    group_name,
-    owner_and_group,
-    owner_name,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+from .._argspec import absolute, bad_options
+from .._errors import KeyfleetError, Problem
+from .._files.accounts import group_name, owner_and_group, owner_name
+from .._repository.verdict import Finding
+from .curl import Body, Config, bare_config, base_config, run
+from .feed import Release, find
+from .file import LARGEST, Attributes, Destination, Facts, PartialFile, hasher, open_destination
+from .source import Source, source_from
+from .verdict import CurlEnd, excerpt, judge_failure, judge_status
 
 _RETRIED = ("timed_out", "connection_lost", "connection_failed", "server_error", "rate_limited")
 _LONGEST_WAIT = 300.0

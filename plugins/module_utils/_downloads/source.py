@@ -7,27 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Client, Credentials, own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.feed import (
-    NotAFeed,
-    Release,
-    Repeats,
-    chosen,
-    parse,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    Service,
-    Token,
-    service_from,
-    token_from,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import excerpt, judge_page
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding, advice
+from .._argspec import absolute, bad_options
+from .._errors import KeyfleetError, MalformedFile
+from .._files.credential import observe
+from .._redact import Secrets, quoting
+from .._repository.verdict import Finding, advice
+from . import netrc
+from .curl import Client, Credentials, own_netrc
+from .feed import NotAFeed, Release, Repeats, chosen, parse
+from .options import Service, Token, service_from, token_from
+from .verdict import excerpt, judge_page
 
 FEED = "info/json"
 

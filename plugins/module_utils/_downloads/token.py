@@ -9,31 +9,10 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, bad_options, file_mode, listed
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import (
-    Client,
-    Credentials,
-    netrc_of,
-    own_netrc,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    Service,
-    Token,
-    machine,
-    service_from,
-    token_from,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.verdict import judge_help, judge_page, verdict
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Account,
-    Identity,
-    acting_as,
-    identity_of,
-    owner_and_group,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline import (
+from .._argspec import absolute, bad_options, file_mode, listed
+from .._errors import KeyfleetError, MalformedFile, Problem
+from .._files.accounts import Account, Identity, acting_as, identity_of, owner_and_group
+from .._files.pipeline import (
     Row,
     Target,
     Targets,
@@ -46,10 +25,14 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.pipeline i
     refuse,
     result_of,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState, Ownership
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from .._files.state import FileState, Ownership
+from .._redact import Secrets, quoting
+from .._repository.verdict import Finding
+from .._secrets import describe
+from . import netrc
+from .curl import Client, Credentials, netrc_of, own_netrc
+from .options import Service, Token, machine, service_from, token_from
+from .verdict import judge_help, judge_page, verdict
 
 HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"

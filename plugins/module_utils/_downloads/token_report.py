@@ -8,27 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import absolute, listed
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.curl import Credentials, netrc_of, own_netrc
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    machine,
-    service_from,
-    token_from,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.token import TokenCheck, stop_on
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Account,
-    account,
-    group_name,
-    own_account,
-    owner_name,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import FileState
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from .._argspec import absolute, listed
+from .._errors import KeyfleetError, MalformedFile, Problem
+from .._files.accounts import Account, account, group_name, own_account, owner_name
+from .._files.credential import observe
+from .._files.path import Access
+from .._files.state import FileState
+from .._secrets import describe
+from . import netrc
+from .curl import Credentials, netrc_of, own_netrc
+from .options import machine, service_from, token_from
+from .token import TokenCheck, stop_on
 
 
 @dataclass

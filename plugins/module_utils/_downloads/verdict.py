@@ -13,13 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Finding,
-    HttpAnswer,
-    advice,
-    explain_status,
-)
+from .._redact import Quote
+from .._repository.verdict import Finding, HttpAnswer, advice, explain_status
 
 # The text that clients look for in info/help.
 HELP_HEADING = b"Downloads Usage:"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
+from .._errors import KeyfleetError, Problem
 
 Ids = Tuple[int, int, Tuple[int, ...]]
 

@@ -13,23 +13,10 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Identity,
-    account_name,
-    acting_as,
-    group_of,
-    identity_of,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import (
-    ANYBODY,
-    Access,
-    Location,
-    locate,
-    not_a_file,
-    path_error,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, FileState, Wanted, decide
+from .._errors import KeyfleetError, MalformedFile
+from .accounts import Identity, account_name, acting_as, group_of, identity_of
+from .path import ANYBODY, Access, Location, locate, not_a_file, path_error
+from .state import Change, FileState, Wanted, decide
 
 LARGEST = 4 * 1024 * 1024
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -20,14 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Identity,
-    account_name,
-    acting_as,
-    identity_of,
-    own_identity,
-)
+from .._errors import KeyfleetError
+from .accounts import Identity, account_name, acting_as, identity_of, own_identity
 
 MOST_LINKS = 40  # the limit of Linux
 _MOST_NAMES = 1000  # components of one path, including those of its links

@@ -12,18 +12,12 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Account,
-    account,
-    group_name,
-    own_account,
-    owner_name,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import predict, read_each
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, FileState, Ownership, Wanted
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
+from .._errors import KeyfleetError, MalformedFile, Problem
+from .accounts import Account, account, group_name, own_account, owner_name
+from .credential import predict, read_each
+from .path import Access
+from .state import Change, FileState, Ownership, Wanted
+from .write import apply
 
 Row = Dict[str, Any]
 # A path, and the uid of the user whose data named it, if any.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Callable, Optional, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Identity, account_name
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import Access
+from .._errors import KeyfleetError
+from .accounts import Identity, account_name
+from .path import Access
 
 # Takes the content of the file, or None if it does not exist; returns the wanted content, or None for "no change".
 # Pure and idempotent. Raises MalformedFile for a file that it cannot read.

@@ -14,13 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import (
-    Identity,
-    account_name,
-    acting_as,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import (
+from .._errors import KeyfleetError, MalformedFile, Problem
+from .accounts import Identity, account_name, acting_as
+from .credential import (
     ACL,
     ACL_ENTRY,
     ACL_GROUP,
@@ -46,19 +42,8 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential
     state_after,
     state_of,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import (
-    Location,
-    kind_of,
-    locate,
-    path_error,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import (
-    Change,
-    FileState,
-    Wanted,
-    check_directory,
-    new_directory_uid,
-)
+from .path import Location, kind_of, locate, path_error
+from .state import Change, FileState, Wanted, check_directory, new_directory_uid
 
 _LOCK_STEP = 0.02
 _DEFAULT_ACL = "system.posix_acl_default"

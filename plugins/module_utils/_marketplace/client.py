@@ -21,8 +21,11 @@ from urllib.parse import quote
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.failures import (
+from .._errors import KeyfleetError
+from .._redact import json_value
+from .._repository.session import forget_key_log, in_time, no_cookies
+from .._repository.verdict import advice
+from .failures import (
     Redactor,
     check_authorities,
     item_refused,
@@ -32,17 +35,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.fail
     unreadable,
     what_happened,
 )
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import (
-    MarketplaceKey,
-    Refusal,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import json_value
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import (
-    forget_key_log,
-    in_time,
-    no_cookies,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import advice
+from .plan import MarketplaceKey, Refusal
 
 try:
     # Some versions create a TLS context on import.

@@ -17,22 +17,11 @@ import ssl
 from typing import Any, Iterator, List, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import (
-    TEXT_LIMIT,
-    Quote,
-    Secrets,
-    json_object,
-    one_line,
-    unescaped,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import (
-    explain,
-    proxy_address,
-    timed_out,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import forget_key_log
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+from .._errors import KeyfleetError
+from .._redact import TEXT_LIMIT, Quote, Secrets, json_object, one_line, unescaped
+from .._repository.failures import explain, proxy_address, timed_out
+from .._repository.session import forget_key_log
+from .._repository.verdict import Finding
 
 # Parts of keys (also in base64 or with hyphens) and of tokens.
 _MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)

@@ -10,16 +10,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import env_fallback
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
-    ArgumentSpec,
-    address,
-    bad_options,
-    file_path,
-    seconds,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import ADDRESSES, Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import (
+from .._argspec import ArgumentSpec, address, bad_options, file_path, seconds
+from .._errors import KeyfleetError
+from .client import ADDRESSES, Marketplace
+from .plan import (
     KeyPlan,
     MarketplaceKey,
     Refusal,

@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe, shown_user
+from .._errors import KeyfleetError
+from .._redact import one_line
+from .._secrets import describe, shown_user
 
 LABEL_LIMIT = 32  # characters
 # Labels named in a message for many.

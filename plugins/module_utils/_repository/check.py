@@ -10,26 +10,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key, file_path, seconds
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Secrets, quoting
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Finding,
-    HttpAnswer,
-    Verdict,
-    conclude,
-    entitlement,
-    judge_answer,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
-    MAGENTO_REPOSITORY,
-    shown_host,
-    shown_user,
-)
+from .._argspec import Key, file_path, seconds
+from .._errors import KeyfleetError
+from .._redact import Secrets, quoting
+from .._secrets import MAGENTO_REPOSITORY, shown_host, shown_user
+from .packages import Walk, packages_json
+from .verdict import Finding, HttpAnswer, Verdict, conclude, entitlement, judge_answer
 
 if TYPE_CHECKING:
-    from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import Session
+    from .session import Session
 
 # Looking up packages reads megabytes in several files and may take this many times the timeout of one answer.
 WALK_FACTOR = 10
@@ -66,7 +55,7 @@ def check(
     if not public_key or not _utf8(public_key + private_key):
         raise KeyfleetError("bad_key", f"The pair for {repository} is empty or cannot be written as UTF-8")
     # Imported here, since these imports take a good part of the time of a module run without requests.
-    from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import Session
+    from .session import Session
 
     quote = quoting(public_key, private_key, *others)
     session = Session(

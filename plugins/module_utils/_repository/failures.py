@@ -15,8 +15,8 @@ import urllib.error
 from typing import Mapping, Optional
 from urllib.parse import unquote
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, quoting
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding
+from .._redact import Quote, quoting
+from .verdict import Finding
 
 _TLS_CAUSES = {
     9: ("the server's certificate is not valid yet", "Look at the clock of this host."),

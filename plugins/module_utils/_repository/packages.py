@@ -16,12 +16,8 @@ from typing import Any, Deque, Dict, Iterable, Optional, Sequence, Set, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, json_object
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Finding,
-    HttpAnswer,
-    judge_file,
-)
+from .._redact import Quote, json_object
+from .verdict import Finding, HttpAnswer, judge_file
 
 # More files than any real repository has; ends a walk whose files always name new files.
 _MOST_FILES = 1000

@@ -26,17 +26,9 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ansible.module_utils.urls import Request, make_context
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.failures import (
-    explain,
-    proxy_address,
-    timed_out,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Finding,
-    HttpAnswer,
-    opens_object,
-)
+from .._redact import Quote
+from .failures import explain, proxy_address, timed_out
+from .verdict import Finding, HttpAnswer, opens_object
 
 
 def forget_key_log() -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import Quote, server_text
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY
+from .._redact import Quote, server_text
+from .._secrets import MAGENTO_REPOSITORY
 
 _BLANKS = b" \t\r\n"
 

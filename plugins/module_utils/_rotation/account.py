@@ -8,27 +8,15 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
-    ArgumentSpec,
-    address,
-    bad_options,
-    package_names,
-    seconds,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import marketplace_spec
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
-    Generation,
-    Series,
-    check_prefix,
-    date_of,
-    series_of,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import MAGENTO_REPOSITORY, key_faults
+from .._argspec import ArgumentSpec, address, bad_options, package_names, seconds
+from .._errors import KeyfleetError
+from .._marketplace.client import Marketplace
+from .._marketplace.keys import marketplace_spec
+from .._marketplace.plan import MarketplaceKey
+from .._repository.check import Connection, check
+from .._repository.verdict import Verdict
+from .._secrets import MAGENTO_REPOSITORY, key_faults
+from .series import Generation, Series, check_prefix, date_of, series_of
 
 _STRINGS = {"type": "list", "elements": "str"}
 

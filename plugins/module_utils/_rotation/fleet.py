@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series
+from .._redact import one_line, safe
+from .series import Generation, Series
 
 COLLECTED = "magento_rotation_collected"
 DEPLOYED = "magento_auth_result"

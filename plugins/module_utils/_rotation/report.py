@@ -9,16 +9,9 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import one_line, safe
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
-    DEPLOYED,
-    WOULD_CHANGE,
-    Blocked,
-    files_of,
-    forged,
-    rows_of,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Series
+from .._redact import one_line, safe
+from .fleet import DEPLOYED, WOULD_CHANGE, Blocked, files_of, forged, rows_of
+from .series import Series
 
 # Rows of a list in a summary, and files per host.
 _MOST_ROWS, _MOST_FILES = 100, 10

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import ArgumentSpec, bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, check_label
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import verdict_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import Expected, blocked_by_hosts
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, Revoked, changes
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES, Generation, Series
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import (
-    MAGENTO_REPOSITORY,
-    describe,
-    fingerprint,
-    key_faults,
-)
+from .._argspec import ArgumentSpec, bad_options
+from .._errors import KeyfleetError
+from .._marketplace.plan import MarketplaceKey, check_label
+from .._secrets import MAGENTO_REPOSITORY, describe, fingerprint, key_faults
+from .account import verdict_of
+from .fleet import Expected, blocked_by_hosts
+from .report import Outcome, Revoked, changes
+from .series import HALVES, Generation, Series
 
 CURRENT = "current"
 REVOKE_SPEC: ArgumentSpec = {

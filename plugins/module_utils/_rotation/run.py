@@ -9,26 +9,15 @@ import datetime
 import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Marketplace
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import Account, ByHand, verdict_of
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
-    Blocked,
-    Expected,
-    blocked_by_hosts,
-    not_deployed,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.report import Outcome, predicted_files, summary
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.revoke import begin, finish
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
-    Generation,
-    IssuePlan,
-    Series,
-    plan_issue,
-    plan_retire,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._secrets import describe
+from .._errors import KeyfleetError
+from .._marketplace.client import Marketplace
+from .._repository.verdict import Verdict
+from .._secrets import describe
+from .account import Account, ByHand, verdict_of
+from .fleet import Blocked, Expected, blocked_by_hosts, not_deployed
+from .report import Outcome, predicted_files, summary
+from .revoke import begin, finish
+from .series import Generation, IssuePlan, Series, plan_issue, plan_retire
 
 # Seconds between requests while a new key takes effect.
 _ASK_AGAIN = 5.0

@@ -14,8 +14,8 @@ import datetime
 import re
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from .._argspec import bad_options
+from .._errors import KeyfleetError
 
 HALVES = ("public_key", "private_key")
 
