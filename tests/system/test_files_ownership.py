@@ -30,6 +30,7 @@ from _file_lab import (
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 
 pytestmark = pytest.mark.needs("root")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
@@ -280,7 +281,7 @@ def test_mounted_file_is_refused(accounts: Accounts, lab: Path) -> None:
 def test_failure_lists_the_completed_changes(accounts: Accounts, lab: Path) -> None:
     one, two = give(lab / "one", accounts.deploy, 0o755), give(lab / "two", accounts.deploy, 0o500)
     with pytest.raises(KeyfleetError) as caught:
-        files.apply([wanted(one / "auth.json"), wanted(two / "auth.json")], settle=0.0)
+        apply([wanted(one / "auth.json"), wanted(two / "auth.json")], settle=0.0)
     done = caught.value.details["done"]
     assert caught.value.code == "permission_denied" and isinstance(done, list)
     assert [change.wanted.path for change in done] == [str(one / "auth.json")] and hosts_in(one / "auth.json") == [HOST]

@@ -37,6 +37,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer import 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import identity_of
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
@@ -892,7 +893,7 @@ def test_written_file_is_restored_only_at_its_own_location(
         now[0] += seconds
 
     with pytest.raises(KeyfleetError) as caught:
-        files.apply([wanted(path)], clock=lambda: now[0], sleep=sleep)
+        apply([wanted(path)], clock=lambda: now[0], sleep=sleep)
     assert caught.value.code == "malformed_file" and path.read_text() == "broken\n"
     assert path.stat().st_uid == accounts.web.uid
 

@@ -33,6 +33,7 @@ from _file_lab import (
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential as files
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 
 pytestmark = pytest.mark.needs("root")
 accounts, lab, same_ids, workers = _file_lab.accounts, _file_lab.lab, _file_lab.same_ids, _file_lab.workers
@@ -213,7 +214,7 @@ def test_broken_file_is_never_overwritten(accounts: Accounts, lab: Path) -> None
     before = [facts(path) for path in paths]
     started = time.monotonic()
     with pytest.raises(KeyfleetError) as caught:
-        files.apply([_file_lab.wanted(path) for path in (good, *paths)])
+        apply([_file_lab.wanted(path) for path in (good, *paths)])
     assert caught.value.code == "malformed_file" and 1.9 < time.monotonic() - started < 4
     assert [problem.path for problem in caught.value.problems] == [str(path) for path in paths]
     assert [facts(path) for path in paths] == before and not good.exists()
