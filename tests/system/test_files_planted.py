@@ -39,6 +39,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files import cre
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import identity_of
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from ansible_collections.keyfleet.magento.plugins.modules import magento_download_token
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import Time, once
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 pytestmark = pytest.mark.needs("root", "setpriv")
@@ -881,19 +882,16 @@ def test_written_file_is_restored_only_at_its_own_location(
         place = give(shared / "shop", None if how == "directory of root's" else accounts.deploy, 0o755)
     path = give(place / "auth.json", None if how == "directory of root's" else accounts.deploy, 0o600, auth())
     evil = give(give(lab / "evil", accounts.web, 0o755) / "auth.json", accounts.web, 0o644, "broken\n")
-    now = [0.0]
 
-    def sleep(seconds: float) -> None:
-        if not now[0]:
-            accounts.web.run(
-                f"cd {place}; mv auth.json old; ln -s {evil} auth.json"
-                if how == "link"
-                else f"cd {place}/..; mv shop old; mkdir shop; cp {evil} shop/auth.json"
-            )
-        now[0] += seconds
+    def redirect() -> None:
+        accounts.web.run(
+            f"cd {place}; mv auth.json old; ln -s {evil} auth.json"
+            if how == "link"
+            else f"cd {place}/..; mv shop old; mkdir shop; cp {evil} shop/auth.json"
+        )
 
-    with pytest.raises(KeyfleetError) as caught:
-        apply([wanted(path)], clock=lambda: now[0], sleep=sleep)
+    with pytest.raises(KeyfleetError) as caught, Time(once(0.0, redirect)):
+        apply([wanted(path)])
     assert caught.value.code == "malformed_file" and path.read_text() == "broken\n"
     assert path.stat().st_uid == accounts.web.uid
 

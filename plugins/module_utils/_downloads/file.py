@@ -12,14 +12,12 @@ import errno
 import hashlib
 import os
 import stat
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence
 
 from .._errors import KeyfleetError
 from .._files.accounts import account_name, acting_as, group_of
-from .._files.credential import Timing
 from .._files.path import Access, Location, locate, not_a_file, path_error
 from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name
 
@@ -207,14 +205,7 @@ class Destination:
             raise path_error(exc, what, self.location.path, self.location.acting, code=code) from exc
 
     @contextmanager
-    def part(
-        self,
-        uid: Optional[int] = None,
-        *,
-        lock_timeout: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Iterator[PartialFile]:
+    def part(self, uid: Optional[int] = None, *, lock_timeout: float) -> Iterator[PartialFile]:
         """The partial file, open and locked against other runs, for a release that ``uid`` shall own.
 
         An interrupted run leaves it, and the next run resumes it. If ``uid`` is not the acting account, root owns the
@@ -223,11 +214,10 @@ class Destination:
         """
         location = self.location
         maker = maker_of(location, location.acting.uid if uid is None else uid)
-        wait = Wait(lock_timeout, clock() + lock_timeout, Timing(clock, sleep))
         name = f"{temporary_name(location.name)}-part"
         owners = () if uid is None else (uid,)
         kept = maker == location.acting and not (location.movable or location.led)
-        with temporary(location, maker, owners, wait, called=name, kept=kept) as made:
+        with temporary(location, maker, owners, Wait(lock_timeout), called=name, kept=kept) as made:
             yield PartialFile(self, made.name, made.fd)
 
     def is_chosen_by(self, uid: Optional[int]) -> bool:

@@ -10,7 +10,7 @@ import os
 import stat
 import struct
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Callable, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
 from .._errors import KeyfleetError, MalformedFile
@@ -41,14 +41,6 @@ Read = TypeVar("Read")
 
 class Moved(Exception):
     """The file or its directory was changed in the meantime. The caller starts again from ``/``."""
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Clock and sleep, replaceable in tests."""
-
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
 
 
 class Snapshot(NamedTuple):
@@ -217,13 +209,7 @@ class Seen(NamedTuple):
 
 
 def observe(
-    path: str,
-    *,
-    parse: Callable[[bytes], object],
-    reread_for: float = REREAD_SECONDS,
-    access: Access = ANYBODY,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    path: str, *, parse: Callable[[bytes], object], reread_for: float = REREAD_SECONDS, access: Access = ANYBODY
 ) -> FileState:
     """Read the file without a lock. While ``parse`` raises MalformedFile, it is read again for ``reread_for`` seconds.
 
@@ -237,10 +223,8 @@ def observe(
         return state
 
     for _attempt in range(ATTEMPTS):
-        try:
-            return reread(accept, reread_for, Timing(clock, sleep))
-        except Moved:
-            continue
+        with suppress(Moved):
+            return reread(accept, reread_for)
     raise file_keeps_changing(path)
 
 
@@ -267,7 +251,6 @@ def read_each(
     *,
     most: Optional[int] = None,
     reread_for: float = REREAD_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Tuple[Key, Seen]]:
     """Yield every file with its key. The values of ``files`` are a path and the `Access` to use.
 
@@ -287,10 +270,10 @@ def read_each(
             malformed.append(key)
         else:
             yield key, seen
-    until = clock() + reread_for
+    until = time.monotonic() + reread_for
     for key in malformed:
         path, access = files[key]
-        yield key, _look(path, access, parse, max(0.0, until - clock()))
+        yield key, _look(path, access, parse, max(0.0, until - time.monotonic()))
 
 
 def predict(state: FileState, wanted: Wanted) -> Change:
@@ -343,16 +326,16 @@ def state_of(location: Location, seen: Optional[Snapshot]) -> FileState:
     )
 
 
-def reread(action: Callable[[], Read], reread_for: float, timing: Timing) -> Read:
+def reread(action: Callable[[], Read], reread_for: float) -> Read:
     """Retry ``action`` for ``reread_for`` seconds while the file is malformed: Composer may be writing it."""
-    until = timing.clock() + reread_for
+    until = time.monotonic() + reread_for
     while True:
         try:
             return action()
         except MalformedFile:
-            if timing.clock() >= until:
+            if time.monotonic() >= until:
                 raise
-            timing.sleep(STEP)
+            time.sleep(STEP)
 
 
 def file_keeps_changing(path: str) -> KeyfleetError:

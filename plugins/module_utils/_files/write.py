@@ -12,7 +12,7 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._errors import KeyfleetError, MalformedFile, Problem
 from .accounts import Identity, account_name, acting_as
@@ -30,7 +30,6 @@ from .credential import (
     STEP,
     Moved,
     Snapshot,
-    Timing,
     file_keeps_changing,
     look,
     observe,
@@ -45,7 +44,6 @@ from .credential import (
 from .path import Location, kind_of, locate, path_error
 from .state import Change, FileState, Wanted, check_directory, new_directory_uid
 
-_LOCK_STEP = 0.02
 _DEFAULT_ACL = "system.posix_acl_default"
 # Seconds. A run holds its temporary file only while it writes; another program could hold one for ever.
 _LONGEST_HOLD = 2.0
@@ -55,12 +53,16 @@ _KEPT_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLO
 _KEPT_ATTRIBUTES = ("security.selinux", ACL, "user.")
 
 
-class Wait(NamedTuple):
-    """How long to wait for other runs: ``seconds`` in total, which end at ``until`` on the clock of ``timing``."""
+class Wait:
+    """How long to wait for other runs: ``seconds`` from now."""
 
-    seconds: float
-    until: float
-    timing: Timing
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
+
+    def over(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() >= self.until
 
 
 def temporary_name(name: str) -> str:
@@ -113,9 +115,9 @@ def _claimed(
     location: Location, maker: Identity, owners: Sequence[int], wait: Wait, called: str, *, directory: bool, kept: bool
 ) -> Temporary:
     left_over = False
-    began = wait.timing.clock()
+    began = time.monotonic()
     while True:
-        late = wait.timing.clock() - began >= min(_LONGEST_HOLD, wait.seconds)
+        late = time.monotonic() - began >= min(_LONGEST_HOLD, wait.seconds)
         with _translated(location, maker):
             fd = _kept_file(location, called, maker) if kept else None
             if fd is None:
@@ -126,12 +128,12 @@ def _claimed(
                     drop_acls(fd)
                     return Temporary(called, fd, maker)
                 os.close(fd)
-            elif not (left_over and _over(wait)) and _discarded(
+            elif not (left_over and wait.over()) and _discarded(
                 location, called, owners, directory=directory, late=late
             ):
                 left_over = True
                 continue
-        if _over(wait):
+        if wait.over():
             raise KeyfleetError(
                 "lock_timeout",
                 f"{location.path}: another process has locked {called} beside it for {wait.seconds:g} s. It may be "
@@ -139,7 +141,7 @@ def _claimed(
                 "If not, remove the locked file.",
                 path=location.path,
             )
-        wait.timing.sleep(_LOCK_STEP)
+        time.sleep(STEP)
 
 
 def drop_acls(fd: int) -> None:
@@ -147,10 +149,6 @@ def drop_acls(fd: int) -> None:
     for name in (ACL, _DEFAULT_ACL):
         with suppress(OSError, AttributeError):
             os.removexattr(fd, name)
-
-
-def _over(wait: Wait) -> bool:
-    return wait.timing.clock() >= wait.until
 
 
 def _kept_file(location: Location, name: str, maker: Identity) -> Optional[int]:
@@ -446,19 +444,15 @@ def apply(
     *,
     lock_timeout: float = 30.0,
     settle: float = 0.25,
-    reread_for: float = REREAD_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> List[Change]:
     """Write all files as wanted. All files are read and checked before the first one is written.
 
     The details of a `KeyfleetError` hold the changes made before it as ``done``.
     """
-    timing = Timing(clock, sleep)
-    writer = Writer(lock_timeout, reread_for, timing)
+    writer = Writer(lock_timeout)
     done: List[Change] = []
     try:
-        _examine(wanted, reread_for, timing)
+        _examine(wanted)
         for one in wanted:
             done.append(writer.write(one))
         writer.settle(done, settle)
@@ -468,19 +462,12 @@ def apply(
     return done
 
 
-def _examine(wanted: Sequence[Wanted], reread_for: float, timing: Timing) -> None:
+def _examine(wanted: Sequence[Wanted]) -> None:
     """Raise the errors that can be found before the first write; all malformed files in one error."""
     problems = []
     for one in wanted:
         try:
-            state = observe(
-                one.path,
-                parse=one.transform,
-                reread_for=reread_for,
-                access=one.access,
-                clock=timing.clock,
-                sleep=timing.sleep,
-            )
+            state = observe(one.path, parse=one.transform, access=one.access)
             change = predict(state, one)
         except MalformedFile as exc:
             problems.append(problem_of(one, exc))
@@ -492,12 +479,10 @@ def _examine(wanted: Sequence[Wanted], reread_for: float, timing: Timing) -> Non
 
 
 class Writer:
-    """Writes the files of one ``apply``, with its time limits and clock."""
+    """Writes the files of one ``apply``."""
 
-    def __init__(self, lock_timeout: float, reread_for: float, timing: Timing) -> None:
+    def __init__(self, lock_timeout: float) -> None:
         self.lock_timeout = lock_timeout
-        self.reread_for = reread_for
-        self.timing = timing
         self._put: Set[Tuple[int, ...]] = set()
 
     def write(self, wanted: Wanted, last: Optional[bytes] = None) -> Change:
@@ -507,7 +492,7 @@ class Writer:
         written only if the file is still one that this object wrote: Composer writes to it in place.
         """
         made: Optional[FileState] = None
-        wait = Wait(self.lock_timeout, self.timing.clock() + self.lock_timeout, self.timing)
+        wait = Wait(self.lock_timeout)
         for _attempt in range(ATTEMPTS):
             try:
                 with locate(wanted.path, wanted.access) as location:
@@ -566,7 +551,7 @@ class Writer:
             return wanted.transform(None if seen is None else seen.data)
 
         try:
-            data = reread(transformed, self.reread_for, self.timing)
+            data = reread(transformed, REREAD_SECONDS)
         except MalformedFile as exc:
             if last is not None and seen is not None and _which(seen.info) in self._put:
                 data = last
@@ -582,8 +567,8 @@ class Writer:
         written = [number for number, change in enumerate(done) if change.changed]
         broken_since: Dict[int, float] = {}
         rewrites = 0
-        until = self.timing.clock() + period
-        end = until + _REWRITES * self.reread_for
+        until = time.monotonic() + period
+        end = until + _REWRITES * REREAD_SECONDS
         while written:
             for number in written:
                 if self._holds(number, done[number].wanted, broken_since):
@@ -594,12 +579,12 @@ class Writer:
                 again = self.write(done[number].wanted, done[number].after.data)
                 done[number] = replace(done[number], after=again.after)
                 broken_since.pop(number, None)
-                until = self.timing.clock() + period
-            if self.timing.clock() >= until and not broken_since:
+                until = time.monotonic() + period
+            if time.monotonic() >= until and not broken_since:
                 return
-            if self.timing.clock() >= end:
+            if time.monotonic() >= end:
                 raise file_keeps_changing(done[next(iter(broken_since), written[0])].wanted.path)
-            self.timing.sleep(STEP)
+            time.sleep(STEP)
 
     def _holds(self, number: int, wanted: Wanted, broken_since: Dict[int, float]) -> bool:
         try:
@@ -608,7 +593,7 @@ class Writer:
         except Moved:
             return True  # it is being replaced at this moment: the next check decides
         except MalformedFile:
-            return self.timing.clock() - broken_since.setdefault(number, self.timing.clock()) <= self.reread_for
+            return time.monotonic() - broken_since.setdefault(number, time.monotonic()) <= REREAD_SECONDS
         broken_since.pop(number, None)
         return kept
 

@@ -9,11 +9,12 @@ import json
 import stat
 from pathlib import Path
 from typing import Any, Callable, List, Optional
+from unittest.mock import patch
 
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import write
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential, write
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe, predict
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, Transform, Wanted
 
@@ -21,13 +22,25 @@ SECRET = "planted-secret-of-the-tests"
 
 
 class Time:
-    """A clock that only sleep() advances. ``meanwhile`` is called with the time after each sleep."""
+    """A clock that only sleep() advances. ``meanwhile`` is called with the time after each sleep.
+
+    In a `with` block it replaces the module `time` in the code that reads and writes files.
+    """
 
     def __init__(self, meanwhile: Optional[Callable[[float], None]] = None) -> None:
         self.now = 0.0
         self.meanwhile = meanwhile
 
-    def clock(self) -> float:
+    def __enter__(self) -> None:
+        self._patches = [patch.object(module, "time", self) for module in (credential, write)]
+        for one in self._patches:
+            one.start()
+
+    def __exit__(self, *_error: object) -> None:
+        for one in self._patches:
+            one.stop()
+
+    def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
@@ -79,10 +92,10 @@ def names_in(path: Path) -> List[str]:
 
 def apply(path: Path, **options: Any) -> Change:
     """Change one file, and compare the change with the prediction of check mode."""
-    time = options.pop("time", Time())
     target = wanted(path, **options)
-    predicted = predict(observe(target.path, parse=parse, clock=time.clock, sleep=time.sleep), target)
-    (change,) = write.apply([target], clock=time.clock, sleep=time.sleep)
+    with Time():
+        predicted = predict(observe(target.path, parse=parse), target)
+        (change,) = write.apply([target])
     assert (predicted.before, predicted.after) == (change.before, change.after)
     return change
 

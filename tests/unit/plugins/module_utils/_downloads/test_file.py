@@ -11,7 +11,6 @@ import os
 import resource
 import stat
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -23,6 +22,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.file i
     open_destination,
 )
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import Time
 
 
 @pytest.fixture
@@ -69,16 +69,12 @@ def test_part_is_resumed(path: Path) -> None:
 
 
 def test_second_run_waits_for_the_lock(path: Path) -> None:
-    now: List[float] = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
+    time = Time()
     with open_destination(str(path)) as one, open_destination(str(path)) as two, one.part(lock_timeout=0) as part:
         part.write(b"one")
-        with pytest.raises(KeyfleetError) as caught, two.part(lock_timeout=5, clock=lambda: now[0], sleep=sleep):
+        with pytest.raises(KeyfleetError) as caught, time, two.part(lock_timeout=5):
             pass
-        assert caught.value.code == "lock_timeout" and 5 <= now[0] < 6
+        assert caught.value.code == "lock_timeout" and 5 <= time.now < 6
 
 
 def test_run_that_waited_starts_a_new_part(path: Path) -> None:
@@ -86,11 +82,11 @@ def test_run_that_waited_starts_a_new_part(path: Path) -> None:
         part = first.enter_context(one.part(lock_timeout=0))
         part.write(b"one")
 
-        def finish(_seconds: float) -> None:
+        def finish(_now: float) -> None:
             part.put_in_place(one.wanted(Attributes(), 3))
             first.close()
 
-        with two.part(lock_timeout=5, sleep=finish) as other:
+        with Time(finish), two.part(lock_timeout=5) as other:
             assert other.size == 0
     assert path.read_bytes() == b"one"
 

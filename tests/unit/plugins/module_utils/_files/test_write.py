@@ -31,12 +31,8 @@ def test_malformed_files_are_reported_together_and_nothing_is_written(tmp_path: 
     for name in ("one", "three"):
         (tmp_path / name).write_text("{")
     time = Time()
-    error = refused(
-        "malformed_file",
-        *[wanted(tmp_path / name) for name in ("one", "two", "three")],
-        clock=time.clock,
-        sleep=time.sleep,
-    )
+    with time:
+        error = refused("malformed_file", *[wanted(tmp_path / name) for name in ("one", "two", "three")])
     assert [problem.path for problem in error.problems] == [str(tmp_path / "one"), str(tmp_path / "three")]
     assert "not JSON (line 1)" in error.message and error.details["done"] == []
     assert 2.0 <= time.now < 2.2 and not (tmp_path / "two").exists()
@@ -48,10 +44,12 @@ def test_malformed_file_is_read_again(tmp_path: Path) -> None:
     with pytest.raises(MalformedFile):
         observe(str(path), parse=parse, reread_for=0.0)
     time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
-    assert observe(str(path), parse=parse, clock=time.clock, sleep=time.sleep).data == b'{"theirs": 1}'
+    with time:
+        assert observe(str(path), parse=parse).data == b'{"theirs": 1}'
     path.write_text("")
     time = Time(once(0.7, lambda: path.write_text('{"theirs": 1}')))
-    apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    with time:
+        apply([wanted(path)])
     assert names_in(path) == ["ours", "theirs"]
 
 
@@ -67,7 +65,8 @@ def test_removed_entry_is_written_again(tmp_path: Path) -> None:
             overwritten.append(now)
 
     time = Time(composer)
-    (change,) = apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    with time:
+        (change,) = apply([wanted(path)])
     assert len(overwritten) == 4 and names_in(path) == ["ours", "theirs"]
     assert change.before.data == b"{}" and change.after.data == path.read_bytes()
     assert 0.25 <= time.now - overwritten[-1] < 0.4
@@ -76,7 +75,8 @@ def test_removed_entry_is_written_again(tmp_path: Path) -> None:
 def test_file_broken_after_the_write_is_restored(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     time = Time(once(0.1, lambda: path.write_text("{")))
-    apply([wanted(path)], clock=time.clock, sleep=time.sleep)
+    with time:
+        apply([wanted(path)])
     assert names_in(path) == ["ours"] and time.now > 1.0
 
 
@@ -86,8 +86,8 @@ def test_program_that_keeps_writing(tmp_path: Path) -> None:
     def keep_writing(now: float) -> None:
         path.write_text("{}")
 
-    time = Time(keep_writing)
-    error = refused("write_failed", wanted(path), clock=time.clock, sleep=time.sleep)
+    with Time(keep_writing):
+        error = refused("write_failed", wanted(path))
     assert "again and again" in error.message and error.details["done"]
 
 
@@ -113,12 +113,11 @@ def test_lock_timeout(tmp_path: Path) -> None:
     holder = os.open(str(tmp_path / ".auth.json.keyfleet"), os.O_WRONLY | os.O_CREAT, 0o600)
     fcntl.flock(holder, fcntl.LOCK_EX)
     time = Time()
-    error = refused(
-        "lock_timeout", wanted(tmp_path / "auth.json"), lock_timeout=5.0, clock=time.clock, sleep=time.sleep
-    )
+    with time:
+        error = refused("lock_timeout", wanted(tmp_path / "auth.json"), lock_timeout=5.0)
     assert "fuser" in error.message and "5 s" in error.message and 5.0 <= time.now < 5.1
-    time = Time(once(1.0, lambda: os.close(holder)))
-    apply([wanted(tmp_path / "auth.json")], lock_timeout=5.0, clock=time.clock, sleep=time.sleep)
+    with Time(once(1.0, lambda: os.close(holder))):
+        apply([wanted(tmp_path / "auth.json")], lock_timeout=5.0)
     assert names_in(tmp_path / "auth.json") == ["ours"]
 
 
@@ -128,15 +127,15 @@ def test_files_that_are_malformed_in_turns(tmp_path: Path) -> None:
     for path in paths:
         path.parent.mkdir()
     good = {}
-    time = Time()
 
-    def sleep(seconds: float) -> None:
-        time.sleep(seconds)
-        broken = int(time.now / 0.5) % 2
+    def alternate(now: float) -> None:
+        broken = int(now / 0.5) % 2
         for number, path in enumerate(paths):
             good.setdefault(number, path.read_bytes())
             path.write_bytes(b"{" if number == broken else good[number])
             path.chmod(0o600)
 
-    error = refused("write_failed", *map(wanted, paths), clock=time.clock, sleep=sleep)
+    time = Time(alternate)
+    with time:
+        error = refused("write_failed", *map(wanted, paths))
     assert "again and again" in error.message and time.now < 60
