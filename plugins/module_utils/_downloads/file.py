@@ -18,8 +18,8 @@ from typing import Any, Dict, Iterator, Optional, Sequence
 
 from .._errors import KeyfleetError
 from .._files.accounts import account_name, acting_as, group_of
-from .._files.path import Access, Location, locate, not_a_file, path_error
-from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name
+from .._files.path import Access, Location, locate, not_a_file, path_error, reporting
+from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name, write_all
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # Bytes. The largest releases have a few GiB.
@@ -88,7 +88,7 @@ class Destination:
         if location.info is not None:
             if not stat.S_ISREG(location.info.st_mode):
                 raise not_a_file(location.path, location.info.st_mode)
-            with self.doing("read it", code="read_failed"):
+            with reporting(self.location, "read it", code="read_failed"):
                 self._open()
 
     def _open(self) -> None:
@@ -171,38 +171,18 @@ class Destination:
 
     def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
         """The checksums of the existing file."""
-        with self.doing("read it", code="read_failed"):
+        with reporting(self.location, "read it", code="read_failed"):
             return digests(self._opened(), algorithms, self.facts.size or 0)
 
     def repair(self, wanted: Facts) -> None:
         """Set owner, group and mode of the existing file, for which `can_be_kept` is true."""
-        with self.doing("change its owner or mode"):
-            self._give(self._opened(), wanted, helped=self.location.privileged)
+        with reporting(self.location, "change its owner or mode"):
+            _give(self.location, self._opened(), wanted)
 
     def _opened(self) -> int:
         if self._fd is None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return self._fd
-
-    def _give(self, fd: int, wanted: Facts, *, helped: bool) -> None:
-        info = os.fstat(fd)
-        who = self.location.own if helped else self.location.acting
-        with acting_as(who):
-            if (info.st_uid, info.st_gid) != (wanted.uid, wanted.gid):
-                os.fchown(fd, -1 if wanted.uid is None else wanted.uid, -1 if wanted.gid is None else wanted.gid)
-            mode = 0o644 if wanted.mode is None else wanted.mode
-            if mode & 0o070 & ~info.st_mode:
-                # Group bits would put ACL entries into effect.
-                drop_acls(fd)
-            os.fchmod(fd, mode)
-
-    @contextmanager
-    def doing(self, what: str, *, code: str = "write_failed") -> Iterator[None]:
-        """Turn an OSError into a `KeyfleetError`; ``what`` completes the message."""
-        try:
-            yield
-        except OSError as exc:
-            raise path_error(exc, what, self.location.path, self.location.acting, code=code) from exc
 
     @contextmanager
     def part(self, uid: Optional[int] = None, *, lock_timeout: float) -> Iterator[PartialFile]:
@@ -218,7 +198,7 @@ class Destination:
         owners = () if uid is None else (uid,)
         kept = maker == location.acting and not (location.movable or location.led)
         with temporary(location, maker, owners, Wait(lock_timeout), called=name, kept=kept) as made:
-            yield PartialFile(self, made.name, made.fd)
+            yield PartialFile(location, made.name, made.fd)
 
     def is_chosen_by(self, uid: Optional[int]) -> bool:
         """Whether only ``uid`` and root could have placed the existing file here."""
@@ -229,26 +209,24 @@ class Destination:
 class PartialFile:
     """The partial file."""
 
-    def __init__(self, open_destination: Destination, name: str, fd: int) -> None:
-        self._target, self._name, self._fd = open_destination, name, fd
+    def __init__(self, location: Location, name: str, fd: int) -> None:
+        self._location, self._name, self._fd = location, name, fd
         self.size = os.lseek(fd, 0, os.SEEK_END)
         if self.size > LARGEST:
             self.cut()
 
     def cut(self, size: int = 0) -> None:
         """Truncate to ``size`` bytes."""
-        with self._target.doing(f"write {self._name} beside it"):
+        with reporting(self._location, f"write {self._name} beside it"):
             os.ftruncate(self._fd, size)
             os.lseek(self._fd, size, os.SEEK_SET)
         self.size = size
 
     def write(self, data: bytes) -> None:
         """Append ``data``."""
-        rest = memoryview(data)
-        with self._target.doing(f"write {self._name} beside it"):
+        with reporting(self._location, f"write {self._name} beside it"):
             try:
-                while rest:
-                    rest = rest[os.write(self._fd, rest) :]
+                write_all(self._fd, data)
             except OSError as exc:
                 if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                     # Free the disk.
@@ -263,32 +241,27 @@ class PartialFile:
         if size > free:
             exc = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             what = f"write {size} more bytes, with {free} free,"
-            raise path_error(exc, what, self._target.location.path, self._target.location.acting)
-
-    def beginning(self, size: int) -> bytes:
-        """The first bytes."""
-        return os.pread(self._fd, size, 0)
+            raise path_error(exc, what, self._location.path, self._location.acting)
 
     def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
         """The checksums of the received bytes."""
-        with self._target.doing("read it", code="read_failed"):
+        with reporting(self._location, "read it", code="read_failed"):
             found = digests(self._fd, algorithms, self.size)
             os.lseek(self._fd, 0, os.SEEK_END)
         return found
 
     def discard(self) -> None:
         """Remove the partial file."""
-        location = self._target.location
-        with self._target.doing(f"remove {self._name} beside it"), acting_as(location.acting), suppress(
-            FileNotFoundError
-        ):
+        location = self._location
+        what = f"remove {self._name} beside it"
+        with reporting(location, what), acting_as(location.acting), suppress(FileNotFoundError):
             os.unlink(self._name, dir_fd=location.directory)
 
     def put_in_place(self, wanted: Facts) -> None:
         """Set owner, group and mode, then rename to the destination."""
-        location = self._target.location
-        with self._target.doing("write it"):
-            self._target._give(self._fd, wanted, helped=location.privileged)
+        location = self._location
+        with reporting(location, "write it"):
+            _give(location, self._fd, wanted)
             os.fsync(self._fd)
             with acting_as(location.acting):
                 self._check_named(self._name)
@@ -296,7 +269,7 @@ class PartialFile:
                 self._check_named(location.name)
 
     def _check_named(self, name: str) -> None:
-        location = self._target.location
+        location = self._location
         named = os.stat(name, dir_fd=location.directory, follow_symlinks=False)
         if not os.path.samestat(named, os.fstat(self._fd)):
             raise KeyfleetError(
@@ -305,6 +278,19 @@ class PartialFile:
                 f"{self._name}, so it is not the file that was verified.",
                 path=location.path,
             )
+
+
+def _give(location: Location, fd: int, wanted: Facts) -> None:
+    """Set owner, group and mode of an open file."""
+    info = os.fstat(fd)
+    with acting_as(location.own if location.privileged else location.acting):
+        if (info.st_uid, info.st_gid) != (wanted.uid, wanted.gid):
+            os.fchown(fd, -1 if wanted.uid is None else wanted.uid, -1 if wanted.gid is None else wanted.gid)
+        mode = 0o644 if wanted.mode is None else wanted.mode
+        if mode & 0o070 & ~info.st_mode:
+            # Group bits would put ACL entries into effect.
+            drop_acls(fd)
+        os.fchmod(fd, mode)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Callable, Hashable, Iterator, List, Mapping, NamedTuple, Opti
 
 from .._errors import KeyfleetError, MalformedFile
 from .accounts import Identity, account_name, acting_as, group_of, identity_of
-from .path import ANYBODY, Access, Location, locate, not_a_file, path_error
+from .path import ANYBODY, Access, Location, locate, not_a_file, path_error, reporting
 from .state import Change, FileState, Wanted, decide
 
 LARGEST = 4 * 1024 * 1024
@@ -161,11 +161,8 @@ def _open_unreadable(location: Location, owner: Optional[int], exc: PermissionEr
 
     Only a file of that owner or of the requested ``owner``: any other could be a file of root that was moved here.
     """
-    try:
-        with acting_as(location.acting):
-            info = os.stat(location.name, dir_fd=location.directory, follow_symlinks=False)
-    except OSError as other:
-        raise path_error(other, "inspect it", location.path, location.acting, code="read_failed") from other
+    with reporting(location, "inspect it", code="read_failed"), acting_as(location.acting):
+        info = os.stat(location.name, dir_fd=location.directory, follow_symlinks=False)
     mine = (location.acting.uid, location.acting.uid if owner is None else owner)
 
     def repairable(facts: os.stat_result) -> bool:

@@ -95,6 +95,17 @@ def path_error(exc: OSError, doing: str, path: str, who: Identity, *, code: str 
     return KeyfleetError(code, f"{path}: cannot {doing} as {who}: {os.strerror(number)}.{hint}", path=path)
 
 
+@contextmanager
+def reporting(
+    location: Location, doing: str, who: Optional[Identity] = None, *, code: str = "write_failed"
+) -> Iterator[None]:
+    """Turn an OSError of the block into a `path_error`. ``who``: by default the acting account."""
+    try:
+        yield
+    except OSError as exc:
+        raise path_error(exc, doing, location.path, who or location.acting, code=code) from exc
+
+
 def kind_of(mode: int) -> str:
     """The kind of a directory entry, for messages."""
     for test, name in (

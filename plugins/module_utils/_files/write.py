@@ -41,7 +41,7 @@ from .credential import (
     state_after,
     state_of,
 )
-from .path import Location, kind_of, locate, path_error
+from .path import Location, kind_of, locate, reporting
 from .state import Change, FileState, Wanted, check_directory, new_directory_uid
 
 _DEFAULT_ACL = "system.posix_acl_default"
@@ -118,7 +118,7 @@ def _claimed(
     began = time.monotonic()
     while True:
         late = time.monotonic() - began >= min(_LONGEST_HOLD, wait.seconds)
-        with _translated(location, maker):
+        with reporting(location, "write it", maker):
             fd = _kept_file(location, called, maker) if kept else None
             if fd is None:
                 fd = _new_directory(location, called, maker) if directory else _new_file(location, called, maker)
@@ -229,7 +229,7 @@ def _is_named(location: Location, name: str, fd: int) -> bool:
 
 def discard_left_over(location: Location, owners: Sequence[int]) -> None:
     """Remove the temporary file of a killed run, but not that of an active one."""
-    with _translated(location, location.acting):
+    with reporting(location, "write it"):
         _discarded(location, temporary_name(location.name), owners, directory=False, late=False)
 
 
@@ -287,11 +287,11 @@ def replace_file(
 
     Raises `KeyfleetError` ``mode_not_kept`` if the file system does not keep owner, group and mode.
     """
-    with acting_as(made.maker), _translated(location, made.maker):
+    with acting_as(made.maker), reporting(location, "write it", made.maker):
         # A default ACL or the umask may have reduced the owner's permissions.
         _check_kept(location, made.fd, made.maker.uid, 0o600, bits=0o077)
         own = location.directory_info.st_uid == uid or location.acting.uid == 0
-        _fill(made.fd, data)
+        write_all(made.fd, data)
         info = os.fstat(made.fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
             _as_needed(location, lambda: os.fchown(made.fd, uid, gid))
@@ -300,9 +300,7 @@ def replace_file(
         _as_needed(location, lambda: os.fchmod(made.fd, mode))
         _check_kept(location, made.fd, uid, mode, gid)
         os.fsync(made.fd)
-        if not _same(seen, read_file(location, uid)):
-            raise Moved()
-        if not _is_named(location, made.name, made.fd):
+        if not (_same(seen, read_file(location, uid)) and _is_named(location, made.name, made.fd)):
             raise Moved()
         try:
             os.rename(made.name, location.name, src_dir_fd=location.directory, dst_dir_fd=location.directory)
@@ -337,15 +335,8 @@ def maker_of(location: Location, uid: int) -> Identity:
     return location.own if location.privileged and location.acting.uid != uid else location.acting
 
 
-@contextmanager
-def _translated(location: Location, who: Identity) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise path_error(exc, "write it", location.path, who) from exc
-
-
-def _fill(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of ``data``."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
@@ -403,7 +394,7 @@ def _same(one: Optional[Snapshot], two: Optional[Snapshot]) -> bool:
 
 
 def _sync_directory(location: Location) -> None:
-    with acting_as(location.acting), _translated(location, location.acting):
+    with acting_as(location.acting), reporting(location, "write it"):
         try:
             fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=location.directory)
         except PermissionError:
@@ -423,7 +414,9 @@ _REWRITES = 10
 def make_directory(location: Location, uid: int, gid: int, owners: Sequence[int], wait: Wait) -> None:
     """Create the first missing directory of a location, mode 0700. ``owners`` and ``wait``: as in `temporary`."""
     name = location.missing[0]
-    with temporary(location, location.acting, owners, wait, called=temporary_name(name), directory=True) as made:
+    with temporary(
+        location, location.acting, owners, wait, called=temporary_name(name), directory=True
+    ) as made, reporting(location, f"make the directory {name} for it"):
         try:
             os.fchmod(made.fd, 0o700)
             info = os.fstat(made.fd)
@@ -435,8 +428,6 @@ def make_directory(location: Location, uid: int, gid: int, owners: Sequence[int]
                 os.rename(made.name, name, src_dir_fd=location.directory, dst_dir_fd=location.directory)
         except (FileExistsError, FileNotFoundError, NotADirectoryError) as exc:
             raise Moved() from exc
-        except OSError as exc:
-            raise path_error(exc, f"make the directory {name} for it", location.path, location.acting) from exc
 
 
 def apply(
