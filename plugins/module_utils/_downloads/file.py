@@ -197,8 +197,8 @@ class Destination:
         name = f"{temporary_name(location.name)}-part"
         owners = () if uid is None else (uid,)
         kept = maker == location.acting and not (location.movable or location.led)
-        with temporary(location, maker, owners, Wait(lock_timeout), called=name, kept=kept) as made:
-            yield PartialFile(location, made.name, made.fd)
+        with temporary(location, name, maker, owners, Wait(lock_timeout), kept=kept) as fd:
+            yield PartialFile(location, name, fd)
 
     def is_chosen_by(self, uid: Optional[int]) -> bool:
         """Whether only ``uid`` and root could have placed the existing file here."""

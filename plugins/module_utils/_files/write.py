@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._errors import KeyfleetError, MalformedFile, Problem
@@ -70,74 +70,61 @@ def temporary_name(name: str) -> str:
     return f".{name}.keyfleet"
 
 
-@dataclass(frozen=True)
-class Temporary:
-    """A new file or directory beside its target, open and locked. ``maker`` created it and renames it."""
-
-    name: str
-    fd: int
-    maker: Identity
-
-
 @contextmanager
 def temporary(
     location: Location,
+    name: str,
     maker: Identity,
     owners: Sequence[int],
     wait: Wait,
     *,
-    called: str = "",
     directory: bool = False,
     kept: bool = False,
-) -> Iterator[Temporary]:
+) -> Iterator[int]:
     """Create and lock the temporary file, or ``directory``, of a location. Its lock permits replacing the file.
 
-    It is removed afterwards unless it is ``kept``: then an existing file of the maker is resumed, and stays. ``owners``
-    are the accounts whose runs are waited for; a file of any other account was planted, and is removed. The lock is on
-    an inode that only its owner can open.
+    Yields its descriptor. It is removed afterwards unless it is ``kept``: then an existing file of the maker is
+    resumed, and stays. ``owners`` are the accounts whose runs are waited for; a file of any other account was planted,
+    and is removed. The lock is on an inode that only its owner can open.
     """
-    made = _claimed(
-        location, maker, owners, wait, called or temporary_name(location.name), directory=directory, kept=kept
-    )
+    fd = _claimed(location, name, maker, owners, wait, directory=directory, kept=kept)
     try:
-        yield made
+        yield fd
     finally:
         try:
             with acting_as(location.acting), suppress(OSError):
                 # After the rename the name may belong to another run.
-                if not kept and _is_named(location, made.name, made.fd):
-                    (os.rmdir if directory else os.unlink)(made.name, dir_fd=location.directory)
+                if not kept and _is_named(location, name, fd):
+                    (os.rmdir if directory else os.unlink)(name, dir_fd=location.directory)
         finally:
-            os.close(made.fd)
+            os.close(fd)
 
 
 def _claimed(
-    location: Location, maker: Identity, owners: Sequence[int], wait: Wait, called: str, *, directory: bool, kept: bool
-) -> Temporary:
+    location: Location, name: str, maker: Identity, owners: Sequence[int], wait: Wait, *, directory: bool, kept: bool
+) -> int:
     left_over = False
     began = time.monotonic()
     while True:
         late = time.monotonic() - began >= min(_LONGEST_HOLD, wait.seconds)
         with reporting(location, "write it", maker):
-            fd = _kept_file(location, called, maker) if kept else None
+            fd = _kept_file(location, name, maker) if kept else None
             if fd is None:
-                fd = _new_directory(location, called, maker) if directory else _new_file(location, called, maker)
+                fd = _new_directory(location, name, maker) if directory else _new_file(location, name, maker)
             if fd is not None:
                 # Before it was locked, another run may have removed it as left over from a killed run.
-                if _try_lock(fd) and _is_named(location, called, fd):
+                if _try_lock(fd) and _is_named(location, name, fd):
                     drop_acls(fd)
-                    return Temporary(called, fd, maker)
+                    return fd
                 os.close(fd)
-            elif not (left_over and wait.over()) and _discarded(
-                location, called, owners, directory=directory, late=late
-            ):
+            elif not (left_over and wait.over()) and _discarded(location, name, owners, directory=directory, late=late):
                 left_over = True
                 continue
         if wait.over():
             raise KeyfleetError(
                 "lock_timeout",
-                f"{location.path}: another process has locked {called} beside it for {wait.seconds:g} s. It may be "
-                f"another run of this collection: `fuser -v {os.path.dirname(location.real_path)}/{called}` shows it. "
+                f"{location.path}: another process has locked {name} beside it for {wait.seconds:g} s. It may be "
+                f"another run of this collection: `fuser -v {os.path.dirname(location.real_path)}/{name}` shows it. "
                 "If not, remove the locked file.",
                 path=location.path,
             )
@@ -275,39 +262,34 @@ def _discarded(location: Location, name: str, owners: Sequence[int], *, director
 
 
 def replace_file(
-    location: Location,
-    made: Temporary,
-    seen: Optional[Snapshot],
-    data: bytes,
-    uid: int,
-    gid: int,
-    mode: int,
+    location: Location, fd: int, seen: Optional[Snapshot], data: bytes, uid: int, gid: int, mode: int
 ) -> os.stat_result:
-    """Replace the file that was ``seen`` with a new one. Raises Moved if it has changed since.
+    """Replace the file that was ``seen`` with the temporary file ``fd``. Raises Moved if it has changed since.
 
     Raises `KeyfleetError` ``mode_not_kept`` if the file system does not keep owner, group and mode.
     """
-    with acting_as(made.maker), reporting(location, "write it", made.maker):
+    maker, name = maker_of(location, uid), temporary_name(location.name)
+    with acting_as(maker), reporting(location, "write it", maker):
         # A default ACL or the umask may have reduced the owner's permissions.
-        _check_kept(location, made.fd, made.maker.uid, 0o600, bits=0o077)
+        _check_kept(location, fd, maker.uid, 0o600, bits=0o077)
         own = location.directory_info.st_uid == uid or location.acting.uid == 0
-        write_all(made.fd, data)
-        info = os.fstat(made.fd)
+        write_all(fd, data)
+        info = os.fstat(fd)
         if (info.st_uid, info.st_gid) != (uid, gid):
-            _as_needed(location, lambda: os.fchown(made.fd, uid, gid))
+            _as_needed(location, lambda: os.fchown(fd, uid, gid))
         if seen is not None and seen.info.st_uid == uid and own and not (location.shared or location.led):
-            _keep_attributes(location, seen.info, made.fd, mode)
-        _as_needed(location, lambda: os.fchmod(made.fd, mode))
-        _check_kept(location, made.fd, uid, mode, gid)
-        os.fsync(made.fd)
-        if not (_same(seen, read_file(location, uid)) and _is_named(location, made.name, made.fd)):
+            _keep_attributes(location, seen.info, fd, mode)
+        _as_needed(location, lambda: os.fchmod(fd, mode))
+        _check_kept(location, fd, uid, mode, gid)
+        os.fsync(fd)
+        if not (_same(seen, read_file(location, uid)) and _is_named(location, name, fd)):
             raise Moved()
         try:
-            os.rename(made.name, location.name, src_dir_fd=location.directory, dst_dir_fd=location.directory)
+            os.rename(name, location.name, src_dir_fd=location.directory, dst_dir_fd=location.directory)
         except (IsADirectoryError, FileNotFoundError) as exc:
             raise Moved() from exc
     _sync_directory(location)
-    return os.fstat(made.fd)
+    return os.fstat(fd)
 
 
 def _check_kept(
@@ -411,25 +393,6 @@ def _sync_directory(location: Location) -> None:
 _REWRITES = 10
 
 
-def make_directory(location: Location, uid: int, gid: int, owners: Sequence[int], wait: Wait) -> None:
-    """Create the first missing directory of a location, mode 0700. ``owners`` and ``wait``: as in `temporary`."""
-    name = location.missing[0]
-    with temporary(
-        location, location.acting, owners, wait, called=temporary_name(name), directory=True
-    ) as made, reporting(location, f"make the directory {name} for it"):
-        try:
-            os.fchmod(made.fd, 0o700)
-            info = os.fstat(made.fd)
-            if (info.st_uid, info.st_gid) != (uid, gid):
-                # On our own open directory, so nothing else can be affected.
-                os.fchown(made.fd, uid, gid)
-            with acting_as(location.acting):
-                # Fails if the name exists by now, unless it is an empty directory.
-                os.rename(made.name, name, src_dir_fd=location.directory, dst_dir_fd=location.directory)
-        except (FileExistsError, FileNotFoundError, NotADirectoryError) as exc:
-            raise Moved() from exc
-
-
 def apply(
     wanted: Sequence[Wanted],
     *,
@@ -469,6 +432,27 @@ def _examine(wanted: Sequence[Wanted]) -> None:
         raise malformed_files(problems)
 
 
+def _make_directory(location: Location, state: FileState, wanted: Wanted, wait: Wait) -> None:
+    """Create the first missing directory of a location, mode 0700."""
+    check_directory(state, wanted)
+    uid, gid = new_directory_uid(state, wanted), wanted.ownership.gid
+    gid = primary_group(state, uid) if gid is None else gid
+    name = location.missing[0]
+    called, doing = temporary_name(name), f"make the directory {name} for it"
+    with temporary(location, called, location.acting, (uid,), wait, directory=True) as fd, reporting(location, doing):
+        try:
+            os.fchmod(fd, 0o700)
+            info = os.fstat(fd)
+            if (info.st_uid, info.st_gid) != (uid, gid):
+                # On our own open directory, so nothing else can be affected.
+                os.fchown(fd, uid, gid)
+            with acting_as(location.acting):
+                # Fails if the name exists by now, unless it is an empty directory.
+                os.rename(called, name, src_dir_fd=location.directory, dst_dir_fd=location.directory)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError) as exc:
+            raise Moved() from exc
+
+
 class Writer:
     """Writes the files of one ``apply``."""
 
@@ -492,7 +476,7 @@ class Writer:
                         change = predict(state, wanted)
                         if change.after.data is None:
                             return change
-                        self._make_directory(location, state, wanted, wait)
+                        _make_directory(location, state, wanted, wait)
                         made = made or state
                         continue
                     change = self._write_here(location, wanted, last, wait)
@@ -501,20 +485,13 @@ class Writer:
             return change if made is None else replace(change, before=made)
         raise file_keeps_changing(wanted.path)
 
-    def _make_directory(self, location: Location, state: FileState, wanted: Wanted, wait: Wait) -> None:
-        check_directory(state, wanted)
-        uid, gid = new_directory_uid(state, wanted), wanted.ownership.gid
-        gid = primary_group(state, uid) if gid is None else gid
-        make_directory(location, uid, gid, (uid,), wait)
-
     def _write_here(self, location: Location, wanted: Wanted, last: Optional[bytes], wait: Wait) -> Change:
         _seen, change = self._planned(location, wanted, last)
         uid = change.after.uid
         if change.after is change.before or uid is None:
             discard_left_over(location, [one for one in (uid, wanted.ownership.uid) if one is not None])
             return change
-        maker = maker_of(location, uid)
-        with temporary(location, maker, (uid,), wait) as made:
+        with temporary(location, temporary_name(location.name), maker_of(location, uid), (uid,), wait) as fd:
             # Again under the lock, which keeps other runs away from the file.
             seen, change = self._planned(location, wanted, last)
             after = change.after
@@ -522,7 +499,7 @@ class Writer:
                 return change
             if after.uid != uid:
                 raise Moved()
-            self._put.add(_which(replace_file(location, made, seen, after.data, uid, after.gid, after.mode)))
+            self._put.add(_which(replace_file(location, fd, seen, after.data, uid, after.gid, after.mode)))
             return change
 
     def _planned(self, location: Location, wanted: Wanted, last: Optional[bytes]) -> Tuple[Optional[Snapshot], Change]:
