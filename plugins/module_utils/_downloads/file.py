@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Optional, Sequence
 
 from .._errors import KeyfleetError
-from .._files.accounts import account_name, acting_as, group_of
+from .._files.accounts import account_name, acting_as
+from .._files.credential import state_of
 from .._files.path import Access, Location, locate, not_a_file, path_error, reporting
+from .._files.state import primary_group
 from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name, write_all
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -126,6 +128,7 @@ class Destination:
     def wanted(self, attributes: Attributes, size: Optional[int]) -> Facts:
         """Owner, group and mode as they shall be. Raises ``unsafe_path`` for a file that may have been planted."""
         location = self.location
+        own_directory = location.directory_info.st_uid == location.acting.uid
         uid = attributes.uid
         if location.shared and self.facts.uid not in (None, 0, uid):
             raise KeyfleetError(
@@ -138,7 +141,7 @@ class Destination:
         if uid is None:
             keeps = location.privileged and location.acting.uid == 0 and self.facts.uid is not None
             uid = self.facts.uid if keeps else location.acting.uid
-        elif location.privileged and location.acting.uid != uid and (location.led or not self._in_own_directory()):
+        elif location.privileged and location.acting.uid != uid and (location.led or not own_directory):
             raise KeyfleetError(
                 "permission_denied",
                 f"{location.path}: {location.acting} may not chown it to {account_name(uid)}: its path has a link.",
@@ -147,17 +150,8 @@ class Destination:
         gid = attributes.gid
         if gid is None:
             same = self.facts.gid is not None and self.facts.uid == uid
-            gid = self.facts.gid if same else self._primary_group(uid or 0)
+            gid = self.facts.gid if same else primary_group(state_of(location, None), uid or 0)
         return Facts(size, uid, gid, attributes.mode)
-
-    def _in_own_directory(self) -> bool:
-        return self.location.directory_info.st_uid == self.location.acting.uid
-
-    def _primary_group(self, uid: int) -> int:
-        directory = self.location.directory_info
-        if not self.location.privileged:
-            return self.location.acting.gid
-        return group_of(uid, directory_uid=directory.st_uid, directory_gid=directory.st_gid)
 
     def can_be_kept(self, wanted: Facts) -> bool:
         """Whether the existing file can be kept: no other account can write to it or may have made it."""

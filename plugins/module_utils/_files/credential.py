@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Callable, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
 from .._errors import KeyfleetError, MalformedFile
-from .accounts import Identity, account_name, acting_as, group_of, identity_of
+from .accounts import Identity, account_name, acting_as, identity_of
 from .path import ANYBODY, Access, Location, locate, not_a_file, path_error, reporting
 from .state import Change, FileState, Wanted, decide
 
@@ -129,6 +129,17 @@ def _group_reads(fd: int, mode: int) -> bool:
         acl = b""
     entries = ACL_ENTRY.iter_unpack(acl[ACL_HEADER:])
     return bool(mode & stat.S_IRGRP) and all(granted & 4 for tag, granted, _id in entries if tag in ACL_OF_OTHERS)
+
+
+def acl_within(acl: bytes, mode: int) -> bytes:
+    """Set the bits of a mode in an ACL: the kernel sets the mode from it, which must never be wider than wanted."""
+    entries = list(ACL_ENTRY.iter_unpack(acl[ACL_HEADER:]))
+    # If the ACL has a mask, the group bits of the mode are the mask.
+    group = ACL_MASK if any(tag == ACL_MASK for tag, _granted, _id in entries) else ACL_GROUP
+    bits = {ACL_OWNER: mode >> 6 & 7, group: mode >> 3 & 7, ACL_OTHER: mode & 7}
+    return acl[:ACL_HEADER] + b"".join(
+        ACL_ENTRY.pack(tag, bits.get(tag, granted), who) for tag, granted, who in entries
+    )
 
 
 def _read_open(location: Location, fd: int) -> Snapshot:
@@ -278,19 +289,7 @@ def predict(state: FileState, wanted: Wanted) -> Change:
 
     A missing parent directory that is not to be made is no error here: it may exist by the time of the real run.
     """
-    return Change(wanted, state, state_after(state, wanted, wanted.transform(state.data)))
-
-
-def state_after(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
-    """The state after the change, for ``predict`` and the real run, with the account database of this host."""
-    return decide(state, wanted, data, primary_group=lambda uid: primary_group(state, uid))
-
-
-def primary_group(state: FileState, uid: int) -> int:
-    """The gid of a new file of account ``uid``."""
-    if not state.privileged:
-        return state.acting.gid
-    return group_of(uid, directory_uid=state.directory_uid, directory_gid=state.directory_gid)
+    return Change(wanted, state, decide(state, wanted, wanted.transform(state.data)))
 
 
 def look(path: str, access: Access) -> FileState:

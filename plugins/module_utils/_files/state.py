@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""States of credential files: current, wanted and after a change, and the ownership rules. No disk access."""
+"""States of credential files: current, wanted and after a change, and the ownership rules.
+
+No disk access, except that accounts are looked up.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, Optional, Tuple
 
 from .._errors import KeyfleetError
-from .accounts import Identity, account_name
+from .accounts import Identity, account_name, group_of
 from .path import Access
 
 # Takes the content of the file, or None if it does not exist; returns the wanted content, or None for "no change".
@@ -112,14 +115,19 @@ def new_directory_uid(state: FileState, wanted: Wanted) -> int:
     return state.acting.uid
 
 
+def primary_group(state: FileState, uid: int) -> int:
+    """The gid of a new file of account ``uid``."""
+    if not state.privileged:
+        return state.acting.gid
+    return group_of(uid, directory_uid=state.directory_uid, directory_gid=state.directory_gid)
+
+
 def _keeps_group(state: FileState, uid: int, directory_uid: int) -> bool:
     """Whether the group is kept. In other directories, their owner may have moved a file of another group there."""
     return not state.privileged or (directory_uid in (0, uid) and not state.shared)
 
 
-def right_owner(
-    state: FileState, ownership: Ownership, *, directory_uid: int, primary_group: Callable[[int], int]
-) -> Tuple[int, int]:
+def right_owner(state: FileState, ownership: Ownership, *, directory_uid: int) -> Tuple[int, int]:
     """The (uid, gid) of the file: as requested, else the directory's owner; in root's directory the current owner."""
     bound = state.bound or not state.privileged
     if ownership.uid is not None:
@@ -135,13 +143,11 @@ def right_owner(
     elif state.gid is not None and state.uid == uid and _keeps_group(state, uid, directory_uid):
         gid = state.gid
     else:
-        gid = primary_group(uid)
+        gid = primary_group(state, uid)
     return uid, gid
 
 
-def decide(
-    state: FileState, wanted: Wanted, data: Optional[bytes], *, primary_group: Callable[[int], int]
-) -> FileState:
+def decide(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState:
     """The state after the change, or ``state`` itself if nothing has to be done. Raises for a refused change."""
     _check_home(state, wanted)
     check_directory_owner(state, wanted.directory_owners)
@@ -153,7 +159,7 @@ def decide(
         directory_uid = new_directory_uid(state, wanted)
         if state.bound and state.privileged and directory_uid != state.acting.uid:
             raise _denied(state, f"make a directory of {account_name(directory_uid)} for it")
-    uid, gid = right_owner(state, wanted.ownership, directory_uid=directory_uid, primary_group=primary_group)
+    uid, gid = right_owner(state, wanted.ownership, directory_uid=directory_uid)
     mode = wanted.ownership.mode
     if (state.data, state.uid, state.gid, state.mode) == (data, uid, gid, mode):
         return state

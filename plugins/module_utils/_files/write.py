@@ -18,31 +18,24 @@ from .._errors import KeyfleetError, MalformedFile, Problem
 from .accounts import Identity, account_name, acting_as
 from .credential import (
     ACL,
-    ACL_ENTRY,
-    ACL_GROUP,
-    ACL_HEADER,
-    ACL_MASK,
-    ACL_OTHER,
-    ACL_OWNER,
     ATTEMPTS,
     READ_FLAGS,
     REREAD_SECONDS,
     STEP,
     Moved,
     Snapshot,
+    acl_within,
     file_keeps_changing,
     look,
     observe,
     open_file,
     predict,
-    primary_group,
     read_file,
     reread,
-    state_after,
     state_of,
 )
 from .path import Location, kind_of, locate, reporting
-from .state import Change, FileState, Wanted, check_directory, new_directory_uid
+from .state import Change, FileState, Wanted, check_directory, decide, new_directory_uid, primary_group
 
 _DEFAULT_ACL = "system.posix_acl_default"
 # Seconds. A run holds its temporary file only while it writes; another program could hold one for ever.
@@ -342,20 +335,9 @@ def _keep_attributes(location: Location, seen: os.stat_result, fd: int, mode: in
                     # An attribute that cannot be set here is no reason to fail.
                     with suppress(OSError):
                         value = os.getxattr(old, name)
-                        os.setxattr(fd, name, _within(value, mode) if name == ACL else value)
+                        os.setxattr(fd, name, acl_within(value, mode) if name == ACL else value)
         finally:
             os.close(old)
-
-
-def _within(acl: bytes, mode: int) -> bytes:
-    """Set the bits of a mode in an ACL: the kernel sets the mode from it, which must never be wider than wanted."""
-    entries = list(ACL_ENTRY.iter_unpack(acl[ACL_HEADER:]))
-    # If the ACL has a mask, the group bits of the mode are the mask.
-    group = ACL_MASK if any(tag == ACL_MASK for tag, _granted, _id in entries) else ACL_GROUP
-    bits = {ACL_OWNER: mode >> 6 & 7, group: mode >> 3 & 7, ACL_OTHER: mode & 7}
-    return acl[:ACL_HEADER] + b"".join(
-        ACL_ENTRY.pack(tag, bits.get(tag, granted), who) for tag, granted, who in entries
-    )
 
 
 def _as_needed(location: Location, action: Callable[[], None]) -> None:
@@ -393,12 +375,7 @@ def _sync_directory(location: Location) -> None:
 _REWRITES = 10
 
 
-def apply(
-    wanted: Sequence[Wanted],
-    *,
-    lock_timeout: float = 30.0,
-    settle: float = 0.25,
-) -> List[Change]:
+def apply(wanted: Sequence[Wanted], *, lock_timeout: float = 30.0, settle: float = 0.25) -> List[Change]:
     """Write all files as wanted. All files are read and checked before the first one is written.
 
     The details of a `KeyfleetError` hold the changes made before it as ``done``.
@@ -503,14 +480,6 @@ class Writer:
             return change
 
     def _planned(self, location: Location, wanted: Wanted, last: Optional[bytes]) -> Tuple[Optional[Snapshot], Change]:
-        seen, data = self._read(location, wanted, last)
-        before = state_of(location, seen)
-        after = state_after(before, wanted, data)
-        return seen, Change(wanted, before, before if after.data is None else after)
-
-    def _read(
-        self, location: Location, wanted: Wanted, last: Optional[bytes]
-    ) -> Tuple[Optional[Snapshot], Optional[bytes]]:
         seen: Optional[Snapshot] = None
 
         def transformed() -> Optional[bytes]:
@@ -521,11 +490,11 @@ class Writer:
         try:
             data = reread(transformed, REREAD_SECONDS)
         except MalformedFile as exc:
-            if last is not None and seen is not None and _which(seen.info) in self._put:
-                data = last
-            else:
+            if last is None or seen is None or _which(seen.info) not in self._put:
                 raise malformed_files([problem_of(wanted, exc)]) from exc
-        return seen, data
+            data = last
+        before = state_of(location, seen)
+        return seen, Change(wanted, before, decide(before, wanted, data))
 
     def settle(self, done: List[Change], period: float) -> None:
         """Check the written files for ``period`` seconds: Composer may write back what it read before the replacement.

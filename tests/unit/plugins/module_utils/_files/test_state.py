@@ -10,6 +10,7 @@ from typing import Any, Optional, Tuple
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import state as state_module
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import Identity
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import (
     FileState,
@@ -24,8 +25,10 @@ OLD, NEW = b"old", b"new"
 DEFAULT = Ownership()
 
 
-def group_of(uid: int) -> int:
-    return uid
+@pytest.fixture(autouse=True)
+def group_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every account has a group with its number."""
+    monkeypatch.setattr(state_module, "group_of", lambda uid, **_directory: uid)
 
 
 def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = None, **more: Any) -> FileState:
@@ -38,7 +41,7 @@ def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = N
 
 
 def decided(before: FileState, ownership: Ownership = DEFAULT, data: Optional[bytes] = NEW, **more: Any) -> FileState:
-    return decide(before, Wanted("/p", lambda _: data, ownership, **more), data, primary_group=group_of)
+    return decide(before, Wanted("/p", lambda _: data, ownership, **more), data)
 
 
 OWNERS = [
