@@ -12,18 +12,17 @@ import errno
 import hashlib
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Optional, Sequence
 
 from .._errors import KeyfleetError
 from .._files.accounts import account_name, acting_as
 from .._files.credential import state_of
-from .._files.path import Access, Location, locate, not_a_file, path_error, reporting
+from .._files.path import OTHERS_WRITE, Access, Location, locate, not_a_file, path_error, reporting
 from .._files.state import primary_group
 from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name, write_all
 
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # Bytes. The largest releases have a few GiB.
 LARGEST = 16 * 1024**3
 _CHUNK = 1024 * 1024
@@ -83,17 +82,16 @@ class Destination:
 
     def __init__(self, location: Location, owner: Optional[int] = None) -> None:
         self.location = location
-        self._owner = owner
         self.facts = Facts()
         self._info: Optional[os.stat_result] = None
-        self._fd: Optional[int] = None
+        self._fd = -1
         if location.info is not None:
             if not stat.S_ISREG(location.info.st_mode):
                 raise not_a_file(location.path, location.info.st_mode)
             with reporting(self.location, "read it", code="read_failed"):
-                self._open()
+                self._open(owner)
 
-    def _open(self) -> None:
+    def _open(self, owner: Optional[int]) -> None:
         """Open the file once, so that the same file is checked, repaired and reported."""
         location = self.location
         try:
@@ -105,7 +103,7 @@ class Destination:
         except PermissionError:
             with acting_as(location.acting):
                 info = os.stat(location.name, dir_fd=location.directory, follow_symlinks=False)
-            if location.privileged and info.st_uid == self._owner and stat.S_ISREG(info.st_mode):
+            if location.privileged and info.st_uid == owner and stat.S_ISREG(info.st_mode):
                 # Only the owner may read the release; root reads it to verify it.
                 with acting_as(location.own), suppress(OSError):
                     self._fd = os.open(location.name, _READ, dir_fd=location.directory)
@@ -117,7 +115,7 @@ class Destination:
 
     def close(self) -> None:
         """Close the file."""
-        if self._fd is not None:
+        if self._fd >= 0:
             os.close(self._fd)
 
     @property
@@ -155,28 +153,21 @@ class Destination:
 
     def can_be_kept(self, wanted: Facts) -> bool:
         """Whether the existing file can be kept: no other account can write to it or may have made it."""
-        if self._info is None or self._info.st_nlink != 1 or self.facts.mode is None:
+        if self._fd < 0 or self._info is None or self._info.st_nlink != 1 or self._info.st_size > LARGEST:
             return False
-        if self._fd is None or self._info.st_size > LARGEST:
-            return False
-        if self.facts.mode & _OTHERS_WRITE and (self.facts.mode, self.facts.gid) != (wanted.mode, wanted.gid):
+        if self._info.st_mode & OTHERS_WRITE and (self.facts.mode, self.facts.gid) != (wanted.mode, wanted.gid):
             return False
         return self.facts.uid == wanted.uid or (self.location.acting.uid == 0 and self.facts.uid == 0)
 
     def sums(self, algorithms: Sequence[str]) -> Dict[str, str]:
         """The checksums of the existing file."""
         with reporting(self.location, "read it", code="read_failed"):
-            return digests(self._opened(), algorithms, self.facts.size or 0)
+            return digests(self._fd, algorithms, self.facts.size or 0)
 
     def repair(self, wanted: Facts) -> None:
         """Set owner, group and mode of the existing file, for which `can_be_kept` is true."""
         with reporting(self.location, "change its owner or mode"):
-            _give(self.location, self._opened(), wanted)
-
-    def _opened(self) -> int:
-        if self._fd is None:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return self._fd
+            _give(self.location, self._fd, wanted)
 
     @contextmanager
     def part(self, uid: Optional[int] = None, *, lock_timeout: float) -> Iterator[PartialFile]:
@@ -290,9 +281,5 @@ def _give(location: Location, fd: int, wanted: Facts) -> None:
 @contextmanager
 def open_destination(path: str, owner: Optional[int] = None) -> Iterator[Destination]:
     """The destination at ``path``, open within the context. ``owner``: the requested owner."""
-    with locate(path, Access(owner)) as location:
-        destination = Destination(location, owner)
-        try:
-            yield destination
-        finally:
-            destination.close()
+    with locate(path, Access(owner)) as location, closing(Destination(location, owner)) as destination:
+        yield destination

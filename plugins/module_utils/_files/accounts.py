@@ -17,8 +17,6 @@ from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Tuple
 
 from .._errors import KeyfleetError, Problem
 
-Ids = Tuple[int, int, Tuple[int, ...]]
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -42,7 +40,7 @@ def account_name(uid: int) -> str:
 
 def own_identity() -> Identity:
     """The current effective identity of this process."""
-    return Identity(*_current_ids())
+    return Identity(os.geteuid(), os.getegid(), tuple(sorted(set(os.getgroups()))))
 
 
 @lru_cache(maxsize=None)
@@ -82,8 +80,8 @@ def acting_as(who: Identity) -> Iterator[None]:
 
     Only root can act as another account. If the ids cannot be restored, the process exits.
     """
-    before = _current_ids()
-    if before == (who.uid, who.gid, who.groups):
+    before = own_identity()
+    if before == who:
         yield
         return
     try:
@@ -93,13 +91,9 @@ def acting_as(who: Identity) -> Iterator[None]:
         _return_to(before)
 
 
-def _current_ids() -> Ids:
-    return os.geteuid(), os.getegid(), tuple(sorted(set(os.getgroups())))
-
-
 def _become(who: Identity) -> None:
     try:
-        _set_ids((who.uid, who.gid, who.groups))
+        _set_ids(who)
     except OSError as exc:
         raise KeyfleetError(
             "permission_denied",
@@ -108,29 +102,28 @@ def _become(who: Identity) -> None:
         ) from exc
 
 
-def _set_ids(ids: Ids) -> None:
-    uid, gid, groups = ids
+def _set_ids(who: Identity) -> None:
     if os.geteuid() != 0:
         # Only root can change groups. The real user id is still root's.
         os.seteuid(0)
-    os.setgroups(groups)
-    os.setegid(gid)
-    os.seteuid(uid)
+    os.setgroups(who.groups)
+    os.setegid(who.gid)
+    os.seteuid(who.uid)
 
 
-def _return_to(ids: Ids) -> None:
+def _return_to(who: Identity) -> None:
     interrupted = None
     for _attempt in range(3):
         try:
-            if _current_ids() != ids:
-                _set_ids(ids)
+            if own_identity() != who:
+                _set_ids(who)
             break
         except KeyboardInterrupt as exc:
             # Restore the ids first, then raise.
             interrupted = exc
         except OSError:
             _give_up()
-    if _current_ids() != ids:
+    if own_identity() != who:
         _give_up()
     if interrupted is not None:
         raise interrupted

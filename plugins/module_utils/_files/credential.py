@@ -92,9 +92,6 @@ def _check_moved(location: Location, info: os.stat_result, owner: Identity) -> N
         f"{location.path} belongs to {account_name(info.st_uid)}, and may have been moved there, as others may write "
         f"to a directory above it; {owner} may not read it. Give it to that account (chown), or remove it.",
         path=location.path,
-        uid=info.st_uid,
-        gid=info.st_gid,
-        mode=stat.S_IMODE(info.st_mode),
     )
 
 
@@ -202,9 +199,6 @@ def _foreign(location: Location, info: os.stat_result) -> KeyfleetError:
         f"{location.path} belongs to {account_name(info.st_uid)}{names}, mode {stat.S_IMODE(info.st_mode):04o}, and "
         f"{location.acting} may not read it. Give it to the user who shall read it (chown), or remove it.",
         path=location.path,
-        uid=info.st_uid,
-        gid=info.st_gid,
-        mode=stat.S_IMODE(info.st_mode),
     )
 
 

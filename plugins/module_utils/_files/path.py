@@ -26,7 +26,7 @@ from .accounts import Identity, account_name, acting_as, identity_of, own_identi
 MOST_LINKS = 40  # the limit of Linux
 _MOST_NAMES = 1000  # components of one path, including those of its links
 _PATH_ONLY: Optional[int] = getattr(os, "O_PATH", None)
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Access(NamedTuple):
@@ -140,7 +140,7 @@ class _Step:
     @property
     def movable(self) -> bool:
         """Whether accounts other than its owner and root may have put its entries there."""
-        return self.placed or bool(self.info.st_mode & _OTHERS_WRITE)
+        return self.placed or bool(self.info.st_mode & OTHERS_WRITE)
 
 
 class _Walk:
@@ -256,7 +256,7 @@ class _Walk:
                 f"another directory of root. Give it to {self.acting} (chown), or move it below root's own directories"
             )
         given = self.owner not in (None, owner)
-        if above.st_uid and above.st_uid != owner and above.st_mode & (_OTHERS_WRITE if given else stat.S_IWOTH):
+        if above.st_uid and above.st_uid != owner and above.st_mode & (OTHERS_WRITE if given else stat.S_IWOTH):
             raise self._unsafe(
                 f"{self._where()} of {account_name(owner)} is in a directory of {account_name(above.st_uid)} that "
                 "others may write to, so they could have moved it there. Remove that permission (chmod go-w), or give "
@@ -282,7 +282,7 @@ class _Walk:
             sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX
             if info.st_uid or not sticky or above.placed:
                 return True
-        return info.st_uid == 0 and bool(info.st_mode & _OTHERS_WRITE)
+        return info.st_uid == 0 and bool(info.st_mode & OTHERS_WRITE)
 
     def _placed(self, info: os.stat_result) -> bool:
         """Whether accounts other than its owner and root may have moved the directory that is being entered."""
@@ -291,8 +291,8 @@ class _Walk:
         above = self.steps[-1]
         # In a sticky directory of root, only the owner of a directory can rename it. To move it there from another
         # directory, others need write permission on it.
-        sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX and not info.st_mode & _OTHERS_WRITE
-        others_write = above.info.st_mode & _OTHERS_WRITE and not sticky
+        sticky = above.info.st_uid == 0 and above.info.st_mode & stat.S_ISVTX and not info.st_mode & OTHERS_WRITE
+        others_write = above.info.st_mode & OTHERS_WRITE and not sticky
         return above.placed or bool(others_write) or above.info.st_uid not in (0, info.st_uid)
 
     def _follow_as(self, maker: Identity) -> None:
@@ -312,7 +312,7 @@ class _Walk:
                 "Use the path of the target, or remove the permission of others to write to the directory (chmod go-w)"
             )
         directory = self.steps[-1].info
-        others_write = directory.st_mode & _OTHERS_WRITE
+        others_write = directory.st_mode & OTHERS_WRITE
         if self.privileged and not self.bound and self.acting.uid == 0:
             if not self.steps[-1].shared:
                 return
@@ -378,7 +378,7 @@ class _Walk:
             raise self._no_directory(f"{self._where(name)} does not exist")
         self._act_at_the_end(info)
         last = self.steps[-1]
-        closed = self.acting.uid != 0 and last.placed and not last.info.st_mode & _OTHERS_WRITE
+        closed = self.acting.uid != 0 and last.placed and not last.info.st_mode & OTHERS_WRITE
         if self.privileged and self.owner not in (None, self.acting.uid) and (self.misled or closed) and not self.led:
             raise self._unsafe(
                 f"others may control the path {self._where()}, a directory of {self.acting}, so no file in it is "

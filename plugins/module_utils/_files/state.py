@@ -252,8 +252,6 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
                 f"{account_name(uid)} could no longer read it. Do this as {account_name(uid)}, or as root with a path "
                 "without links.",
                 path=state.path,
-                uid=uid,
-                mode=state.mode,
             )
         if not state.privileged:
             raise _denied(state, f"give it to {account_name(uid)}")

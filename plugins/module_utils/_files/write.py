@@ -34,7 +34,7 @@ from .credential import (
     reread,
     state_of,
 )
-from .path import Location, kind_of, locate, reporting
+from .path import OTHERS_WRITE, Location, kind_of, locate, reporting
 from .state import Change, FileState, Wanted, check_directory, decide, new_directory_uid, primary_group
 
 _DEFAULT_ACL = "system.posix_acl_default"
@@ -139,7 +139,7 @@ def _kept_file(location: Location, name: str, maker: Identity) -> Optional[int]:
     except OSError:
         return None
     info = os.fstat(fd)
-    unexpected = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID)
+    unexpected = info.st_mode & (OTHERS_WRITE | stat.S_ISUID | stat.S_ISGID)
     if stat.S_ISREG(info.st_mode) and info.st_nlink == 1 and info.st_uid == maker.uid and not unexpected:
         return fd
     os.close(fd)
