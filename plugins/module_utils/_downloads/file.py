@@ -134,7 +134,6 @@ class Destination:
                 f"{location.path} is in a directory of root that others can write to, and belongs to "
                 f"{account_name(self.facts.uid or 0)}, who may have put it there. Remove it, or set owner to that "
                 "user.",
-                path=location.path,
             )
         if uid is None:
             keeps = location.privileged and location.acting.uid == 0 and self.facts.uid is not None
@@ -143,7 +142,6 @@ class Destination:
             raise KeyfleetError(
                 "permission_denied",
                 f"{location.path}: {location.acting} may not chown it to {account_name(uid)}: its path has a link.",
-                path=location.path,
             )
         gid = attributes.gid
         if gid is None:
@@ -261,7 +259,6 @@ class PartialFile:
                 "unsafe_path",
                 f"{location.path}: an account that can write to the directory replaced the temporary file "
                 f"{self._name}, so it is not the file that was verified.",
-                path=location.path,
             )
 
 

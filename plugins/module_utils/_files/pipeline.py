@@ -259,7 +259,7 @@ def predict_all(readings: Sequence[Tuple[T, FileState]]) -> List[Change]:
             change = predict(state, target.wanted())
         except MalformedFile as malformed:
             text = f"{target.path} cannot be written: {malformed}"
-            raise KeyfleetError("malformed_file", text, path=target.path) from None
+            raise KeyfleetError("malformed_file", text) from None
         done[state.real_path] = change.after
         changes.append(change)
     return changes

@@ -186,7 +186,6 @@ def _check_home(state: FileState, wanted: Wanted) -> None:
         f"{state.path} is meant for {account_name(wanted.user)}, but its directory is controlled by {state.acting}, "
         f"who could replace it at any time. Give the directories to {account_name(wanted.user)} (chown), or set "
         "paths instead of users.",
-        path=state.path,
     )
 
 
@@ -199,7 +198,6 @@ def check_directory_owner(state: FileState, owners: Optional[Tuple[int, ...]]) -
         "foreign_owner",
         f"{state.path}: its directory is controlled by {account_name(state.directory_uid)}, not by {whose}, so the "
         "file is not written. Give the directory to one of them (chown), or set the option owner to its owner.",
-        path=state.path,
     )
 
 
@@ -212,7 +210,6 @@ def _check_planted(state: FileState, ownership: Ownership) -> None:
         f"{state.path} is in a directory of root that others may write to, and belongs to "
         f"{account_name(state.uid or 0)}, who may have put it there to get the keys that are written to it. Remove it, "
         "or set owner to that user.",
-        path=state.path,
     )
 
 
@@ -226,7 +223,6 @@ def _check_widening(state: FileState, uid: int, gid: int, mode: int) -> None:
         "foreign_owner",
         f"{state.path}: its group cannot read it yet, and users other than {account_name(uid)} may have put it there, "
         f"so its group gets no access. Give it access by hand ({by_hand}), or remove the file.",
-        path=state.path,
     )
 
 
@@ -235,7 +231,7 @@ def check_directory(state: FileState, wanted: Wanted) -> None:
     most = 0 if not wanted.make_directory else 1 if wanted.user is None else 2
     if state.missing_directories > most:
         parent = state.real_path.rpartition("/")[0]
-        raise KeyfleetError("no_directory", f"{state.path}: the directory {parent} does not exist.", path=state.path)
+        raise KeyfleetError("no_directory", f"{state.path}: the directory {parent} does not exist.")
 
 
 def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: int) -> int:
@@ -251,7 +247,6 @@ def _within_own_rights(state: FileState, ownership: Ownership, uid: int, gid: in
                 f"{state.path} belongs to {account_name(uid)}. Replaced by {acting}, it would belong to {acting}, and "
                 f"{account_name(uid)} could no longer read it. Do this as {account_name(uid)}, or as root with a path "
                 "without links.",
-                path=state.path,
             )
         if not state.privileged:
             raise _denied(state, f"give it to {account_name(uid)}")
@@ -267,5 +262,4 @@ def _denied(state: FileState, what: str) -> KeyfleetError:
     return KeyfleetError(
         "permission_denied",
         f"{state.path}: {state.acting} may not {what}. Do this as root, or do not set owner and group.",
-        path=state.path,
     )

@@ -119,7 +119,6 @@ def _claimed(
                 f"{location.path}: another process has locked {name} beside it for {wait.seconds:g} s. It may be "
                 f"another run of this collection: `fuser -v {os.path.dirname(location.real_path)}/{name}` shows it. "
                 "If not, remove the locked file.",
-                path=location.path,
             )
         time.sleep(STEP)
 
@@ -174,7 +173,6 @@ def _new_directory(location: Location, name: str, maker: Identity) -> Optional[i
             "unsafe_path",
             f"{location.path}: the new directory for it was replaced by another process, or its file system does not "
             "keep owner and mode.",
-            path=location.path,
         )
     return fd
 
@@ -228,7 +226,6 @@ def _discarded(location: Location, name: str, owners: Sequence[int], *, director
                 "not_a_file",
                 f"{location.path}: the name of its temporary file, {name}, is in use by {kind_of(info.st_mode)}. "
                 "Move that away.",
-                path=location.path,
             )
         plain = is_directory or (stat.S_ISREG(info.st_mode) and info.st_nlink == 1)
         believed = info.st_uid in (location.own.uid, location.acting.uid, *owners) or not location.privileged
@@ -298,7 +295,6 @@ def _check_kept(
             f"{location.path}: its file system does not keep the owner, group and mode of a file. Instead of "
             f"{account_name(uid)}, {gid}, {mode:04o} they are "
             f"{account_name(info.st_uid)}, {info.st_gid}, {open_to:04o}. Keep the file elsewhere.",
-            path=location.path,
         )
 
 
