@@ -303,7 +303,6 @@ def state_of(location: Location, seen: Optional[Snapshot]) -> FileState:
         gid=None if info is None else info.st_gid,
         mode=None if info is None else stat.S_IMODE(info.st_mode),
         group_reads=seen is not None and seen.group_reads,
-        directory_exists=not location.missing,
         directory_uid=location.directory_info.st_uid,
         directory_gid=location.directory_info.st_gid,
         shared=location.shared and not location.missing,

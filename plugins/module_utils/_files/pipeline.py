@@ -110,12 +110,11 @@ class Target:
             action = "updated" if present else "removed"
         elif (before.uid, before.gid, before.mode) != (after.uid, after.gid, after.mode):
             action = "repaired"
-        owner = (new or old or {}).get("owner")
         return {
             "path": self.path,
             "real_path": after.real_path,
             **of,
-            "owner": owner,
+            "owner": (new or old or {}).get("owner"),
             "action": action,
             "before": old,
             "after": new,
@@ -141,14 +140,12 @@ class Target:
             "after": text(after, before.data),
         }
 
-    def predicted_states(self) -> Tuple[FileState, FileState]:
-        """The file of a user or home that does not exist yet, before and after the installation."""
-        before = FileState(self.path, self.path, None, None, None, None, directory_exists=False)
-        data = self.edited(None)
-        if data is None:
-            return before, before
-        owner = self.ownership
-        return before, replace(before, data=data, uid=owner.uid, gid=owner.gid, mode=owner.mode)
+    def predicted(self) -> Change:
+        """The change of a file of a user or home that does not exist yet."""
+        before = FileState(self.path, self.path, None, None, None, None, missing_directories=1)
+        data, owner = self.edited(None), self.ownership
+        after = before if data is None else replace(before, data=data, uid=owner.uid, gid=owner.gid, mode=owner.mode)
+        return Change(self.wanted(), before, after)
 
     def exposed(self, state: FileState) -> List[Problem]:
         """The problem of a file that everybody could read before it was repaired."""
@@ -287,19 +284,13 @@ def result_of(
     targets: Sequence[T], changes: Sequence[Change], found: Targets[T], further: Sequence[Problem] = (), **reached: Any
 ) -> Dict[str, Any]:
     """The result that the modules document. ``further``: problems that follow those of the files."""
-    problems = list(found.problems)
-    for target, change in zip(targets, changes):
-        problems += target.exposed(change.before)
-    problems += further
-    states = [(target, change.before, change.after, change.changed) for target, change in zip(targets, changes)]
-    for target in found.missing.values():
-        before, after = target.predicted_states()
-        states.append((target, before, after, after.data is not None))
-    shown = [(target, before, after) for target, before, after, changed in states if changed]
+    pairs = [*zip(targets, changes), *((target, target.predicted()) for target in found.missing.values())]
+    exposed = [problem for target, change in pairs for problem in target.exposed(change.before)]
+    problems = dict.fromkeys([*found.problems, *exposed, *further])
     return {
-        "changed": bool(shown),
-        "files": [row for target, before, after, _changed in states for row in target.rows(before, after)],
-        "problems": [problem.as_result() for problem in dict.fromkeys(problems)],
-        "diff": [target.difference(before, after) for target, before, after in shown],
+        "changed": any(change.changed for _target, change in pairs),
+        "files": [row for target, change in pairs for row in target.rows(change.before, change.after)],
+        "problems": [problem.as_result() for problem in problems],
+        "diff": [target.difference(change.before, change.after) for target, change in pairs if change.changed],
         **reached,
     }

@@ -47,17 +47,21 @@ class FileState:
     uid: Optional[int]
     gid: Optional[int]
     mode: Optional[int]
-    directory_exists: bool
+    missing_directories: int = 0
     group_reads: bool = field(default=False, compare=False)
     directory_uid: int = field(default=0, compare=False)
     directory_gid: int = field(default=0, compare=False)
     shared: bool = field(default=False, compare=False)
     movable: bool = field(default=False, compare=False)
-    missing_directories: int = field(default=0, compare=False)
     acting: Identity = field(default=Identity(0, 0, (0,)), compare=False)
     bound: bool = field(default=False, compare=False)
     led: bool = field(default=False, compare=False)
     privileged: bool = field(default=False, compare=False)
+
+    @property
+    def directory_exists(self) -> bool:
+        """Whether the directory of the file exists."""
+        return not self.missing_directories
 
 
 @dataclass(frozen=True)
@@ -166,16 +170,7 @@ def decide(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState
     _check_widening(state, uid, gid, mode)
     if state.bound or not state.privileged:
         gid = _within_own_rights(state, wanted.ownership, uid, gid)
-    return replace(
-        state,
-        data=data,
-        uid=uid,
-        gid=gid,
-        mode=mode,
-        directory_exists=True,
-        directory_uid=directory_uid,
-        missing_directories=0,
-    )
+    return replace(state, data=data, uid=uid, gid=gid, mode=mode, directory_uid=directory_uid, missing_directories=0)
 
 
 def _check_home(state: FileState, wanted: Wanted) -> None:

@@ -33,7 +33,7 @@ def group_of(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def state(acting: Identity, directory: int, owner: Optional[Tuple[int, int]] = None, **more: Any) -> FileState:
     """A file (owner and group, 0600) or a missing file in a directory of uid ``directory``. Default user: root."""
-    values = {"privileged": True, "directory_exists": True, "directory_uid": directory, "acting": acting}
+    values = {"privileged": True, "directory_uid": directory, "acting": acting}
     values.update(more)
     data, mode = (None, None) if owner is None else (OLD, 0o600)
     uid, gid = owner if owner is not None else (None, None)
@@ -92,7 +92,7 @@ REFUSED = [
     ("planted in /tmp", state(ROOT, 0, (33, 33), shared=True), Ownership(), {}, "unsafe_path"),
     (
         "link to a missing directory of another",
-        state(DEPLOY, 1000, bound=True, directory_exists=False),
+        state(DEPLOY, 1000, bound=True, missing_directories=1),
         Ownership(uid=33),
         {},
         "permission_denied",
@@ -119,7 +119,7 @@ def test_no_change_needed() -> None:
 
 
 def test_new_directory_belongs_to_the_account_of_the_home() -> None:
-    missing = {"directory_exists": False, "missing_directories": 1}
+    missing = {"missing_directories": 1}
     assert decided(state(ROOT, 0, **missing), user=33).uid == 33
     assert decided(state(ROOT, 0, **missing), Ownership(uid=1000)).uid == 1000
     assert decided(state(DEPLOY, 1000, **missing)).uid == 1000
@@ -138,7 +138,7 @@ def test_new_directory_belongs_to_the_account_of_the_home() -> None:
     ],
 )
 def test_missing_directories(missing: int, make: bool, user: Optional[int], fine: bool) -> None:
-    before = state(ROOT, 0, missing_directories=missing, directory_exists=missing == 0)
+    before = state(ROOT, 0, missing_directories=missing)
     one = Wanted("/p", lambda _: NEW, make_directory=make, user=user)
     try:
         check_directory(before, one)
