@@ -118,11 +118,6 @@ class Destination:
         if self._fd >= 0:
             os.close(self._fd)
 
-    @property
-    def directory_exists(self) -> bool:
-        """Whether the directory exists."""
-        return not self.location.missing
-
     def wanted(self, attributes: Attributes, size: Optional[int]) -> Facts:
         """Owner, group and mode as they shall be. Raises ``unsafe_path`` for a file that may have been planted."""
         location = self.location

@@ -456,7 +456,7 @@ def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str,
 
 def _install(work: ReleaseRun, destination: Destination, *, check_mode: bool) -> Dict[str, Any]:
     before = destination.facts
-    if not destination.directory_exists:
+    if destination.location.missing:
         missing = Problem("no_directory", f"The directory {os.path.dirname(work.path)} does not exist", work.path)
         if not check_mode:
             raise KeyfleetError(missing.code, missing.message)

@@ -11,7 +11,7 @@ import stat
 import struct
 import time
 from contextlib import suppress
-from typing import Callable, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Hashable, Iterator, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
 from .._errors import KeyfleetError, MalformedFile
 from .accounts import Identity, account_name, acting_as, identity_of
@@ -71,28 +71,24 @@ def read_file(location: Location, owner: Optional[int] = None) -> Optional[Snaps
     finally:
         os.close(fd)
     info = seen.info
-    # The excluded cases are refused later, with a more exact reason.
+    # A file that others may have moved here is refused if the requested owner could not read it by himself. The
+    # excluded cases are refused later, with a more exact reason.
     if (
         owner
         and owner != info.st_uid
         and location.movable
         and not location.led
         and not (location.shared and info.st_uid)
+        and not _may_read(location, info, identity_of(owner))
     ):
-        _check_moved(location, info, identity_of(owner))
+        raise KeyfleetError(
+            "foreign_owner",
+            f"{location.path} belongs to {account_name(info.st_uid)}, and may have been moved there, as others may "
+            f"write to a directory above it; {account_name(owner)} may not read it. Give it to that account (chown), "
+            "or remove it.",
+            path=location.path,
+        )
     return seen
-
-
-def _check_moved(location: Location, info: os.stat_result, owner: Identity) -> None:
-    """Refuse a file that others may have moved here if the requested owner could not read it by himself."""
-    if _may_read(location, info, owner):
-        return
-    raise KeyfleetError(
-        "foreign_owner",
-        f"{location.path} belongs to {account_name(info.st_uid)}, and may have been moved there, as others may write "
-        f"to a directory above it; {owner} may not read it. Give it to that account (chown), or remove it.",
-        path=location.path,
-    )
 
 
 def _may_read(location: Location, info: os.stat_result, who: Identity) -> bool:
@@ -143,9 +139,8 @@ def _read_open(location: Location, fd: int) -> Snapshot:
     info = os.fstat(fd)
     if not stat.S_ISREG(info.st_mode):
         raise not_a_file(location.path, info.st_mode)
-    pieces: List[bytes] = []
+    data = bytearray()
     # Files of size 0 are not read: those in /proc can take seconds. If Composer is writing it, it is read again later.
-    size = 0
     while info.st_size:
         try:
             piece = os.read(fd, 65536)
@@ -153,15 +148,14 @@ def _read_open(location: Location, fd: int) -> Snapshot:
             raise _read_failure(exc, location) from exc
         if not piece:
             break
-        pieces.append(piece)
-        size += len(piece)
-        if size > LARGEST:
+        data += piece
+        if len(data) > LARGEST:
             raise KeyfleetError(
                 "not_a_file",
                 f"{location.path} is larger than {LARGEST} bytes, too large for a credential file.",
                 path=location.path,
             )
-    return Snapshot(b"".join(pieces), info, _group_reads(fd, info.st_mode))
+    return Snapshot(bytes(data), info, _group_reads(fd, info.st_mode))
 
 
 def _open_unreadable(location: Location, owner: Optional[int], exc: PermissionError) -> int:
@@ -189,17 +183,13 @@ def _open_unreadable(location: Location, owner: Optional[int], exc: PermissionEr
         raise Moved()
     if info.st_uid == location.acting.uid:
         raise path_error(exc, "read it", location.path, location.acting) from exc
-    raise _foreign(location, info) from exc
-
-
-def _foreign(location: Location, info: os.stat_result) -> KeyfleetError:
     names = "" if info.st_nlink == 1 else f" and has {info.st_nlink} names (hard links)"
-    return KeyfleetError(
+    raise KeyfleetError(
         "foreign_owner",
         f"{location.path} belongs to {account_name(info.st_uid)}{names}, mode {stat.S_IMODE(info.st_mode):04o}, and "
         f"{location.acting} may not read it. Give it to the user who shall read it (chown), or remove it.",
         path=location.path,
-    )
+    ) from exc
 
 
 class Seen(NamedTuple):

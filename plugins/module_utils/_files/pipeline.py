@@ -20,6 +20,8 @@ from .state import Change, FileState, Ownership, Wanted
 from .write import apply
 
 Row = Dict[str, Any]
+# Describes the entry of a repository or machine in the content of a file.
+Entry = Callable[[bytes], Row]
 # A path, and the uid of the user whose data named it, if any.
 TargetId = Tuple[str, Optional[int]]
 
@@ -88,16 +90,7 @@ class Target:
             return self.user.name
         return owner_name(state.uid)
 
-    def row(
-        self,
-        before: FileState,
-        after: FileState,
-        entry: Callable[[bytes], Row],
-        *,
-        of: Row,
-        present: bool,
-        changes: bool,
-    ) -> Row:
+    def row(self, before: FileState, after: FileState, entry: Entry, *, of: Row, present: bool, changes: bool) -> Row:
         """One element of ``files``: for the entry ``of`` a repository or machine, which ``entry`` describes.
 
         ``changes``: the edit changes the entry if it changes the file. ``present``: the edit does not remove it.

@@ -188,11 +188,10 @@ def _directories(location: Location) -> FrozenSet[int]:
 
 
 def _try_lock(fd: int) -> bool:
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _is_named(location: Location, name: str, fd: int) -> bool:
@@ -395,12 +394,10 @@ def _examine(wanted: Sequence[Wanted]) -> None:
     for one in wanted:
         try:
             state = observe(one.path, parse=one.transform, access=one.access)
-            change = predict(state, one)
+            if predict(state, one).after.data is not None:
+                check_directory(state, one)
         except MalformedFile as exc:
             problems.append(problem_of(one, exc))
-            continue
-        if change.after.data is not None:
-            check_directory(state, one)
     if problems:
         raise malformed_files(problems)
 
