@@ -439,20 +439,17 @@ class Writer:
         made: Optional[FileState] = None
         wait = Wait(self.lock_timeout)
         for _attempt in range(ATTEMPTS):
-            try:
-                with locate(wanted.path, wanted.access) as location:
-                    if location.missing:
-                        state = state_of(location, None)
-                        change = predict(state, wanted)
-                        if change.after.data is None:
-                            return change
-                        _make_directory(location, state, wanted, wait)
-                        made = made or state
-                        continue
-                    change = self._write_here(location, wanted, last, wait)
-            except Moved:
-                continue
-            return change if made is None else replace(change, before=made)
+            with suppress(Moved), locate(wanted.path, wanted.access) as location:
+                if location.missing:
+                    state = state_of(location, None)
+                    change = predict(state, wanted)
+                    if change.after.data is None:
+                        return change
+                    _make_directory(location, state, wanted, wait)
+                    made = made or state
+                    continue
+                change = self._write_here(location, wanted, last, wait)
+                return change if made is None else replace(change, before=made)
         raise file_keeps_changing(wanted.path)
 
     def _write_here(self, location: Location, wanted: Wanted, last: Optional[bytes], wait: Wait) -> Change:
