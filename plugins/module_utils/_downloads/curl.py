@@ -18,8 +18,9 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, List, Optional, Tuple, Union
 from urllib.parse import urlsplit, urlunsplit
 
 from .._errors import KeyfleetError
@@ -55,6 +56,8 @@ _VERSION = re.compile(r"curl ([0-9]+)\.([0-9]+)\.([0-9]+)")
 _FACTS = re.compile(rb"([0-9]{1,3}) ([0-9]{1,3}) (.*)", re.S)
 
 Config = List[Tuple[str, Optional[str]]]
+# A pair, or the content of a netrc.
+Credentials = Union[Token, bytes]
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,12 @@ class Curl:
     version: str
 
 
+@lru_cache(maxsize=None)
 def find_curl() -> Curl:
-    """The curl on the PATH. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+    """The curl on the PATH. Raises `KeyfleetError` ``no_curl`` or ``old_curl``.
+
+    Cached, since the process lives for one module run.
+    """
     path = shutil.which("curl")
     if path is None:
         raise KeyfleetError(
@@ -364,32 +371,12 @@ def _environment() -> Dict[str, str]:
     return environment
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """Credentials for curl: a pair, or the content of a netrc."""
-
-    token: Optional[Token] = None
-    netrc: Optional[bytes] = field(default=None, repr=False)
-
-
-class Client:
-    """Requests to the downloads of one service with the host's curl, which is looked up on first use."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self._curl: Optional[Curl] = None
-
-    @property
-    def curl(self) -> Curl:
-        """The host's curl. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
-        if self._curl is None:
-            self._curl = find_curl()
-        return self._curl
-
-    def fetch(self, page: str, credentials: Credentials) -> CurlEnd:
-        """Fetch a page below ``downloads_url`` into memory."""
-        config = base_config(self.service, f"{self.service.url}/{page}", credentials)
-        return run(self.curl, config, credentials.netrc, limit=self.service.timeout)
+def fetch(service: Service, page: str, credentials: Credentials) -> CurlEnd:
+    """Fetch a page below ``downloads_url`` into memory. Raises `KeyfleetError` ``no_curl`` or ``old_curl``."""
+    token = credentials if isinstance(credentials, Token) else None
+    netrc = credentials if isinstance(credentials, bytes) else None
+    config = base_config(service, f"{service.url}/{page}", token)
+    return run(find_curl(), config, netrc, limit=service.timeout)
 
 
 def netrc_of(home: str) -> str:
@@ -402,16 +389,8 @@ def own_netrc() -> str:
     return netrc_of(os.environ.get("HOME") or own_account().home)
 
 
-def base_config(service: Service, url: str, credentials: Credentials) -> Config:
-    """The common options of every request below ``downloads_url``."""
-    config = bare_config(service, url)
-    if credentials.token is not None:
-        config.append(("user", f"{credentials.token.mage_id}:{credentials.token.secret}"))
-    return config
-
-
-def bare_config(service: Service, url: str) -> Config:
-    """The same options for any URL, without credentials."""
+def base_config(service: Service, url: str, token: Optional[Token] = None) -> Config:
+    """The common options of every request. ``token`` is passed only for a URL below ``downloads_url``."""
     config: Config = [
         ("url", url),
         ("output", "-"),
@@ -427,4 +406,6 @@ def bare_config(service: Service, url: str) -> Config:
         config.append(("insecure", None))
     if service.ca_path is not None:
         config.append(("cacert", service.ca_path))
+    if token is not None:
+        config.append(("user", f"{token.mage_id}:{token.secret}"))
     return config

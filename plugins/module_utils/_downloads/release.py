@@ -18,7 +18,7 @@ from .._argspec import absolute, bad_options
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import group_name, owner_and_group, owner_name
 from .._repository.verdict import Finding
-from .curl import Body, Config, bare_config, base_config, run
+from .curl import Body, Config, base_config, find_curl, run
 from .feed import Release, find
 from .file import LARGEST, Attributes, Destination, Facts, PartialFile, hasher, open_destination
 from .source import Source, source_from
@@ -230,14 +230,14 @@ class Getter:
     def _follow(self, extra: Callable[[str], Config], body: Body, until: float) -> CurlEnd:
         """Send a request, and follow redirects without credentials; ``until`` is the deadline for all of it."""
         source, url = self.source, self.where
-        config = base_config(source.service, url, source.credentials)
+        config = base_config(source.service, url, source.token)
         for _hop in range(1 + _MOST_HOPS):
-            end = run(source.client.curl, [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
+            end = run(find_curl(), [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
             finding = None if end.exit_code else judge_status(end, self.where, source.quote)
             if finding is None or finding.code != "redirected" or urlsplit(end.redirect_url).scheme != "https":
                 break
             url = end.redirect_url
-            config = bare_config(source.service, url)
+            config = base_config(source.service, url)
         if end.http_status == 200:
             tag = end.headers.get("etag", "")
             self._tags[_without_query(url)] = tag if _TAG.match(tag) else ""

@@ -13,7 +13,7 @@ from .._files.credential import observe
 from .._redact import Secrets, quoting
 from .._repository.verdict import Finding, advice
 from . import netrc
-from .curl import Client, Credentials, own_netrc
+from .curl import fetch, own_netrc
 from .feed import NotAFeed, Release, Repeats, chosen, parse
 from .options import Service, Token, service_from, token_from
 from .verdict import excerpt, judge_page
@@ -26,21 +26,18 @@ class Source:
 
     def __init__(self, service: Service, token: Callable[[], Token]) -> None:
         self.service = service
-        self.client = Client(service)
         self._token_from = token
         self._token: Optional[Token] = None
 
     @property
     def token(self) -> Token:
-        """The pair for the server. Raises `KeyfleetError` ``no_credentials``."""
+        """The pair for the server; not a netrc, which could be replaced meanwhile.
+
+        Raises `KeyfleetError` ``no_credentials``.
+        """
         if self._token is None:
             self._token = self._token_from()
         return self._token
-
-    @property
-    def credentials(self) -> Credentials:
-        """The pair for curl. A netrc is not passed, since it could be replaced before curl opens it."""
-        return Credentials(token=self.token)
 
     def quote(self, text: str) -> str:
         """Text from outside, redacted so that it is safe to show."""
@@ -52,7 +49,7 @@ class Source:
 
     def releases(self) -> List[Release]:
         """All releases of the account. Raises `KeyfleetError`."""
-        end = self.client.fetch(FEED, self.credentials)
+        end = fetch(self.service, FEED, self.token)
         where = f"{self.service.url}/{FEED}"
         finding = judge_page(end, where, self.quote)
         if finding is not None:

@@ -30,7 +30,7 @@ from .._redact import Secrets, quoting
 from .._repository.verdict import Finding
 from .._secrets import describe
 from . import netrc
-from .curl import Client, Credentials, netrc_of, own_netrc
+from .curl import Credentials, fetch, netrc_of, own_netrc
 from .options import Service, Token, machine, service_from, token_from
 from .verdict import judge_help, judge_page, verdict
 
@@ -44,7 +44,6 @@ class TokenCheck:
     def __init__(self, service: Service, host: str) -> None:
         self.service = service
         self.host = host
-        self._client = Client(service)
         self._others = Secrets(())
 
     @property
@@ -61,7 +60,7 @@ class TokenCheck:
         """The verdict on a given pair, which need not be installed."""
         if not ask:
             return self.not_asked(token.mage_id, None)
-        return self._ask(Credentials(token=token), token, None)
+        return self._ask(token, token, None)
 
     def not_asked(self, mage_id: Optional[str], path: Optional[str]) -> Dict[str, Any]:
         """The verdict for a pair that was not verified."""
@@ -83,10 +82,10 @@ class TokenCheck:
             finding = Finding("netrc_unreadable", f"{path} cannot be read by {reader}.")
             return verdict(finding, host=self.host, url=self.url, mage_id=None, curl=None, path=path)
         # The pair that curl reads from the file, so that it is redacted.
-        return self._ask(Credentials(netrc=state.data), _pair_of(state, self.host), path)
+        return self._ask(state.data, _pair_of(state, self.host), path)
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
-        end = self._client.fetch(HELP, credentials)
+        end = fetch(self.service, HELP, credentials)
         quote = quoting(known.mage_id, known.secret, self._others)
         where = self.url if path is None else f"{self.url} (using {path})"
         finding = judge_help(end, where, quote)
@@ -101,7 +100,7 @@ class TokenCheck:
 
     def sees_commerce(self, credentials: Credentials) -> Optional[bool]:
         """Whether files of the commercial edition are listed for the account; None if unknown."""
-        end = self._client.fetch(_COMMERCE, credentials)
+        end = fetch(self.service, _COMMERCE, credentials)
         if judge_page(end, "", lambda text: text) is not None:
             return None
         if end.body.strip() == b"No results found.":

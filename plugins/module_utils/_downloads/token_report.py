@@ -108,12 +108,12 @@ def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
             _report_file(found, path, user)
     token_check.will_ask(given, (state for _path, _user, state in found.found))
     if given is not None:
-        verdicts.append(_with_commerce(token_check, token_check.pair(given), Credentials(token=given)))
+        verdicts.append(_with_commerce(token_check, token_check.pair(given), given))
     for path, user, state in found.found:
         verdict = token_check.through(path, user, state)
         if verdict is None:
             verdict = token_check.not_asked(_mage_id(state, host), path)
-        verdicts.append(_with_commerce(token_check, verdict, Credentials(netrc=state.data)))
+        verdicts.append(_with_commerce(token_check, verdict, state.data or b""))
     result = {
         "changed": False,
         "files": found.files,

@@ -24,6 +24,11 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._errors import Ke
 Program = Callable[[str], Curl]
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_curl() -> None:
+    find_curl.cache_clear()
+
+
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """Install a shell script as curl on the PATH."""
