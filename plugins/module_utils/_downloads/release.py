@@ -10,6 +10,7 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Callable, Dict, List, Mapping, Optional
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
@@ -39,6 +40,7 @@ _SIZE = re.compile(r"[0-9]{1,18}\Z")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})\Z")
 # A strong entity tag (RFC 9110), ASCII only.
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
+_CHECKSUM = re.compile(r"([a-z0-9_-]+):([0-9a-fA-F]+)\Z")
 _MAGIC = {
     ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
     ".gz": (b"\x1f\x8b",),
@@ -48,46 +50,13 @@ _MAGIC = {
 }
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
-    """Number of retries, and seconds before the first; the delay doubles each time."""
-
-    retries: int
-    delay: float
-    sleep: Callable[[float], None] = time.sleep
-
-    def before(self, attempt: int, retry_after: str) -> float:
-        """Seconds before the next attempt."""
-        # The exponent is limited against overflow; 2 ** 16 is enough for any delay.
-        wait = min(60.0, self.delay * 2.0 ** min(attempt - 1, 16))
-        if retry_after.isdecimal():
-            wait = max(wait, float(retry_after))
-        return min(wait, _LONGEST_WAIT)
-
-
-@dataclass(frozen=True)
-class Offered:
-    """Size and type of a file, as announced by the server."""
-
-    size: Optional[int]
-    content_type: str
-
-
-@dataclass
-class Transfer:
-    """Number of requests of a download, and the byte at which it was last resumed."""
-
-    requests: int = 0
-    resumed_from: int = 0
-
-    def as_result(self) -> Dict[str, int]:
-        """The value of ``transfer``."""
-        return {"requests": self.requests, "resumed_from": self.resumed_from}
-
-
-def _page(name: str) -> str:
-    # A plus sign needs no encoding in a path, and occurs in names.
-    return f"file/{percent_encode(name, safe='+')}"
+def delay_after(attempt: int, retry_delay: float, retry_after: str) -> float:
+    """Seconds before the next attempt: ``retry_delay``, which doubles each time, or what the server asks for."""
+    # The exponent is limited against overflow; 2 ** 16 is enough for any delay.
+    wait = min(60.0, retry_delay * 2.0 ** min(attempt - 1, 16))
+    if retry_after.isdecimal():
+        wait = max(wait, float(retry_after))
+    return min(wait, _LONGEST_WAIT)
 
 
 def is_page(content_type: str) -> bool:
@@ -174,19 +143,55 @@ def _length(headers: Mapping[str, str]) -> Optional[int]:
     return int(length) if _SIZE.match(length) else None
 
 
-class Getter:
-    """Downloads one file of a source."""
+@dataclass
+class ReleaseRun:
+    """The requested release, and what is known about it so far."""
 
-    def __init__(self, source: Source, file_name: str, retry_policy: RetryPolicy) -> None:
-        self.source, self.file_name, self.retry_policy = source, file_name, retry_policy
-        self.where = f"{source.service.url}/{_page(file_name)}"
-        # URL without query (which has a new signature each time) → entity tag.
-        self._tags: Dict[str, str] = {}
+    source: Source
+    file_name: str
+    path: str
+    checksum: Dict[str, str]
+    attributes: Attributes
+    force: bool
+    retries: int
+    # Seconds before the first retry.
+    retry_delay: float
+    problems: List[Problem] = field(default_factory=list)
+    release: Optional[Release] = None
+    # Number of requests for the file, and the byte at which the download was last resumed.
+    transfer: Dict[str, int] = field(default_factory=lambda: {"requests": 0, "resumed_from": 0})
+    # URL without query (which has a new signature each time) → entity tag.
+    _tags: Dict[str, str] = field(default_factory=dict)
 
-    def ask(self) -> Offered:
-        """Size and type of the file, by a HEAD request. Raises `KeyfleetError`."""
-        head: Config = [("head", None)]
-        end = self._follow(lambda _url: head, Body(), time.monotonic() + self.source.service.timeout)
+    @property
+    def where(self) -> str:
+        """The URL of the file."""
+        # A plus sign needs no encoding in a path, and occurs in names.
+        return f"{self.source.service.url}/file/{percent_encode(self.file_name, safe='+')}"
+
+    def expected(self) -> Dict[str, str]:
+        """Expected checksums by algorithm: the one in the options, and the MD5 of the feed."""
+        sums = dict(self.checksum)
+        if self.release is not None and self.release.md5 is not None:
+            sums.setdefault("md5", self.release.md5)
+        return sums
+
+    def look_up(self) -> None:
+        """Look up the file in the feed. An unlisted file may exist nevertheless."""
+        self.release = find(self.source.releases(), self.file_name)
+        if self.release is None:
+            text = f"{self.file_name} is not in the feed, so no MD5 is known for it"
+            self.problems.append(Problem("not_listed", text))
+        elif self.release.md5 is not None:
+            try:
+                hasher("md5")
+            except ValueError as exc:
+                self.problems.append(Problem("no_md5", f"The MD5 of the feed cannot be checked: {exc}"))
+                self.release = None
+
+    def size(self) -> Optional[int]:
+        """Size of the file as announced by the server, by a HEAD request. Raises `KeyfleetError`."""
+        end = self._follow(lambda _url: [("head", None)], Body(), time.monotonic() + self.source.service.timeout)
         finding = judge_failure(end, self.where, self.source.quote) or self._judge(end)
         if finding is not None:
             raise self.source.failure(finding)
@@ -194,27 +199,28 @@ class Getter:
             kind = self.source.quote(end.content_type)
             what = f"{self.where} would send {kind} instead of the file."
             raise self.source.failure(Finding("text_instead", what, http_status=end.http_status))
-        return Offered(_length(end.headers), end.content_type)
+        return _length(end.headers)
 
-    def get(self, part: PartialFile, transfer: Transfer) -> None:
+    def get(self, part: PartialFile) -> None:
         """Download the file, with retries. Raises `KeyfleetError`; received bytes stay in ``part``."""
-        attempt, until = 0, time.monotonic() + _LONGEST_TRANSFER
-        while True:
-            attempt += 1
+        # Only a tag from an answer to which ``part`` belongs is sent.
+        self._tags.clear()
+        until = time.monotonic() + _LONGEST_TRANSFER
+        for attempt in count(1):
             if part.size:
-                transfer.resumed_from = part.size
+                self.transfer["resumed_from"] = part.size
             body = _FileBody(part, self.file_name)
             end = self._follow(lambda url: self._transfer_config(part, url), body, until)
-            transfer.requests += 1
+            self.transfer["requests"] += 1
             finding = self._finding(end, body, part)
             if finding is None:
                 return
-            wait = self.retry_policy.before(attempt, end.retry_after)
+            wait = delay_after(attempt, self.retry_delay, end.retry_after)
             late = time.monotonic() + wait >= until
-            if finding.code not in _RETRIED or attempt > self.retry_policy.retries or late:
+            if finding.code not in _RETRIED or attempt > self.retries or late:
                 tries = f" It was tried {attempt} times." if attempt > 1 else ""
                 raise KeyfleetError(finding.code, self.source.failure(finding).message + tries)
-            self.retry_policy.sleep(wait)
+            time.sleep(wait)
 
     def _transfer_config(self, part: PartialFile, url: str) -> Config:
         silence = max(1, math.ceil(self.source.service.timeout))
@@ -274,50 +280,6 @@ class Getter:
         return finding
 
 
-_CHECKSUM = re.compile(r"([a-z0-9_-]+):([0-9a-fA-F]+)\Z")
-
-
-@dataclass
-class ReleaseRun:
-    """The requested release, and what is known about it so far."""
-
-    source: Source
-    file_name: str
-    path: str
-    checksum: Dict[str, str]
-    attributes: Attributes
-    force: bool
-    retry_policy: RetryPolicy
-    problems: List[Problem]
-    release: Optional[Release] = None
-    transfer: Transfer = field(default_factory=Transfer)
-
-    @property
-    def getter(self) -> Getter:
-        """The getter for the file."""
-        return Getter(self.source, self.file_name, self.retry_policy)
-
-    def expected(self) -> Dict[str, str]:
-        """Expected checksums by algorithm: the one in the options, and the MD5 of the feed."""
-        sums = dict(self.checksum)
-        if self.release is not None and self.release.md5 is not None:
-            sums.setdefault("md5", self.release.md5)
-        return sums
-
-    def look_up(self) -> None:
-        """Look up the file in the feed. An unlisted file may exist nevertheless."""
-        self.release = find(self.source.releases(), self.file_name)
-        if self.release is None:
-            text = f"{self.file_name} is not in the feed, so no MD5 is known for it"
-            self.problems.append(Problem("not_listed", text))
-        elif self.release.md5 is not None:
-            try:
-                hasher("md5")
-            except ValueError as exc:
-                self.problems.append(Problem("no_md5", f"The MD5 of the feed cannot be checked: {exc}"))
-                self.release = None
-
-
 def _file_name(value: str) -> str:
     invalid = any(ord(char) < 33 or ord(char) > 126 or char in '/\\"{}[]?#%' for char in value)
     if not value or invalid or value.startswith(".") or value.startswith("-"):
@@ -371,8 +333,8 @@ def _work(params: Mapping[str, Any]) -> ReleaseRun:
         checksum=_checksum(params["checksum"]),
         attributes=Attributes(uid, gid, _mode(params["mode"])),
         force=params["force"],
-        retry_policy=RetryPolicy(params["retries"], params["retry_delay"]),
-        problems=[],
+        retries=params["retries"],
+        retry_delay=params["retry_delay"],
     )
 
 
@@ -387,7 +349,7 @@ def _is_current(work: ReleaseRun, destination: Destination) -> bool:
     sums = work.expected()
     if sums:
         return destination.sums(list(sums)) == sums
-    size = work.getter.ask().size
+    size = work.size()
     wanted = destination.wanted(work.attributes, size)
     # Another file of that size must not be given to a new owner or group.
     same = destination.facts == wanted or (size == destination.facts.size and destination.is_chosen_by(wanted.uid))
@@ -406,36 +368,29 @@ def _fetch(work: ReleaseRun, destination: Destination, wanted: Facts) -> Facts:
             part.cut()
         for last in (False, True):
             started_with = part.size
-            _transfer(work, part)
+            try:
+                work.get(part)
+            except KeyfleetError:
+                if part.size == 0:
+                    part.discard()
+                raise
             found = part.sums(list(sums))
             wrong = [name for name in sums if found[name] != sums[name]]
             if not wrong:
                 break
             part.cut()
-            if last or not (started_with or work.transfer.requests > 1):
+            if last or not (started_with or work.transfer["requests"] > 1):
                 part.discard()
-                raise _mismatch(work, wrong[0], found)
+                name = wrong[0]
+                source = "the option checksum" if name in work.checksum else "the feed"
+                raise KeyfleetError(
+                    "checksum_mismatch",
+                    f"{work.file_name} has the {name} {found[name]}, but {source} has {sums[name]}. "
+                    f"The download was discarded; {work.path} was not changed.",
+                )
         size = part.size
         part.put_in_place(wanted)
     return Facts(size, wanted.uid, wanted.gid, wanted.mode)
-
-
-def _transfer(work: ReleaseRun, part: PartialFile) -> None:
-    try:
-        work.getter.get(part, work.transfer)
-    except KeyfleetError:
-        if part.size == 0:
-            part.discard()
-        raise
-
-
-def _mismatch(work: ReleaseRun, name: str, found: Mapping[str, str]) -> KeyfleetError:
-    source = "the feed" if name not in work.checksum else "the option checksum"
-    return KeyfleetError(
-        "checksum_mismatch",
-        f"{work.file_name} has the {name} {found[name]}, but {source} has {work.expected()[name]}. "
-        f"The download was discarded; {work.path} was not changed.",
-    )
 
 
 def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
@@ -450,7 +405,7 @@ def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str,
             error.message,
             problems=(*work.problems, *error.problems),
             release=work.release and work.release.as_result(),
-            transfer=work.transfer.as_result(),
+            transfer=work.transfer,
         ) from error
 
 
@@ -466,7 +421,7 @@ def _install(work: ReleaseRun, destination: Destination, *, check_mode: bool) ->
     if not current and work.release is None and not any(p.code in ("not_listed", "no_md5") for p in work.problems):
         work.look_up()
     if not current:
-        size = work.getter.ask().size if check_mode else None
+        size = work.size() if check_mode else None
     after = destination.wanted(work.attributes, size)
     if check_mode or current:
         if current and before != after and not check_mode:
@@ -497,7 +452,7 @@ def _result(
         "files": [row],
         "release": work.release and work.release.as_result(),
         "checksums": work.expected(),
-        "transfer": work.transfer.as_result(),
+        "transfer": work.transfer,
         "problems": [problem.as_result() for problem in work.problems],
         "diff": [],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import (
-    RetryPolicy,
+    delay_after,
     is_page,
     looks_like,
 )
@@ -54,16 +54,15 @@ def test_content_type_of_a_page(content_type: str, expected: bool) -> None:
 
 
 def test_delay_doubles_and_honours_retry_after() -> None:
-    retry_policy = RetryPolicy(5, 1.0)
-    assert [retry_policy.before(attempt, "") for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert retry_policy.before(1, "30") == 30
-    assert retry_policy.before(1, "86400") == 300
-    assert retry_policy.before(5, "1") == 16
-    assert retry_policy.before(1, "Wed, 21 Oct 2037 07:28:00 GMT") == 1
+    assert [delay_after(attempt, 1.0, "") for attempt in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert delay_after(1, 1.0, "30") == 30
+    assert delay_after(1, 1.0, "86400") == 300
+    assert delay_after(5, 1.0, "1") == 16
+    assert delay_after(1, 1.0, "Wed, 21 Oct 2037 07:28:00 GMT") == 1
 
 
 def test_delay_with_extreme_values() -> None:
-    assert RetryPolicy(2000, 1.0).before(1100, "") == 60
-    assert RetryPolicy(2000, 1e308).before(1100, "") == 60
-    assert RetryPolicy(2000, 0.0).before(1100, "") == 0
-    assert RetryPolicy(5, 1.0).before(1, "9" * 5000) == 300
+    assert delay_after(1100, 1.0, "") == 60
+    assert delay_after(1100, 1e308, "") == 60
+    assert delay_after(1100, 0.0, "") == 0
+    assert delay_after(1, 1.0, "9" * 5000) == 300
