@@ -273,7 +273,6 @@ def run(
         process.wait()
     output.finish()
     exit_code, headers = process.returncode, output.headers
-    http_status, proxy_status, redirect_url = _facts(output.facts, headers.values)
     if headers.too_long:
         exit_code, error = 63, f"the headers have more than {MOST_HEADERS} bytes"
     elif output.enough:
@@ -284,13 +283,9 @@ def run(
     elif exit_code == 0 and not headers.complete:
         exit_code, error = 8, "the answer has no headers"
     return CurlEnd(
-        exit_code=exit_code,
-        error=without_proxies(error.strip(), os.environ),
-        http_status=http_status,
-        proxy_status=proxy_status,
-        content_type=headers.values.get("content-type", ""),
-        redirect_url=redirect_url,
-        retry_after=headers.values.get("retry-after", ""),
+        exit_code,
+        without_proxies(error.strip(), os.environ),
+        *_facts(output.facts, headers.values),
         headers=headers.values,
         body=sink.kept,
         version=curl.version,

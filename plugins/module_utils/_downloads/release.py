@@ -23,7 +23,7 @@ from .curl import Body, Config, base_config, find_curl, run
 from .feed import Release, find
 from .file import LARGEST, Attributes, Destination, Facts, PartialFile, hasher, open_destination
 from .source import Source, source_from
-from .verdict import CurlEnd, excerpt, judge_failure, judge_status
+from .verdict import CurlEnd, excerpt, judge_page
 
 _RETRIED = ("timed_out", "connection_lost", "connection_failed", "server_error", "rate_limited")
 _LONGEST_WAIT = 300.0
@@ -192,12 +192,12 @@ class ReleaseRun:
     def size(self) -> Optional[int]:
         """Size of the file as announced by the server, by a HEAD request. Raises `KeyfleetError`."""
         end = self._follow(lambda _url: [("head", None)], Body(), time.monotonic() + self.source.service.timeout)
-        finding = judge_failure(end, self.where, self.source.quote) or self._judge(end)
+        finding = self._judge(end)
         if finding is not None:
             raise self.source.failure(finding)
-        if is_page(end.content_type):
-            kind = self.source.quote(end.content_type)
-            what = f"{self.where} would send {kind} instead of the file."
+        content_type = end.headers.get("content-type", "")
+        if is_page(content_type):
+            what = f"{self.where} would send {self.source.quote(content_type)} instead of the file."
             raise self.source.failure(Finding("text_instead", what, http_status=end.http_status))
         return _length(end.headers)
 
@@ -215,7 +215,7 @@ class ReleaseRun:
             finding = self._finding(end, body, part)
             if finding is None:
                 return
-            wait = delay_after(attempt, self.retry_delay, end.retry_after)
+            wait = delay_after(attempt, self.retry_delay, end.headers.get("retry-after", ""))
             late = time.monotonic() + wait >= until
             if finding.code not in _RETRIED or attempt > self.retries or late:
                 tries = f" It was tried {attempt} times." if attempt > 1 else ""
@@ -239,7 +239,7 @@ class ReleaseRun:
         config = base_config(source.service, url, source.token)
         for _hop in range(1 + _MOST_HOPS):
             end = run(find_curl(), [*config, *extra(url)], limit=max(0.1, until - time.monotonic()), body=body)
-            finding = None if end.exit_code else judge_status(end, self.where, source.quote)
+            finding = judge_page(end, self.where, source.quote)
             if finding is None or finding.code != "redirected" or urlsplit(end.redirect_url).scheme != "https":
                 break
             url = end.redirect_url
@@ -250,8 +250,8 @@ class ReleaseRun:
         return end
 
     def _judge(self, end: CurlEnd) -> Optional[Finding]:
-        finding = judge_status(end, self.where, self.source.quote)
-        if finding is not None and end.http_status == 404:
+        finding = judge_page(end, self.where, self.source.quote)
+        if finding is not None and finding.code == "wrong_address":
             what = f"There is no file {self.file_name} for this account (HTTP 404)."
             return Finding("not_offered", what, http_status=404)
         return finding
@@ -273,7 +273,7 @@ class ReleaseRun:
                 return None
             part.cut()
             return Finding("connection_lost", f"The partial file does not match {self.file_name}; it was discarded.")
-        finding = judge_failure(end, self.where, quote) or self._judge(end)
+        finding = self._judge(end)
         if finding is None and body.total is not None and part.size != body.total:
             what = f"{self.where} sent {part.size} of {body.total} bytes."
             return Finding("connection_lost", what, http_status=end.http_status)

@@ -67,8 +67,7 @@ class TokenCheck:
         what = f"{self.host} was not contacted."
         if path is not None:
             what = f"{path} was not checked: its entry is for {self.host}, but downloads_url is on {self.service.host}."
-        finding = Finding("not_asked", what)
-        return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, curl=None, path=path)
+        return verdict(Finding("not_asked", what), host=self.host, url=self.url, mage_id=mage_id, path=path)
 
     def through(self, path: str, user: Optional[Account], state: FileState) -> Optional[Dict[str, Any]]:
         """The verdict on the pair that curl finds in an installed file, if the user of the file can read it.
@@ -80,7 +79,7 @@ class TokenCheck:
         reader = identity_of((user.uid if user else state.uid) or 0)
         if state.privileged and not _reads(reader, state.real_path):
             finding = Finding("netrc_unreadable", f"{path} cannot be read by {reader}.")
-            return verdict(finding, host=self.host, url=self.url, mage_id=None, curl=None, path=path)
+            return verdict(finding, host=self.host, url=self.url, mage_id=None, path=path)
         # The pair that curl reads from the file, so that it is redacted.
         return self._ask(state.data, _pair_of(state, self.host), path)
 
@@ -88,15 +87,9 @@ class TokenCheck:
         end = fetch(self.service, HELP, credentials)
         quote = quoting(known.mage_id, known.secret, self._others)
         where = self.url if path is None else f"{self.url} (using {path})"
-        finding = judge_help(end, where, quote)
-        return verdict(
-            finding,
-            host=self.host,
-            url=self.url,
-            mage_id=netrc.shown_login(known.mage_id),
-            curl=end.as_result(quote),
-            path=path,
-        )
+        finding, mage_id = judge_help(end, where, quote), netrc.shown_login(known.mage_id)
+        curl = end.as_result(quote)
+        return verdict(finding, host=self.host, url=self.url, mage_id=mage_id, path=path, curl=curl)
 
     def sees_commerce(self, credentials: Credentials) -> Optional[bool]:
         """Whether files of the commercial edition are listed for the account; None if unknown."""

@@ -33,6 +33,9 @@ _CODE_OF_EXIT = {
 }
 
 
+CurlResult = Optional[Dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class CurlEnd:
     """How a run of curl ended. ``error``: its own text. ``proxy_status``: HTTP status of the proxy, or 0."""
@@ -41,22 +44,18 @@ class CurlEnd:
     error: str = ""
     http_status: int = 0
     proxy_status: int = 0
-    content_type: str = ""
     redirect_url: str = ""
-    retry_after: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     version: str = ""
 
-    def as_result(self, quote: Quote) -> Dict[str, Any]:
+    def as_result(self, quote: Quote) -> CurlResult:
         """The value of ``curl`` in a verdict."""
         return {"exit_code": self.exit_code, "error": quote(self.error) or None, "version": self.version or None}
 
 
-def judge_failure(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
-    """The finding for an answer that did not arrive in full, or None."""
-    if end.exit_code == 0:
-        return None
+def _judge_failure(end: CurlEnd, where: str, quote: Quote) -> Finding:
+    """The finding for an answer that did not arrive in full."""
     code = _CODE_OF_EXIT.get(end.exit_code, "curl_failed")
     said = quote(re.sub(r"\Acurl: \([0-9]+\) *", "", end.error.strip()))
     if end.proxy_status >= 400 or (end.exit_code in (7, 56) and re.search(r"proxy|CONNECT tunnel", end.error)):
@@ -65,9 +64,11 @@ def judge_failure(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
     return Finding(code, what, http_status=end.http_status or None)
 
 
-def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
-    """The finding for a status other than 200 and 206, or None."""
+def judge_page(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
+    """The finding for a failed answer, which includes any status other than 200 and 206, or None."""
     status = end.http_status
+    if end.exit_code:
+        return _judge_failure(end, where, quote)
     if status in (200, 206):
         return None
     if 300 <= status <= 399:
@@ -76,13 +77,14 @@ def judge_status(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
         code = "login_page" if re.search(r"log-?in|sign-?in|account", parts.path, re.I) else "redirected"
         page = "a login page" if code == "login_page" else "another address"
         return Finding(code, f"{where} redirects to {page}, {target} (HTTP {status}).", http_status=status)
-    answer = HttpAnswer(status, end.body[:4096], end.content_type, end.retry_after)
+    content_type, retry_after = (end.headers.get(name, "") for name in ("content-type", "retry-after"))
+    answer = HttpAnswer(status, end.body[:4096], content_type, retry_after)
     return explain_status(answer, where, quote, sent="this MAGEID and token", refused="token_invalid")
 
 
 def judge_help(end: CurlEnd, where: str, quote: Quote) -> Finding:
     """The finding for an answer to ``info/help``."""
-    finding = judge_failure(end, where, quote) or judge_status(end, where, quote)
+    finding = judge_page(end, where, quote)
     if finding is not None:
         return finding
     if HELP_HEADING in end.body:
@@ -90,11 +92,6 @@ def judge_help(end: CurlEnd, where: str, quote: Quote) -> Finding:
     text = excerpt(end.body, quote)
     what = f'{where} answers 200, but not with the help page of downloads: "{text}".'
     return Finding("not_the_downloads", what, http_status=200)
-
-
-def judge_page(end: CurlEnd, where: str, quote: Quote) -> Optional[Finding]:
-    """The finding for a failed answer to any other page, or None."""
-    return judge_failure(end, where, quote) or judge_status(end, where, quote)
 
 
 def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
@@ -107,13 +104,7 @@ def excerpt(body: bytes, quote: Quote, limit: int = 200) -> str:
 
 
 def verdict(
-    finding: Finding,
-    *,
-    host: str,
-    url: str,
-    mage_id: Optional[str],
-    curl: Optional[Mapping[str, Any]],
-    path: Optional[str],
+    finding: Finding, *, host: str, url: str, mage_id: Optional[str], path: Optional[str], curl: CurlResult = None
 ) -> Dict[str, Any]:
     """One element of ``verdicts``. ``path``: the netrc that curl used, or None for a given pair."""
     return {
@@ -125,5 +116,5 @@ def verdict(
         "code": finding.code,
         "http_status": finding.http_status,
         "message": advice(finding, url="downloads_url"),
-        "curl": curl and dict(curl),
+        "curl": curl,
     }

@@ -109,8 +109,8 @@ def test_headers_body_and_write_out_text_are_split(program: Program) -> None:
         "printf '%s 200 0 https://h/there' $mark"
     )
     end = run(curl, [("url", "https://h/")], limit=9)
-    assert (end.exit_code, end.http_status, end.content_type) == (0, 200, "text/plain; x=y")
-    assert (end.redirect_url, end.retry_after) == ("https://h/there", "7")
+    assert (end.exit_code, end.http_status, end.headers["content-type"]) == (0, 200, "text/plain; x=y")
+    assert (end.redirect_url, end.headers["retry-after"]) == ("https://h/there", "7")
     assert end.body == b"HTTP/1.1 is no header here\r\n\r\nbody"
 
 
