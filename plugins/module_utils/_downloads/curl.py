@@ -129,22 +129,15 @@ class Body:
     """Receives the body of an answer and keeps it in memory. Subclasses may store it elsewhere."""
 
     def __init__(self) -> None:
-        self.kept = b""
-        self._pieces: List[bytes] = []
-        self._size = 0
+        self.kept = bytearray()
 
     def begin(self, headers: Dict[str, str]) -> None:
         """Called once the headers are complete."""
 
     def add(self, piece: bytes) -> bool:
         """Add a piece. False when no more is wanted."""
-        self._pieces.append(piece)
-        self._size += len(piece)
-        return self._size <= MOST
-
-    def finish(self) -> None:
-        """Called at the end of the body."""
-        self.kept = b"".join(self._pieces)
+        self.kept += piece
+        return len(self.kept) <= MOST
 
 
 class HeaderLines:
@@ -226,7 +219,6 @@ class _Output:
         self.facts = facts if mark else b""
         if self.headers.complete and not self.enough:
             self.enough = not self._sink.add(before if mark else facts)
-        self._sink.finish()
 
 
 def run(
@@ -287,7 +279,7 @@ def run(
         without_proxies(error.strip(), os.environ),
         *_facts(output.facts, headers.values),
         headers=headers.values,
-        body=sink.kept,
+        body=bytes(sink.kept),
         version=curl.version,
     )
 

@@ -86,16 +86,16 @@ class _FileBody(Body):
     def begin(self, headers: Dict[str, str]) -> None:
         """Start over at 200, resume at 206, and keep any other answer as text."""
         status = headers["status"]
-        self.kept = b""
-        found = _RANGE.match(headers.get("content-range", ""))
+        self.kept.clear()
         if status not in ("200", "206"):
             return
-        goes_on = status == "206" and found is not None and int(found.group(1)) == self.part.size
+        found = _RANGE.match(headers.get("content-range", "")) if status == "206" else None
+        goes_on = found is not None and int(found[1]) == self.part.size
         if is_page(headers.get("content-type", "")) or (status == "206" and not goes_on):
             self.other = True
             return
-        if goes_on and found is not None:
-            self.total = int(found.group(2))
+        if found is not None:
+            self.total = int(found[2])
         else:
             self.part.cut()
             self.total = _length(headers)
@@ -107,10 +107,9 @@ class _FileBody(Body):
     def add(self, piece: bytes) -> bool:
         """Some more of it."""
         if not self._into_file:
-            self.kept = (self.kept + piece)[:_BEGINNING]
+            self.kept += piece[: _BEGINNING - len(self.kept)]
             return len(self.kept) < _BEGINNING
-        first = self.part.size == 0
-        if first and piece and not looks_like(self.name, piece):
+        if self.part.size == 0 and piece and not looks_like(self.name, piece):
             self.other, self._into_file = True, False
             return self.add(piece)
         size = self.part.size + len(piece)
@@ -118,20 +117,14 @@ class _FileBody(Body):
         if self.too_large:
             return False
         if self.total is None and size // _ROOM > self.part.size // _ROOM:
-            self._leave_room()
+            # An answer without length must not fill the disk.
+            try:
+                self.part.room_for(_ROOM)
+            except KeyfleetError:
+                self.part.cut()
+                raise
         self.part.write(piece)
         return True
-
-    def _leave_room(self) -> None:
-        """Raises `KeyfleetError` before an answer without length fills the disk."""
-        try:
-            self.part.room_for(_ROOM)
-        except KeyfleetError:
-            self.part.cut()
-            raise
-
-    def finish(self) -> None:
-        """Called at the end of the body."""
 
 
 def _without_query(url: str) -> str:
@@ -265,7 +258,7 @@ class ReleaseRun:
             what = f"{self.where} sends more than {most} bytes."
             return Finding("too_large", what, http_status=end.http_status)
         if body.other:
-            what = f'{self.where} sends something other than the file: "{excerpt(body.kept, quote)}".'
+            what = f'{self.where} sends something other than the file: "{excerpt(bytes(body.kept), quote)}".'
             return Finding("text_instead", what, http_status=end.http_status)
         if end.http_status == 416 and part.size:
             total = end.headers.get("content-range", "").rpartition("/")[2]
