@@ -47,15 +47,7 @@ class Release:
 
     def as_result(self) -> Dict[str, Any]:
         """One element of ``releases``."""
-        return {
-            "category": self.category,
-            "version": self.version,
-            "name": self.name,
-            "file_name": self.file_name,
-            "md5": self.md5,
-            "ce_versions": list(self.ce_versions),
-            "ee_versions": list(self.ee_versions),
-        }
+        return dict(vars(self), ce_versions=list(self.ce_versions), ee_versions=list(self.ee_versions))
 
 
 def _versions(value: object) -> Tuple[str, ...]:
@@ -90,16 +82,14 @@ def _release(category: str, version: str, item: Any) -> Optional[Release]:
 
 
 def _items(content: object) -> Iterator[Tuple[str, Any]]:
-    if isinstance(content, list):
-        for item in content:
-            yield "", item
-    elif isinstance(content, dict) and "file_name" in content:
-        yield "", content
-    elif isinstance(content, dict):
+    if isinstance(content, dict) and "file_name" not in content:
         for version, items in content.items():
             shown = _text(version)
             for item in items if isinstance(items, list) else [items]:
                 yield shown, item
+    elif isinstance(content, (dict, list)):
+        for item in content if isinstance(content, list) else [content]:
+            yield "", item
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -108,8 +98,7 @@ def _texts(value: object) -> Iterator[str]:
     while rest:
         one = rest.pop()
         if isinstance(one, dict):
-            rest += one.keys()
-            rest += one.values()
+            rest += [*one, *one.values()]
         elif isinstance(one, list):
             rest += one
         elif isinstance(one, (str, int, float)):
@@ -142,18 +131,16 @@ def parse(body: bytes, repeats: Callable[[str], bool]) -> List[Release]:
     return releases
 
 
-def _matches(pattern: Optional[str], values: Sequence[Optional[str]]) -> bool:
-    if pattern is None:
-        return True
-    return any(value is not None and fnmatch.fnmatchcase(value.lower(), pattern.lower()) for value in values)
+# None matches everything.
+Pattern = Optional[str]
+
+
+def _matches(pattern: Pattern, *values: str) -> bool:
+    return pattern is None or any(fnmatch.fnmatchcase(value.lower(), pattern.lower()) for value in values)
 
 
 def chosen(
-    releases: Sequence[Release],
-    *,
-    version: Optional[str] = None,
-    category: Optional[str] = None,
-    name: Optional[str] = None,
+    releases: Sequence[Release], *, version: Pattern = None, category: Pattern = None, name: Pattern = None
 ) -> List[Release]:
     """The releases that match every pattern. ``*`` matches anything; case is ignored.
 
@@ -163,9 +150,9 @@ def chosen(
     return [
         one
         for one in releases
-        if _matches(version, [one.version] if one.version else [*one.ce_versions, *one.ee_versions])
-        and _matches(category, [one.category])
-        and _matches(name, [one.name, one.file_name])
+        if _matches(version, *([one.version] if one.version else [*one.ce_versions, *one.ee_versions]))
+        and _matches(category, one.category)
+        and _matches(name, one.name, one.file_name)
     ]
 
 
