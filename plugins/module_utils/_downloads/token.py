@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._argspec import absolute, bad_options, file_mode, listed
 from .._errors import KeyfleetError, MalformedFile, Problem
@@ -38,23 +38,18 @@ HELP = "info/help"
 _COMMERCE = "info/filter/type/ee-full"
 
 
+@dataclass(frozen=True)
 class TokenCheck:
-    """Verifies pairs for ``host`` at one server."""
+    """Verifies pairs for ``host`` at one server. The secrets of ``others`` are redacted in every answer, too."""
 
-    def __init__(self, service: Service, host: str) -> None:
-        self.service = service
-        self.host = host
-        self._others = Secrets(())
+    service: Service
+    host: str
+    others: Secrets = Secrets(())
 
     @property
     def url(self) -> str:
         """The URL of the request."""
         return f"{self.service.url}/{HELP}"
-
-    def will_ask(self, given: Optional[Token], states: Iterable[FileState]) -> None:
-        """Redact the secrets of all these pairs in every answer from now on."""
-        pairs = [*([given] if given else []), *(_pair_of(state, self.host) for state in states)]
-        self._others = Secrets((one.mage_id, one.secret) for one in pairs)
 
     def pair(self, token: Token, *, ask: bool = True) -> Dict[str, Any]:
         """The verdict on a given pair, which need not be installed."""
@@ -81,11 +76,11 @@ class TokenCheck:
             finding = Finding("netrc_unreadable", f"{path} cannot be read by {reader}.")
             return verdict(finding, host=self.host, url=self.url, mage_id=None, path=path)
         # The pair that curl reads from the file, so that it is redacted.
-        return self._ask(state.data, _pair_of(state, self.host), path)
+        return self._ask(state.data, pair_of(state, self.host), path)
 
     def _ask(self, credentials: Credentials, known: Token, path: Optional[str]) -> Dict[str, Any]:
         end = fetch(self.service, HELP, credentials)
-        quote = quoting(known.mage_id, known.secret, self._others)
+        quote = quoting(known.mage_id, known.secret, self.others)
         where = self.url if path is None else f"{self.url} (using {path})"
         finding, mage_id = judge_help(end, where, quote), netrc.shown_login(known.mage_id)
         curl = end.as_result(quote)
@@ -108,14 +103,13 @@ def _reads(who: Identity, path: str) -> bool:
         return os.access(path, os.R_OK, effective_ids=True)
 
 
-def _pair_of(state: FileState, host: str) -> Token:
+def pair_of(state: FileState, host: str) -> Token:
+    """The pair that curl reads from a netrc; empty if there is none."""
     own = netrc.pair_for(state.data or b"", host)
     return Token(own[0] or "", own[1] or "") if own else Token("", "")
 
 
-def stop_on(
-    verdicts: Sequence[Mapping[str, Any]], fail_on: Sequence[str], *, before: str = ""
-) -> Optional[KeyfleetError]:
+def stop_on(verdicts: Sequence[Row], fail_on: Sequence[str], *, before: str = "") -> Optional[KeyfleetError]:
     """The failure for verdicts whose status is in ``fail_on``, or None. ``before`` is put before the message."""
     bad = [one for one in verdicts if one["status"] in fail_on]
     if not bad:
@@ -205,9 +199,7 @@ def install_token(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, A
     changing = [target for target, state in readings if netrc.changes_pair(state.data, edit)]
     due = {"never": False, "changed": bool(changing or found.missing), "always": True}[params["verify"]]
     ask = edit.present and due
-    verdicts: List[Dict[str, Any]] = []
-    if edit.present:
-        verdicts.append(token_check.pair(Token(edit.login or "", edit.password), ask=ask))
+    verdicts = [token_check.pair(Token(edit.login or "", edit.password), ask=ask)] if edit.present else []
     stop = stop_on(verdicts, params["fail_on"], before="No file was touched. ")
     refuse(stop, readings, found, verdicts=verdicts)
 
@@ -220,12 +212,7 @@ def install_token(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, A
         verdicts.extend(verdict for verdict in through if verdict is not None)
         stop = stop_on(verdicts[1:], params["fail_on"], before="The token works, but not through an installed file. ")
         if stop:
-            raise KeyfleetError(
-                stop.code,
-                stop.message,
-                problems=[Problem(p["code"], p["message"], p["path"]) for p in result["problems"]],
-                changed=result["changed"],
-                files=result["files"],
-                verdicts=verdicts,
-            )
+            reached = {name: result[name] for name in ("changed", "files", "verdicts")}
+            problems = [Problem(**problem) for problem in result["problems"]]
+            raise KeyfleetError(stop.code, stop.message, problems=problems, **reached)
     return result

@@ -14,11 +14,12 @@ from .._files.accounts import Account, account, group_name, own_account, owner_n
 from .._files.credential import observe
 from .._files.path import Access
 from .._files.state import FileState
+from .._redact import Secrets
 from .._secrets import describe
 from . import netrc
 from .curl import Credentials, netrc_of, own_netrc
 from .options import machine, service_from, token_from
-from .token import TokenCheck, stop_on
+from .token import TokenCheck, pair_of, stop_on
 
 
 @dataclass
@@ -27,7 +28,8 @@ class TokenReport:
 
     host: str
     files: List[Dict[str, Any]] = field(default_factory=list)
-    found: List[Tuple[str, Optional[Account], FileState]] = field(default_factory=list)
+    # Rows of ``files`` with a pair.
+    found: List[Tuple[Dict[str, Any], Optional[Account], FileState]] = field(default_factory=list)
     problems: List[Problem] = field(default_factory=list)
 
     def problem(self, code: str, message: str, path: Optional[str] = None) -> None:
@@ -44,14 +46,10 @@ def _report_file(report: TokenReport, path: str, user: Optional[Account]) -> Non
     used, own = None, []
     if state.data is not None:
         try:
-            used, own = (
-                netrc.pair_for(state.data, report.host),
-                netrc.entries_for(state.data, report.host),
-            )
+            used, own = netrc.pair_for(state.data, report.host), netrc.entries_for(state.data, report.host)
         except MalformedFile as malformed:
-            report.problem(
-                "malformed_file", f"{path} is not a netrc that all versions of curl read alike: {malformed}", path
-            )
+            text = f"{path} is not a netrc that all versions of curl read alike: {malformed}"
+            report.problem("malformed_file", text, path)
         if state.mode is not None and state.mode & 0o007:
             report.problem("readable_by_others", f"{path} has mode {state.mode:04o}: everybody can use it", path)
         if user and state.uid != user.uid:
@@ -60,21 +58,20 @@ def _report_file(report: TokenReport, path: str, user: Optional[Account]) -> Non
     if used and own and used not in [entry.pair for entry in own]:
         text = f"{path} has an entry for {report.host}, but curl uses a default entry before it"
         report.problem("default_wins", text, path)
-    report.files.append(
-        {
-            "path": path,
-            "real_path": state.real_path,
-            "exists": state.data is not None,
-            "host": report.host,
-            "mage_id": netrc.shown_login(used[0]) if used else None,
-            "fingerprint": describe(used[1] or "") if used else None,
-            "owner": owner_name(state.uid),
-            "group": group_name(state.gid),
-            "mode": None if state.mode is None else f"{state.mode:04o}",
-        }
-    )
+    row = {
+        "path": path,
+        "real_path": state.real_path,
+        "exists": state.data is not None,
+        "host": report.host,
+        "mage_id": netrc.shown_login(used[0]) if used else None,
+        "fingerprint": describe(used[1] or "") if used else None,
+        "owner": owner_name(state.uid),
+        "group": group_name(state.gid),
+        "mode": None if state.mode is None else f"{state.mode:04o}",
+    }
+    report.files.append(row)
     if used:
-        report.found.append((path, user, state))
+        report.found.append((row, user, state))
 
 
 def _targets(report: TokenReport, names: Sequence[str], paths: Sequence[str]) -> List[Tuple[str, Optional[Account]]]:
@@ -101,18 +98,17 @@ def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
     names = listed("users", params["users"]) or ()
     paths = absolute("paths", params["paths"]) or ()
     found = TokenReport(host)
-    token_check = TokenCheck(service, host)
     verdicts: List[Dict[str, Any]] = []
     if given is None or names or paths:
         for path, user in _targets(found, names, paths):
             _report_file(found, path, user)
-    token_check.will_ask(given, (state for _path, _user, state in found.found))
+    pairs = [*([given] if given else []), *(pair_of(state, host) for _row, _user, state in found.found)]
+    token_check = TokenCheck(service, host, Secrets((one.mage_id, one.secret) for one in pairs))
     if given is not None:
         verdicts.append(_with_commerce(token_check, token_check.pair(given), given))
-    for path, user, state in found.found:
-        verdict = token_check.through(path, user, state)
-        if verdict is None:
-            verdict = token_check.not_asked(_mage_id(state, host), path)
+    for row, user, state in found.found:
+        path = row["path"]
+        verdict = token_check.through(path, user, state) or token_check.not_asked(row["mage_id"], path)
         verdicts.append(_with_commerce(token_check, verdict, state.data or b""))
     result = {
         "changed": False,
@@ -122,14 +118,8 @@ def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
     }
     stop = stop_on(verdicts, params["fail_on"])
     if stop:
-        reached = {name: result[name] for name in ("files", "verdicts")}
-        raise KeyfleetError(stop.code, stop.message, problems=found.problems, **reached)
+        raise KeyfleetError(stop.code, stop.message, problems=found.problems, files=found.files, verdicts=verdicts)
     return result
-
-
-def _mage_id(state: FileState, host: str) -> Optional[str]:
-    used = netrc.pair_for(state.data or b"", host)
-    return netrc.shown_login(used[0]) if used else None
 
 
 def _with_commerce(token_check: TokenCheck, verdict: Dict[str, Any], credentials: Credentials) -> Dict[str, Any]:
