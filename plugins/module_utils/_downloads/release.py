@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from .._argspec import absolute, bad_options
+from .._argspec import absolute, bad_options, file_mode
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import group_name, owner_and_group, owner_name
 from .._repository.verdict import Finding
@@ -40,6 +40,7 @@ _SIZE = re.compile(r"[0-9]{1,18}\Z")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})\Z")
 # A strong entity tag (RFC 9110), ASCII only.
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
+_MODE_RULE = "owner must be able to read, others not to write"
 _CHECKSUM = re.compile(r"([a-z0-9_-]+):([0-9a-fA-F]+)\Z")
 _MAGIC = {
     ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
@@ -301,19 +302,6 @@ def _checksum(value: Optional[str]) -> Dict[str, str]:
     return {algorithm: digits}
 
 
-def _mode(value: Any) -> int:
-    try:
-        mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
-    except ValueError:
-        raise bad_options(f"mode {value!r} is not an octal number such as '0644'") from None
-    if mode & ~0o777 or not mode & 0o400 or mode & 0o002:
-        raise bad_options(
-            f"mode {mode:04o}: owner must be able to read, others not to write "
-            "(write it in quotes, '0644', so that YAML does not change it)"
-        )
-    return mode
-
-
 def _work(params: Mapping[str, Any]) -> ReleaseRun:
     file_name = _file_name(params["file_name"])
     if params["retries"] < 0 or not 0 <= params["retry_delay"] < float("inf"):
@@ -324,7 +312,7 @@ def _work(params: Mapping[str, Any]) -> ReleaseRun:
         file_name=file_name,
         path=_destination(params["dest"], file_name),
         checksum=_checksum(params["checksum"]),
-        attributes=Attributes(uid, gid, _mode(params["mode"])),
+        attributes=Attributes(uid, gid, file_mode(params["mode"], 0o775, _MODE_RULE, "0644")),
         force=params["force"],
         retries=params["retries"],
         retry_delay=params["retry_delay"],
