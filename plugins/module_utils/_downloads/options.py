@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, List, Mapping, Optional
+from typing import Any, Mapping, Optional
 from urllib.parse import urlsplit
 
-from .._argspec import ArgumentSpec, bad_options, file_path, seconds
+from .._argspec import CONNECTION_SPEC, ArgumentSpec, bad_options, file_path, seconds
 from .._errors import KeyfleetError, Problem
 from .._secrets import host_as_shown, key_faults
 
@@ -28,9 +28,7 @@ TOKEN_SPEC: ArgumentSpec = {
 CREDENTIALS_SPEC: ArgumentSpec = {**TOKEN_SPEC, "netrc_path": {"type": "path"}}
 DOWNLOADS_SPEC: ArgumentSpec = {
     "downloads_url": {"type": "str", "default": DOWNLOADS_URL},
-    "validate_certs": {"type": "bool", "default": True},
-    "ca_path": {"type": "path"},
-    "timeout": {"type": "float", "default": 30.0},
+    **{name: CONNECTION_SPEC[name] for name in ("validate_certs", "ca_path", "timeout")},
 }
 NETRC_SPEC: ArgumentSpec = {
     **TOKEN_SPEC,
@@ -122,14 +120,6 @@ def _token_fault(value: str) -> Optional[str]:
     return f"token is not 40 lower-case hex digits (it has {len(value)} characters)"
 
 
-def token_faults(*, host: str, mage_id: object, token: object) -> List[str]:
-    """Reasons why the pair cannot work at ``host``, without quoting a value. Empty if none is known."""
-    faults = key_faults(repository=host, public_key=mage_id, private_key=token, names=("mage_id", "token"))
-    if host == DOWNLOADS_HOST and not faults:
-        faults = [fault for fault in (_mage_id_fault(str(mage_id)), _token_fault(str(token))) if fault]
-    return faults
-
-
 def token_from(params: Mapping[str, Any], *, host: str) -> Optional[Token]:
     """The pair in the options, or None if not set. Raises ``bad_options`` or ``bad_token``."""
     mage_id, token = params["mage_id"], params["token"]
@@ -138,7 +128,9 @@ def token_from(params: Mapping[str, Any], *, host: str) -> Optional[Token]:
     if mage_id is None or token is None:
         missing = "mage_id" if mage_id is None else "token"
         raise bad_options(f"mage_id and token must be set together; {missing} is missing")
-    faults = token_faults(host=host, mage_id=mage_id, token=token)
+    faults = key_faults(repository=host, public_key=mage_id, private_key=token, names=("mage_id", "token"))
+    if host == DOWNLOADS_HOST and not faults:
+        faults = [fault for fault in (_mage_id_fault(mage_id), _token_fault(token)) if fault]
     if faults:
         raise KeyfleetError(
             "bad_token",
