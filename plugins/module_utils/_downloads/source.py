@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional
 
 from .._argspec import absolute, bad_options
 from .._errors import KeyfleetError, MalformedFile
@@ -21,13 +22,16 @@ from .verdict import excerpt, judge_page
 FEED = "info/json"
 
 
+@dataclass
 class Source:
-    """A service with credentials, which are looked up on first use."""
+    """A service with credentials, which are looked up on first use.
 
-    def __init__(self, service: Service, token: Callable[[], Token]) -> None:
-        self.service = service
-        self._token_from = token
-        self._token: Optional[Token] = None
+    ``_token``: the pair, once it is known. ``_path``: the netrc that has it; None for that of the current user.
+    """
+
+    service: Service
+    _token: Optional[Token]
+    _path: Optional[str]
 
     @property
     def token(self) -> Token:
@@ -36,7 +40,7 @@ class Source:
         Raises `KeyfleetError` ``no_credentials``.
         """
         if self._token is None:
-            self._token = self._token_from()
+            self._token = _installed(self.service, self._path)
         return self._token
 
     def quote(self, text: str) -> str:
@@ -71,7 +75,7 @@ def source_from(params: Mapping[str, Any]) -> Source:
     path = None if params["netrc_path"] is None else (absolute("netrc_path", [params["netrc_path"]]) or ("",))[0]
     if token is not None and path is not None:
         raise bad_options("mage_id and token cannot be combined with netrc_path; set one of them")
-    return Source(service, lambda: token or _installed(service, path))
+    return Source(service, token, path)
 
 
 def _installed(service: Service, path: Optional[str]) -> Token:
