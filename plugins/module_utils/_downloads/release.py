@@ -399,59 +399,50 @@ def _install(work: ReleaseRun, destination: Destination, *, check_mode: bool) ->
         work.problems.append(missing)
     current = _is_current(work, destination)
     size = before.size
-    if not current and work.release is None and not any(p.code in ("not_listed", "no_md5") for p in work.problems):
-        work.look_up()
     if not current:
+        if work.release is None and not any(p.code in ("not_listed", "no_md5") for p in work.problems):
+            work.look_up()
         size = work.size() if check_mode else None
     after = destination.wanted(work.attributes, size)
-    if check_mode or current:
-        if current and before != after and not check_mode:
-            destination.repair(after)
-    else:
+    if not check_mode and not current:
         after = _fetch(work, destination, after)
-    return _result(work, destination, before, after, current=current)
+    elif not check_mode and before != after:
+        destination.repair(after)
+    return _result(work, destination.location.real_path, before, after, current=current)
 
 
-def _result(
-    work: ReleaseRun, destination: Destination, before: Facts, after: Facts, *, current: bool
-) -> Dict[str, Any]:
+def _result(work: ReleaseRun, real_path: str, before: Facts, after: Facts, *, current: bool) -> Dict[str, Any]:
     action = "created"
     if before.exists:
         action = "updated" if not current else "unchanged" if before == after else "repaired"
     changed = action != "unchanged"
     row = {
         "path": work.path,
-        "real_path": destination.location.real_path,
+        "real_path": real_path,
         "file_name": work.file_name,
         "owner": owner_name(after.uid),
         "action": action,
-        "before": _view(before),
-        "after": _view(after, known=True),
+        "before": _view(before) if before.exists else None,
+        "after": _view(after),
     }
-    result: Dict[str, Any] = {
+    diff = {
+        "before_header": work.path + ("" if before.exists else " (absent)"),
+        "after_header": work.path,
+        "before": _text(before) if before.exists else "",
+        "after": _text(after) + (f"{work.file_name}\n" if not current else ""),
+    }
+    return {
         "changed": changed,
         "files": [row],
         "release": work.release and work.release.as_result(),
         "checksums": work.expected(),
         "transfer": work.transfer,
         "problems": [problem.as_result() for problem in work.problems],
-        "diff": [],
+        "diff": [diff] if changed else [],
     }
-    if changed:
-        result["diff"] = [
-            {
-                "before_header": work.path + ("" if before.exists else " (absent)"),
-                "after_header": work.path,
-                "before": _text(before) if before.exists else "",
-                "after": _text(after) + (f"{work.file_name}\n" if not current else ""),
-            }
-        ]
-    return result
 
 
-def _view(facts: Facts, *, known: bool = False) -> Optional[Dict[str, Any]]:
-    if not facts.exists and not known:
-        return None
+def _view(facts: Facts) -> Dict[str, Any]:
     return {
         "size": facts.size,
         "owner": owner_name(facts.uid),
