@@ -135,20 +135,17 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
 
 
 def file_mode(
-    value: Any,
-    permitted: int = 0o770,
-    rule: str = "the owner must have read access, others none",
-    example: str = "0600",
+    value: Any, allowed: int = 0o770, rule: str = "the owner must have read access, others none", example: str = "0600"
 ) -> int:
     """The mode as a number. Text is octal; YAML parses 0600 as octal, too.
 
-    The owner must be able to read, and other permissions than ``permitted`` are an error; ``rule`` says so.
+    The owner must be able to read, and other permissions than ``allowed`` are an error; ``rule`` says so.
     """
     try:
         mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
     except ValueError:
         raise bad_options(f"mode {value!r} is not an octal number such as '{example}'") from None
-    if mode & ~permitted or not mode & 0o400:
+    if mode & ~allowed or not mode & 0o400:
         raise bad_options(f"mode {mode:04o}: {rule} (write it in quotes, '{example}', so that YAML does not change it)")
     return mode
 
