@@ -209,10 +209,7 @@ code:
   sample: text_instead
 """
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    CREDENTIALS_SPEC,
-    DOWNLOADS_SPEC,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import SOURCE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.release import install_release
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
@@ -226,8 +223,7 @@ ARGUMENT_SPEC = dict(
     owner=dict(type="str"),
     group=dict(type="str"),
     mode=dict(type="raw", default="0644"),
-    **CREDENTIALS_SPEC,
-    **DOWNLOADS_SPEC,
+    **SOURCE_SPEC,
 )
 
 

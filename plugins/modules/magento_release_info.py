@@ -107,10 +107,7 @@ code:
   sample: token_invalid
 """
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import (
-    CREDENTIALS_SPEC,
-    DOWNLOADS_SPEC,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.options import SOURCE_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._downloads.source import list_releases
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
@@ -118,8 +115,7 @@ ARGUMENT_SPEC = dict(
     version=dict(type="str"),
     type=dict(type="str"),
     name=dict(type="str"),
-    **CREDENTIALS_SPEC,
-    **DOWNLOADS_SPEC,
+    **SOURCE_SPEC,
 )
 
 

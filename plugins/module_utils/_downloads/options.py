@@ -25,11 +25,11 @@ TOKEN_SPEC: ArgumentSpec = {
     "mage_id": {"type": "raw"},
     "token": {"type": "raw", "no_log": True},
 }
-CREDENTIALS_SPEC: ArgumentSpec = {**TOKEN_SPEC, "netrc_path": {"type": "path"}}
 DOWNLOADS_SPEC: ArgumentSpec = {
     "downloads_url": {"type": "str", "default": DOWNLOADS_URL},
     **{name: CONNECTION_SPEC[name] for name in ("validate_certs", "ca_path", "timeout")},
 }
+SOURCE_SPEC: ArgumentSpec = {**TOKEN_SPEC, "netrc_path": {"type": "path"}, **DOWNLOADS_SPEC}
 NETRC_SPEC: ArgumentSpec = {
     **TOKEN_SPEC,
     **DOWNLOADS_SPEC,
