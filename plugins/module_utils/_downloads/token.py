@@ -11,20 +11,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._argspec import absolute, bad_options, file_mode, listed
 from .._errors import KeyfleetError, MalformedFile, Problem
+from .._files import pipeline
 from .._files.accounts import Account, Identity, acting_as, identity_of, owner_and_group
-from .._files.pipeline import (
-    Row,
-    Target,
-    Targets,
-    apply_all,
-    default_account,
-    future_ownership,
-    named_accounts,
-    predict_all,
-    read_all,
-    refuse,
-    result_of,
-)
+from .._files.pipeline import Row, Target, Targets
 from .._files.state import FileState, Ownership
 from .._redact import Secrets, quoting
 from .._repository.verdict import Finding
@@ -155,15 +144,15 @@ def _find_targets(params: Mapping[str, Any], edit: netrc.NetrcEdit, *, check_mod
     uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)
     targets: List[TokenTarget] = []
     if not (names or paths):
-        user = default_account("whose curl uses the token")
+        user = pipeline.default_account("whose curl uses the token")
         targets.append(TokenTarget(own_netrc(), Ownership(uid=user.uid, gid=gid, mode=mode), user, edit=edit))
-    accounts = named_accounts(names, present=edit.present, check_mode=check_mode, problems=found.problems)
+    accounts = pipeline.named_accounts(names, present=edit.present, check_mode=check_mode, problems=found.problems)
     for user, exists in accounts:
         path = netrc_of(user.home)
         if exists:
             targets.append(TokenTarget(path, Ownership(uid=user.uid, gid=gid, mode=mode), user, edit=edit))
         else:
-            target = TokenTarget(path, future_ownership(user, gid, mode), user, edit=edit)
+            target = TokenTarget(path, pipeline.future_ownership(user, gid, mode), user, edit=edit)
             found.missing[target.which] = target
     targets += [TokenTarget(path, Ownership(uid=uid, gid=gid, mode=mode), edit=edit) for path in paths]
     for target in targets:
@@ -194,17 +183,17 @@ def install_token(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, A
     token_check = TokenCheck(service_from(params), edit.host)
     found = _find_targets(params, edit, check_mode=check_mode)
     targets = list(found.targets.values())
-    readings = read_all(targets, lambda data: netrc.edited(data, edit), check_mode=check_mode)
+    readings = pipeline.read_all(targets, lambda data: netrc.edited(data, edit), check_mode=check_mode)
 
     changing = [target for target, state in readings if netrc.changes_pair(state.data, edit)]
     due = {"never": False, "changed": bool(changing or found.missing), "always": True}[params["verify"]]
     ask = edit.present and due
     verdicts = [token_check.pair(Token(edit.login or "", edit.password), ask=ask)] if edit.present else []
     stop = stop_on(verdicts, params["fail_on"], before="No file was touched. ")
-    refuse(stop, readings, found, verdicts=verdicts)
+    pipeline.refuse(stop, readings, found, verdicts=verdicts)
 
-    changes = predict_all(readings) if check_mode else apply_all(targets, found, verdicts=verdicts)
-    result = result_of(targets, changes, found, verdicts=verdicts)
+    changes = pipeline.predict_all(readings) if check_mode else pipeline.apply_all(targets, found, verdicts=verdicts)
+    result = pipeline.result_of(targets, changes, found, verdicts=verdicts)
     if ask and not check_mode and verdicts[0]["status"] == "valid":
         chosen = targets if params["verify"] == "always" else changing
         owners = {target.path: change.after for target, change in zip(targets, changes)}
