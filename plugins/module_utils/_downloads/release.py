@@ -9,7 +9,7 @@ import math
 import os
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Callable, Dict, List, Mapping, Optional
 from urllib.parse import quote as percent_encode
@@ -356,22 +356,20 @@ def _fetch(work: ReleaseRun, destination: Destination, wanted: Facts) -> Facts:
                     part.discard()
                 raise
             found = part.sums(list(sums))
-            wrong = [name for name in sums if found[name] != sums[name]]
-            if not wrong:
+            wrong = next((name for name in sums if found[name] != sums[name]), None)
+            if wrong is None:
                 break
             part.cut()
             if last or not (started_with or work.transfer["requests"] > 1):
                 part.discard()
-                name = wrong[0]
-                source = "the option checksum" if name in work.checksum else "the feed"
+                source = "the option checksum" if wrong in work.checksum else "the feed"
                 raise KeyfleetError(
                     "checksum_mismatch",
-                    f"{work.file_name} has the {name} {found[name]}, but {source} has {sums[name]}. "
+                    f"{work.file_name} has the {wrong} {found[wrong]}, but {source} has {sums[wrong]}. "
                     f"The download was discarded; {work.path} was not changed.",
                 )
-        size = part.size
         part.put_in_place(wanted)
-    return Facts(size, wanted.uid, wanted.gid, wanted.mode)
+    return replace(wanted, size=part.size)
 
 
 def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
@@ -381,13 +379,9 @@ def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str,
         with open_destination(work.path, work.attributes.uid) as destination:
             return _install(work, destination, check_mode=check_mode)
     except KeyfleetError as error:
-        raise KeyfleetError(
-            error.code,
-            error.message,
-            problems=(*work.problems, *error.problems),
-            release=work.release and work.release.as_result(),
-            transfer=work.transfer,
-        ) from error
+        error.problems = (*work.problems, *error.problems)
+        error.details.update(release=work.release and work.release.as_result(), transfer=work.transfer)
+        raise
 
 
 def _install(work: ReleaseRun, destination: Destination, *, check_mode: bool) -> Dict[str, Any]:
