@@ -76,10 +76,7 @@ def find_curl() -> Curl:
     """
     path = shutil.which("curl")
     if path is None:
-        raise KeyfleetError(
-            "no_curl",
-            "curl is not on the PATH of this host. Release downloads need it: install curl.",
-        )
+        raise KeyfleetError("no_curl", "curl is not on the PATH of this host. Release downloads need it: install curl.")
     try:
         # There is no AnsibleModule here, hence no run_command.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
@@ -196,7 +193,6 @@ class _Output:
 
     def __init__(self, sink: Body, mark: str) -> None:
         self.headers = HeaderLines()
-        self.facts = b""
         self.enough = False
         self._sink, self._mark = sink, f"{mark} ".encode()
         self._held = self.headers.rest
@@ -213,12 +209,12 @@ class _Output:
             del self._held[:-_TAIL]
         return not self.enough
 
-    def finish(self) -> None:
-        """Called at the end of the output."""
+    def finish(self) -> bytes:
+        """Called at the end of the output. Returns the write-out text, or nothing if there is none."""
         before, mark, facts = bytes(self._held).rpartition(self._mark)
-        self.facts = facts if mark else b""
         if self.headers.complete and not self.enough:
             self.enough = not self._sink.add(before if mark else facts)
+        return facts if mark else b""
 
 
 def run(
@@ -263,7 +259,7 @@ def run(
         if process.poll() is None:
             process.kill()
         process.wait()
-    output.finish()
+    facts = output.finish()
     exit_code, headers = process.returncode, output.headers
     if headers.too_long:
         exit_code, error = 63, f"the headers have more than {MOST_HEADERS} bytes"
@@ -277,7 +273,7 @@ def run(
     return CurlEnd(
         exit_code,
         without_proxies(error.strip(), os.environ),
-        *_facts(output.facts, headers.values),
+        *_facts(facts, headers.values),
         headers=headers.values,
         body=bytes(sink.kept),
         version=curl.version,
@@ -353,9 +349,8 @@ def _proxies() -> Config:
 
 def _environment() -> Dict[str, str]:
     """The environment for curl: of the task's variables only those that curl needs."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment.update(LC_ALL="C", PATH=_PATH)
-    return environment
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**passed, "LC_ALL": "C", "PATH": _PATH}
 
 
 def fetch(service: Service, page: str, credentials: Credentials) -> CurlEnd:
