@@ -270,14 +270,8 @@ def run(
         exit_code, error = 28, "curl did not end in time"
     elif exit_code == 0 and not headers.complete:
         exit_code, error = 8, "the answer has no headers"
-    return CurlEnd(
-        exit_code,
-        without_proxies(error.strip(), os.environ),
-        *_facts(facts, headers.values),
-        headers=headers.values,
-        body=bytes(sink.kept),
-        version=curl.version,
-    )
+    error = without_proxies(error.strip(), os.environ)
+    return CurlEnd(exit_code, error, *_facts(facts, headers.values), headers.values, bytes(sink.kept), curl.version)
 
 
 def _communicate(process: subprocess.Popen[bytes], text: bytes, output: _Output, until: float) -> str:

@@ -132,9 +132,6 @@ def token_from(params: Mapping[str, Any], *, host: str) -> Optional[Token]:
     if host == DOWNLOADS_HOST and not faults:
         faults = [fault for fault in (_mage_id_fault(mage_id), _token_fault(token)) if fault]
     if faults:
-        raise KeyfleetError(
-            "bad_token",
-            "Nothing was touched: " + "; ".join(faults),
-            problems=[Problem("bad_token", fault) for fault in faults],
-        )
+        problems = [Problem("bad_token", fault) for fault in faults]
+        raise KeyfleetError("bad_token", "Nothing was touched: " + "; ".join(faults), problems=problems)
     return Token(mage_id, token)

@@ -84,9 +84,8 @@ def _installed(service: Service, path: Optional[str]) -> Token:
     try:
         data = observe(where, parse=netrc.check).data
     except MalformedFile as malformed:
-        raise KeyfleetError(
-            "malformed_file", f"{where} is not a netrc that all versions of curl read alike: {malformed}", path=where
-        ) from None
+        text = f"{where} is not a netrc that all versions of curl read alike: {malformed}"
+        raise KeyfleetError("malformed_file", text, path=where) from None
     used = None if data is None else netrc.pair_for(data, service.host)
     if used is None or not any(used):
         what = "does not exist" if data is None else f"has no login and password for {service.host}"
