@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from .._argspec import absolute, bad_options, file_mode
 from .._errors import KeyfleetError, Problem
-from .._files.accounts import group_name, owner_and_group, owner_name
+from .._files.accounts import group_name, owner_and_group, owner_name, shown_ownership
 from .._repository.verdict import Finding
 from .curl import Body, Config, base_config, find_curl, run
 from .feed import Release, find
@@ -437,12 +437,7 @@ def _result(work: ReleaseRun, real_path: str, before: Facts, after: Facts, *, cu
 
 
 def _view(facts: Facts) -> Dict[str, Any]:
-    return {
-        "size": facts.size,
-        "owner": owner_name(facts.uid),
-        "group": group_name(facts.gid),
-        "mode": None if facts.mode is None else f"{facts.mode:04o}",
-    }
+    return {"size": facts.size, **shown_ownership(facts.uid, facts.gid, facts.mode)}
 
 
 def _text(facts: Facts) -> str:

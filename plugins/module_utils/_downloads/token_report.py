@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._argspec import absolute, listed
 from .._errors import KeyfleetError, MalformedFile, Problem
-from .._files.accounts import Account, account, group_name, own_account, owner_name
+from .._files.accounts import Account, account, own_account, owner_name, shown_ownership
 from .._files.credential import observe
 from .._files.path import Access
 from .._files.state import FileState
@@ -65,9 +65,7 @@ def _report_file(report: TokenReport, path: str, user: Optional[Account]) -> Non
         "host": report.host,
         "mage_id": netrc.shown_login(used[0]) if used else None,
         "fingerprint": describe(used[1] or "") if used else None,
-        "owner": owner_name(state.uid),
-        "group": group_name(state.gid),
-        "mode": None if state.mode is None else f"{state.mode:04o}",
+        **shown_ownership(state.uid, state.gid, state.mode),
     }
     report.files.append(row)
     if used:

@@ -192,6 +192,11 @@ def group_name(gid: Optional[int]) -> Optional[str]:
         return str(gid)
 
 
+def shown_ownership(uid: Optional[int], gid: Optional[int], mode: Optional[int]) -> Dict[str, Optional[str]]:
+    """Owner, group and mode of a file, as in results."""
+    return {"owner": owner_name(uid), "group": group_name(gid), "mode": None if mode is None else f"{mode:04o}"}
+
+
 def _uid(name: str) -> Optional[int]:
     found = account(name)
     return found.uid if found else None
