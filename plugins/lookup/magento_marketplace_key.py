@@ -108,9 +108,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import open_marketplace, pairs_by_label
-
-_OPTIONS = ("application_id", "application_secret", "environment", "api_url", "ca_path", "validate_certs", "timeout")
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import pairs_by_label
 
 
 class LookupModule(LookupBase):
@@ -122,7 +120,6 @@ class LookupModule(LookupBase):
         """Return a pair for each label in ``terms``."""
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            with open_marketplace({name: self.get_option(name) for name in _OPTIONS}) as client:
-                return pairs_by_label(client, self._flatten(terms), uid=self.get_option("uid"))
+            return pairs_by_label(self.get_options(), self._flatten(terms))
         except KeyfleetError as error:
             raise AnsibleLookupError(f"magento_marketplace_key: {error.message} ({error.code})") from None

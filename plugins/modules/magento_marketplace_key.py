@@ -150,14 +150,8 @@ code:
   sample: unknown_label
 """
 
-from typing import Any, Dict
-
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
-    ensure_keys,
-    marketplace_spec,
-    open_marketplace,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule, serve
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import ensure_keys, marketplace_spec
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", required=True, aliases=["label"]),
@@ -169,15 +163,9 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(module: KeyfleetModule) -> Dict[str, Any]:
-    """Return the result as documented, or raise `KeyfleetError`."""
-    with open_marketplace(module.params) as client:
-        return ensure_keys(client, module.params, check_mode=module.check_mode)
-
-
 def main() -> None:
     """Run the module."""
-    serve(ARGUMENT_SPEC, run, marketplace_keys=[], refusals=[])
+    serve(ARGUMENT_SPEC, lambda module: ensure_keys(module.params, module.check_mode), marketplace_keys=[], refusals=[])
 
 
 if __name__ == "__main__":

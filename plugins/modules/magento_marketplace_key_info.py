@@ -140,14 +140,8 @@ code:
   sample: api_unauthorized
 """
 
-from typing import Any, Dict
-
-from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import (
-    list_keys,
-    marketplace_spec,
-    open_marketplace,
-)
-from ansible_collections.keyfleet.magento.plugins.module_utils._module import KeyfleetModule, serve
+from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.keys import list_keys, marketplace_spec
+from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
     labels=dict(type="list", elements="str", aliases=["label"]),
@@ -161,15 +155,9 @@ ARGUMENT_SPEC = dict(
 )
 
 
-def run(module: KeyfleetModule) -> Dict[str, Any]:
-    """Return the result as documented, or raise `KeyfleetError`."""
-    with open_marketplace(module.params) as client:
-        return list_keys(client, module.params)
-
-
 def main() -> None:
     """Run the module."""
-    serve(ARGUMENT_SPEC, run, marketplace_keys=[])
+    serve(ARGUMENT_SPEC, lambda module: list_keys(module.params), marketplace_keys=[])
 
 
 if __name__ == "__main__":

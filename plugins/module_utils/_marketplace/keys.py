@@ -88,23 +88,24 @@ def _owner(value: Optional[str], client: Marketplace) -> str:
     return value or client.mage_id
 
 
-def ensure_keys(client: Marketplace, params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+def ensure_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Bring the labels in ``params`` to the requested state, with one list request and at most one create request.
 
     Returns the result that the module documents. Raises `KeyfleetError` with the changes made until then in its
     details, under ``changed`` and ``marketplace_keys``.
     """
-    labels = wanted_labels(params["labels"])
-    uid = _owner(params["uid"], client)
-    plan = plan_keys(
-        client.keys(uid=uid),
-        labels=labels,
-        uid=uid,
-        present=params["state"] == "present",
-        enabled=params["enabled"],
-        delete_enabled=params["delete_enabled"],
-    )
-    now = _carry_out(client, plan) if plan.changed and not check_mode else {}
+    with open_marketplace(params) as client:
+        labels = wanted_labels(params["labels"])
+        uid = _owner(params["uid"], client)
+        plan = plan_keys(
+            client.keys(uid=uid),
+            labels=labels,
+            uid=uid,
+            present=params["state"] == "present",
+            enabled=params["enabled"],
+            delete_enabled=params["delete_enabled"],
+        )
+        now = _carry_out(client, plan) if plan.changed and not check_mode else {}
     return {
         "changed": plan.changed,
         "marketplace_keys": [step_row(step, uid, now.get(step.label)) for step in plan.steps],
@@ -156,28 +157,30 @@ def _failed(
     )
 
 
-def list_keys(client: Marketplace, params: Mapping[str, Any]) -> Dict[str, Any]:
+def list_keys(params: Mapping[str, Any]) -> Dict[str, Any]:
     """The result of the info module: the keys that match the filters in ``params``, from one list request."""
     uid = params["uid"] or "all"
-    labels = wanted_labels(params["labels"]) or None
-    keys = selected(
-        client.keys(uid=uid),
-        labels=labels,
-        prefix=params["prefix"],
-        uid=uid,
-        enabled=params["enabled"],
-        public_key=params["public_key"],
-        fingerprint=params["fingerprint"],
-    )
-    rows = [key_row(key, include_private_key=params["include_private_keys"]) for key in keys]
-    return {"changed": False, "mage_id": client.mage_id, "marketplace_keys": rows}
+    with open_marketplace(params) as client:
+        labels = wanted_labels(params["labels"]) or None
+        keys = selected(
+            client.keys(uid=uid),
+            labels=labels,
+            prefix=params["prefix"],
+            uid=uid,
+            enabled=params["enabled"],
+            public_key=params["public_key"],
+            fingerprint=params["fingerprint"],
+        )
+        rows = [key_row(key, include_private_key=params["include_private_keys"]) for key in keys]
+        return {"changed": False, "mage_id": client.mage_id, "marketplace_keys": rows}
 
 
-def pairs_by_label(client: Marketplace, labels: Sequence[Any], *, uid: Optional[str]) -> List[Dict[str, Any]]:
+def pairs_by_label(params: Mapping[str, Any], labels: Sequence[Any]) -> List[Dict[str, Any]]:
     """The pair of each label, private keys included. Raises `KeyfleetError` ``unknown_label``."""
-    wanted = wanted_labels(labels)
-    owner = _owner(uid, client)
-    found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}
+    with open_marketplace(params) as client:
+        wanted = wanted_labels(labels)
+        owner = _owner(params["uid"], client)
+        found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}
     unknown = [label for label in wanted if label not in found]
     if unknown:
         raise KeyfleetError("unknown_label", unknown_labels(unknown, owner=owner, known=found))
