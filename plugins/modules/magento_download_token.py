@@ -274,12 +274,7 @@ ARGUMENT_SPEC = dict(
 
 def main() -> None:
     """Run the module."""
-    serve(
-        ARGUMENT_SPEC,
-        lambda module: install_token(module.params, check_mode=module.check_mode),
-        files=[],
-        verdicts=[],
-    )
+    serve(ARGUMENT_SPEC, lambda module: install_token(module.params, module.check_mode), files=[], verdicts=[])
 
 
 if __name__ == "__main__":

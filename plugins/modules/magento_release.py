@@ -229,12 +229,7 @@ ARGUMENT_SPEC = dict(
 
 def main() -> None:
     """Run the module."""
-    serve(
-        ARGUMENT_SPEC,
-        lambda module: install_release(module.params, check_mode=module.check_mode),
-        release=None,
-        transfer=None,
-    )
+    serve(ARGUMENT_SPEC, lambda module: install_release(module.params, module.check_mode), release=None, transfer=None)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> Lis
     return [Question(key, ask=key.entry in due) for key in keys if key.present]
 
 
-def install_keys(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Install and remove the keys in ``params`` on this host and return the result that the module documents.
 
     Raises `KeyfleetError`; its details carry ``files``, ``verdicts`` and ``problems`` as far as the run came.

@@ -372,7 +372,7 @@ def _fetch(work: ReleaseRun, destination: Destination, wanted: Facts) -> Facts:
     return replace(wanted, size=part.size)
 
 
-def install_release(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+def install_release(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Install the release. Returns the result that the module documents. Raises `KeyfleetError`."""
     work = _work(params)
     try:

@@ -173,7 +173,7 @@ def _edit(params: Mapping[str, Any]) -> netrc.NetrcEdit:
     return netrc.NetrcEdit(host, False, mage_id)
 
 
-def install_token(params: Mapping[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+def install_token(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Install or remove the token in ``params``. Returns the result that the module documents.
 
     The pair is verified before a file is changed, so that an invalid one replaces nothing, and again through each
