@@ -24,18 +24,19 @@ CONNECTION_SPEC: ArgumentSpec = {
     "timeout": {"type": "float", "default": 30.0},
     "use_proxy": {"type": "bool", "default": True},
 }
-PAIR_SPEC: ArgumentSpec = {
+KEY_SPEC: ArgumentSpec = {
+    "repository": {"type": "str"},
     # raw: a value that YAML parsed as a number must be refused, not converted to text.
     "public_key": {"type": "raw", "no_log": False},
     "private_key": {"type": "raw", "no_log": True},
     "url": {"type": "str"},
     "packages": {"type": "list", "elements": "str"},
-}
-TARGET_SPEC: ArgumentSpec = {
     "users": {"type": "list", "elements": "str"},
     "projects": {"type": "list", "elements": "path"},
     "paths": {"type": "list", "elements": "path"},
+    "search": {"type": "list", "elements": "path"},
 }
+_TARGETS = ("users", "projects", "paths")
 
 # Vendor and name as in Composer's schema, in lower case.
 _PACKAGE = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:[_.-]+[a-z0-9]+)*\Z")
@@ -173,7 +174,7 @@ def _roots(item: Mapping[str, Any], *, present: bool, own: str) -> Optional[Tupl
         return None
     if present or item.get("public_key") is None:
         raise bad_options(f"{own}search removes one particular key: it needs {own}state absent and {own}public_key")
-    if any(item.get(name) is not None for name in TARGET_SPEC):
+    if any(item.get(name) is not None for name in _TARGETS):
         raise bad_options(f"{own}search covers the whole host, so it cannot be combined with users, projects or paths")
     return (absolute(f"{own}search", item["search"]) or ()) if item["search"] else ()
 
@@ -186,7 +187,7 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
     fault = repository_fault(repository)
     if fault:
         raise bad_options(f"{own}repository {host_as_shown(repository)}: {fault}")
-    own_targets = any(item.get(name) is not None for name in TARGET_SPEC)
+    own_targets = any(item.get(name) is not None for name in _TARGETS)
     targets, where = (item, own) if own_targets else (defaults, prefix)
     present = (item.get("state") or defaults["state"]) == "present"
     search = _roots(item, present=present, own=own)

@@ -384,30 +384,19 @@ code:
   sample: keys_invalid
 """
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
-    CONNECTION_SPEC,
-    FAIL_ON,
-    PAIR_SPEC,
-    TARGET_SPEC,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import CONNECTION_SPEC, FAIL_ON, KEY_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.install import install_keys
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 _STATES = ["present", "absent"]
-_SEARCH = {"type": "list", "elements": "path"}
-_REPOSITORY = {"type": "str"}
 
 ARGUMENT_SPEC = dict(
     keys=dict(
         type="list",
         elements="dict",
         no_log=False,
-        options=dict(
-            PAIR_SPEC, repository=_REPOSITORY, state=dict(type="str", choices=_STATES), search=_SEARCH, **TARGET_SPEC
-        ),
+        options=dict(KEY_SPEC, state=dict(type="str", choices=_STATES)),
     ),
-    repository=_REPOSITORY,
-    search=_SEARCH,
     state=dict(type="str", choices=_STATES, default="present"),
     owner=dict(type="str"),
     group=dict(type="str"),
@@ -416,8 +405,7 @@ ARGUMENT_SPEC = dict(
     verify=dict(type="str", choices=["never", "changed", "always"], default="changed"),
     fail_on=dict(type="list", elements="str", choices=list(FAIL_ON), default=list(FAIL_ON)),
     option_prefix=dict(type="str", default=""),
-    **PAIR_SPEC,
-    **TARGET_SPEC,
+    **KEY_SPEC,
     **CONNECTION_SPEC,
 )
 

@@ -249,23 +249,16 @@ code:
   sample: keys_invalid
 """
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import (
-    CONNECTION_SPEC,
-    FAIL_ON,
-    PAIR_SPEC,
-    TARGET_SPEC,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import CONNECTION_SPEC, FAIL_ON, KEY_SPEC
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.report import report_keys
 from ansible_collections.keyfleet.magento.plugins.module_utils._module import serve
 
 ARGUMENT_SPEC = dict(
+    KEY_SPEC,
     repository=dict(type="str", default="repo.magento.com"),
     all_users=dict(type="bool", default=False),
-    search=dict(type="list", elements="path"),
     verify=dict(type="str", choices=["never", "always"], default="never"),
     fail_on=dict(type="list", elements="str", choices=list(FAIL_ON), default=[]),
-    **PAIR_SPEC,
-    **TARGET_SPEC,
     **CONNECTION_SPEC,
 )
 
