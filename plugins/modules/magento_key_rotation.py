@@ -482,24 +482,11 @@ ARGUMENT_SPEC = dict(
 
 
 # Result keys of a failure without a result.
-_EMPTY_RESULT: Dict[str, object] = dict(
-    series=None,
-    label=None,
-    public_key=None,
-    fingerprint=None,
-    uid=None,
-    due=False,
-    reason=None,
-    generations=[],
-    disabled=[],
-    deleted=[],
-    revoked=None,
-    blocked=[],
-    left=[],
-    summary=None,
-    verdicts=[],
-    diff=[],
-)
+_EMPTY_RESULT: Dict[str, object] = {
+    **dict.fromkeys(("series", "label", "public_key", "fingerprint", "uid", "reason", "revoked", "summary")),
+    **{name: [] for name in ("generations", "disabled", "deleted", "blocked", "left", "verdicts", "diff")},
+    "due": False,
+}
 
 
 def run(module: KeyfleetModule) -> Dict[str, Any]:
