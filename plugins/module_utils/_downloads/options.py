@@ -20,18 +20,17 @@ DOWNLOADS_URL = f"https://{DOWNLOADS_HOST}/products/downloads"
 # A token is valid for all downloads of the account, so there is no "not entitled" as with auth keys.
 FAIL_ON = ("invalid", "refused", "unknown")
 
-TOKEN_SPEC: ArgumentSpec = {
+DOWNLOADS_SPEC: ArgumentSpec = {
     # raw: a value that YAML parsed as a number must be refused, not converted to text.
     "mage_id": {"type": "raw"},
     "token": {"type": "raw", "no_log": True},
-}
-DOWNLOADS_SPEC: ArgumentSpec = {
     "downloads_url": {"type": "str", "default": DOWNLOADS_URL},
     **{name: CONNECTION_SPEC[name] for name in ("validate_certs", "ca_path", "timeout")},
 }
-SOURCE_SPEC: ArgumentSpec = {**TOKEN_SPEC, "netrc_path": {"type": "path"}, **DOWNLOADS_SPEC}
+# For the modules that use a token.
+SOURCE_SPEC: ArgumentSpec = {**DOWNLOADS_SPEC, "netrc_path": {"type": "path"}}
+# For the modules that manage netrc files.
 NETRC_SPEC: ArgumentSpec = {
-    **TOKEN_SPEC,
     **DOWNLOADS_SPEC,
     "host": {"type": "str", "default": DOWNLOADS_HOST},
     "users": {"type": "list", "elements": "str"},
