@@ -83,26 +83,22 @@ def bad_options(message: str) -> KeyfleetError:
     return KeyfleetError("bad_options", message)
 
 
-def listed(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, ...]]:
-    """A list option without surrounding blanks and duplicates; None if it was omitted.
+def listed(name: str, value: Optional[Sequence[Any]]) -> Tuple[str, ...]:
+    """A list option without surrounding blanks and duplicates; empty if it was omitted.
 
     An empty list or element is an error: it usually comes from a variable that is empty by mistake.
     """
-    if value is None:
-        return None
-    items = [str(item).strip() for item in value]
-    if not items:
+    items = [str(item).strip() for item in value or ()]
+    if value is not None and not items:
         raise bad_options(f"{name} is an empty list; omit it instead")
     if "" in items:
         raise bad_options(f"{name} has an empty element")
     return tuple(dict.fromkeys(items))
 
 
-def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, ...]]:
+def absolute(name: str, value: Optional[Sequence[Any]]) -> Tuple[str, ...]:
     """Like `listed`, for absolute paths, without trailing and double slashes."""
     items = listed(name, value)
-    if items is None:
-        return None
     for item in items:
         if not os.path.isabs(item) or ".." in item.split("/"):
             raise bad_options(f"{name}: {item!r} is not an absolute path, or has '..'")
@@ -111,7 +107,7 @@ def absolute(name: str, value: Optional[Sequence[Any]]) -> Optional[Tuple[str, .
 
 def package_names(value: Optional[Sequence[Any]], *, name: str = "packages") -> Tuple[str, ...]:
     """The packages to look up, in lower case as Composer compares them."""
-    packages = tuple(dict.fromkeys(package.lower() for package in listed(name, value) or ()))
+    packages = tuple(dict.fromkeys(package.lower() for package in listed(name, value)))
     for package in packages:
         if not _PACKAGE.match(package):
             raise bad_options(f"{name}: {package!r} is not a package name (vendor/name)")
@@ -136,18 +132,16 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
 
 
 def file_mode(
-    value: Any, allowed: int = 0o770, rule: str = "the owner must have read access, others none", example: str = "0600"
+    value: Any, *, most: int = 0o770, example: str = "0600", rule: str = "the owner must have read access, others none"
 ) -> int:
-    """The mode as a number. Text is octal; YAML parses 0600 as octal, too.
-
-    The owner must be able to read, and other permissions than ``allowed`` are an error; ``rule`` says so.
-    """
+    """The mode as a number. Text is octal; YAML parses 0600 as octal, too. Permissions beyond ``most`` are an error."""
     try:
         mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
     except ValueError:
         raise bad_options(f"mode {value!r} is not an octal number such as '{example}'") from None
-    if mode & ~allowed or not mode & 0o400:
-        raise bad_options(f"mode {mode:04o}: {rule} (write it in quotes, '{example}', so that YAML does not change it)")
+    if mode & ~most or not mode & 0o400:
+        hint = f"write it in quotes, '{example}', so that YAML does not change it"
+        raise bad_options(f"mode {mode:04o}: {rule} ({hint})")
     return mode
 
 
@@ -176,7 +170,7 @@ def _roots(item: Mapping[str, Any], *, present: bool, own: str) -> Optional[Tupl
         raise bad_options(f"{own}search removes one particular key: it needs {own}state absent and {own}public_key")
     if any(item.get(name) is not None for name in _TARGETS):
         raise bad_options(f"{own}search covers the whole host, so it cannot be combined with users, projects or paths")
-    return (absolute(f"{own}search", item["search"]) or ()) if item["search"] else ()
+    return absolute(f"{own}search", item["search"] or None)
 
 
 def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, element: str) -> Tuple[Key, List[str]]:
@@ -210,9 +204,9 @@ def _key(item: Mapping[str, Any], defaults: Mapping[str, Any], *, prefix: str, e
             present=present,
             public_key=None if public is None else str(public),
             private_key=str(private) if present else "",
-            users=listed(f"{where}users", targets.get("users")) or (),
-            projects=absolute(f"{where}projects", targets.get("projects")) or (),
-            paths=absolute(f"{where}paths", targets.get("paths")) or (),
+            users=listed(f"{where}users", targets.get("users")),
+            projects=absolute(f"{where}projects", targets.get("projects")),
+            paths=absolute(f"{where}paths", targets.get("paths")),
             url=address(item.get("url"), name=f"{own}url"),
             packages=package_names(item.get("packages"), name=f"{own}packages"),
             search=search,
@@ -247,15 +241,9 @@ def keys_from(params: Mapping[str, Any], *, prefix: str = "") -> List[Key]:
             f"for {prefix}keys, set {alone[0]} in each element"
         )
     items = [*(elements or ()), *([params] if flat or elements is None else ())]
-    keys, faults = [], []
-    for number, item in enumerate(items):
-        key, wrong = _key(item, params, prefix=prefix, element=f"{prefix}keys[{number}]")
-        keys.append(key)
-        faults.extend(wrong)
+    read = [_key(item, params, prefix=prefix, element=f"{prefix}keys[{number}]") for number, item in enumerate(items)]
+    faults = [fault for _one, wrong in read for fault in wrong]
     if faults:
-        raise KeyfleetError(
-            "bad_key",
-            "No file was touched: " + "; ".join(faults),
-            problems=[Problem("bad_key", fault) for fault in faults],
-        )
-    return keys
+        problems = [Problem("bad_key", fault) for fault in faults]
+        raise KeyfleetError("bad_key", "No file was touched: " + "; ".join(faults), problems=problems)
+    return [key for key, _wrong in read]

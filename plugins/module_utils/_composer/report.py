@@ -250,9 +250,9 @@ def report_keys(params: Mapping[str, Any]) -> Dict[str, Any]:
 
     given = _given_pair(params)
     names = listed("users", params["users"])
-    projects = absolute("projects", params["projects"]) or ()
-    paths = absolute("paths", params["paths"]) or ()
-    roots = absolute("search", params["search"]) or ()
+    projects = absolute("projects", params["projects"])
+    paths = absolute("paths", params["paths"])
+    roots = absolute("search", params["search"])
     found = KeyReport()
     users: List[User] = []
     if names:

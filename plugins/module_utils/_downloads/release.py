@@ -40,7 +40,6 @@ _SIZE = re.compile(r"[0-9]{1,18}\Z")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})\Z")
 # A strong entity tag (RFC 9110), ASCII only.
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
-_MODE_RULE = "owner must be able to read, others not to write"
 _CHECKSUM = re.compile(r"([a-z0-9_-]+):([0-9a-fA-F]+)\Z")
 _MAGIC = {
     ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
@@ -282,7 +281,7 @@ def _file_name(value: str) -> str:
 
 
 def _destination(value: Any, file_name: str) -> str:
-    path = (absolute("dest", [value]) or ("",))[0]
+    path = absolute("dest", [value])[0]
     return os.path.join(path, file_name) if str(value).endswith("/") or os.path.isdir(path) else path
 
 
@@ -307,12 +306,13 @@ def _work(params: Mapping[str, Any]) -> ReleaseRun:
     if params["retries"] < 0 or not 0 <= params["retry_delay"] < float("inf"):
         raise bad_options("retries and retry_delay must not be negative")
     uid, gid = owner_and_group(params)
+    rule = "owner must be able to read, others not to write"
     return ReleaseRun(
         source=source_from(params),
         file_name=file_name,
         path=_destination(params["dest"], file_name),
         checksum=_checksum(params["checksum"]),
-        attributes=Attributes(uid, gid, file_mode(params["mode"], 0o775, _MODE_RULE, "0644")),
+        attributes=Attributes(uid, gid, file_mode(params["mode"], most=0o775, example="0644", rule=rule)),
         force=params["force"],
         retries=params["retries"],
         retry_delay=params["retry_delay"],

@@ -72,7 +72,7 @@ def source_from(params: Mapping[str, Any]) -> Source:
     """The source from the options. Raises ``bad_options`` and ``bad_token``."""
     service = service_from(params)
     token = token_from(params, host=service.host)
-    path = None if params["netrc_path"] is None else (absolute("netrc_path", [params["netrc_path"]]) or ("",))[0]
+    path = None if params["netrc_path"] is None else absolute("netrc_path", [params["netrc_path"]])[0]
     if token is not None and path is not None:
         raise bad_options("mage_id and token cannot be combined with netrc_path; set one of them")
     return Source(service, token, path)

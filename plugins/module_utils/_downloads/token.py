@@ -137,8 +137,8 @@ class TokenTarget(Target):
 
 def _find_targets(params: Mapping[str, Any], edit: netrc.NetrcEdit, *, check_mode: bool) -> Targets[TokenTarget]:
     """Resolve users to files. A missing user or home raises `KeyfleetError`, except in check mode and for a removal."""
-    names = listed("users", params["users"]) or ()
-    paths = absolute("paths", params["paths"]) or ()
+    names = listed("users", params["users"])
+    paths = absolute("paths", params["paths"])
     mode = file_mode(params["mode"])
     found: Targets[TokenTarget] = Targets()
     uid, gid = owner_and_group(params, problems=found.problems if check_mode else None)

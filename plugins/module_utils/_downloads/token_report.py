@@ -93,8 +93,8 @@ def report_tokens(params: Mapping[str, Any]) -> Dict[str, Any]:
     host = machine(params["host"])
     service = service_from(params)
     given = token_from(params, host=host)
-    names = listed("users", params["users"]) or ()
-    paths = absolute("paths", params["paths"]) or ()
+    names = listed("users", params["users"])
+    paths = absolute("paths", params["paths"])
     found = TokenReport(host)
     verdicts: List[Dict[str, Any]] = []
     if given is None or names or paths:

@@ -52,16 +52,14 @@ def refusal(code: str, **params: Any) -> str:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (None, None),
+        (None, ()),
         (["deploy"], ("deploy",)),
         (["b", "a", "b"], ("b", "a")),
         ([" a ", "a"], ("a",)),
         ([7, "7"], ("7",)),
     ],
 )
-def test_lists_keep_their_order_without_duplicates(
-    value: Optional[Sequence[Any]], expected: Optional[Tuple[str, ...]]
-) -> None:
+def test_lists_keep_their_order_without_duplicates(value: Optional[Sequence[Any]], expected: Tuple[str, ...]) -> None:
     assert listed("users", value) == expected
 
 
