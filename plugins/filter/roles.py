@@ -27,7 +27,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     RESULTS,
     failure_of,
 )
-from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import forged_names, resolve
+from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import composer_auth_text, forged_names, resolve
 
 # Similarity as computed by difflib: about one letter in fourteen may differ.
 _NEAR = 0.93
@@ -39,6 +39,8 @@ _ENTRIES = ("magento_auth_keys", "magento_auth_series")
 # Levels: result, files, file, entries, entry, and a reserve.
 _MOST_DEPTH = 8
 _UNREADABLE = {"failed": True, "msg": "its result cannot be read"}
+
+HostVars = Mapping[str, Mapping[str, Any]]
 
 
 def _is_own(name: str, near: str, prefix: str, given: Iterable[str]) -> bool:
@@ -69,10 +71,6 @@ def check_names(context: Context, names: Iterable[str], role_path: str) -> bool:
     return True
 
 
-def _is_wildcard(name: str) -> bool:
-    return name.startswith("~") or any(char in name for char in "*?[")
-
-
 def _stands_for_all(name: str) -> bool:
     """Whether a part of a pattern matches the group ``all``. Ansible matches wildcards with group names, too."""
     try:
@@ -88,7 +86,7 @@ def _means_everybody(pattern: str, matched: Sequence[str], all_hosts: Sequence[s
     if not names or any(_stands_for_all(name) for name in names):
         return True
     # A group that is named explicitly may contain the whole inventory.
-    return any(_is_wildcard(name) for name in names) and set(matched) >= set(all_hosts)
+    return any(name.startswith("~") or set("*?[") & set(name) for name in names) and set(matched) >= set(all_hosts)
 
 
 def fleet(pattern: object, *, matched: Sequence[str], all_hosts: Sequence[str], limit: object = None) -> str:
@@ -115,14 +113,13 @@ def _plain(value: Any, depth: int = _MOST_DEPTH) -> Any:
     return value
 
 
-def _known(hostvars: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+def _known(hostvars: HostVars, host: str) -> Mapping[str, Any]:
     """The variables of a host. If Ansible fails on facts that are nested too deep, only unreadable facts."""
     try:
         # In a syntax check, hosts have no variables.
-        known: Mapping[str, Any] = hostvars[host] if hostvars else {}
+        return hostvars[host] if hostvars else {}
     except RecursionError:
         return {"ansible_facts": None}
-    return known
 
 
 def _value(known: Mapping[str, Any], name: str, default: Any = None) -> Any:
@@ -149,12 +146,7 @@ def _forged(known: Mapping[str, Any]) -> List[str]:
 
 
 def rotation_hosts(
-    hosts: Sequence[str],
-    hostvars: Mapping[str, Any],
-    *,
-    limit: Any = None,
-    collected: bool = False,
-    predicted: bool = False,
+    hosts: Sequence[str], hostvars: HostVars, *, limit: Any = None, collected: bool = False, predicted: bool = False
 ) -> Any:
     """See rotation_hosts.yml."""
     if limit is not None:
@@ -166,18 +158,18 @@ def rotation_hosts(
     return found or _NO_HOST
 
 
-def _failed(hosts: Sequence[str], hostvars: Mapping[str, Any], name: str) -> FrozenSet[str]:
+def _failed(hosts: Sequence[str], hostvars: HostVars, name: str) -> FrozenSet[str]:
     """The hosts whose result ``name`` exists and is a failure."""
     found = ((host, _results(_known(hostvars, host), [name])) for host in hosts)
     return frozenset(host for host, results in found if name in results and failure_of(results[name]))
 
 
-def rotation_failed(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> List[str]:
+def rotation_failed(hosts: Sequence[str], hostvars: HostVars) -> List[str]:
     """See rotation_failed.yml."""
     return sorted(_failed(hosts, hostvars, DEPLOYED))
 
 
-def rotation_reports(hosts: Sequence[str], hostvars: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+def rotation_reports(hosts: Sequence[str], hostvars: HostVars) -> Dict[str, Dict[str, Any]]:
     """See rotation_reports.yml."""
     known = {host: _known(hostvars, host) for host in hosts}
     return {host: {**_results(known[host]), FACTS: _forged(known[host])} for host in hosts}
@@ -187,7 +179,7 @@ def check_series(
     settings: Any,
     *,
     hosts: Sequence[str],
-    hostvars: Mapping[str, Any],
+    hostvars: HostVars,
     own: Sequence[Any],
     fixed: Sequence[Any],
     revokes: bool = False,
@@ -229,6 +221,16 @@ def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
         raise AnsibleFilterError(error.message) from None
 
 
+def composer_auth_env(variables: object) -> str:
+    """See composer_auth_env.yml."""
+    if not isinstance(variables, Mapping):
+        raise AnsibleFilterError("composer_auth_env: the input must be a dictionary of the role's variables")
+    try:
+        return composer_auth_text(variables)
+    except KeyfleetError as error:
+        raise AnsibleFilterError(f"composer_auth_env: {error}") from None
+
+
 class FilterModule:
     """Filter plugins of the collection."""
 
@@ -237,6 +239,7 @@ class FilterModule:
         return {
             "check_names": check_names,
             "check_series": check_series,
+            "composer_auth_env": composer_auth_env,
             "fleet": fleet,
             "rotation_failed": rotation_failed,
             "rotation_hosts": rotation_hosts,
