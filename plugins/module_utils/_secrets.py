@@ -128,14 +128,8 @@ def key_faults(
     of other hosts are unknown, so only values that are never credentials are refused there.
     """
     magento = repository == MAGENTO_REPOSITORY
-    faults = [
-        fault
-        for fault in (
-            _half_fault(names[0], public_key, magento),
-            _half_fault(names[1], private_key, magento),
-        )
-        if fault
-    ]
+    checked = (_half_fault(name, half, magento) for name, half in zip(names, (public_key, private_key)))
+    faults = [fault for fault in checked if fault]
     if isinstance(public_key, str) and public_key and public_key == private_key:
         faults.append(f"{names[0]} and {names[1]} are the same value")
     if isinstance(public_key, str) and ":" in public_key:
