@@ -12,12 +12,7 @@ import json
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options, keys_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    HTTP_BASIC,
-    Document,
-    parse,
-    with_entry,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import Document, parse, with_entry
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES
 
 # Facts that Ansible would use as connection options, once it has removed the prefix ansible_.
@@ -76,6 +71,10 @@ def _removals(settings: Mapping[str, Any], plan: Mapping[str, Any]) -> List[Dict
     return [{"public_key": key, "state": "absent", "search": settings.get("search") or []} for key in unwanted]
 
 
+def _has_half(entry: Mapping[str, Any]) -> bool:
+    return any(entry.get(half) is not None for half in HALVES)
+
+
 def resolve(
     keys: Optional[Sequence[Any]],
     *,
@@ -93,8 +92,7 @@ def resolve(
     """
     series = flat.get("series")
     one = {name: value for name, value in flat.items() if name != "series"}
-    halves = [name for name in HALVES if one.get(name) is not None]
-    given = keys is not None or series is not None or bool(halves)
+    given = keys is not None or series is not None or _has_half(one)
     rotation = rotation or {}
     plan = {} if settings is None else _plan(settings, rotation)
     pair = None if settings is None else pair_of(settings, rotation, replacement)
@@ -105,7 +103,7 @@ def resolve(
     def paired(item: Mapping[str, Any], name: str, option: str) -> Optional[Dict[str, Any]]:
         """The entry with its pair, None if it is not due in this run."""
         rest = {key: value for key, value in item.items() if key != "series"}
-        if any(rest.get(half) is not None for half in HALVES):
+        if _has_half(rest):
             raise bad_options(f"{option}: series cannot be combined with a pair; the pair comes from the series")
         if not isinstance(name, str) or not name:
             raise bad_options(f"{option}: series must be the prefix of a series")
@@ -128,18 +126,16 @@ def resolve(
             item = paired(item, item["series"], f"magento_auth_keys[{number}]")
         entries += [] if item is None else [item]
     if series is not None:
-        resolved = paired(one, series, "magento_auth_series")
-        one = {} if resolved is None else resolved
+        one = paired(one, series, "magento_auth_series") or {}
     # An empty list is passed on: the module reports it as an error.
     empty = keys is not None and not keys
     removals = [] if empty or settings is None else _removals(settings, plan)
-    idle = bool(given and not entries and not any(one.get(name) is not None for name in HALVES) and not removals)
-    if series is not None and state == "absent":
-        idle = False
-    if entries or removals or empty:
+    listed = entries or removals or empty
+    idle = given and not (listed or _has_half(one) or (series is not None and state == "absent"))
+    if listed:
         one["entries"] = [*entries, *removals]
     options = {name: value for name, value in one.items() if value is not None}
-    return {**options, "given": bool(given or removals), "idle": idle and not empty}
+    return {**options, "given": bool(given or removals), "idle": idle}
 
 
 def composer_auth_text(variables: Mapping[str, Any]) -> str:
@@ -160,11 +156,10 @@ def composer_auth_text(variables: Mapping[str, Any]) -> str:
     for key in keys_from({"state": "present", **given}, prefix=PREFIX):
         if not key.present or ((key.projects or key.paths) and not key.users):
             continue
-        existing = document.get(HTTP_BASIC, {}).get(key.repository)
         changed = with_entry(
             document, repository=key.repository, username=key.public_key or "", password=key.private_key
         )
-        if existing is not None and changed != document:
+        if key.repository in titles and changed != document:
             raise bad_options(
                 f"two different keys for {key.repository} are meant for COMPOSER_AUTH: "
                 f"{titles[key.repository]} and {key.title}"
