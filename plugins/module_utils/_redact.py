@@ -16,7 +16,7 @@ import json
 import re
 import sys
 import unicodedata
-from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
 from urllib.parse import unquote
 
 from ._secrets import shown_user
@@ -230,27 +230,18 @@ def server_text(body: bytes, content_type: str) -> str:
 _MOST_DIGITS = 4300
 
 
-def whole_number(digits: str) -> int:
-    """Convert to an integer. Raises ValueError for too many digits."""
-    return int(_bounded(digits))
-
-
-def fraction(digits: str) -> float:
-    """Convert to a float. Raises ValueError for too many digits."""
-    return float(_bounded(digits))
-
-
-def _bounded(digits: str) -> str:
+def bounded(digits: str) -> str:
+    """The digits of a number that is to be converted. Raises ValueError for too many."""
     if len(digits) > _MOST_DIGITS:
         raise ValueError("a number with too many digits")
     return digits
 
 
-def json_value(text: Union[str, bytes]) -> Any:
+def json_value(body: bytes) -> Any:
     """Parse JSON. Raises ValueError for invalid JSON, invalid UTF-8, too deep nesting, or a number that is too long."""
     try:
-        decoded = text if isinstance(text, str) else text.decode("utf-8")
-        return json.loads(decoded, parse_int=whole_number, parse_float=fraction)
+        text = body.decode("utf-8")
+        return json.loads(text, parse_int=lambda n: int(bounded(n)), parse_float=lambda n: float(bounded(n)))
     except RecursionError:
         raise ValueError("nested too deep") from None
 

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 from .._argspec import Key
 from .._errors import MalformedFile
-from .._redact import fraction, whole_number
+from .._redact import bounded
 from .._secrets import describe, shown_host, shown_user
 
 Document = Dict[str, Any]
@@ -71,7 +71,7 @@ def _no_constant(name: str) -> NoReturn:
 def _number(kind: Callable[[str], Union[int, float]]) -> Callable[[str], Union[int, float]]:
     def convert(digits: str) -> Union[int, float]:
         try:
-            value = kind(digits)
+            value = kind(bounded(digits))
         except ValueError:
             raise MalformedFile("a number is too long", f"{len(digits)} digits") from None
         if value in (float("inf"), float("-inf")):
@@ -138,8 +138,8 @@ def _load(data: bytes) -> Any:
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
-            parse_int=_number(whole_number),
-            parse_float=_number(fraction),
+            parse_int=_number(int),
+            parse_float=_number(float),
         )
     except json.JSONDecodeError as error:
         # error.msg is a fixed text of the parser and quotes nothing of the file.
