@@ -23,21 +23,16 @@ attributes:
     support: full
 """
 
-    # For modules that only read; replaces the one above.
+    # For modules that only read; listed before the one above, which it completes.
     INFO = r"""
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return the changed status without changing the target.
-    support: full
     details: The module changes nothing in any mode.
   diff_mode:
-    description: Returns what has changed, or in C(check_mode) would change, when in diff mode.
     support: N/A
     details: The module changes nothing.
   idempotent:
-    description: A second run with the same options changes nothing and reports no change.
-    support: full
     details: The module changes nothing. Its result depends on what it reads.
 """
 

@@ -42,4 +42,6 @@ attributes:
     description: Platforms that the module supports. Hosts need only Python 3.7 or newer.
     platforms: posix
     support: full
+notes:
+  - Failures have a stable RV(code). The documentation of the collection lists the codes.
 """

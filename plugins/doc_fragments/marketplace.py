@@ -50,14 +50,20 @@ options:
       - Time in seconds to wait for a connection, and for each part of an answer.
       - Calls that are safe to repeat (not those that create keys) are retried after increasing pauses, or after the
         pause that the API requests, up to one minute.
-      - A whole call, including retries and pauses, may take ten times as long. The module fails instead of starting a
-        pause that would exceed this limit.
+      - A whole call, including retries and pauses, may take ten times as long. It fails instead of starting a pause
+        that would exceed this limit.
     type: float
     default: 30.0
 notes:
-  - To set these options for all Marketplace modules of a play, use C(module_defaults) with the group
-    C(group/keyfleet.magento.marketplace).
   - The proxy of the environment (E(https_proxy), E(no_proxy)) is used. A C(.netrc) is not read.
 requirements:
   - requests
+"""
+
+    # For modules, beside the above.
+    MODULES = r"""
+options: {}
+notes:
+  - To set the options of the API for all Marketplace modules of a play, use C(module_defaults) with the group
+    C(group/keyfleet.magento.marketplace).
 """

@@ -28,4 +28,9 @@ options:
       - New files and directories do not inherit ACLs.
     type: raw
     default: "0600"
+notes:
+  - When run as root, the module accesses each directory with the rights of its owner. It acts as root only if root
+    owns that directory and all parent directories. A link is followed with the rights of its owner.
+  - In directories of root that the group or everybody may write to, an existing file or link is used only if root or
+    O(owner) owns it. If O(owner) is set, the directories below must be owned by root or by O(owner).
 """

@@ -27,41 +27,16 @@ options:
     description: Owner of the keys, a MAGEID or the id of an Adobe organisation. The default is the account itself.
     type: str
   application_id:
-    description: Application ID of an API access key of the account.
-    type: raw
-    required: true
     env:
       - name: MAGENTO_APPLICATION_ID
   application_secret:
-    description: Application secret of the API access key.
-    type: raw
-    required: true
     env:
       - name: MAGENTO_APPLICATION_SECRET
-  environment:
-    description: The environment of Adobe.
-    type: str
-    choices: [production, sandbox]
-    default: production
   api_url:
-    description: Address of the API, instead of that of O(environment).
-    type: str
     env:
       - name: MAGENTO_API_URL
-  ca_path:
-    description: File in PEM format with the certificate authorities to trust for the API.
-    type: path
-  validate_certs:
-    description: Whether the API's TLS certificate is verified.
-    type: bool
-    default: true
-  timeout:
-    description:
-      - Seconds to wait for a connection, and for each part of a response. A whole call may take ten times as long.
-    type: float
-    default: 30.0
-requirements:
-  - requests
+extends_documentation_fragment:
+  - keyfleet.magento.marketplace
 seealso:
   - module: keyfleet.magento.magento_marketplace_key_info
 """

@@ -173,16 +173,11 @@ extends_documentation_fragment:
   - keyfleet.magento.attributes
   - keyfleet.magento.ownership
 notes:
-  - When run as root, the module accesses each directory with the rights of its owner. It acts as root only if root
-    owns that directory and all parent directories. A link is followed with the rights of its owner, and a Composer home
-    that C(config.json) of a user names is accessed with the rights of that user.
-  - In directories of root that the group or everybody may write to, an existing file or link is used only if root or
-    O(owner) owns it. If O(owner) is set, the directories below must be owned by root or by O(owner).
+  - A Composer home that C(config.json) of a user names is accessed with the rights of that user.
   - C(var/composer_home) of a project gets the key only if it belongs to the owner of the project or to O(owner).
     Otherwise it is skipped and reported in RV(problems).
   - Composer does not lock C(auth.json). Concurrent runs of this module never lose each other's entries, and an entry
     that Composer overwrites at the same time is written again.
-  - Failures have a stable RV(code). The documentation of the collection lists the codes.
 seealso:
   - module: keyfleet.magento.magento_auth_key_info
   - name: Get your authentication keys

@@ -95,6 +95,7 @@ options:
 extends_documentation_fragment:
   - keyfleet.magento.connection
   - keyfleet.magento.attributes.info
+  - keyfleet.magento.attributes
 seealso:
   - module: keyfleet.magento.magento_auth_key
 """

@@ -54,6 +54,7 @@ options:
 extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.attributes.info
+  - keyfleet.magento.attributes
 seealso:
   - module: keyfleet.magento.magento_download_token
 """

@@ -57,6 +57,7 @@ attributes:
     details: The diff omits public key and fingerprint of new keys, which are unknown in check mode.
 extends_documentation_fragment:
   - keyfleet.magento.marketplace
+  - keyfleet.magento.marketplace.modules
   - keyfleet.magento.attributes
   - keyfleet.magento.attributes.controller
 seealso:

@@ -52,7 +52,9 @@ options:
     default: false
 extends_documentation_fragment:
   - keyfleet.magento.marketplace
+  - keyfleet.magento.marketplace.modules
   - keyfleet.magento.attributes.info
+  - keyfleet.magento.attributes
   - keyfleet.magento.attributes.controller
 seealso:
   - module: keyfleet.magento.magento_marketplace_key

@@ -185,23 +185,12 @@ transfer:
       type: int
       sample: 41943040
 problems:
-  description: Problems that need attention, such as a file that could be compared only by its size.
+  description: >-
+    Problems that need attention, such as a file that could be compared only by its size. In the form of
+    RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable code of the problem.
-      type: str
-      sample: size_only
-    path:
-      description: Path of the file, or null.
-      type: str
-      sample: /srv/releases/made-up-notes.zip
-    message:
-      description: Description of the problem.
-      type: str
-      sample: No checksum is known for made-up-notes.zip; only its size was compared
 code:
   description: Stable code of the failure.
   returned: failure

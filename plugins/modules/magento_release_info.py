@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.downloads.credentials
   - keyfleet.magento.attributes.info
+  - keyfleet.magento.attributes
 seealso:
   - module: keyfleet.magento.magento_release
   - module: keyfleet.magento.magento_download_token
@@ -96,7 +97,7 @@ releases:
       elements: str
       sample: []
 problems:
-  description: Problems that need attention.
+  description: Problems that need attention, in the form of RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict
