@@ -38,6 +38,7 @@ _INDENT = re.compile(r'\n([ ]+|\t+)"')
 _WIDEST_INDENT = 16  # repeated at every line, once for each level of nesting
 _LARGEST = 4 * 1024 * 1024  # bytes; a larger file is not read
 _MOST_SHOWN = 256 * 1024  # characters of a file in a diff
+_USER_NAMES = ("username", "consumer-key")
 
 
 @dataclass(frozen=True)
@@ -283,25 +284,23 @@ def serialise(document: Document, *, like: Optional[bytes] = None) -> bytes:
     """
     found = _INDENT.search(like.decode("utf-8", "replace")) if like else None
     indent: Union[int, str] = found.group(1) if found and len(found.group(1)) <= _WIDEST_INDENT else 4
-    text, whole = _lines(document, indent, _LARGEST)
-    data = (text + "\n").encode("utf-8")
-    if not whole or len(data) > _LARGEST:
+    data = (_lines(document, indent, _LARGEST) + "\n").encode("utf-8")
+    if len(data) > _LARGEST:
         raise MalformedFile(f"with one value per line it would have more than {_LARGEST} bytes", "the whole file")
     return data
 
 
-def _lines(document: Document, indent: Union[int, str], most: int) -> Tuple[str, bool]:
-    """Return the document in several lines, cut after ``most`` characters, and whether it is complete."""
+def _lines(document: Document, indent: Union[int, str], most: int) -> str:
+    """Return the document in several lines. If they have more than ``most`` characters, the rest is cut off."""
     parts: List[str] = []
     for part in json.JSONEncoder(indent=indent, ensure_ascii=False).iterencode(document):
         parts.append(part)
         most -= len(part)
         if most < 0:
-            return "".join(parts), False
-    return "".join(parts), True
+            break
+    return "".join(parts)
 
 
-_NOTHING = object()
 _SHOWN_DEPTH = 32  # enough for a reader, and Python's stack does not hold twice the levels that PHP reads
 
 
@@ -319,12 +318,11 @@ def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
         return {
             shown_host(k): _changed(shown_user(v), v, old.get(k), shown_user)
             if k in shown and isinstance(v, str)
-            else _mask(v, old.get(k, _NOTHING), shown, depth + 1)
+            else _mask(v, old.get(k), shown, depth + 1)
             for k, v in value.items()
         }
     if isinstance(value, list):
-        before = was if isinstance(was, list) else []
-        before = before + [_NOTHING] * (len(value) - len(before))
+        before = (was if isinstance(was, list) else []) + [None] * len(value)
         return [_mask(item, old, shown, depth + 1) for item, old in zip(value, before)]
     if isinstance(value, str):
         return _changed(describe(value), value, was, describe)
@@ -337,16 +335,13 @@ def masked(document: Document, *, was: Optional[Document] = None) -> str:
 
     ``was`` is the document before. A secret that changed although its description did not is marked.
     """
-
     before = was or {}
     shown = {
-        shown_host(section): _mask(
-            value, before.get(section, _NOTHING), ("username", "consumer-key") if section in SECTIONS else ()
-        )
+        shown_host(section): _mask(value, before.get(section), _USER_NAMES if section in SECTIONS else ())
         for section, value in document.items()
     }
-    text, whole = _lines(shown, 4, _MOST_SHOWN)
-    return text + ("\n" if whole else "\n(the rest is not shown)\n")
+    text = _lines(shown, 4, _MOST_SHOWN)
+    return text + ("\n" if len(text) <= _MOST_SHOWN else "\n(the rest is not shown)\n")
 
 
 def entry_for(document: Document, repository: str) -> Optional[AuthEntry]:
