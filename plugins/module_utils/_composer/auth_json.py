@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
 from .._argspec import Key
@@ -26,6 +27,13 @@ Document = Dict[str, Any]
 HTTP_BASIC = "http-basic"
 # Later sections win over earlier ones for the same host (BaseIO::loadConfiguration).
 SECTIONS = ("bitbucket-oauth", "github-oauth", "gitlab-oauth", "gitlab-token", HTTP_BASIC, "bearer")
+# The texts of an entry that is an object: the user name, if there is one, and the secret.
+_NAMES = {
+    "bitbucket-oauth": ("consumer-key", "consumer-secret"),
+    "gitlab-oauth": ("token",),
+    "gitlab-token": ("username", "token"),
+    HTTP_BASIC: ("username", "password"),
+}
 # Since Composer 2.9; they win over all of the above.
 NEWER_SECTIONS = ("custom-headers", "client-certificate")
 
@@ -69,39 +77,24 @@ def _no_constant(name: str) -> NoReturn:
     raise MalformedFile(f"{name} is not JSON", "a number")
 
 
-def _number(kind: Callable[[str], Union[int, float]]) -> Callable[[str], Union[int, float]]:
-    def convert(digits: str) -> Union[int, float]:
-        try:
-            value = kind(bounded(digits))
-        except ValueError:
-            raise MalformedFile("a number is too long", f"{len(digits)} digits") from None
-        if value in (float("inf"), float("-inf")):
-            raise MalformedFile("a number is too large", f"{len(digits)} digits")
-        return value
-
-    return convert
+def _number(convert: Callable[[str], Union[int, float]], digits: str) -> Union[int, float]:
+    try:
+        value = convert(bounded(digits))
+    except ValueError:
+        raise MalformedFile("a number is too long", f"{len(digits)} digits") from None
+    if value in (float("inf"), float("-inf")):
+        raise MalformedFile("a number is too large", f"{len(digits)} digits")
+    return value
 
 
 def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     result: Dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise MalformedFile(
-                "duplicate key in one object; Composer reads the last and may edit the first",
-                repr(shown_host(key)),
-            )
+            reason = "duplicate key in one object; Composer reads the last and may edit the first"
+            raise MalformedFile(reason, repr(shown_host(key)))
         result[key] = value
     return result
-
-
-def _refuse_surrogates(text: str) -> None:
-    """Refuse a lone surrogate. ``text`` is re-encoded JSON, so that one pass covers all keys and strings."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise MalformedFile(
-            "half of a surrogate pair is escaped; Composer ignores the whole file", "a \\u escape"
-        ) from None
 
 
 def _refuse_depth(text: str) -> None:
@@ -139,29 +132,19 @@ def _load(data: bytes) -> Any:
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
-            parse_int=_number(int),
-            parse_float=_number(float),
+            parse_int=partial(_number, int),
+            parse_float=partial(_number, float),
         )
     except json.JSONDecodeError as error:
         # error.msg is a fixed text of the parser and quotes nothing of the file.
         raise MalformedFile(f"not JSON: {error.msg}", _position(text, error.pos)) from None
-    _refuse_surrogates(json.dumps(document, ensure_ascii=False))
+    try:
+        # Encoded again, so that one pass covers all keys and strings.
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        reason = "half of a surrogate pair is escaped; Composer ignores the whole file"
+        raise MalformedFile(reason, "a \\u escape") from None
     return document
-
-
-def _entry_place(section: str, host: str) -> str:
-    return f"{section} → {shown_host(host)}"
-
-
-def _require_strings(section: str, host: str, value: Any, names: Tuple[str, ...]) -> None:
-    place = _entry_place(section, host)
-    if not isinstance(value, dict):
-        raise MalformedFile(f"must be an object with {' and '.join(names)}", place)
-    for name in names:
-        if name not in value:
-            raise MalformedFile(f"has no {name}", place)
-        if not isinstance(value[name], str):
-            raise MalformedFile(f"{name} is not text (quotes are missing)", place)
 
 
 def _is_integer_key(key: str) -> bool:
@@ -169,8 +152,29 @@ def _is_integer_key(key: str) -> bool:
     return bool(_INTEGER_KEY.match(key)) and int(key) in _INTEGERS
 
 
-def _check_options(document: Document) -> None:
-    """Check the settings whose wrong type makes every command fail; auth.json may hold any setting of Composer."""
+def _check_host(section: str, host: str, value: Any) -> None:
+    place = f"{section} → {shown_host(host)}"
+    names = _NAMES.get(section, ())
+    if _is_integer_key(host):
+        raise MalformedFile("a host made of digits only", place)
+    if names and isinstance(value, dict):
+        for name in names:
+            if name not in value:
+                raise MalformedFile(f"has no {name}", place)
+            if not isinstance(value[name], str):
+                raise MalformedFile(f"{name} is not text (quotes are missing)", place)
+    elif section in (HTTP_BASIC, "bitbucket-oauth"):
+        raise MalformedFile(f"must be an object with {' and '.join(names)}", place)
+    elif not isinstance(value, str):
+        raise MalformedFile("must be text", place)
+    elif section == "github-oauth" and not _GITHUB_TOKEN.match(value):
+        raise MalformedFile("has characters that no GitHub token has", place)
+
+
+def _checked(document: Any) -> Document:
+    if not isinstance(document, dict):
+        raise MalformedFile("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
+    # The settings whose wrong type makes every command fail; auth.json may hold any setting of Composer.
     for key in document:
         if _is_integer_key(key):
             raise MalformedFile("a key made of digits only", key)
@@ -181,23 +185,16 @@ def _check_options(document: Document) -> None:
     timeout = document.get("process-timeout", 0)
     if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout not in _INTEGERS:
         raise MalformedFile("must be a whole number", "process-timeout")
-
-
-def _check_host(section: str, host: str, value: Any) -> None:
-    if _is_integer_key(host):
-        raise MalformedFile("a host made of digits only", _entry_place(section, host))
-    if section == HTTP_BASIC:
-        _require_strings(section, host, value, ("username", "password"))
-    elif section == "bitbucket-oauth":
-        _require_strings(section, host, value, ("consumer-key", "consumer-secret"))
-    elif isinstance(value, dict) and section == "gitlab-oauth":
-        _require_strings(section, host, value, ("token",))
-    elif isinstance(value, dict) and section == "gitlab-token":
-        _require_strings(section, host, value, ("username", "token"))
-    elif not isinstance(value, str):
-        raise MalformedFile("must be text", _entry_place(section, host))
-    elif section == "github-oauth" and not _GITHUB_TOKEN.match(value):
-        raise MalformedFile("has characters that no GitHub token has", _entry_place(section, host))
+    for section in SECTIONS:
+        if section not in document or document[section] == []:
+            # PHP cannot tell an empty list from an empty object, so Composer reads [] as no entries.
+            continue
+        hosts = document[section]
+        if not isinstance(hosts, dict):
+            raise MalformedFile("must be an object of hosts", section)
+        for host, value in hosts.items():
+            _check_host(section, host, value)
+    return document
 
 
 def parse(data: bytes) -> Document:
@@ -220,30 +217,11 @@ def _parsed(data: bytes) -> Union[Document, MalformedFile]:
         return malformed
 
 
-def _checked(document: Any) -> Document:
-    if not isinstance(document, dict):
-        raise MalformedFile("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
-    _check_options(document)
-    for section in SECTIONS:
-        if section not in document or document[section] == []:
-            # PHP cannot tell an empty list from an empty object, so Composer reads [] as no entries.
-            continue
-        hosts = document[section]
-        if not isinstance(hosts, dict):
-            raise MalformedFile("must be an object of hosts", section)
-        for host, value in hosts.items():
-            _check_host(section, host, value)
-    return document
-
-
 def _secret_of(section: str, value: Any) -> Tuple[str, str]:
     if isinstance(value, str):
         return "", value
-    if section == "bitbucket-oauth":
-        return value["consumer-key"], value["consumer-secret"]
-    if section == HTTP_BASIC:
-        return value["username"], value["password"]
-    return value["username"] if section == "gitlab-token" else "", value["token"]
+    *user, secret = [value[name] for name in _NAMES[section]]
+    return "".join(user), secret
 
 
 def entries(document: Document) -> List[AuthEntry]:
@@ -351,9 +329,7 @@ def entry_for(document: Document, repository: str) -> Optional[AuthEntry]:
 
 
 def _read(data: Optional[bytes], *, broken: Optional[bytes]) -> Document:
-    if data is None or data == broken:
-        return {}
-    return parse(data)
+    return {} if data is None or data == broken else parse(data)
 
 
 def _edited(document: Document, key: Key) -> Document:
@@ -377,9 +353,7 @@ def edited(data: Optional[bytes], keys: Sequence[Key], *, broken: Optional[bytes
     wanted = document
     for key in keys:
         wanted = _edited(wanted, key)
-    if data is None:
-        return serialise(wanted) if wanted else None
-    if data == broken:
+    if data is not None and data == broken:
         return serialise(wanted)
     return data if wanted == document else serialise(wanted, like=data)
 
@@ -390,17 +364,12 @@ def key_changes(data: Optional[bytes], key: Key, *, broken: Optional[bytes] = No
     return _edited(document, key) != document
 
 
-def text_for_diff(data: Optional[bytes], *, was: Optional[bytes] = None) -> str:
+def text_for_diff(data: bytes, *, was: Optional[bytes] = None) -> str:
     """Return the file for a diff, without the secrets of any section. ``was`` is the file before a change."""
-
-    if data is None:
-        return ""
     try:
         document = parse(data)
     except MalformedFile as malformed:
         return f"(not shown; Composer cannot read it: {malformed})\n"
-    try:
-        before = None if was is None else parse(was)
-    except MalformedFile:
-        before = None
-    return masked(document, was=before)
+    with suppress(MalformedFile):
+        return masked(document, was=parse(was or b"{}"))
+    return masked(document)
