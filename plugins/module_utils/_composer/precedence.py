@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._argspec import Key
 from .._errors import KeyfleetError, MalformedFile, Problem
@@ -23,24 +24,17 @@ from .targets import KeyTarget
 MOST_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True)
 class Source:
     """One file with credentials that Composer reads. Later sources win over earlier ones, section by section.
 
     ``of`` holds its entries by repository, since every view looks up every repository.
     """
 
-    name: str
-    path: str
-    document: Document
-    of: Dict[str, List[AuthEntry]] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Group the entries by repository."""
-        found: Dict[str, List[AuthEntry]] = {}
-        for entry in entries(self.document):
-            found.setdefault(entry.repository, []).append(entry)
-        object.__setattr__(self, "of", found)
+    def __init__(self, name: str, path: str, document: Document) -> None:
+        self.name, self.path, self.document = name, path, document
+        self.of: Dict[str, List[AuthEntry]] = {}
+        for entry in entries(document):
+            self.of.setdefault(entry.repository, []).append(entry)
 
 
 @dataclass(frozen=True)
@@ -57,24 +51,20 @@ def winner(sources: Sequence[Source], repository: str) -> Optional[Winner]:
 
     The last source that has the host in a section wins within the section, then the strongest section wins.
     """
-    best: Dict[str, Winner] = {}
-    beaten: Dict[str, List[str]] = {}
+    found: Dict[str, List[Tuple[AuthEntry, Source]]] = {}
     for source in sources:
         for entry in source.of.get(repository, ()):
-            if entry.section in best:
-                beaten.setdefault(entry.section, []).append(best[entry.section].source.name)
-            best[entry.section] = Winner(entry, source, "")
-    if not best:
+            found.setdefault(entry.section, []).append((entry, source))
+    if not found:
         return None
-    section = max(best, key=SECTIONS.index)
-    won = best[section]
+    *weaker, section = sorted(found, key=SECTIONS.index)
+    *beaten, (entry, source) = found[section]
     reasons = []
-    if beaten.get(section):
-        reasons.append(f"the {won.source.name} overrides the {' and the '.join(beaten[section])}")
-    weaker = [name for name in SECTIONS if name in best and name != section]
+    if beaten:
+        reasons.append(f"the {source.name} overrides the {' and the '.join(other.name for _entry, other in beaten)}")
     if weaker:
         reasons.append(f"{section} overrides {' and '.join(weaker)}")
-    return Winner(won.entry, won.source, "; ".join(reasons) or f"only the {won.source.name} has an entry")
+    return Winner(entry, source, "; ".join(reasons) or f"only the {source.name} has an entry")
 
 
 def repositories(sources: Sequence[Source]) -> List[str]:
@@ -82,34 +72,21 @@ def repositories(sources: Sequence[Source]) -> List[str]:
     return list(dict.fromkeys(repository for source in sources for repository in source.of))
 
 
-def shadows(
-    sources: Sequence[Source], *, repository: str, public_key: str, private_key: str, where: str
-) -> List[Problem]:
-    """Return a problem for each entry that Composer uses instead of the installed pair. ``where`` begins its text."""
-    problems = []
+def shadows(sources: Sequence[Source], key: Key, where: str) -> Iterator[Problem]:
+    """Yield a problem for each entry that Composer uses instead of the installed key. ``where`` begins its text."""
+    repository = key.repository
     won = winner(sources, repository)
-    if won and (won.entry.section, won.entry.username, won.entry.secret) != (HTTP_BASIC, public_key, private_key):
-        code = "bearer_wins" if won.entry.section == "bearer" else "another_source_wins"
-        problems.append(
-            Problem(
-                code,
-                f"{where}, Composer uses the {won.entry.section} entry for {repository} in {won.source.path}, "
-                f"not the requested key: {won.reason}",
-                won.source.path,
-            )
-        )
+    if won and won.entry != AuthEntry(HTTP_BASIC, repository, key.public_key or "", key.private_key):
+        section, path = won.entry.section, won.source.path
+        code = "bearer_wins" if section == "bearer" else "another_source_wins"
+        text = f"{where}, Composer uses the {section} entry for {repository} in {path}, not the requested key"
+        yield Problem(code, f"{text}: {won.reason}", path)
     for source in sources:
         for section in NEWER_SECTIONS:
             hosts = source.document.get(section)
             if isinstance(hosts, dict) and repository in hosts:
-                problems.append(
-                    Problem(
-                        "another_source_wins",
-                        f"{where}, Composer 2.9 and newer use {section} for {repository} in {source.path} instead",
-                        source.path,
-                    )
-                )
-    return problems
+                text = f"{where}, Composer 2.9 and newer use {section} for {repository} in {source.path} instead"
+                yield Problem("another_source_wins", text, source.path)
 
 
 # The bytes of files by path, as they are or would be.
@@ -156,7 +133,8 @@ class Sources:
         which = name, path, access
         if which not in self._found:
             self._found[which] = None
-            try:
+            # A file that cannot be read is reported elsewhere and cannot be compared.
+            with suppress(KeyfleetError, MalformedFile):
                 # Known files were not read with the rights of the user whose files name the path.
                 if path in self._known and access.walk_as is None:
                     data = self._known[path]
@@ -168,8 +146,6 @@ class Sources:
                         data = None
                 if data is not None:
                     self._found[which] = Source(name, path, parse(part(data)))
-            except (KeyfleetError, MalformedFile):
-                pass  # A file that cannot be read is reported elsewhere and cannot be compared.
         return self._found[which]
 
 
@@ -178,30 +154,22 @@ def _in_config(data: bytes) -> bytes:
     return json.dumps((json_object(data) or {}).get("config")).encode()
 
 
-@dataclass(frozen=True)
-class View:
-    """One situation in which Composer reads credentials: the user with one home, the project, or both."""
-
-    words: str
-    uid: Optional[int]
-    homes: Tuple[Home, ...]
-    project: Optional[str]
+# One situation in which Composer reads credentials, in words, and then the arguments of `Sources.read_by`.
+View = Tuple[str, Optional[int], Sequence[Home], Optional[str]]
 
 
-def _views(target: KeyTarget, key: Key, first_file: Mapping[str, str], projects: Sequence[str]) -> List[View]:
-    """Return the situations in which the key in ``target`` should be the one that Composer uses."""
-    if target.user is not None:
-        name = target.user.name
-        home = (Home(target.path, config_file=target.config_file),)
-        uid = target.user.uid
-        views = [View(f"For {name}", uid, home, None)]
-        if first_file.get(name) == target.path:
-            views += [View(f"For {name} in {project}", uid, home, project) for project in projects]
-        return views
+def _views(target: KeyTarget, key: Key, first_file: Mapping[str, str], projects: Sequence[str]) -> Iterator[View]:
+    """Yield the situations in which the key in ``target`` should be the one that Composer uses."""
     project = os.path.dirname(target.path)
-    if project in key.projects:
-        return [View(f"In {project}", None, (), project)]
-    return [View(f"Where {target.path} is read", None, (Home(target.path),), None)]
+    if target.user is not None:
+        name, uid, home = target.user.name, target.user.uid, [Home(target.path, config_file=target.config_file)]
+        yield f"For {name}", uid, home, None
+        if first_file.get(name) == target.path:
+            yield from ((f"For {name} in {project}", uid, home, project) for project in projects)
+    elif project in key.projects:
+        yield f"In {project}", None, (), project
+    else:
+        yield f"Where {target.path} is read", None, [Home(target.path)], None
 
 
 def shadow_problems(keys: Sequence[Key], targets: Sequence[KeyTarget], known: Known) -> List[Problem]:
@@ -226,14 +194,6 @@ def shadow_problems(keys: Sequence[Key], targets: Sequence[KeyTarget], known: Kn
             if not key.present or key.only_existing:
                 continue
             projects = [project for project in all_projects if project not in own[key.repository]]
-            for view in _views(target, key, first_file, projects):
-                problems.extend(
-                    shadows(
-                        sources.read_by(view.uid, view.homes, view.project),
-                        repository=key.repository,
-                        public_key=key.public_key or "",
-                        private_key=key.private_key,
-                        where=view.words,
-                    )
-                )
+            for where, uid, homes, project in _views(target, key, first_file, projects):
+                problems.extend(shadows(sources.read_by(uid, homes, project), key, where))
     return problems + sources.problems

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import (
     Source,
     repositories,
@@ -100,7 +101,7 @@ def test_repositories() -> None:
     ],
 )
 def test_shadows(sources: List[Source], expected: Any) -> None:
-    found = shadows(sources, repository=HOST, public_key="new", private_key="new secret", where="For deploy")
+    found = list(shadows(sources, Key(HOST, True, "new", "new secret"), "For deploy"))
     assert [(problem.code, problem.path) for problem in found] == [(code, f"/{path}") for code, path in expected]
     for problem in found:
         assert "For deploy" in problem.message and HOST in problem.message and str(problem.path) in problem.message
