@@ -19,7 +19,7 @@ from .._files.state import Change, FileState, Ownership, Wanted
 from .._files.write import apply
 from .auth_json import HTTP_BASIC, entries, parse
 from .home import composer_homes
-from .precedence import MOST_BYTES, not_looked_at
+from .precedence import MOST_BYTES, faults, not_looked_at
 from .search import search
 from .targets import KeyTarget
 
@@ -63,17 +63,12 @@ def holders_of(
     for which, seen in read_each(files, parse, most=4 * MOST_BYTES):
         left.discard(which)
         target, state = targets[which], seen.state
-        if seen.error:
-            problems.append(Problem(seen.error.code, seen.error.message, target.path))
-        elif seen.malformed:
-            text = f"{target.path} is not a file that Composer can use: {seen.malformed}"
-            problems.append(Problem("malformed_file", text, target.path))
-        elif state is not None and state.data is not None:
+        problems.extend(faults(target.path, seen))
+        if state is not None and state.data is not None and not seen.malformed:
             here = [key for key in wanted if which in homes or not below[which].isdisjoint(key.search or ())]
             found = list(itertools.islice(_of_keys(here, state), _MOST_ENTRIES + 1))
             if len(found) > _MOST_ENTRIES:
                 text = f"{target.path} has keys to remove for more than {_MOST_ENTRIES} repositories; run again"
-
                 problems.append(Problem("read_failed", text, target.path))
             for key in found[:_MOST_ENTRIES]:
                 if (state.real_path, key.repository) not in taken and _may_be_written(key, target, state, problems):

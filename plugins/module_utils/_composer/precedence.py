@@ -13,7 +13,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, 
 
 from .._argspec import Key
 from .._errors import KeyfleetError, MalformedFile, Problem
-from .._files.credential import observe
+from .._files.credential import Seen, observe
 from .._files.path import ANYBODY, Access
 from .._redact import json_object
 from .auth_json import HTTP_BASIC, NEWER_SECTIONS, SECTIONS, AuthEntry, Document, entries, parse
@@ -98,6 +98,15 @@ def not_looked_at(path: str, others: int = 0) -> Problem:
     more = f", nor were {others} others" if others else ""
     text = f"{path} was not read{more}: the files before it reached the limit of one run"
     return Problem("read_failed", text, path)
+
+
+def faults(path: str, seen: Seen) -> List[Problem]:
+    """Return the problem of a file that cannot be read or used, or nothing."""
+    if seen.error:
+        return [Problem(seen.error.code, seen.error.message, path)]
+    if seen.malformed:
+        return [Problem("malformed_file", f"{path} is not a file that Composer can use: {seen.malformed}", path)]
+    return []
 
 
 class Sources:

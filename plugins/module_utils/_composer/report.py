@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._argspec import Key, absolute, address, bad_options, keys_from, listed, package_names
 from .._errors import KeyfleetError, Problem
@@ -20,7 +20,7 @@ from .._repository.check import LIMIT_FACTOR, MOST_PAIRS, Question, stop_on, ver
 from .._secrets import host_as_shown, repository_fault
 from . import auth_json
 from .home import Home, composer_homes
-from .precedence import MOST_BYTES, Sources, not_looked_at, repositories, winner
+from .precedence import MOST_BYTES, Sources, faults, not_looked_at, repositories, winner
 from .search import search
 from .targets import setup_home
 
@@ -30,63 +30,44 @@ _MOST_ENTRIES = 50000
 _MOST_READ = 4 * MOST_BYTES
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Why a file is read. ``only_existing`` omits a missing file; Composer of ``user`` reads it."""
-
-    only_existing: bool
-    user: Optional[Account]
-    access: Access
-
-
 @dataclass
 class KeyReport:
-    """The files to read, and the results so far."""
+    """The files to read, each with the user whose Composer reads it, and the results so far.
 
-    asked: Dict[TargetId, Asked] = field(default_factory=dict)
+    A missing file is omitted unless it is in ``expected``.
+    """
+
+    asked: Dict[TargetId, Optional[Account]] = field(default_factory=dict)
+    expected: Set[TargetId] = field(default_factory=set)
     files: Dict[TargetId, Dict[str, Any]] = field(default_factory=dict)
     found: Dict[TargetId, auth_json.Document] = field(default_factory=dict)
     bytes_of: Dict[str, Optional[bytes]] = field(default_factory=dict)
     problems: List[Problem] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class User:
-    """A user and the user's Composer homes, the one that Composer reads first at the front."""
-
-    account: Account
-    homes: Tuple[Home, ...]
+# A user, and the auth.json that the user's Composer reads first.
+User = Tuple[Account, Home]
 
 
-def _add_file(
-    report: KeyReport,
-    path: str,
-    *,
-    only_existing: bool,
-    user: Optional[Account] = None,
-    walk_as: Optional[int] = None,
-) -> None:
-    """Add a file to the list. Composer of ``user`` reads it; ``walk_as`` is the uid of the user whose data named it."""
-    asked = report.asked.get(
-        (path, walk_as), Asked(only_existing, user, Access(None if user is None else user.uid, walk_as))
-    )
-    report.asked[path, walk_as] = Asked(asked.only_existing and only_existing, asked.user or user, asked.access)
+def _add_file(report: KeyReport, which: TargetId, *, expected: bool, user: Optional[Account] = None) -> None:
+    """Add a file to the list. Those of users are added first."""
+    report.asked.setdefault(which, user)
+    if expected:
+        report.expected.add(which)
 
 
 def _read_files(report: KeyReport) -> None:
     """Read every file on the list; faults become problems."""
     bytes_left, entries_left = MOST_BYTES, _MOST_ENTRIES
     problems: Dict[TargetId, List[Problem]] = {}
-    files = {which: (which[0], asked.access) for which, asked in report.asked.items()}
+    files = {
+        (path, walk_as): (path, Access(user.uid if user else None, walk_as))
+        for (path, walk_as), user in report.asked.items()
+    }
     for which, seen in read_each(files, auth_json.parse, most=_MOST_READ):
-        path, asked = which[0], report.asked[which]
-        file_problems = problems[which] = []
-        if seen.error:
-            file_problems.append(Problem(seen.error.code, seen.error.message, path))
-        if seen.malformed:
-            text = f"{path} is not a file that Composer can use: {seen.malformed}"
-            file_problems.append(Problem("malformed_file", text, path))
-        if seen.state is None or (seen.state.data is None and asked.only_existing):
+        path = which[0]
+        file_problems = problems[which] = faults(path, seen)
+        if seen.state is None or (seen.state.data is None and which not in report.expected):
             continue
         data = None if seen.malformed else seen.state.data
         if data is not None:
@@ -101,7 +82,7 @@ def _read_files(report: KeyReport) -> None:
         if which[1] is None:
             report.bytes_of[path] = data
         report.files[which] = _row(path, seen.state, report.found.get(which, {}))
-        file_problems.extend(_owner_and_mode(path, seen.state, asked.user))
+        file_problems.extend(_owner_and_mode(path, seen.state, report.asked[which]))
     left = [path for path, walk_as in files if (path, walk_as) not in problems]
     for path in left:
         report.bytes_of.setdefault(path, None)
@@ -134,11 +115,7 @@ def _owner_and_mode(path: str, state: FileState, user: Optional[Account]) -> Ite
 
 
 def _add_users(
-    report: KeyReport,
-    users: Sequence[Account],
-    *,
-    only_existing: bool = False,
-    environ: Optional[Mapping[str, str]] = None,
+    report: KeyReport, users: Sequence[Account], *, expected: bool = True, environ: Optional[Mapping[str, str]] = None
 ) -> List[User]:
     result = []
     for user in users:
@@ -149,20 +126,16 @@ def _add_users(
             continue
         report.problems.extend(homes.problems)
         for home in homes.homes:
-            _add_file(report, home.auth_file, only_existing=only_existing, user=user, walk_as=home.walk_as)
-        result.append(User(user, homes.homes))
+            _add_file(report, (home.auth_file, home.walk_as), expected=expected, user=user)
+        result.append((user, homes.homes[0]))
     return result
 
 
 def _named_users(report: KeyReport, names: Sequence[str]) -> List[Account]:
-    result = []
-    for name in names:
-        user = account(name)
-        if user is None:
-            report.problems.append(Problem("unknown_user", f"users: this host has no user {name!r}"))
-        else:
-            result.append(user)
-    return result
+    found = {name: account(name) for name in names}
+    unknown = [f"users: this host has no user {name!r}" for name, user in found.items() if user is None]
+    report.problems += [Problem("unknown_user", text) for text in unknown]
+    return [user for user in found.values() if user]
 
 
 def _effective(report: KeyReport, users: Sequence[User], projects: Sequence[str]) -> List[Dict[str, Any]]:
@@ -173,37 +146,29 @@ def _effective(report: KeyReport, users: Sequence[User], projects: Sequence[str]
     files = Sources(report.bytes_of)
     left = _MOST_ENTRIES
     for user, project in views:
-        uid, homes = (user.account.uid, user.homes[:1]) if user else (None, ())
+        name, uid, homes = (user[0].name, user[0].uid, user[1:]) if user else (None, None, ())
         sources = files.read_by(uid, homes, project)
         named = repositories(sources)
         if len(named) > left:
-            where = " in ".join(part for part in (user and user.account.name, project) if part)
+            where = " in ".join(part for part in (name, project) if part)
             limit = f"{_MOST_ENTRIES} rows are the limit of one run"
             text = f"effective: {len(named)} hosts of {where} were skipped: {limit}"
             report.problems.append(Problem("read_failed", text, project))
             continue
         left -= len(named)
-        for repository in named:
-            won = winner(sources, repository)
-            if won:
-                result.append(
-                    dict(
-                        won.entry.as_result(),
-                        user=user.account.name if user else None,
-                        project=project,
-                        path=won.source.path,
-                        reason=won.reason,
-                    )
-                )
+        winners = (winner(sources, repository) for repository in named)
+        result += [
+            dict(won.entry.as_result(), user=name, project=project, path=won.source.path, reason=won.reason)
+            for won in winners
+            if won
+        ]
     report.problems.extend(files.problems)
     return result
 
 
-def _questions(report: KeyReport, params: Mapping[str, Any], given: Optional[Key]) -> List[Question]:
-    """Return questions about the pair in the options, or else about every pair in the files."""
+def _questions(report: KeyReport, params: Mapping[str, Any]) -> List[Question]:
+    """Return questions about every pair in the files."""
     repository, packages = params["repository"], package_names(params["packages"])
-    if given:
-        return [Question(replace(given, packages=packages))]
     if params["verify"] == "never":
         return []
     url = address(params["url"])
@@ -260,18 +225,19 @@ def report_keys(params: Mapping[str, Any]) -> Dict[str, Any]:
     elif not (given or projects or paths or roots or params["all_users"]):
         users += _add_users(found, [own_account()], environ=os.environ)
     if params["all_users"]:
-        known = {user.account.name for user in users}
-        users += _add_users(found, [u for u in all_accounts() if u.name not in known], only_existing=True)
+        known = {user.name for user, _home in users}
+        users += _add_users(found, [user for user in all_accounts() if user.name not in known], expected=False)
     for project in projects:
-        _add_file(found, os.path.join(project, "auth.json"), only_existing=False)
-        _add_file(found, setup_home(project), only_existing=True)
+        _add_file(found, (os.path.join(project, "auth.json"), None), expected=True)
+        _add_file(found, (setup_home(project), None), expected=False)
     for path in paths:
-        _add_file(found, path, only_existing=False)
+        _add_file(found, (path, None), expected=True)
     for root in roots:
         for path in search(root, found.problems):
-            _add_file(found, path, only_existing=True)
+            _add_file(found, (path, None), expected=False)
     _read_files(found)
-    answers = verify_pairs(_questions(found, params, given), params, bounded=given is None)
+    questions = [Question(given)] if given else _questions(found, params)
+    answers = verify_pairs(questions, params, bounded=given is None)
     left = sum(answer.left_out for answer in answers)
     if left:
         text = f"{left} of {len(answers)} pairs were not verified: {MOST_PAIRS} pairs and {LIMIT_FACTOR} times the "
