@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Mapping, Tuple
 
 from .._argspec import Key, bad_options, keys_from
 from .._errors import KeyfleetError
@@ -13,8 +13,8 @@ from .._files.accounts import Identity
 from .._files.pipeline import apply_all, predict_all, read_all, refuse, result_of
 from .._files.state import FileState
 from .._repository.check import Question, stop_on, verify_pairs
-from . import auth_json
-from .auth_json import key_changes
+from .auth_json import key_changes, parse
+from .holders import holders_of, remove_keys
 from .precedence import shadow_problems
 from .targets import KeyTarget, add, find_targets
 
@@ -42,11 +42,6 @@ def _refuse_conflicts(readings: Iterable[Tuple[KeyTarget, FileState]]) -> None:
                 )
 
 
-def _questions(keys: Sequence[Key], changing: Sequence[Key], verify: str) -> List[Question]:
-    due = {key.entry for key in {"never": (), "changed": changing, "always": keys}[verify]}
-    return [Question(key, ask=key.entry in due) for key in keys if key.present]
-
-
 def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Install and remove the keys in ``params`` on this host and return the result that the module documents.
 
@@ -55,31 +50,24 @@ def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     keys = keys_from(params, prefix=params["option_prefix"])
     found = find_targets(keys, params, check_mode=check_mode)
     readings = read_all(
-        list(found.targets.values()),
-        auth_json.parse,
-        check_mode=check_mode,
-        replace_malformed=params["malformed"] == "replace",
+        list(found.targets.values()), parse, check_mode=check_mode, replace_malformed=params["malformed"] == "replace"
     )
     _refuse_conflicts(readings)
     own = len(readings)
     if any(key.search is not None for key in keys):
-        from .holders import holders_of
-
         taken = {(state.real_path, key.repository) for target, state in readings for key in target.keys}
         states = {}
         for key, target, state in holders_of(keys, params, taken=taken, problems=found.problems):
-            add(found, key, target)
+            add(found.targets, key, target)
             states[target.which] = state
         readings += [(found.targets[which], state) for which, state in states.items()]
 
     changing = [key for target in found.missing.values() for key in target.keys if key.present]
-    changing += [
-        key
-        for target, state in readings
-        for key in target.keys
-        if key.present and key_changes(state.data, key, broken=target.broken)
-    ]
-    answers = verify_pairs(_questions(keys, changing, params["verify"]), params)
+    for target, state in readings:
+        added = [key for key in target.keys if key.present]
+        changing += [key for key in added if key_changes(state.data, key, broken=target.broken)]
+    due = {key.entry for key in {"never": [], "changed": changing, "always": keys}[params["verify"]]}
+    answers = verify_pairs([Question(key, ask=key.entry in due) for key in keys if key.present], params)
     verdicts = [answer.as_result() for answer in answers]
     stop = stop_on(answers, params["fail_on"], before="No file was touched. ")
     refuse(stop, readings, found, verdicts=verdicts)
@@ -89,8 +77,6 @@ def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     else:
         changes = apply_all([target for target, _state in readings[:own]], found, verdicts=verdicts)
         if readings[own:]:
-            from .holders import remove_keys
-
             removed = remove_keys([target.wanted() for target, _state in readings[own:]], found.problems)
             readings = [*readings[:own], *(one for one in readings[own:] if one[0].which in removed)]
             changes += [removed[target.which] for target, _state in readings[own:]]

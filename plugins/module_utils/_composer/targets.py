@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -14,11 +15,10 @@ from .._errors import KeyfleetError, MalformedFile, Problem
 from .._files.accounts import Account, owner_and_group
 from .._files.credential import observe
 from .._files.path import Access
-from .._files.pipeline import Row, Target, Targets, default_account, future_ownership, named_accounts
+from .._files.pipeline import Row, Target, TargetId, Targets, default_account, future_ownership, named_accounts
 from .._files.state import FileState, Ownership, check_directory_owner
 from .._secrets import shown_host
-from . import auth_json
-from .auth_json import edited, entry_for, key_changes, text_for_diff
+from .auth_json import edited, entry_for, key_changes, parse, text_for_diff
 from .home import Home, composer_homes
 
 
@@ -61,12 +61,11 @@ class KeyTarget(Target):
 
 
 def _entry(data: bytes, key: Key) -> Row:
-    try:
-        entry = entry_for(auth_json.parse(data), key.repository)
-    except MalformedFile:
-        entry = None
-    shown = entry.as_result() if entry else {"public_key": None, "fingerprint": None}
-    return {name: shown[name] for name in ("public_key", "fingerprint")}
+    entry = None
+    with suppress(MalformedFile):
+        entry = entry_for(parse(data), key.repository)
+    shown = entry.as_result() if entry else {}
+    return {name: shown.get(name) for name in ("public_key", "fingerprint")}
 
 
 def _changes(data: Optional[bytes], key: Key) -> bool:
@@ -76,25 +75,19 @@ def _changes(data: Optional[bytes], key: Key) -> bool:
         return True
 
 
-def add(
-    found: Targets[KeyTarget], key: Key, target: KeyTarget, *, read_first: bool = True, missing: bool = False
-) -> None:
-    """Add ``key`` to ``target``. ``missing``: its user or home does not exist yet."""
-    targets = found.missing if missing else found.targets
+def add(targets: Dict[TargetId, KeyTarget], key: Key, target: KeyTarget, *, read_first: bool = True) -> None:
+    """Add ``key`` to ``target``, one of ``targets`` or a new one of them."""
     key = replace(key, only_existing=not read_first)
     target = targets.get(target.which, target)
-    keys = []
-    for earlier in target.keys:
-        if earlier.repository != key.repository:
-            keys.append(earlier)
-            continue
-        if earlier.entry != key.entry:
-            raise bad_options(
-                f"two different keys for {key.repository} are meant for {target.path}: {earlier.title} and {key.title}"
-            )
-        # A second home that is also named in paths gets the key even if it has no entry.
-        key = replace(earlier, only_existing=earlier.only_existing and key.only_existing)
-    targets[target.which] = replace(target, keys=(*keys, key))
+    keys = {one.repository: one for one in target.keys}
+    earlier = keys.pop(key.repository, key)
+    if earlier.entry != key.entry:
+        raise bad_options(
+            f"two different keys for {key.repository} are meant for {target.path}: {earlier.title} and {key.title}"
+        )
+    # A second home that is also named in paths gets the key even if it has no entry.
+    keys[key.repository] = replace(earlier, only_existing=earlier.only_existing and key.only_existing)
+    targets[target.which] = replace(target, keys=tuple(keys.values()))
 
 
 def setup_home(project: str) -> str:
@@ -143,7 +136,7 @@ def find_targets(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: 
         ownership = Ownership(uid=user.uid, gid=gid, mode=mode)
         for home in seen[user.name]:
             target = KeyTarget(home.auth_file, ownership, user, home.walk_as, config_file=home.config_file)
-            add(found, key, target, read_first=home.read_first)
+            add(found.targets, key, target, read_first=home.read_first)
 
     for key in keys:
         if not (key.users or key.projects or key.paths or key.search is not None):
@@ -154,14 +147,14 @@ def find_targets(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: 
                 add_user(key, user, None)
                 continue
             path = os.path.join(user.home, ".composer", "auth.json")
-            add(found, key, KeyTarget(path, future_ownership(user, gid, mode), user), missing=True)
+            add(found.missing, key, KeyTarget(path, future_ownership(user, gid, mode), user))
         for project in key.projects:
-            add(found, key, KeyTarget(os.path.join(project, "auth.json"), shared))
+            add(found.targets, key, KeyTarget(os.path.join(project, "auth.json"), shared))
             if project not in setup_homes:
                 setup_homes[project] = _setup_home_target(project, shared, found.problems)
             setup_target = setup_homes[project]
             if setup_target is not None:
-                add(found, key, setup_target)
+                add(found.targets, key, setup_target)
         for path in key.paths:
-            add(found, key, KeyTarget(path, shared))
+            add(found.targets, key, KeyTarget(path, shared))
     return found
