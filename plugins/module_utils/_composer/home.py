@@ -54,9 +54,8 @@ def _existing(directories: Sequence[str]) -> List[str]:
     return list(found.values())
 
 
-def _moved_home(home: str, user: Account, user_home: str) -> Optional[str]:
-    """Return the directory that ``config.home`` in the home's config.json names instead, or None."""
-    path = os.path.join(home, "config.json")
+def _moved_home(path: str, user: Account, user_home: str) -> Optional[str]:
+    """Return the directory that ``config.home`` in the config.json at ``path`` names instead, or None."""
     state = observe(path, parse=bytes, access=Access(user.uid))
     try:
         moved = json_value(state.data or b"{}")["config"]["home"]
@@ -103,38 +102,22 @@ def composer_homes(user: Account, *, environ: Optional[Mapping[str, str]] = None
     ``environ`` is given only for the current user; the environment of other users is unknown, and the user database
     decides. Raises `KeyfleetError` if a directory cannot be inspected safely.
     """
-    read, other = _candidates(user, environ or {})
+    environ = environ or {}
+    read, other = _candidates(user, environ)
     homes = []
     problems = []
-    for directory, first in [(d, True) for d in read] + [(d, False) for d in other]:
-        moved = _moved_home(directory, user, (environ or {}).get("HOME") or user.home)
-        if moved and moved != directory:
-            problems.append(
-                Problem(
-                    "home_moved",
-                    f"config.json moves the Composer home of {user.name} from {directory} to {moved}; "
-                    "auth.json is read there",
-                    os.path.join(directory, "config.json"),
-                )
-            )
+    for directory in (*read, *other):
         config_file = os.path.join(directory, "config.json")
-        walk_as = user.uid if moved else None
-        homes.append(Home(os.path.join(moved or directory, "auth.json"), first, config_file, walk_as))
+        moved = _moved_home(config_file, user, environ.get("HOME") or user.home)
+        if moved and moved != directory:
+            text = f"config.json moves the Composer home of {user.name} from {directory} to {moved}"
+            problems.append(Problem("home_moved", f"{text}; auth.json is read there", config_file))
+        auth_file, walk_as = os.path.join(moved or directory, "auth.json"), user.uid if moved else None
+        homes.append(Home(auth_file, directory not in other, config_file, walk_as))
     if other:
-        problems.append(
-            Problem(
-                "two_homes",
-                f"{user.name} has two Composer homes; Composer 2 reads {read[0]}, Composer 1 reads {other[0]}",
-                other[0],
-            )
-        )
+        text = f"{user.name} has two Composer homes; Composer 2 reads {read[0]}, Composer 1 reads {other[0]}"
+        problems.append(Problem("two_homes", text, other[0]))
     elif len(read) > 1:
-        problems.append(
-            Problem(
-                "two_homes",
-                f"on this host Composer reads {read[0]} in a login session of {user.name} "
-                f"and {read[1]} elsewhere, for example in cron; both are kept up to date",
-                read[1],
-            )
-        )
+        text = f"on this host Composer reads {read[0]} in a login session of {user.name} and {read[1]} elsewhere"
+        problems.append(Problem("two_homes", f"{text}, for example in cron; both are kept up to date", read[1]))
     return Homes(tuple(homes), tuple(problems))
