@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from .._argspec import Key, file_path, seconds
@@ -16,9 +16,6 @@ from .._redact import Secrets, quoting
 from .._secrets import MAGENTO_REPOSITORY, shown_host, shown_user
 from .packages import Walk, packages_json
 from .verdict import Finding, HttpAnswer, Verdict, conclude, entitlement, judge_answer
-
-if TYPE_CHECKING:
-    from .session import Session
 
 # Looking up packages reads megabytes in several files and may take this many times the timeout of one answer.
 WALK_FACTOR = 10
@@ -52,23 +49,14 @@ def check(
     address and ``bad_key`` for a pair that cannot be sent.
     """
     address = _address(repository, url)
-    if not public_key or not _utf8(public_key + private_key):
+    if not public_key or any("\ud800" <= char <= "\udfff" for char in public_key + private_key):
         raise KeyfleetError("bad_key", f"The pair for {repository} is empty or cannot be written as UTF-8")
     # Imported here, since these imports take a good part of the time of a module run without requests.
     from .session import Session
 
     quote = quoting(public_key, private_key, *others)
-    session = Session(
-        url=address,
-        public_key=public_key,
-        private_key=private_key,
-        quote=quote,
-        validate_certs=connection.validate_certs,
-        ca_path=connection.ca_path,
-        timeout=connection.timeout,
-        use_proxy=connection.use_proxy,
-        limit=connection.timeout * (WALK_FACTOR if packages else 1),
-    )
+    limit = connection.timeout * (WALK_FACTOR if packages else 1)
+    session = Session(address, (public_key, private_key), quote, connection, limit)
     root = packages_json(address)
     answer = session.get(root, whole=bool(packages))
     finding = answer if isinstance(answer, Finding) else judge_answer(answer, root, quote)
@@ -78,18 +66,12 @@ def check(
     if packages and isinstance(answer, HttpAnswer) and finding.code == "keys_valid":
         guessed = False
         walk = Walk(root, packages, quote)
-        _take(walk, session, answer.body)
+        walk.start(answer.body)
+        for part in iter(walk.following, None):
+            walk.take(part, session.get(part.url, whole=True))
         found = walk.packages()
         finding = entitlement(found, walk.trouble, repository)
     return conclude(finding, repository=repository, url=address, guessed=guessed, packages=found)
-
-
-def _take(walk: Walk, session: Session, root: bytes) -> None:
-    walk.start(root)
-    part = walk.following()
-    while part is not None:
-        walk.take(part, session.get(part.url, whole=True))
-        part = walk.following()
 
 
 def _address(repository: str, url: Optional[str]) -> str:
@@ -102,17 +84,8 @@ def _address(repository: str, url: Optional[str]) -> str:
         usable = False
     if not usable:
         # The address is not quoted: it may hold a password.
-
         raise KeyfleetError("bad_options", f"The address of {repository} is not an https address, or has a user name")
     return address
-
-
-def _utf8(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 # Limit for pairs from users' files, which may hold any number, at addresses that never answer.
@@ -156,23 +129,12 @@ class PairVerdict:
 
 
 def _not_asked(key: Key, why: str) -> Verdict:
-    return Verdict(
-        repository=shown_host(key.repository),
-        status="not_checked",
-        code="not_asked",
-        http_status=None,
-        message=f"{shown_host(key.repository)} was not contacted{why}.",
-        packages={name: "unknown" for name in key.packages},
-        url=key.url,
-    )
+    host, packages = shown_host(key.repository), {name: "unknown" for name in key.packages}
+    return Verdict(host, "not_checked", "not_asked", None, f"{host} was not contacted{why}.", packages, key.url)
 
 
 def verify_pairs(
-    questions: Sequence[Question],
-    params: Mapping[str, Any],
-    *,
-    bounded: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    questions: Sequence[Question], params: Mapping[str, Any], *, bounded: bool = False
 ) -> List[PairVerdict]:
     """Return one verdict for each distinct pair. ``params`` holds the options of `_argspec.CONNECTION_SPEC`.
 
@@ -189,11 +151,11 @@ def verify_pairs(
     queue = sorted(enumerate(merged), key=lambda one: one[1].turn)
     pairs = [(one.key.public_key or "", one.key.private_key) for _number, one in queue if one.ask]
     others = Secrets(pairs[:MOST_PAIRS] if bounded else pairs)
-    end = clock() + LIMIT_FACTOR * connection.timeout
+    end = time.monotonic() + LIMIT_FACTOR * connection.timeout
     asked = 0
     answers: Dict[int, PairVerdict] = {}
     for number, (key, ask, _turn) in queue:
-        left_out = ask and bounded and (asked >= MOST_PAIRS or clock() > end)
+        left_out = ask and bounded and (asked >= MOST_PAIRS or time.monotonic() > end)
         if left_out or not ask:
             why = ": so many pairs were found that the limits of one run were reached" if left_out else ""
             answers[number] = PairVerdict(key, _not_asked(key, why), left_out)

@@ -20,7 +20,8 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from typing import Any, Callable, List, Optional, Tuple, Union
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -29,6 +30,9 @@ from ansible.module_utils.urls import Request, make_context
 from .._redact import Quote
 from .failures import explain, proxy_address, timed_out
 from .verdict import Finding, HttpAnswer, opens_object
+
+if TYPE_CHECKING:
+    from .check import Connection
 
 
 def forget_key_log() -> None:
@@ -87,44 +91,35 @@ class Damaged(Exception):
 
 
 class Session:
-    """Requests to one origin; the keys are never sent to another. ``limit``: seconds for all requests together."""
+    """Requests to one origin; the keys, a public and a private one, are never sent to another.
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        public_key: str,
-        private_key: str,
-        quote: Quote,
-        validate_certs: bool,
-        ca_path: Optional[str],
-        timeout: float,
-        use_proxy: bool,
-        limit: float,
-    ) -> None:
+    ``limit``: seconds for all requests together.
+    """
+
+    def __init__(self, url: str, keys: Tuple[str, str], quote: Quote, connection: Connection, limit: float) -> None:
         self._origin = _origin(url)
         self._host = urlsplit(url).hostname or ""
         self._quote = quote
-        self._timeout = timeout
+        self._timeout = connection.timeout
         self._limit = limit
         self._end = time.monotonic() + limit
-        self._proxy = _proxy(urlsplit(url).netloc) if use_proxy else None
+        self._proxy = _proxy(urlsplit(url).netloc) if connection.use_proxy else None
         self._broken: Optional[Finding] = None
         try:
             forget_key_log()
-            context = make_context(cafile=ca_path, validate_certs=validate_certs)
+            context = make_context(cafile=connection.ca_path, validate_certs=connection.validate_certs)
             _refuse_old_tls(context)
         except OSError as error:
             missing = error.errno and not isinstance(error, ssl.SSLError)
             reason = os.strerror(error.errno or 0) if missing else "no certificates in it"
-            what = f"The CA certificates could not be read from {ca_path or 'this host'} ({reason})."
+            what = f"The CA certificates could not be read from {connection.ca_path or 'this host'} ({reason})."
             self._broken = Finding("tls_failed", what, "Look at the option ca_path.")
             return
         self._request = Request(
             context=context,
-            use_proxy=use_proxy,
-            url_username=public_key,
-            url_password=private_key,
+            use_proxy=connection.use_proxy,
+            url_username=keys[0],
+            url_password=keys[1],
             force_basic_auth=True,
             use_netrc=False,
             follow_redirects="none",
@@ -184,18 +179,15 @@ class Session:
         location = headers.get("Location")
         if status in (301, 302, 303, 307, 308) and location:
             return str(location)
-
-        def answer(body: bytes) -> HttpAnswer:
-            return HttpAnswer(status, body, headers.get("Content-Type") or "", headers.get("Retry-After") or "")
-
+        answer = HttpAnswer(status, b"", headers.get("Content-Type") or "", headers.get("Retry-After") or "")
         if status == 200:
-            return answer(self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))
+            return replace(answer, body=self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))
         # The status decides the verdict. A slow or lost body must not change it.
-        box.append(answer(b""))
+        box.append(answer)
         try:
-            return answer(self._body(response, _MOST_TEXT, True))
+            return replace(answer, body=self._body(response, _MOST_TEXT, True))
         except (OSError, http.client.HTTPException, Damaged):
-            return answer(b"")
+            return answer
 
     def _body(self, response: Any, most: int, whole: bool) -> bytes:
         """Return the decoded body, or its beginning unless ``whole``. ``read1`` returns available bytes at once."""
