@@ -130,7 +130,7 @@ class PairVerdict:
 
 def _not_asked(key: Key, why: str) -> Verdict:
     host, packages = shown_host(key.repository), {name: "unknown" for name in key.packages}
-    return Verdict(host, "not_checked", "not_asked", None, f"{host} was not contacted{why}.", packages, key.url)
+    return Verdict(host, key.url, "not_checked", "not_asked", None, f"{host} was not contacted{why}.", packages)
 
 
 def verify_pairs(

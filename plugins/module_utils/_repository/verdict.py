@@ -9,8 +9,8 @@ The status alone decides; the server's text is only shown. A 401 has been seen f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Dict, Mapping, Optional
 
 from .._redact import Quote, server_text
 from .._secrets import MAGENTO_REPOSITORY
@@ -85,24 +85,16 @@ class Verdict:
     """The verdict on one pair at one repository."""
 
     repository: str
+    url: Optional[str]
     status: str
     code: str
     http_status: Optional[int]
     message: str
-    packages: Dict[str, str] = field(default_factory=dict)
-    url: Optional[str] = None
+    packages: Dict[str, str]
 
     def as_result(self) -> Dict[str, Any]:
         """Return the verdict as an element of ``verdicts`` in a result."""
-        return {
-            "repository": self.repository,
-            "url": self.url,
-            "status": self.status,
-            "code": self.code,
-            "http_status": self.http_status,
-            "message": self.message,
-            "packages": dict(self.packages),
-        }
+        return asdict(self)
 
 
 def opens_object(beginning: bytes) -> Optional[bool]:
@@ -120,10 +112,7 @@ def judge_answer(answer: HttpAnswer, where: str, quote: Quote) -> Finding:
         if opens_object(answer.body):
             return Finding("keys_valid", f"{where} accepts this pair.", http_status=200)
         kind = quote(answer.content_type) or "no usable content type"
-        said = quote(server_text(answer.body, answer.content_type))
-        what = f"{where} does not answer with a JSON object ({kind})." + (
-            f' The server says: "{said}".' if said else ""
-        )
+        what = f"{where} does not answer with a JSON object ({kind}).{_said(answer, quote)}"
         return Finding("not_a_repository", what, http_status=200)
     return explain_status(answer, where, quote, sent="this pair", refused="keys_invalid")
 
@@ -131,7 +120,6 @@ def judge_answer(answer: HttpAnswer, where: str, quote: Quote) -> Finding:
 def explain_status(answer: HttpAnswer, where: str, quote: Quote, *, sent: str, refused: str) -> Finding:
     """Return the finding for a status other than success. ``sent``: the credentials; ``refused``: the code for 401."""
     status = answer.http_status
-    said = quote(server_text(answer.body, answer.content_type))
     code = _CODE_OF_HTTP.get(status, "server_error" if 500 <= status <= 599 else "unexpected_status")
     pause = quote(answer.retry_after) if status in (429, 503) else ""
     numbers = f"HTTP {status}, Retry-After: {pause}" if pause else f"HTTP {status}"
@@ -144,7 +132,12 @@ def explain_status(answer: HttpAnswer, where: str, quote: Quote, *, sent: str, r
     }.get(code, f"{where} answers {numbers}.")
     if status == 401:
         code, what = refused, f"{where} does not accept {sent} (HTTP 401)."
-    return Finding(code, what + (f' The server says: "{said}".' if said else ""), http_status=status)
+    return Finding(code, what + _said(answer, quote), http_status=status)
+
+
+def _said(answer: HttpAnswer, quote: Quote) -> str:
+    said = quote(server_text(answer.body, answer.content_type))
+    return f' The server says: "{said}".' if said else ""
 
 
 def advice(finding: Finding, *, url: str = "url") -> str:
@@ -186,12 +179,7 @@ def _key_advice(finding: Finding, repository: str) -> str:
 
 
 def conclude(
-    finding: Finding,
-    *,
-    repository: str,
-    url: Optional[str],
-    guessed: bool = False,
-    packages: Optional[Mapping[str, str]] = None,
+    finding: Finding, *, repository: str, url: str, guessed: bool = False, packages: Optional[Mapping[str, str]] = None
 ) -> Verdict:
     """Return the verdict for a finding. ``guessed``: ``url`` is a default, so that a failure there decides nothing."""
     status = _STATUS.get(finding.code, "unknown")
@@ -202,13 +190,12 @@ def conclude(
             f"The pair was not checked: {url} is only a guess, and no Composer repository answers there. "
             f"{finding.what} Set option url to the right address."
         )
-    return Verdict(repository, status, code, finding.http_status, message, dict(packages or {}), url)
+    return Verdict(repository, url, status, code, finding.http_status, message, dict(packages or {}))
 
 
 def entitlement(packages: Mapping[str, str], trouble: Optional[Finding], repository: str) -> Finding:
     """Return the finding about ``packages``: all are listed, some are absent, or some are unknown."""
-
-    absent: List[str] = [name for name, state in packages.items() if state == "absent"]
+    absent = [name for name, state in packages.items() if state == "absent"]
     if absent:
         cause = (
             "Look at the spelling, then for keys of a shared account, an unpaid invoice or expired contract, or an "
