@@ -105,7 +105,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
     def walk(count: int) -> Callable[[], object]:
         body = json.dumps({"provider-includes": {f"p{n}%hash%.json": {"sha256": "0" * 64} for n in range(count)}})
         one = packages.Walk("https://h.example/packages.json", ["a/b"], lambda text: text)
-        return lambda: one.start(body.encode())
+        return lambda: one.read(body.encode())
 
     def answer(text: str, kind: str) -> Callable[[], object]:
         quote = _redact.quoting("a" * 32, "b" * 32)

@@ -66,7 +66,7 @@ def check(
     if packages and isinstance(answer, HttpAnswer) and finding.code == "keys_valid":
         guessed = False
         walk = Walk(root, packages, quote)
-        walk.start(answer.body)
+        walk.read(answer.body)
         for part in iter(walk.following, None):
             walk.take(part, session.get(part.url, whole=True))
         found = walk.packages()

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import Any, Deque, Dict, Iterable, Optional, Sequence, Set, Union
+from typing import Any, Deque, Dict, Iterable, NamedTuple, Optional, Sequence, Set, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
@@ -29,13 +28,12 @@ _HOPELESS = ("timed_out", "rate_limited", "connection_failed", "tls_failed", "pr
 _KNOWN = ("packages", "providers", "provider-includes", "includes", "providers-lazy-url", "metadata-url")
 
 
-@dataclass(frozen=True)
-class ProviderFile:
+class ProviderFile(NamedTuple):
     """A file to read. ``package`` is set if the file describes a single package."""
 
     url: str
-    sha256: Optional[str] = None
-    package: Optional[str] = None
+    sha256: str
+    package: Optional[str]
 
 
 def packages_json(base: str) -> str:
@@ -47,7 +45,8 @@ def packages_json(base: str) -> str:
 class Walk:
     """The files still to be read, and the packages found in those read so far.
 
-    Call `start` once; then read each `ProviderFile` that `following` returns and pass it to `take`, until it is None.
+    Pass the root file to `read`; then request each `ProviderFile` that `following` returns and pass the outcome to
+    `take`, until it is None.
     """
 
     def __init__(self, root_url: str, names: Sequence[str], quote: Quote) -> None:
@@ -61,25 +60,21 @@ class Walk:
         self._unsure: Set[Optional[str]] = set()
         self._parts: Deque[ProviderFile] = deque()
         self._seen: Set[str] = set()
-        self._template: Optional[str] = None
+        self._template = ""
         self._suffixes: Sequence[str] = ("",)
         self.trouble: Optional[Finding] = None
-
-    def start(self, body: bytes) -> None:
-        """Read the root file."""
-        self._read(json_object(body), None)
 
     def following(self) -> Optional[ProviderFile]:
         """Return the next file to read, or None when every package is decided or no further file can be read."""
         if self.trouble is not None and self.trouble.code in _HOPELESS:
             return None
         missing = [name for name in self._wanted.values() if name not in self._listed]
-        if missing and not self._parts and self._template is not None:
-            template, self._template = self._template, None
+        if missing and not self._parts and self._template:
+            template, self._template = self._template, ""
             for suffix in self._suffixes:
                 for name in missing:
                     url = template.replace("%package%", percent_encode(name + suffix, safe="/~"))
-                    self._add(ProviderFile(url, package=name))
+                    self._add(url, package=name)
         while missing and self._parts:
             part = self._parts.popleft()
             if part.package not in self._listed:
@@ -100,7 +95,7 @@ class Walk:
             what = f"{self._name(part)} is not what the repository announces: its hash differs."
             self._note(Finding("hash_mismatch", what, "", 200), part)
         else:
-            self._read(json_object(outcome.body), part)
+            self.read(outcome.body, part)
 
     def packages(self) -> Dict[str, str]:
         """Return ``listed``, ``absent`` or ``unknown`` for each package."""
@@ -110,14 +105,15 @@ class Walk:
             for name, lowered in self._wanted.items()
         }
 
-    def _read(self, content: Optional[Dict[str, Any]], part: Optional[ProviderFile]) -> None:
+    def read(self, body: bytes, part: Optional[ProviderFile] = None) -> None:
+        """Read the root file, or ``part``."""
         try:
-            self._read_parts(content, part)
+            self._read(json_object(body), part)
         except (AttributeError, LookupError, TypeError, ValueError):
             what = f"{self._name(part)} is not a file that Composer can read."
             self._note(Finding("not_a_repository", what, "", 200), part)
 
-    def _read_parts(self, content: Optional[Dict[str, Any]], part: Optional[ProviderFile]) -> None:
+    def _read(self, content: Optional[Dict[str, Any]], part: Optional[ProviderFile]) -> None:
         if content is None or not any(name in content for name in _KNOWN):
             raise ValueError("no file of a repository")
         self._list(name for name, versions in _mapping(content.get("packages")).items() if versions)
@@ -125,38 +121,37 @@ class Walk:
             return
         if part is None:
             self._template = _text(content.get("metadata-url") or content.get("providers-lazy-url") or None)
-            if self._template is not None and self._template.startswith("/"):
+            if self._template.startswith("/"):
                 self._template = self._origin + self._template
-        if part is None and content.get("metadata-url"):
-            # A repository of protocol 2: as in Composer, its older keys are ignored. Dev versions have a file of
-            # their own, requested last.
-            self._suffixes = ("", "~dev")
-            return
+            if content.get("metadata-url"):
+                # A repository of protocol 2: as in Composer, its older keys are ignored. Dev versions have a file of
+                # their own, requested last.
+                self._suffixes = ("", "~dev")
+                return
         self._list(_mapping(content.get("providers")))
         for name, facts in _mapping(content.get("provider-includes")).items():
             digest = _text(_mapping(facts).get("sha256"))
-            if digest is not None and len(digest) > _HASH_DIGITS:
+            if len(digest) > _HASH_DIGITS:
                 raise ValueError("no hash")
-            self._add(ProviderFile(f"{self._base}/{_short(name).replace('%hash%', digest or '%hash%')}", digest))
+            self._add(f"{self._base}/{_text(name).replace('%hash%', digest or '%hash%')}", sha256=digest)
         # These have a SHA-1, which Composer uses for its cache and does not verify either.
         for name in _mapping(content.get("includes")):
-            self._add(ProviderFile(f"{self._base}/{_short(name)}"))
+            self._add(f"{self._base}/{_text(name)}")
 
     def _list(self, names: Iterable[str]) -> None:
         # Only the wanted names: a repository may list millions.
-        wanted = set(self._wanted.values())
-        self._listed.update(name for name in map(str.lower, names) if name in wanted)
+        self._listed |= set(self._wanted.values()).intersection(map(str.lower, names))
 
-    def _add(self, part: ProviderFile) -> None:
+    def _add(self, url: str, *, sha256: str = "", package: Optional[str] = None) -> None:
         # Composer encodes the first dollar sign, "as bad proxies choke on them".
-        url = part.url.replace("$", "%24", 1)
+        url = url.replace("$", "%24", 1)
         if url in self._seen:
             return
         if len(self._seen) >= _MOST_FILES:
             self._note(Finding("not_a_repository", "The repository names more files than any real one has."), None)
             return
         self._seen.add(url)
-        self._parts.append(replace(part, url=url))
+        self._parts.append(ProviderFile(url, sha256, package))
 
     def _note(self, failure: Finding, part: Optional[ProviderFile]) -> None:
         self.trouble = self.trouble or failure
@@ -168,23 +163,17 @@ class Walk:
         return self._quote(part.url.replace("%24", "$")).rpartition("/")[2] or "one of its files"
 
 
-def _text(value: object) -> Optional[str]:
+def _text(value: object) -> str:
+    """Return ``value``, or "" for None."""
     if value is None:
-        return None
-    if isinstance(value, str):
-        return _short(value)
-    raise ValueError("not text")
-
-
-def _short(name: str) -> str:
-    if len(name) > _LONGEST_NAME:
-        raise ValueError("longer than any real one")
-    return name
+        return ""
+    if isinstance(value, str) and len(value) <= _LONGEST_NAME:
+        return value
+    raise ValueError("not text, or longer than any real one")
 
 
 def _mapping(value: object) -> Dict[str, Any]:
     """Return ``value`` as an object; PHP writes an empty one as a list."""
-
     if value is None or value == []:
         return {}
     if isinstance(value, dict):

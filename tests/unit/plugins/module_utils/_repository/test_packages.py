@@ -27,7 +27,7 @@ Outcome = Union[HttpAnswer, Finding, bytes, Dict[str, Any]]
 def walked(root: Any, files: Dict[str, Outcome], names: Sequence[str] = NAMES) -> Tuple[Walk, List[str]]:
     """Return the finished walk, and the files that it read, relative to the repository."""
     walk, requested = Walk(BASE + "packages.json", names, quoting("public", "private-key")), []
-    walk.start(root if isinstance(root, bytes) else json.dumps(root).encode())
+    walk.read(root if isinstance(root, bytes) else json.dumps(root).encode())
     part = walk.following()
     while part is not None:
         requested.append(part.url)
@@ -98,7 +98,7 @@ def test_circular_includes_are_read_once() -> None:
 
 def test_the_number_of_includes_is_limited() -> None:
     walk = Walk(BASE + "packages.json", NAMES, quoting("public", "private-key"))
-    walk.start(b'{"includes": {"0.json": {}}}')
+    walk.read(b'{"includes": {"0.json": {}}}')
     number, part = 0, walk.following()
     while part is not None:
         number += 1
@@ -214,14 +214,14 @@ def test_names_are_compared_as_composer_does_and_returned_as_given() -> None:
 def test_only_the_wanted_names_are_kept() -> None:
     walk = Walk("https://h.example/packages.json", ["a/b", "A/C"], quoting("a" * 32, "b" * 32))
     names = [*(f"a/n{number}" for number in range(1_000)), "A/b", "a/c"]
-    walk.start(json.dumps({"packages": {name: {"1.0": {}} for name in names}, "providers": {}}).encode())
+    walk.read(json.dumps({"packages": {name: {"1.0": {}} for name in names}, "providers": {}}).encode())
     assert walk.packages() == {"a/b": "listed", "A/C": "listed"} and len(walk._listed) == 2
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t/longpassword-tail", "a1$b2$cdefghij99"])
 def test_a_file_name_with_the_secret_is_not_shown(secret: str) -> None:
     walk = Walk("https://h.example/packages.json", ["a/b"], quoting("u", secret))
-    walk.start(json.dumps({"includes": {f"{secret}.json": {}}}).encode())
+    walk.read(json.dumps({"includes": {f"{secret}.json": {}}}).encode())
     part = walk.following()
     assert part is not None
     walk.take(part, HttpAnswer(500))
@@ -231,7 +231,7 @@ def test_a_file_name_with_the_secret_is_not_shown(secret: str) -> None:
 def test_a_file_name_with_the_escaped_secret_is_not_shown() -> None:
     secret = "pa$word with/slash&made-up"
     walk = Walk("https://h.example/packages.json", ["a/b"], quoting("u", secret))
-    walk.start(json.dumps({"includes": {f"{percent_encode(secret, safe='')}.json": {}}}).encode())
+    walk.read(json.dumps({"includes": {f"{percent_encode(secret, safe='')}.json": {}}}).encode())
     part = walk.following()
     assert part is not None
     walk.take(part, HttpAnswer(500))
