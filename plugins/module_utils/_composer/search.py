@@ -76,12 +76,10 @@ def _found(levels: List[_Level], who: Identity, problems: List[Problem]) -> Iter
                 problems.append(_limit(levels[0].path, f"more than {_MOST_DIRECTORIES} directories"))
                 return
             try:
-                has_one = _list(level, who)
+                if _list(level, who):
+                    yield os.path.join(level.path, "auth.json")
             except OSError as error:
                 problems.append(_not_searched(level.path, error))
-                has_one = False
-            if has_one:
-                yield os.path.join(level.path, "auth.json")
         if not level.below:
             os.close(levels.pop().fd)
             continue
