@@ -240,8 +240,7 @@ def with_entry(document: Document, *, repository: str, username: str, password: 
     """
     hosts = dict(document.get(HTTP_BASIC) or {})
     entry = {"username": username, "password": password}
-    extra = {key: value for key, value in hosts.get(repository, {}).items() if key not in entry}
-    hosts[repository] = {**entry, **extra}
+    hosts[repository] = {**entry, **hosts.get(repository, {}), **entry}
     return {**document, HTTP_BASIC: hosts}
 
 

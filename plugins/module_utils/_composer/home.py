@@ -9,8 +9,7 @@ Source: ``Factory::getHomeDir`` and ``Factory::createConfig`` of Composer 1.10 t
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import Account
@@ -22,8 +21,7 @@ XDG_DIRECTORY = "/etc/xdg"
 _LONGEST_PATH = 4096  # bytes, PATH_MAX of the kernel
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(NamedTuple):
     """One auth.json of a user. ``read_first`` False: it exists, but Composer 2 on this host reads another one.
 
     ``config_file`` is read before it and may hold credentials, too. ``walk_as``: the uid of the user if a file of the
@@ -36,8 +34,7 @@ class Home:
     walk_as: Optional[int] = None
 
 
-@dataclass(frozen=True)
-class Homes:
+class Homes(NamedTuple):
     """Every auth.json that Composer may read for one user, and problems with them."""
 
     homes: Tuple[Home, ...]

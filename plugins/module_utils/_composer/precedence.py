@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._argspec import Key
 from .._errors import KeyfleetError, MalformedFile, Problem
@@ -37,8 +36,7 @@ class Source:
             self.of.setdefault(entry.repository, []).append(entry)
 
 
-@dataclass(frozen=True)
-class Winner:
+class Winner(NamedTuple):
     """The entry that Composer uses for a host, and why."""
 
     entry: AuthEntry

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
@@ -21,8 +22,7 @@ from .verdict import Finding, HttpAnswer, Verdict, conclude, entitlement, judge_
 WALK_FACTOR = 10
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(NamedTuple):
     """How to reach a repository. ``timeout``: seconds for a plain verdict, and for each silence while reading files."""
 
     validate_certs: bool = True
@@ -77,15 +77,12 @@ def check(
 def _address(repository: str, url: Optional[str]) -> str:
     """Return the https address of the repository. Callers validate it with better messages; this is a safeguard."""
     address = f"https://{repository}/" if url is None else url
-    try:
+    with suppress(ValueError):
         parts = urlsplit(address)
-        usable = parts.scheme == "https" and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        usable = False
-    if not usable:
-        # The address is not quoted: it may hold a password.
-        raise KeyfleetError("bad_options", f"The address of {repository} is not an https address, or has a user name")
-    return address
+        if parts.scheme == "https" and parts.hostname and parts.port != 0 and "@" not in parts.netloc:
+            return address
+    # The address is not quoted: it may hold a password.
+    raise KeyfleetError("bad_options", f"The address of {repository} is not an https address, or has a user name")
 
 
 # Limit for pairs from users' files, which may hold any number, at addresses that never answer.
@@ -115,8 +112,7 @@ def _merged(questions: Sequence[Question]) -> List[Question]:
     return list(merged.values())
 
 
-@dataclass(frozen=True)
-class PairVerdict:
+class PairVerdict(NamedTuple):
     """The verdict on one pair. ``left_out``: the limits of one run were reached before it was verified."""
 
     key: Key
