@@ -13,10 +13,8 @@ import email.utils
 import os
 import re
 import time
-from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
-from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 from urllib.parse import quote
 
 from ansible.module_utils.basic import missing_required_lib
@@ -71,21 +69,33 @@ _MAGE_ID = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
 # A compressed answer would be unpacked before its size is known.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keyfleet.magento"}
+ADDRESSES = {
+    "production": "https://commercedeveloper-api.adobe.com",
+    "sandbox": "https://commercedeveloper-sandbox-api.adobe.com",
+}
+# Characters that HTTP can send as user and password, without control characters.
+_HALF = re.compile(r"[\x21-\x7e]+\Z")
+# Characters per field. A label has at most 32; every field is searched for secrets.
+_LONGEST = 255
+DONE = 200  # code of an item in a batch answer
+# Seconds before each list request after a lost answer: the server may still be working.
+_LOOKS = (0.0, 1.0, 3.0)
 
 
-@dataclass(frozen=True)
-class ApiAnswer:
+class Created(NamedTuple):
+    """The result of a create call: created keys and refused items."""
+
+    keys: Tuple[MarketplaceKey, ...]
+    refusals: Tuple[Refusal, ...]
+
+
+class Answer(NamedTuple):
     """A complete answer."""
 
     method: str
     status: int
     body: bytes
     retry_after: str
-
-    @property
-    def good(self) -> bool:
-        """Whether the call was carried out."""
-        return 200 <= self.status < 300
 
 
 class _Bearer(AuthBase):
@@ -100,232 +110,23 @@ class _Bearer(AuthBase):
 
 
 class _Session(Session):
-    """Never follows redirects. With allow_redirects=False alone, requests would read their bodies to the end."""
+    """Keeps no cookies and follows no redirects. With allow_redirects=False alone, requests would read their bodies to
+    the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(no_cookies())
 
     def get_redirect_target(self, resp: Any) -> None:
         """None."""
         return
 
 
-class ApiSession:
-    """A session of one application at the API. Connections are kept until ``close``.
-
-    Text of the API is shown only through ``redactor``.
-    """
-
-    def __init__(
-        self,
-        *,
-        api_url: str,
-        application_id: str,
-        application_secret: str,
-        timeout: float,
-        ca_path: Optional[str],
-        validate_certs: bool,
-    ) -> None:
-        if requests is None:
-            raise KeyfleetError("requests_missing", missing_required_lib("requests"))
-        base = api_url.rstrip("/")
-        self._base = base if base.endswith(_PREFIX) else base + _PREFIX
-        self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
-        self.redactor = Redactor(application_id, application_secret)
-        self._timeout = timeout
-        self._token: Optional[_Bearer] = None
-        self._mage_id = ""
-        # None lets the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and then certifi decide.
-        self._verify = (ca_path or None) if validate_certs else False
-        if validate_certs:
-            check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
-        self._session = _session()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
-
-    @property
-    def mage_id(self) -> str:
-        """The MAGEID of the account, from the session."""
-        if not self._mage_id:
-            self._sign_in()
-        return self._mage_id
-
-    def call(self, method: str, path: str, *, doing: str, **content: Any) -> Any:
-        """The JSON answer to a call below the account's URL; {} for an empty answer.
-
-        The error has ``answer_lost`` in its details if a POST may have been carried out nevertheless.
-        """
-        path = f"/users/{quote(self.mage_id, safe='')}/{path}"
-        answer = self._send(method, path, doing=doing, auth=self._token, **content)
-        if answer.status == 401:
-            # The session may have expired. A second 401 is final.
-            self._sign_in()
-            answer = self._send(method, path, doing=doing, auth=self._token, **content)
-        if not answer.good:
-            raise refused(doing, answer.status, answer.body, answer.retry_after, self.redactor, lost=method == "POST")
-        if not answer.body and method in ("PUT", "DELETE"):
-            return {}
-        return self._json(answer, doing)
-
-    def _sign_in(self) -> None:
-        doing = "open a session"
-        body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
-        answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
-        if not answer.good:
-            raise refused(doing, answer.status, answer.body, answer.retry_after, self.redactor, signing_in=True)
-        content = self._json(answer, doing)
-        token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
-        if not isinstance(token, str) or not _TOKEN.match(token):
-            raise unreadable(doing, "it has no session token")
-        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _MAGE_ID.match(mage_id):
-            raise unreadable(doing, "it has no MAGEID")
-        if self._mage_id not in ("", mage_id):
-            raise unreadable(doing, "it is for another account than the previous session")
-        self.redactor.hide(token)
-        if self.redactor.repeats(mage_id):
-            raise unreadable(doing, "it has a secret instead of the MAGEID")
-        self._token, self._mage_id = _Bearer(token), mage_id
-
-    def _send(self, method: str, path: str, *, doing: str, auth: Any, **content: Any) -> ApiAnswer:
-        """The answer to a call, which is repeated if that is safe."""
-        limit = CALL_FACTOR * self._timeout
-        until = time.monotonic() + limit
-        repeats = 0
-
-        def pause_before_retry(most: int, wait: float = 0.0) -> bool:
-            """Whether to repeat the call; if so, returns after the pause."""
-            wait = max(wait, _PAUSE * 2.0 ** (repeats - 1) if repeats else 0.0)
-            if repeats >= most or wait > LONGEST_WAIT or time.monotonic() + wait >= until:
-                return False
-            time.sleep(wait)
-            return True
-
-        while True:
-            try:
-                answer = self._ask(until, method, path, doing=doing, auth=auth, content=content)
-                busy = method in REPEATABLE and answer.status in _BUSY
-                if not busy or not pause_before_retry(_REPEATS, _requested_pause(answer.retry_after)):
-                    return answer
-            except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
-                unsent = never_connected(error)
-                seconds = limit if time.monotonic() >= until else self._timeout
-                if not (method in REPEATABLE or unsent) or not pause_before_retry(_REPEATS_UNANSWERED):
-                    raise self._failure(error, doing, seconds, lost=method == "POST" and not unsent) from None
-            repeats += 1
-
-    def _ask(
-        self, until: float, method: str, path: str, *, doing: str, auth: Any, content: Mapping[str, Any]
-    ) -> ApiAnswer:
-        """Send one request, within the remaining time of the call."""
-        session = self._session
-        answers: List[ApiAnswer] = []
-
-        def work() -> None:
-            response = session.request(
-                method,
-                self._base + path,
-                auth=auth,
-                timeout=self._timeout,
-                verify=self._verify,
-                allow_redirects=False,
-                stream=True,
-                headers=_HEADERS,
-                **content,
-            )
-            try:
-                retry_after = response.headers.get("Retry-After") or ""
-                answers.append(ApiAnswer(method, response.status_code, _body(response, doing), retry_after))
-            finally:
-                response.close()
-
-        try:
-            forget_key_log()
-            in_time(work, until - time.monotonic())
-        finally:
-            if not answers:
-                # A request that is still running keeps using the old session.
-                session.close()
-                self._session = _session()
-        return answers[0]
-
-    def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
-        finding = what_happened(error, url=self._base, timeout=seconds, quote=self.redactor.shown)
-        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
-        return KeyfleetError(code, f"Cannot {doing}: {advice(finding, url='api_url')}", answer_lost=lost)
-
-    def _json(self, answer: ApiAnswer, doing: str) -> Any:
-        try:
-            return json_value(answer.body)
-        except ValueError:
-            raise unreadable(doing, "it is not JSON", lost=answer.method == "POST") from None
-
-
-def _session() -> Any:
-    session = _Session()
-    session.cookies.set_policy(no_cookies())
-    return session
-
-
-def _body(response: Any, doing: str) -> bytes:
-    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        if not 200 <= response.status_code < 300:
-            return b""
-        raise unreadable(doing, "it is compressed", lost=response.request.method == "POST")
-    body = bytearray()
-    # Read from the response of http.client: urllib3 before 2.2 reads the size of a chunk without limit, and a chunk of
-    # negative size until the end of the connection.
-    source = response.raw._fp
-    while True:
-        piece = source.read1(64 * 1024)
-        if not piece:
-            break
-        body += piece
-        if len(body) > _MOST_BODY:
-            raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB", lost=response.request.method == "POST")
-    length = response.headers.get("Content-Length", "")
-    if _SIZE.match(length) and len(body) < int(length):
-        raise IncompleteRead(b"", int(length) - len(body))
-    # The body was read completely, so the connection can be reused.
-    response.raw.release_conn()
-    return bytes(body)
-
-
-def _requested_pause(retry_after: str) -> float:
-    """Seconds from a Retry-After header, a number or a date; 0 for anything else."""
-    if re.match(r"[0-9]+\Z", retry_after):
-        return float(retry_after)
-    try:
-        date = email.utils.parsedate_tz(retry_after)
-        return email.utils.mktime_tz(date) - time.time() if date else 0.0
-    except (ValueError, OverflowError, IndexError, TypeError, NameError):
-        # The last three come from email.utils of Python 3.9 and older.
-        return 0.0
-
-
-ADDRESSES = {
-    "production": "https://commercedeveloper-api.adobe.com",
-    "sandbox": "https://commercedeveloper-sandbox-api.adobe.com",
-}
-# Characters that HTTP can send as user and password, without control characters.
-_HALF = re.compile(r"[\x21-\x7e]+\Z")
-# Characters per field. A label has at most 32; every field is searched for secrets.
-_LONGEST = 255
-DONE = 200  # code of an item in a batch answer
-# Seconds before each list request after a lost answer: the server may still be working.
-_LOOKS = (0.0, 1.0, 3.0)
-
-
-@dataclass(frozen=True)
-class Created:
-    """The result of a create call: created keys and refused items."""
-
-    keys: Tuple[MarketplaceKey, ...]
-    refusals: Tuple[Refusal, ...]
-
-
 class Marketplace:
     """A session of the API, to be used as a context manager; connections are reused until its end.
 
-    Every method may raise `KeyfleetError` with a code that begins with ``api_``; its text never contains a secret.
+    Every method may raise `KeyfleetError` with a code that begins with ``api_``; its text never contains a secret. Text
+    of the API is shown only through the redactor.
     """
 
     def __init__(
@@ -339,14 +140,20 @@ class Marketplace:
         validate_certs: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._session = ApiSession(
-            api_url=api_url,
-            application_id=application_id,
-            application_secret=application_secret,
-            timeout=timeout,
-            ca_path=ca_path,
-            validate_certs=validate_certs,
-        )
+        if requests is None:
+            raise KeyfleetError("requests_missing", missing_required_lib("requests"))
+        base = api_url.rstrip("/")
+        self._base = base if base.endswith(_PREFIX) else base + _PREFIX
+        self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))
+        self._redactor = Redactor(application_id, application_secret)
+        self._timeout = timeout
+        self._token: Optional[_Bearer] = None
+        self._mage_id = ""
+        # None lets the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and then certifi decide.
+        self._verify = (ca_path or None) if validate_certs else False
+        if validate_certs:
+            check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
+        self._session = _Session()
         self._sleep = sleep
         # Of all answers: a shown field of one may be the private key of another.
         self._shown: Set[str] = set()
@@ -355,20 +162,20 @@ class Marketplace:
     def __enter__(self) -> Marketplace:
         return self
 
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self._session.close()
 
     @property
     def mage_id(self) -> str:
         """The MAGEID of the account, from the session."""
-        return self._session.mage_id
+        if not self._mage_id:
+            self._sign_in()
+        return self._mage_id
 
     def keys(self, *, uid: str = "all") -> List[MarketplaceKey]:
         """All pairs of ``uid``: a MAGEID, an organisation, or ``all``. One request."""
         doing = "list the keys"
-        answer = self._session.call("GET", "keys", doing=doing, params={"type": "m2", "uid": uid})
+        answer = self._call("GET", "keys", doing=doing, params={"type": "m2", "uid": uid})
         keys = self._keys(_items(answer, doing), doing)
         if len({(key.uid, key.label) for key in keys}) < len(keys):
             raise unreadable(doing, "it lists a label twice for one owner")
@@ -382,8 +189,8 @@ class Marketplace:
         doing = f"create {len(labels)} key{'s' * (len(labels) != 1)}"
         wanted = [{"label": label, "uid": uid} for label in labels]
         try:
-            answer = self._session.call("POST", "keys", doing=doing, json={"m2": wanted})
-            return self._created(_items(answer, doing, lost=True), labels, uid=uid, doing=doing)
+            answer = self._call("POST", "keys", doing=doing, json={"m2": wanted})
+            return self._created(_items(answer, doing), labels, uid=uid, doing=doing)
         except KeyfleetError as error:
             if not error.details.get("answer_lost"):
                 raise
@@ -393,12 +200,12 @@ class Marketplace:
         """Enable or disable one pair. The answer, or else the list of keys, must confirm it."""
         doing = f"{'enable' if enabled else 'disable'} {label!r}"
         body = {"m2": [{"is_enabled": enabled, "uid": uid}]}
-        answer = self._session.call("PUT", "keys/" + quote(label, safe=""), doing=doing, json=body)
+        answer = self._call("PUT", "keys/" + quote(label, safe=""), doing=doing, json=body)
         items = _items(answer, doing)
         for item in items:
             code = number(item.get("code", DONE))
             if code != DONE:
-                raise item_refused(doing, code, self._session.redactor.shown(item.get("message")))
+                raise item_refused(doing, code, self._redactor.shown(item.get("message")))
             if item.get("is_enabled", enabled) is not enabled:
                 raise unreadable(doing, "its key does not have the requested state")
         if not any("is_enabled" in item and item.get("label", label) == label for item in items):
@@ -410,7 +217,7 @@ class Marketplace:
         """Delete one pair. A missing one is not an error: an earlier answer may have been lost."""
         doing = f"delete {label!r}"
         try:
-            self._session.call("DELETE", "keys/" + quote(label, safe=""), doing=doing, params={"uid": uid})
+            self._call("DELETE", "keys/" + quote(label, safe=""), doing=doing, params={"uid": uid})
         except KeyfleetError as error:
             if error.code != "api_refused" or label in self._labelled(uid):
                 raise
@@ -420,21 +227,21 @@ class Marketplace:
 
     def _created(self, items: Sequence[Dict[str, Any]], labels: Sequence[str], *, uid: str, doing: str) -> Created:
         if len(items) != len(labels):
-            raise unreadable(doing, "it does not have one item for each label", lost=True)
+            raise unreadable(doing, "it does not have one item for each label")
         done: List[Dict[str, Any]] = []
         refusals = []
         # Items come back in the order sent.
         for label, item in zip(labels, items):
             if item.get("label", label) != label:
-                raise unreadable(doing, "its items are not in the order of the labels", lost=True)
+                raise unreadable(doing, "its items are not in the order of the labels")
             if item.get("uid", uid) != uid:
-                raise unreadable(doing, "a key in it is for another owner", lost=True)
+                raise unreadable(doing, "a key in it is for another owner")
             code = number(item.get("code", DONE))
             if code == DONE:
                 done.append({"label": label, "uid": uid, **item})
             else:
-                refusals.append(Refusal(label, code, self._session.redactor.shown(item.get("message"))))
-        return Created(tuple(self._keys(done, doing, lost=True)), tuple(refusals))
+                refusals.append(Refusal(label, code, self._redactor.shown(item.get("message"))))
+        return Created(tuple(self._keys(done, doing)), tuple(refusals))
 
     def _look(self, labels: Sequence[str], *, uid: str, error: KeyfleetError) -> Created:
         """The result of a create call whose answer was lost, from the list of keys."""
@@ -454,38 +261,175 @@ class Marketplace:
         made = tuple(existing[label] for label in labels if label in existing)
         if not made:
             raise KeyfleetError(error.code, f"{error.message} None of the keys exists.")
-        missing = [label for label in labels if label not in existing]
-        return Created(made, tuple(Refusal(label, None, error.message) for label in missing))
+        return Created(made, tuple(Refusal(label, None, error.message) for label in labels if label not in existing))
 
-    def _keys(self, items: Sequence[Mapping[str, Any]], doing: str, *, lost: bool = False) -> List[MarketplaceKey]:
-        keys = [self._key(item, doing, lost=lost) for item in items]
+    def _keys(self, items: Sequence[Mapping[str, Any]], doing: str) -> List[MarketplaceKey]:
+        keys = [self._key(item, doing) for item in items]
         shown = {self.mage_id, *(text for key in keys for text in (key.label, key.uid, key.public_key))}
         self._shown |= {text.casefold() for text in shown}
         self._private_keys |= {key.private_key.casefold() for key in keys}
-        if self._private_keys & self._shown or self._session.redactor.repeats(" ".join(shown)):
-            raise unreadable(doing, "it has a secret in a field that results show", lost=lost)
+        if self._private_keys & self._shown or self._redactor.repeats(" ".join(shown)):
+            raise unreadable(doing, "it has a secret in a field that results show")
         return keys
 
-    def _key(self, item: Mapping[str, Any], doing: str, *, lost: bool = False) -> MarketplaceKey:
-        label, public_key, private_key = (item.get(name) for name in ("label", "user_key", "password_key"))
+    def _key(self, item: Mapping[str, Any], doing: str) -> MarketplaceKey:
+        label, public_key, private_key = (item.get(name, "") for name in ("label", "user_key", "password_key"))
         uid, enabled = item.get("uid", self.mage_id), item.get("is_enabled", True)
         texts = (label, uid, public_key, private_key)
         if not all(isinstance(text, str) and text for text in texts) or not isinstance(enabled, bool):
-            raise unreadable(doing, "a key in it lacks label, owner, state or one of its halves", lost=lost)
-        if max(len(str(text)) for text in texts) > _LONGEST:
-            raise unreadable(doing, f"a key in it has a field of more than {_LONGEST} characters", lost=lost)
-        if not all(_HALF.match(str(half)) for half in (public_key, private_key)):
-            raise unreadable(doing, "half of a key in it has invalid characters", lost=lost)
-        return MarketplaceKey(
-            label=str(label), uid=str(uid), public_key=str(public_key), enabled=enabled, private_key=str(private_key)
-        )
+            raise unreadable(doing, "a key in it lacks label, owner, state or one of its halves")
+        if max(len(text) for text in texts) > _LONGEST:
+            raise unreadable(doing, f"a key in it has a field of more than {_LONGEST} characters")
+        if not all(_HALF.match(half) for half in (public_key, private_key)):
+            raise unreadable(doing, "half of a key in it has invalid characters")
+        return MarketplaceKey(label, uid, public_key, enabled, private_key)
+
+    def _call(self, method: str, path: str, *, doing: str, **content: Any) -> Any:
+        """The JSON answer to a call below the account's URL; {} for an empty answer.
+
+        The error has ``answer_lost`` in its details if the call may have been carried out nevertheless.
+        """
+        path = f"/users/{quote(self.mage_id, safe='')}/{path}"
+        answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        if answer.status == 401:
+            # The session may have expired. A second 401 is final.
+            self._sign_in()
+            answer = self._send(method, path, doing=doing, auth=self._token, **content)
+        return self._content(answer, doing)
+
+    def _sign_in(self) -> None:
+        doing = "open a session"
+        body = {"grant_type": "session", "expires_in": SESSION_SECONDS}
+        answer = self._send("POST", "/app/session/token", doing=doing, auth=self._application, json=body)
+        content = self._content(answer, doing, signing_in=True)
+        token, mage_id = (content.get(name) if isinstance(content, dict) else None for name in ("ust", "mage_id"))
+        if not isinstance(token, str) or not _TOKEN.match(token):
+            raise unreadable(doing, "it has no session token", lost=False)
+        if not isinstance(mage_id, str) or not mage_id.strip(".") or not _MAGE_ID.match(mage_id):
+            raise unreadable(doing, "it has no MAGEID", lost=False)
+        if self._mage_id not in ("", mage_id):
+            raise unreadable(doing, "it is for another account than the previous session", lost=False)
+        self._redactor.hide(token)
+        if self._redactor.repeats(mage_id):
+            raise unreadable(doing, "it has a secret instead of the MAGEID", lost=False)
+        self._token, self._mage_id = _Bearer(token), mage_id
+
+    def _send(self, method: str, path: str, *, doing: str, **content: Any) -> Answer:
+        """The answer to a call, which is repeated if that is safe. ``content``: further arguments of the request."""
+        limit = CALL_FACTOR * self._timeout
+        until = time.monotonic() + limit
+        repeats = 0
+
+        def pause_before_retry(most: int, wait: float = 0.0) -> bool:
+            """Whether to repeat the call; if so, returns after the pause."""
+            wait = max(wait, _PAUSE * 2.0 ** (repeats - 1) if repeats else 0.0)
+            if repeats >= most or wait > LONGEST_WAIT or time.monotonic() + wait >= until:
+                return False
+            time.sleep(wait)
+            return True
+
+        while True:
+            try:
+                answer = self._ask(until, method, path, doing, content)
+                busy = method in REPEATABLE and answer.status in _BUSY
+                if not busy or not pause_before_retry(_REPEATS, _requested_pause(answer.retry_after)):
+                    return answer
+            except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
+                unsent = never_connected(error)
+                seconds = limit if time.monotonic() >= until else self._timeout
+                if not (method in REPEATABLE or unsent) or not pause_before_retry(_REPEATS_UNANSWERED):
+                    raise self._failure(error, doing, seconds, lost=not unsent) from None
+            repeats += 1
+
+    def _ask(self, until: float, method: str, path: str, doing: str, content: Mapping[str, Any]) -> Answer:
+        """Send one request, within the remaining time of the call."""
+        session = self._session
+        answers: List[Answer] = []
+
+        def work() -> None:
+            response = session.request(
+                method,
+                self._base + path,
+                timeout=self._timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+                headers=_HEADERS,
+                **content,
+            )
+            try:
+                retry_after = response.headers.get("Retry-After") or ""
+                answers.append(Answer(method, response.status_code, _body(response, doing), retry_after))
+            finally:
+                response.close()
+
+        try:
+            forget_key_log()
+            in_time(work, until - time.monotonic())
+        finally:
+            if not answers:
+                # A request that is still running keeps using the old session.
+                session.close()
+                self._session = _Session()
+        return answers[0]
+
+    def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
+        finding = what_happened(error, url=self._base, timeout=seconds, quote=self._redactor.shown)
+        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
+        return KeyfleetError(code, f"Cannot {doing}: {advice(finding, url='api_url')}", answer_lost=lost)
+
+    def _content(self, answer: Answer, doing: str, *, signing_in: bool = False) -> Any:
+        if not 200 <= answer.status < 300:
+            raise refused(doing, answer.status, answer.body, answer.retry_after, self._redactor, signing_in=signing_in)
+        if not answer.body and answer.method in ("PUT", "DELETE"):
+            return {}
+        try:
+            return json_value(answer.body)
+        except ValueError:
+            raise unreadable(doing, "it is not JSON") from None
 
 
-def _items(answer: Any, doing: str, *, lost: bool = False) -> List[Dict[str, Any]]:
+def _items(answer: Any, doing: str) -> List[Dict[str, Any]]:
     items = answer.get("m2") if isinstance(answer, dict) else None
     if items is None and isinstance(answer, dict) and set(answer) <= {"m1", "m2"}:
         # An account without keys. Any other object without a list, such as a maintenance page, is an error.
         items = []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise unreadable(doing, "it has no list of keys", lost=lost)
+        raise unreadable(doing, "it has no list of keys")
     return items
+
+
+def _body(response: Any, doing: str) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        if not 200 <= response.status_code < 300:
+            return b""
+        raise unreadable(doing, "it is compressed")
+    body = bytearray()
+    # Read from the response of http.client: urllib3 before 2.2 reads the size of a chunk without limit, and a chunk of
+    # negative size until the end of the connection.
+    source = response.raw._fp
+    while True:
+        piece = source.read1(64 * 1024)
+        if not piece:
+            break
+        body += piece
+        if len(body) > _MOST_BODY:
+            raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB")
+    length = response.headers.get("Content-Length", "")
+    if _SIZE.match(length) and len(body) < int(length):
+        raise IncompleteRead(b"", int(length) - len(body))
+    # The body was read completely, so the connection can be reused.
+    response.raw.release_conn()
+    return bytes(body)
+
+
+def _requested_pause(retry_after: str) -> float:
+    """Seconds from a Retry-After header, a number or a date; 0 for anything else."""
+    if re.match(r"[0-9]+\Z", retry_after):
+        return float(retry_after)
+    try:
+        date = email.utils.parsedate_tz(retry_after)
+        return email.utils.mktime_tz(date) - time.time() if date else 0.0
+    except (ValueError, OverflowError, IndexError, TypeError, NameError):
+        # The last three come from email.utils of Python 3.9 and older.
+        return 0.0

@@ -80,7 +80,7 @@ def number(value: Any) -> Optional[int]:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9 else None
 
 
-def unreadable(doing: str, why: str, *, lost: bool = False) -> KeyfleetError:
+def unreadable(doing: str, why: str, *, lost: bool = True) -> KeyfleetError:
     """The error for an unusable answer. ``lost``: the call may have been carried out nevertheless."""
     words = f"Cannot {doing}: the Marketplace's answer cannot be used ({why})."
     return KeyfleetError("api_answer_unusable", words, answer_lost=lost)
@@ -101,9 +101,8 @@ def refused(
     redactor: Redactor,
     *,
     signing_in: bool = False,
-    lost: bool = False,
 ) -> KeyfleetError:
-    """The error for a failed call. ``lost``: the server may have carried it out although it failed."""
+    """The error for a failed call. ``answer_lost``: the server may have carried it out although it failed."""
     content = json_object(body) or {}
     code = number(content.get("code"))
     if status >= 500:
@@ -124,9 +123,8 @@ def refused(
         _HINTS.get(name, ""),
     ]
     words = " ".join(part for part in parts if part)
-    return KeyfleetError(
-        name, words, api_code=code, http_status=status, answer_lost=lost and (status >= 500 or status in _TIMED_OUT)
-    )
+    lost = not signing_in and (status >= 500 or status in _TIMED_OUT)
+    return KeyfleetError(name, words, api_code=code, http_status=status, answer_lost=lost)
 
 
 def check_authorities(path: Optional[str]) -> None:

@@ -165,12 +165,12 @@ def test_numbers(value: Any, found: Optional[int]) -> None:
 )
 def test_code_and_hint_for_a_status(status: int, signing_in: bool, code: str, hint: str) -> None:
     body = json.dumps({"code": 1208, "message": f"No {'a' * 32} here"}).encode()
-    error = refused("list the keys", status, body, "", redactor(), signing_in=signing_in, lost=True)
+    error = refused("list the keys", status, body, "", redactor(), signing_in=signing_in)
     assert error.code == code
     assert error.message.startswith(f"Cannot list the keys: the Marketplace answers HTTP {status}, code 1208.")
     assert '"No *** here"' in error.message
     assert hint in error.message
-    assert error.details == {"api_code": 1208, "http_status": status, "answer_lost": status >= 500}
+    assert error.details == {"api_code": 1208, "http_status": status, "answer_lost": status >= 500 and not signing_in}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"code": [], "message": {}}', b"[" * 100000])
