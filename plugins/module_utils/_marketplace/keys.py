@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import asdict, replace
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible.module_utils.basic import env_fallback
 
 from .._argspec import ArgumentSpec, address, bad_options, file_path, seconds
 from .._errors import KeyfleetError
-from .client import ADDRESSES, Marketplace
+from .client import ADDRESSES, Created, Marketplace
 from .plan import (
     KeyPlan,
     MarketplaceKey,
-    Refusal,
     check_label,
     diff_of,
     key_row,
@@ -28,17 +27,13 @@ from .plan import (
 )
 
 
-def marketplace_spec() -> ArgumentSpec:
-    """The API options."""
+def marketplace_spec(*, required: bool = True) -> ArgumentSpec:
+    """The API options. ``required``: whether the application must be named."""
+    # raw: other types must be refused, not converted to text or quoted in a conversion error.
+    half = {"type": "raw", "required": required}
     return {
-        # raw: other types must be refused, not converted to text or quoted in a conversion error.
-        "application_id": {"type": "raw", "required": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},
-        "application_secret": {
-            "type": "raw",
-            "required": True,
-            "no_log": True,
-            "fallback": (env_fallback, ["MAGENTO_APPLICATION_SECRET"]),
-        },
+        "application_id": {**half, "fallback": (env_fallback, ["MAGENTO_APPLICATION_ID"])},
+        "application_secret": {**half, "no_log": True, "fallback": (env_fallback, ["MAGENTO_APPLICATION_SECRET"])},
         "environment": {"type": "str", "choices": sorted(ADDRESSES), "default": "production"},
         "api_url": {"type": "str", "fallback": (env_fallback, ["MAGENTO_API_URL"])},
         "ca_path": {"type": "path"},
@@ -81,7 +76,7 @@ def wanted_labels(value: Optional[Sequence[Any]]) -> List[str]:
     return list(dict.fromkeys(labels))
 
 
-def _owner(value: Optional[str], client: Marketplace) -> str:
+def owner_of(value: Optional[str], client: Marketplace) -> str:
     """The one owner whose keys are meant. Keys with the same label of other owners are never changed."""
     if value is not None and (not value.strip() or value == "all"):
         raise bad_options(f"uid {value!r} is not an owner; omit it for the account itself")
@@ -96,7 +91,7 @@ def ensure_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     """
     with open_marketplace(params) as client:
         labels = wanted_labels(params["labels"])
-        uid = _owner(params["uid"], client)
+        uid = owner_of(params["uid"], client)
         plan = plan_keys(
             client.keys(uid=uid),
             labels=labels,
@@ -120,11 +115,10 @@ def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[Marketp
     `KeyfleetError` with all changes made.
     """
     now: Dict[str, Optional[MarketplaceKey]] = {}
-    refusals: Tuple[Refusal, ...] = ()
+    made = Created((), ())
     try:
         if plan.create:
             made = client.create(plan.create, uid=plan.uid)
-            refusals = made.refusals
             now.update((key.label, key) for key in made.keys)
         for step in plan.switch:
             if step.existing is not None and step.enabled is not None:
@@ -133,44 +127,25 @@ def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[Marketp
         for label in plan.delete:
             client.delete(label, uid=plan.uid)
             now[label] = None
+        if made.refusals:
+            raise KeyfleetError("keys_not_created", refusals_in_words(made.refusals, asked=len(plan.create)))
     except KeyfleetError as error:
-        raise _failed(error.code, error.message, plan, now, refusals) from None
-    if refusals:
-        raise _failed("keys_not_created", refusals_in_words(refusals, asked=len(plan.create)), plan, now, refusals)
+        error.details = {
+            "changed": bool(now),
+            "marketplace_keys": [step_row(step, plan.uid, now[step.label]) for step in plan.steps if step.label in now],
+            "refusals": [asdict(refusal) for refusal in made.refusals],
+        }
+        raise
     return now
-
-
-def _failed(
-    code: str,
-    message: str,
-    plan: KeyPlan,
-    now: Mapping[str, Optional[MarketplaceKey]],
-    refusals: Sequence[Refusal],
-) -> KeyfleetError:
-    done = [step for step in plan.steps if step.label in now]
-    return KeyfleetError(
-        code,
-        message,
-        changed=bool(done),
-        marketplace_keys=[step_row(step, plan.uid, now[step.label]) for step in done],
-        refusals=[refusal.as_result() for refusal in refusals],
-    )
 
 
 def list_keys(params: Mapping[str, Any]) -> Dict[str, Any]:
     """The result of the info module: the keys that match the filters in ``params``, from one list request."""
-    uid = params["uid"] or "all"
     with open_marketplace(params) as client:
+        uid = params["uid"] or "all"
         labels = wanted_labels(params["labels"]) or None
-        keys = selected(
-            client.keys(uid=uid),
-            labels=labels,
-            prefix=params["prefix"],
-            uid=uid,
-            enabled=params["enabled"],
-            public_key=params["public_key"],
-            fingerprint=params["fingerprint"],
-        )
+        filters = {name: params[name] for name in ("prefix", "enabled", "public_key", "fingerprint")}
+        keys = selected(client.keys(uid=uid), labels=labels, uid=uid, **filters)
         rows = [key_row(key, include_private_key=params["include_private_keys"]) for key in keys]
         return {"changed": False, "mage_id": client.mage_id, "marketplace_keys": rows}
 
@@ -179,7 +154,7 @@ def pairs_by_label(params: Mapping[str, Any], labels: Sequence[Any]) -> List[Dic
     """The pair of each label, private keys included. Raises `KeyfleetError` ``unknown_label``."""
     with open_marketplace(params) as client:
         wanted = wanted_labels(labels)
-        owner = _owner(params["uid"], client)
+        owner = owner_of(params["uid"], client)
         found = {key.label: key for key in client.keys(uid=owner) if key.uid == owner}
     unknown = [label for label in wanted if label not in found]
     if unknown:

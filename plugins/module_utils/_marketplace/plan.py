@@ -34,15 +34,11 @@ class MarketplaceKey:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An item of a batch that the API refused. ``code`` is that of the API."""
+    """An item of a batch that the API refused, as an element of ``refusals``. ``code`` is that of the API."""
 
     label: str
     code: Optional[int]
     message: str
-
-    def as_result(self) -> Dict[str, Any]:
-        """One element of ``refusals``."""
-        return {"label": self.label, "code": self.code, "message": self.message}
 
 
 @dataclass(frozen=True)

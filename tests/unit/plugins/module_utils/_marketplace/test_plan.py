@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any, Dict, List, Optional
 
 import pytest
@@ -236,4 +237,4 @@ def test_refusals_are_grouped_by_reason() -> None:
     assert refusals_in_words(many, asked=9) == (
         "9 of 9 keys were not created: 'k0', 'k1', 'k2', 'k3', 'k4' and 3 others: Full.; 'z': no reason is shown"
     )
-    assert refusal("a", "m", 1).as_result() == {"label": "a", "code": 1, "message": "m"}
+    assert asdict(refusal("a", "m", 1)) == {"label": "a", "code": 1, "message": "m"}
