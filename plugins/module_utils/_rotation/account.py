@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping
 
 from .._argspec import ArgumentSpec, address, bad_options, package_names, seconds
 from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
-from .._marketplace.keys import marketplace_spec
+from .._marketplace.keys import marketplace_spec, owner_of
 from .._marketplace.plan import MarketplaceKey
 from .._repository.check import Connection, check
 from .._repository.verdict import Verdict
@@ -23,16 +23,15 @@ _STRINGS = {"type": "list", "elements": "str"}
 
 def series_spec() -> ArgumentSpec:
     """The options of ``magento_series``."""
-    api = marketplace_spec()
-    for half in ("application_id", "application_secret"):
-        api[half] = dict(api[half], required=False)
     key = {"type": "raw", "required": True, "no_log": False}
-    name = {"type": "str", "required": True}
+    name, text = {"type": "str", "required": True}, {"type": "str"}
+    holder = {"name": name, "role": text, "tasks_from": text, "tasks": text}
+    pair = {"label": name, "public_key": key, "private_key": dict(key, no_log=True)}
     return {
         "prefix": name,
-        "uid": {"type": "str"},
-        **api,
-        "url": {"type": "str"},
+        "uid": text,
+        **marketplace_spec(required=False),
+        "url": text,
         "packages": _STRINGS,
         "propagation_timeout": {"type": "float", "default": 300.0},
         "max_age": {"type": "int", "default": 90},
@@ -51,22 +50,15 @@ def series_spec() -> ArgumentSpec:
             "default": "block",
             "no_log": False,
         },
-        "external_holders": {
-            "type": "list",
-            "elements": "dict",
-            "options": {"name": name, "role": {"type": "str"}, "tasks_from": {"type": "str"}, "tasks": {"type": "str"}},
-        },
+        "external_holders": {"type": "list", "elements": "dict", "options": holder},
         "external_holders_acknowledged": {"type": "bool", "default": False},
         "batches": {"type": "list", "elements": "raw", "default": [1, "20%"]},
         "max_failed": {"type": "int", "default": 0},
-        "pair": {
-            "type": "dict",
-            "options": {"label": name, "public_key": key, "private_key": dict(key, no_log=True)},
-        },
+        "pair": {"type": "dict", "options": pair},
         "previous": {
             "type": "list",
             "elements": "dict",
-            "options": {"label": name, "public_key": {"type": "str", "required": True, "no_log": False}},
+            "options": {"label": name, "public_key": dict(name, no_log=False)},
         },
         "disabled_by_hand": _STRINGS,
     }
@@ -123,19 +115,11 @@ class Account:
     by_hand = False
 
     def __init__(self, client: Marketplace, settings: Mapping[str, Any]) -> None:
-        uid = settings["uid"]
-        if uid is not None and (not uid.strip() or uid == "all"):
-            raise bad_options(f"uid {uid!r} is not an owner; omit it for the account itself")
-        self.client, self.settings = client, settings
-        self.uid: Optional[str] = uid or client.mage_id
-        self.private: Dict[str, str] = {}
-        self.series = self._series()
-
-    def _series(self) -> Series:
-        settings = self.settings
-        keys = [key for key in self.client.keys(uid=self.uid or "") if key.uid == self.uid]
+        self.client = client
+        self.uid = owner_of(settings["uid"], client)
+        keys = [key for key in client.keys(uid=self.uid) if key.uid == self.uid]
         self.private = {key.label: key.private_key for key in keys}
-        return series_of(
+        self.series = series_of(
             settings["prefix"],
             [Generation(key.label, key.public_key, key.enabled) for key in keys],
             adopt=settings["adopt"] or (),
@@ -148,26 +132,25 @@ class Account:
 
     def create(self, label: str) -> None:
         """Create the key. A lost answer is an error only if the key was not created."""
-        made = self.client.create([label], uid=self.uid or "")
+        made = self.client.create([label], uid=self.uid)
         if not made.keys:
             refusal = made.refusals[0]
             reason = refusal.message or "no reason is shown"
             raise KeyfleetError("keys_not_created", f"{label} was not created: {reason}")
         key = made.keys[0]
         self.private[label] = key.private_key
-        prefix = self.settings["prefix"]
-        new = Generation(label, key.public_key, key.enabled, date_of(prefix, label))
+        new = Generation(label, key.public_key, key.enabled, date_of(self.series.prefix, label))
         self.series = self.series._replace(generations=(*self.series.generations, new))
 
     def enable(self, label: str, enabled: bool) -> None:
         """Enable or disable the key."""
-        self.client.set_enabled(label, uid=self.uid or "", enabled=enabled)
+        self.client.set_enabled(label, uid=self.uid, enabled=enabled)
         generations = [g._replace(enabled=enabled) if g.label == label else g for g in self.series.generations]
         self.series = self.series._replace(generations=tuple(generations))
 
     def delete(self, label: str) -> None:
         """Delete the key."""
-        self.client.delete(label, uid=self.uid or "")
+        self.client.delete(label, uid=self.uid)
         self.series = self.series._replace(generations=tuple(g for g in self.series.generations if g.label != label))
 
 
@@ -175,7 +158,7 @@ class ByHand:
     """A pair made by hand on the account page, and its predecessors. They cannot be changed from here."""
 
     by_hand = True
-    uid: Optional[str] = None
+    uid = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         pair, previous = settings["pair"], settings["previous"] or []
