@@ -75,8 +75,8 @@ def test_plans_of_an_issue(series: Series, today: datetime.date, age: int, now: 
     except KeyfleetError as error:
         assert error.code == "all_rejected" and series.current is None
         return
-    assert plan.label not in series.rejected and not (plan.create and plan.enable) and plan.create is plan.due
-    if not plan.create:
+    assert plan.label not in series.rejected and not (plan.due and plan.enable)
+    if not plan.due:
         assert series.current and plan.label == series.current.label and plan.enable is not series.current.enabled
     elif not now:
         assert series.newest is None or (today - series.newest).days > age

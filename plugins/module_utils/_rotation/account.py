@@ -44,12 +44,7 @@ def series_spec() -> ArgumentSpec:
         "expected_count": {"type": "int"},
         "excluded_hosts": _STRINGS,
         "search": {"type": "list", "elements": "path"},
-        "unmanaged_keys": {
-            "type": "str",
-            "choices": ["block", "remove", "ignore"],
-            "default": "block",
-            "no_log": False,
-        },
+        "unmanaged_keys": {**text, "choices": ["block", "remove", "ignore"], "default": "block", "no_log": False},
         "external_holders": {"type": "list", "elements": "dict", "options": holder},
         "external_holders_acknowledged": {"type": "bool", "default": False},
         "batches": {"type": "list", "elements": "raw", "default": [1, "20%"]},

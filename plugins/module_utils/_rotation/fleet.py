@@ -9,7 +9,7 @@ successful run counts, and text is shortened and made `safe`.
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .._redact import one_line, safe
 from .series import Generation, Series
@@ -78,7 +78,7 @@ class Expected(NamedTuple):
     excluded: Tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], target: Collection[str]) -> Expected:
+    def of(cls, settings: Mapping[str, Any], target: Iterable[str]) -> Expected:
         """From the settings of a series and the hosts of the target."""
         excluded = tuple(settings.get("excluded_hosts") or ())
         names = dict.fromkeys([*(settings.get("expected_hosts") or ()), *target])

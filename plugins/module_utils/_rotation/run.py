@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
@@ -17,34 +17,15 @@ from .account import Account, ByHand, verdict_of
 from .fleet import Blocked, Expected, blocked_by_hosts, not_deployed
 from .report import Outcome, predicted_files, summary
 from .revoke import begin, finish
-from .series import Generation, IssuePlan, Series, plan_issue, plan_retire
+from .series import Generation, IssuePlan, RetirePlan, Series, plan_issue, plan_retire
 
 # Seconds between requests while a new key takes effect.
 _ASK_AGAIN = 5.0
 
 
-class Timing(NamedTuple):
-    """Date, clock and sleep, replaceable in tests."""
-
-    today: Callable[[], datetime.date] = lambda: datetime.datetime.now(datetime.timezone.utc).date()
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-class RotationRun(NamedTuple):
-    """One run of the module. ``done`` is its outcome so far."""
-
-    account: Any  # Account or ByHand
-    settings: Mapping[str, Any]
-    check_mode: bool
-    timing: Timing
-    done: Outcome
-
-    @property
-    def series(self) -> Series:
-        """The current state of the series."""
-        series: Series = self.account.series
-        return series
+def utc_date() -> datetime.date:
+    """The current date in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).date()
 
 
 def rotate(
@@ -52,7 +33,6 @@ def rotate(
     params: Mapping[str, Any],
     *,
     check_mode: bool,
-    timing: Optional[Timing] = None,
     hide: Callable[[Iterable[str]], object] = list,
 ) -> Dict[str, Any]:
     """Run ``params["phase"]`` and return the result that the module documents; ``client`` is None for a pair by hand.
@@ -66,16 +46,14 @@ def rotate(
     try:
         account = Account(client, settings) if client else ByHand(settings)
         hide(account.private.values())
-        work = RotationRun(account, settings, check_mode, timing or Timing(), done)
         if params["revoke"] is not None:
             {"issue": begin, "retire": finish}[phase](account, params, done)
         else:
-            {"issue": _issue, "retire": _retire, "status": _status}[phase](work, params)
+            {"issue": _issue, "retire": _retire, "status": _status}[phase](account, params, done)
     except KeyfleetError as error:
         details = {name: value for name, value in error.details.items() if name == "verdicts"}
-        raise KeyfleetError(
-            error.code, error.message, **{**_result(account, done, failed=error.message), **details}
-        ) from error
+        error.details = {**_result(account, done, failed=error.message), **details}
+        raise
     if done.revoked and done.revoked.replacement:
         # It may belong to another account, whose keys were not listed.
         hide([done.revoked.replacement["private_key"]])
@@ -115,43 +93,39 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
     }
 
 
-def _plan(work: RotationRun) -> IssuePlan:
-    settings = work.settings
-    if work.account.by_hand:
-        current = work.series.generations[-1]
-        return IssuePlan(current.label, current.public_key, False, False, False, f"{current.label} was made by hand")
-    return plan_issue(
-        work.series, today=work.timing.today(), max_age=settings["max_age"], rotate_now=settings["rotate_now"]
-    )
+def _plan(account: Any, settings: Mapping[str, Any]) -> IssuePlan:
+    if account.by_hand:
+        label = account.series.generations[-1].label
+        return IssuePlan(label, f"{label} was made by hand")
+    return plan_issue(account.series, today=utc_date(), max_age=settings["max_age"], rotate_now=settings["rotate_now"])
 
 
-def _issue(work: RotationRun, _params: Mapping[str, Any]) -> None:
-    plan, done = _plan(work), work.done
+def _issue(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
+    plan = _plan(account, params["series"])
     done.due, done.reason, done.label = plan.due, plan.reason, plan.label
-    if plan.create or plan.enable:
-        done.lines.append((plan.label, "" if plan.create else "disabled", "enabled"))
-        done.changed = True
-        if work.check_mode:
+    if plan.due or plan.enable:
+        done.lines.append((plan.label, "" if plan.due else "disabled", "enabled"))
+        if done.check_mode:
+            done.changed = True
             return
-        # A failure must not report it as done.
-        done.changed = False
-        if plan.create:
-            work.account.create(plan.label)
+        if plan.due:
+            account.create(plan.label)
         else:
-            work.account.enable(plan.label, True)
+            account.enable(plan.label, True)
+        # Not earlier: a failure must not report it as done.
         done.changed = True
-    _verify(work, plan.label)
+    _verify(account, params["series"], plan.label)
 
 
-def _verify(work: RotationRun, label: str) -> None:
+def _verify(account: Any, settings: Mapping[str, Any], label: str) -> None:
     """Poll the repository until it accepts the pair; changes take effect with a delay. A failure undoes nothing."""
-    timeout = work.settings["propagation_timeout"]
-    until = work.timing.clock() + timeout
+    timeout = settings["propagation_timeout"]
+    until = time.monotonic() + timeout
     while True:
-        verdict = _verdict(work, label)
+        verdict = _verdict(account, settings, label)
         if verdict.status == "valid":
             return
-        left = until - work.timing.clock()
+        left = until - time.monotonic()
         if left <= 0:
             raise KeyfleetError(
                 "unverified",
@@ -159,25 +133,22 @@ def _verify(work: RotationRun, label: str) -> None:
                 f"run continues with this one. {verdict.message}",
                 verdicts=[verdict.as_result()],
             )
-        work.timing.sleep(min(_ASK_AGAIN, left))
+        time.sleep(min(_ASK_AGAIN, left))
 
 
-def _verdict(work: RotationRun, label: str) -> Verdict:
-    public = next(g.public_key for g in work.series.generations if g.label == label)
-    return verdict_of(work.settings, public_key=public, private_key=work.account.private[label])
+def _verdict(account: Any, settings: Mapping[str, Any], label: str) -> Verdict:
+    public = next(g.public_key for g in account.series.generations if g.label == label)
+    return verdict_of(settings, public_key=public, private_key=account.private[label])
 
 
-def _status(work: RotationRun, params: Mapping[str, Any]) -> None:
-    plan, done = _plan(work), work.done
+def _status(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
+    plan, current = _plan(account, params["series"]), account.series.current
     done.due, done.reason = plan.due, plan.reason
-    current = work.series.current
     if current is None or not current.enabled:
-        raise KeyfleetError(
-            "no_generation", f"no generation of {work.series.prefix} is enabled; run rotate_issue first"
-        )
-    if params["hosts"] is not None:
-        reports = params["hosts"]
-        expected = Expected.of(work.settings, list(reports))
+        raise KeyfleetError("no_generation", f"no generation of {done.prefix} is enabled; run rotate_issue first")
+    reports = params["hosts"]
+    if reports is not None:
+        expected = Expected.of(params["series"], reports)
         done.blocked = not_deployed(expected, reports)
         named, asked = {row.host for row in done.blocked}, [host for host in reports if host not in expected.excluded]
         done.confirmed, done.asked = [host for host in asked if host not in named], len(asked)
@@ -185,22 +156,20 @@ def _status(work: RotationRun, params: Mapping[str, Any]) -> None:
             done.reason = f"not every host has {current.label}"
 
 
-def _retire(work: RotationRun, params: Mapping[str, Any]) -> None:
-    settings, done, series = work.settings, work.done, work.series
+def _retire(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
+    settings, series, current = params["series"], account.series, account.series.current
     reports: Mapping[str, Any] = params["hosts"] or {}
-    expected = Expected.of(settings, list(reports))
-    issue = _plan(work)
-    if work.check_mode and (issue.create or issue.enable):
+    expected = Expected.of(settings, reports)
+    issue = _plan(account, settings)
+    if done.check_mode and (issue.due or issue.enable):
         done.due, done.label = issue.due, issue.label
         done.hosts = predicted_files(reports, series, label=issue.label)
-    current = series.current
     if current is None:
         if done.due:
             done.reason = issue.reason
             return
         raise KeyfleetError("no_generation", f"{series.prefix} has no generation; run rotate_issue first")
-    today = work.timing.today()
-    plan = plan_retire(series, today=today, overlap=settings["overlap"], delete_after=settings["delete_after"])
+    plan = plan_retire(series, today=utc_date(), overlap=settings["overlap"], delete_after=settings["delete_after"])
     ignore = settings["unmanaged_keys"] == "ignore"
     if expected.excluded:
         done.notes.append(f"Excluded, and may still have an older key: {', '.join(expected.excluded)}")
@@ -210,54 +179,54 @@ def _retire(work: RotationRun, params: Mapping[str, Any]) -> None:
     if done.due:
         # Evaluate hosts as if it existed and their variables named it already.
         replaced = current.public_key
-        removed = {current} if settings["unmanaged_keys"] == "remove" else set()
-        known = [generation for generation in series.generations if generation not in removed]
+        known = [g for g in series.generations if g != current or settings["unmanaged_keys"] != "remove"]
         series = series._replace(generations=(*known, Generation(issue.label, "", True)))
     done.blocked = blocked_by_hosts(
-        series, expected, reports, ignore=ignore, check_mode=work.check_mode, replaced=replaced
+        series, expected, reports, ignore=ignore, check_mode=done.check_mode, replaced=replaced
     )
     named = {row.host for row in done.blocked}
     done.confirmed, done.asked = [h for h in expected.hosts if h not in named], len(expected.hosts)
     if not done.due:
-        done.blocked += _holders(work, params["holders"] or {}, disables=bool(plan.disable))
+        done.blocked += _holders(params, disables=bool(plan.disable), check_mode=done.check_mode)
     done.reason = issue.reason if done.label else f"every expected host is confirmed to have {current.label}"
     if done.blocked:
         done.reason = f"not every expected host or holder is confirmed to have {done.label or current.label}"
         done.left += [f"disable {g.label}" for g in plan.disable]
         return
     done.left += [f"disable {g.label} when the overlap of {settings['overlap']} days is over" for g in plan.wait]
-    if work.account.by_hand:
+    if account.by_hand:
         done.left += [f"disable {g.label} on the account page, and name it in disabled_by_hand" for g in plan.disable]
         return
-    if work.check_mode:
+    if done.check_mode:
         # Changes after the creation of a generation cannot be predicted.
-        unpredictable = done.due or done.hosts
-        done.lines += [] if unpredictable else [(g.label, "enabled", "disabled") for g in plan.disable]
-        done.lines += [] if unpredictable else [(g.label, "disabled", "") for g in plan.delete]
+        if not done.due and not done.hosts:
+            done.lines += [(g.label, "enabled", "disabled") for g in plan.disable]
+            done.lines += [(g.label, "disabled", "") for g in plan.delete]
         done.changed = bool(done.lines or done.hosts)
         return
-    _act(work, plan.disable, plan.delete)
+    _act(account, settings, plan, done)
 
 
-def _holders(work: RotationRun, holders: Mapping[str, Any], *, disables: bool) -> List[Blocked]:
-    named = [str(holder["name"]) for holder in work.settings["external_holders"] or ()]
-    if disables and not named and not work.settings["external_holders_acknowledged"]:
+def _holders(params: Mapping[str, Any], *, disables: bool, check_mode: bool) -> List[Blocked]:
+    settings, holders = params["series"], params["holders"] or {}
+    named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
+    if disables and not named and not settings["external_holders_acknowledged"]:
         return [
             Blocked(
                 "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
                 "external_holders, or set external_holders_acknowledged"
             )
         ]
-    if work.check_mode:
+    if check_mode:
         return []
     return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
 
 
-def _act(work: RotationRun, disable: Sequence[Generation], delete: Sequence[Generation]) -> None:
-    done, account, current = work.done, work.account, work.series.current
-    if (disable or delete) and current:
+def _act(account: Any, settings: Mapping[str, Any], plan: RetirePlan, done: Outcome) -> None:
+    current = account.series.current
+    if plan.disable or plan.delete:
         # Whatever the hosts report: no key may go unless the repository accepts the remaining one.
-        verdict = _verdict(work, current.label) if current.enabled else None
+        verdict = _verdict(account, settings, current.label) if current.enabled else None
         if verdict is None or verdict.status != "valid":
             message = verdict.message if verdict else "It is disabled."
             raise KeyfleetError(
@@ -266,8 +235,11 @@ def _act(work: RotationRun, disable: Sequence[Generation], delete: Sequence[Gene
                 verdicts=[verdict.as_result()] if verdict else [],
             )
     steps: List[Tuple[Generation, List[str], Callable[[str], None], Tuple[str, str]]] = [
-        *((g, done.disabled, lambda label: account.enable(label, False), ("enabled", "disabled")) for g in disable),
-        *((g, done.deleted, account.delete, ("disabled", "")) for g in delete),
+        *(
+            (g, done.disabled, lambda label: account.enable(label, False), ("enabled", "disabled"))
+            for g in plan.disable
+        ),
+        *((g, done.deleted, account.delete, ("disabled", "")) for g in plan.delete),
     ]
     for generation, finished, act, states in steps:
         act(generation.label)

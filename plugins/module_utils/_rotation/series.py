@@ -141,14 +141,12 @@ def next_label(series: Series, today: datetime.date) -> str:
 
 
 class IssuePlan(NamedTuple):
-    """The key ``label`` to use, and whether to create or enable it first."""
+    """The key ``label`` to use, and whether to create it (``due``) or to enable it first."""
 
     label: str
-    public_key: Optional[str]
-    due: bool
-    create: bool
-    enable: bool
     reason: str
+    due: bool = False
+    enable: bool = False
 
 
 def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool = False) -> IssuePlan:
@@ -158,7 +156,7 @@ def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now
     """
     due = _due(series, today=today, max_age=max_age, rotate_now=rotate_now)
     if due:
-        return IssuePlan(next_label(series, today), None, due=True, create=True, enable=False, reason=due)
+        return IssuePlan(next_label(series, today), due, due=True)
     current = series.current
     if current is None:
         raise KeyfleetError(
@@ -166,7 +164,7 @@ def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now
             f"every generation of {series.prefix} is rejected; set rotate_now to make a new one",
         )
     reason = f"{current.label} is the newest generation not rejected, and no new one is due"
-    return IssuePlan(current.label, current.public_key, False, False, not current.enabled, reason)
+    return IssuePlan(current.label, reason, enable=not current.enabled)
 
 
 def _due(series: Series, *, today: datetime.date, max_age: int, rotate_now: bool) -> Optional[str]:

@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
+from unittest import mock
 
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Created
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, Refusal
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import run as run_module
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import series_spec
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import CONFIRMED, FACTS, WOULD_CHANGE
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Timing, rotate
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Generation, Series, series_of
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,
@@ -146,6 +149,14 @@ class FakeClient:
             exchange.reply(401)
 
 
+@contextlib.contextmanager
+def stopped_clock(slept: List[float]) -> Iterator[None]:
+    """For a rotation, it is `TODAY`, and only its pauses pass time. They are added to ``slept``."""
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    with mock.patch.multiple(run_module, utc_date=lambda: TODAY, time=clock):
+        yield
+
+
 class Lab:
     """An account, its repository, and a clock that only sleep() advances."""
 
@@ -155,9 +166,6 @@ class Lab:
         self.slept: List[float] = []
         self.answer: Optional[Callable[[Exchange], None]] = None
 
-    def _timing(self) -> Timing:
-        return Timing(today=lambda: TODAY, clock=lambda: sum(self.slept), sleep=self.slept.append)
-
     def run(self, phase: str, *, check_mode: bool = False, **given: Any) -> Dict[str, Any]:
         """Run a phase; ``given``: module options and settings. Returns the result, or details, code and message."""
         params: Dict[str, Any] = {"phase": phase, "hosts": given.pop("hosts", None)}
@@ -165,7 +173,8 @@ class Lab:
         known = {"url": self.server.url, "ca_path": CA, "timeout": 10.0, "external_holders_acknowledged": True, **given}
         params["series"] = settings(**known)
         try:
-            result = rotate(self.client, params, check_mode=check_mode, timing=self._timing())  # type: ignore[arg-type]
+            with stopped_clock(self.slept):
+                result = run_module.rotate(self.client, params, check_mode=check_mode)  # type: ignore[arg-type]
         except KeyfleetError as error:
             result = {**error.details, "code": error.code, "message": error.message}
         for pair in self.client.keys_.values():

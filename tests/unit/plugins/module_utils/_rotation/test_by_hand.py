@@ -12,8 +12,11 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.account import check_settings, series_spec
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import Timing, rotate
-from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import TODAY, settings
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.run import rotate
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
+    settings,
+    stopped_clock,
+)
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,
     Loopback,
@@ -48,10 +51,10 @@ def run(phase: str, server: Loopback, *, check_mode: bool = False, hosts: Any = 
     known = {"application_id": None, "application_secret": None, "url": server.url, "ca_path": CA, "pair": PAIR}
     series = settings(**{**known, "external_holders_acknowledged": True, **given})
     params = {"phase": phase, "series": series, "hosts": hosts, "holders": None, "revoke": None}
-    timing = Timing(today=lambda: TODAY, clock=lambda: 0.0, sleep=lambda _seconds: None)
     try:
         check_settings(series)
-        result = rotate(None, params, check_mode=check_mode, timing=timing)
+        with stopped_clock([]):
+            result = rotate(None, params, check_mode=check_mode)
     except KeyfleetError as error:
         result = {**error.details, "code": error.code, "message": error.message}
     assert PRIVATE not in json.dumps(result), result

@@ -127,7 +127,7 @@ class World:
             COUNTS["all rejected"] += 1
             return
         assert plan.label not in self.rejected
-        if plan.create:
+        if plan.due:
             assert plan.label not in self.used and self.own(plan.label)
             self.used.add(plan.label)
             self.account[plan.label] = Generation(plan.label, f"public of {plan.label}", True)

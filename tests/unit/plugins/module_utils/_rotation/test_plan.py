@@ -41,12 +41,12 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotat
 def test_due(account: List[str], rejected: List[str], due: bool, enable: bool) -> None:
     found = series(*account, rejected=rejected)
     plan = plan_issue(found, today=TODAY, max_age=90)
-    assert (plan.due, plan.create, plan.enable) == (due, due, enable)
+    assert (plan.due, plan.enable) == (due, enable)
     assert plan.reason
     if due:
-        assert (plan.label, plan.public_key) == ("web-20260301", None)
+        assert plan.label == "web-20260301"
     else:
-        assert found.current and (plan.label, plan.public_key) == (found.current.label, found.current.public_key)
+        assert found.current and plan.label == found.current.label
 
 
 def test_generation_is_due_if_all_keys_are_adopted() -> None:
@@ -62,7 +62,7 @@ def test_all_rejected_is_an_error_unless_a_generation_is_due() -> None:
         plan_issue(found, today=TODAY, max_age=90)
     assert caught.value.code == "all_rejected"
     assert plan_issue(found, today=TODAY, max_age=90, rotate_now=True).label == "web-20260301"
-    assert plan_issue(found, today=TODAY + 90 * DAY, max_age=90).create
+    assert plan_issue(found, today=TODAY + 90 * DAY, max_age=90).due
 
 
 @pytest.mark.parametrize(
