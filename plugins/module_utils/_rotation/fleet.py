@@ -26,17 +26,15 @@ _TEXT = 300
 # Prefix of the reason if the role would still change the file.
 _PENDING = "not yet "
 # Problems that leave the keys of a file unknown.
-_NOT_READ = frozenset(
-    (
-        "not_a_file",
-        "unsafe_path",
-        "foreign_owner",
-        "permission_denied",
-        "read_failed",
-        "lock_timeout",
-        "no_home",
-        "malformed_file",
-    )
+_NOT_READ = (
+    "not_a_file",
+    "unsafe_path",
+    "foreign_owner",
+    "permission_denied",
+    "read_failed",
+    "lock_timeout",
+    "no_home",
+    "malformed_file",
 )
 
 
@@ -109,9 +107,10 @@ def _text(value: Any) -> str:
     return one_line(str(value or "no reason is given"), _TEXT)
 
 
-def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The valid rows of a list in a host's result."""
-    return (row for row in value if isinstance(row, Mapping)) if isinstance(value, (list, tuple)) else iter(())
+def rows_of(result: Any, name: str = "files") -> List[Mapping[str, Any]]:
+    """The valid rows of the list ``name`` in a host's result."""
+    rows = result.get(name) if isinstance(result, Mapping) else None
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, (list, tuple)) else []
 
 
 def _paths(row: Mapping[str, Any]) -> Tuple[str, str]:
@@ -130,26 +129,24 @@ def _entry(row: Mapping[str, Any], owner: Any, entry: Any) -> Iterator[HostEntry
 
 def entries_of(result: Any) -> Iterator[HostEntry]:
     """All entries in a result of M(magento_auth_key_info), or those before the change in one of M(magento_auth_key)."""
-    if not isinstance(result, Mapping):
-        return
     real_paths = {}
-    for row in rows_of(result.get("files")):
+    for row in rows_of(result):
         real_paths[str(row.get("path"))] = row.get("real_path")
-        for entry in (*rows_of(row.get("entries")), row.get("before")):
+        for entry in (*rows_of(row, "entries"), row.get("before")):
             yield from _entry(row, row.get("owner"), entry)
     # An effective entry may be in a file other than auth.json: the config of a composer.json.
-    for row in rows_of(result.get("effective")):
+    for row in rows_of(result, "effective"):
         yield from _entry({**row, "real_path": real_paths.get(str(row.get("path")))}, row.get("user"), row)
 
 
 def files_of(result: Any, public_key: str) -> Dict[str, HostEntry]:
     """The files that get ``public_key`` by the host's variables, with their current entry."""
     found: Dict[str, HostEntry] = {}
-    for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
+    for row in rows_of(result):
         paths, after = _paths(row), row.get("after")
         if isinstance(after, Mapping) and after.get("public_key") == public_key:
-            before = list(_entry(row, row.get("owner"), row.get("before")))
-            found[paths[0]] = before[0] if before else HostEntry(*paths, None, "", None)
+            before = _entry(row, row.get("owner"), row.get("before"))
+            found[paths[0]] = next(before, HostEntry(*paths, None, "", None))
     return found
 
 
@@ -164,15 +161,15 @@ def forged(report: Mapping[str, Any]) -> Optional[str]:
 
 def _removed_entries(result: Any, older: Collection[str]) -> Iterator[Tuple[str, str]]:
     """Paths and public keys of entries that the role would remove, or replace with a key that is not in ``older``."""
-    for row in rows_of(result.get("files") if isinstance(result, Mapping) else None):
+    for row in rows_of(result):
         before, after = row.get("before"), row.get("after")
         if isinstance(before, Mapping) and isinstance(after, Mapping) and str(after.get("public_key")) not in older:
             for path in _paths(row):
                 yield path, str(before.get("public_key"))
 
 
-def _unread_files(result: Mapping[str, Any]) -> Iterator[Blocked]:
-    for problem in rows_of(result.get("problems")):
+def _unread_files(result: Any) -> Iterator[Blocked]:
+    for problem in rows_of(result, "problems"):
         if str(problem.get("code")) in _NOT_READ:
             path = problem.get("path")
             yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
@@ -182,31 +179,24 @@ def _host_rows(
     report: Mapping[str, Any], series: Series, *, ignore: bool, check_mode: bool, replaced: Optional[str]
 ) -> Iterator[Blocked]:
     """Why one host is not confirmed; rows without its name."""
-    why = forged(report) or failure_of(report.get(COLLECTED, {})) or failure_of(report.get(CONFIRMED))
+    confirmed, role = report.get(CONFIRMED), report.get(WOULD_CHANGE)
+    why = forged(report) or failure_of(report.get(COLLECTED, {})) or failure_of(confirmed)
+    if not why and not isinstance(report[CONFIRMED].get("files"), (list, tuple)):
+        why = "its report is malformed"
+    # A failed deployment counts even if the key is installed.
+    why = why or failure_of(role) or failure_of(report.get(DEPLOYED, {}))
     if why:
         yield Blocked(why)
         return
-    confirmed, role = report[CONFIRMED], report.get(WOULD_CHANGE)
-    if not isinstance(confirmed.get("files"), (list, tuple)):
-        yield Blocked("its report is malformed")
-        return
-    failure, missing = failure_of(role), []
-    if not failure and role and not check_mode:
-        missing = [row for row in rows_of(role.get("files")) if row.get("action") != "unchanged"]
-    if not failure and DEPLOYED in report:
-        # Reported even if the key is installed.
-        failure = failure_of(report[DEPLOYED])
-    if failure:
-        yield Blocked(failure)
-        return
     reported: Set[str] = set()
-    for row in missing:
-        reported.update(_paths(row))
-        yield Blocked(f"{_PENDING}{_text(row.get('action') or 'changed')}", path=_paths(row)[0])
+    for row in () if check_mode else rows_of(role):
+        if row.get("action") != "unchanged":
+            reported.update(_paths(row))
+            yield Blocked(f"{_PENDING}{_text(row.get('action') or 'changed')}", path=_paths(row)[0])
     current = series.current
     older = {g.public_key: g.label for g in series.generations if g != current}
     staying = {public_key: label for public_key, label in older.items() if public_key != replaced}
-    for row in rows_of(role.get("files") if role else None):
+    for row in rows_of(role):
         after = row.get("after")
         given = after.get("public_key") if isinstance(after, Mapping) else None
         if isinstance(given, str) and given in staying:
@@ -218,11 +208,8 @@ def _host_rows(
     # In check mode hosts still have the old entries.
     removed = set(_removed_entries(role, staying)) if check_mode else set()
     for held in dict.fromkeys(entries_of(confirmed)):
-        if (
-            held.public_key in older
-            and held.real_path not in reported
-            and (held.real_path, held.public_key) not in removed
-        ):
+        explained = held.real_path in reported or (held.real_path, held.public_key) in removed
+        if held.public_key in older and not explained:
             reason = f"it has {older[held.public_key]}, and no variable of the host names this file"
             yield Blocked(reason, path=held.path, owner=held.owner)
     yield from _unread_files(confirmed)

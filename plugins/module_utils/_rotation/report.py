@@ -101,7 +101,7 @@ def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
     lines: List[str] = []
     for host, report in reports.items():
         if isinstance(report, Mapping) and not forged(report) and isinstance(report.get(name), Mapping):
-            rows = [row for row in rows_of(report[name].get("files")) if row.get("action") != "unchanged"]
+            rows = [row for row in rows_of(report[name]) if row.get("action") != "unchanged"]
             for row in rows[:_MOST_FILES]:
                 action, path = one_line(str(row.get("action")), 20), one_line(str(row.get("path")), 300)
                 lines.append(f"{verb} {action}: {host}, {path}")
