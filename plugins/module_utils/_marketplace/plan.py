@@ -181,23 +181,23 @@ def step_row(step: Step, uid: str, now: Optional[MarketplaceKey] = None) -> Dict
     return dict(row, enabled=now.enabled if now else step.enabled, action=step.action)
 
 
+def difference(before: str, after: str, *, name: str = "Marketplace keys") -> Dict[str, str]:
+    """One element of a diff for Ansible."""
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
+
+
 def diff_of(plan: KeyPlan) -> Dict[str, str]:
     """The diff, identical in check mode and in a real run: a new key is shown without its public key."""
 
-    def line(label: str, enabled: Optional[bool], existing: Optional[MarketplaceKey]) -> str:
+    def line(step: Step, enabled: Optional[bool]) -> str:
         if enabled is None:
             return ""
-        pair = f" {one_line(shown_user(existing.public_key))} {describe(existing.private_key)}" if existing else ""
-        return f"{label} ({plan.uid}): {'enabled' if enabled else 'disabled'}{pair}\n"
+        key = step.existing
+        pair = f" {one_line(shown_user(key.public_key))} {describe(key.private_key)}" if key else ""
+        return f"{step.label} ({plan.uid}): {'enabled' if enabled else 'disabled'}{pair}\n"
 
-    before = [line(s.label, s.existing.enabled if s.existing else None, s.existing) for s in plan.steps]
-    after = [line(s.label, s.enabled, s.existing) for s in plan.steps]
-    return {
-        "before_header": "Marketplace keys",
-        "after_header": "Marketplace keys",
-        "before": "".join(before),
-        "after": "".join(after),
-    }
+    before = "".join(line(step, step.existing.enabled if step.existing else None) for step in plan.steps)
+    return difference(before, "".join(line(step, step.enabled) for step in plan.steps))
 
 
 def selected(

@@ -9,6 +9,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from .._marketplace.plan import difference
 from .._redact import one_line, safe
 from .fleet import DEPLOYED, WOULD_CHANGE, Blocked, files_of, forged, rows_of
 from .series import Series
@@ -69,16 +70,12 @@ class Outcome:
 
     def diff(self) -> List[Dict[str, str]]:
         """The diff for Ansible. An empty state means that the key does not exist."""
-        found = [_difference(f"{row.host}:{row.path}", row.before, row.after) for row in self.hosts]
+        found = [difference(row.before, row.after, name=f"{row.host}:{row.path}") for row in self.hosts]
         if self.lines:
             before = "".join(f"{label}: {state}\n" for label, state, _after in self.lines if state)
             after = "".join(f"{label}: {state}\n" for label, _before, state in self.lines if state)
-            found.append(_difference("Marketplace keys", before, after))
+            found.append(difference(before, after))
         return found
-
-
-def _difference(name: str, before: str, after: str) -> Dict[str, str]:
-    return {"before_header": name, "after_header": name, "before": before, "after": after}
 
 
 def predicted_files(reports: Mapping[str, Any], series: Series, *, label: str) -> List[Stale]:
@@ -136,43 +133,37 @@ def summary(
     if done.deleted:
         lines.append(f"Deleted: {', '.join(done.deleted)}")
     if done.check_mode:
-        lines += [f"Would be {_state(after)}: {name}" for name, _before, after in done.lines]
+        lines += [f"Would be {after or 'deleted'}: {name}" for name, _before, after in done.lines]
         files = [one_line(f"Would get {row.after.strip()}: {row.host}, {row.path}") for row in done.hosts]
         lines += _first_lines(files, "Would get it:")
     lines.append(f"Left to do: {'; '.join(_left_to_do(done, series, failed)) or 'nothing'}")
     return "\n".join(lines)
 
 
-def _state(after: str) -> str:
-    return after or "deleted"
-
-
 def _headline(done: Outcome, failed: Optional[str]) -> str:
-    if done.revoked:
-        return _revocation_headline(done.revoked, done, failed)
+    key = done.revoked
     phase = {"issue": "Issue", "retire": "Retirement", "status": "Deployment"}[done.phase]
     if done.phase == "status" and done.asked is None:
         phase = "Status"
-    mode = ", check mode" if done.check_mode else ""
-    name = f"{phase} of the series {done.prefix}{mode}"
+    name = f"Revocation of {key.label} ({key.public_key})" if key else f"{phase} of the series {done.prefix}"
+    name += ", check mode" if done.check_mode else ""
     if failed:
         return f"{name} failed: {failed}"
+    if key:
+        return name + _end_of_revocation(key, done)
     if done.blocked and done.phase == "retire":
         return f"{name} is blocked, and nothing was disabled: {done.reason}"
     return f"{name}: {done.reason}"
 
 
-def _revocation_headline(key: Revoked, done: Outcome, failed: Optional[str]) -> str:
-    name = f"Revocation of {key.label} ({key.public_key}){', check mode' if done.check_mode else ''}"
-    if failed:
-        return f"{name} failed: {failed}"
+def _end_of_revocation(key: Revoked, done: Outcome) -> str:
     if done.blocked and key.enabled:
-        return f"{name} is blocked: it stays enabled"
+        return " is blocked: it stays enabled"
     if done.blocked:
-        return f"{name} is blocked: it is disabled, and hosts are not confirmed to be without it"
+        return " is blocked: it is disabled, and hosts are not confirmed to be without it"
     if key.by_hand:
-        return f"{name}: no expected host {'would have' if done.check_mode else 'has'} it any more"
-    return f"{name}: it {'would be' if done.check_mode else 'is'} disabled{' and deleted' if key.delete else ''}"
+        return f": no expected host {'would have' if done.check_mode else 'has'} it any more"
+    return f": it {'would be' if done.check_mode else 'is'} disabled{' and deleted' if key.delete else ''}"
 
 
 def _left_to_do(done: Outcome, series: Series, failed: Optional[str]) -> List[str]:
