@@ -12,7 +12,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import socket
 import ssl
 from typing import Any, Iterator, List, Optional
 from urllib.parse import urlsplit
@@ -94,13 +93,7 @@ def item_refused(doing: str, code: Optional[int], message: str) -> KeyfleetError
 
 
 def refused(
-    doing: str,
-    status: int,
-    body: bytes,
-    retry_after: str,
-    redactor: Redactor,
-    *,
-    signing_in: bool = False,
+    doing: str, status: int, body: bytes, retry_after: str, redactor: Redactor, *, signing_in: bool = False
 ) -> KeyfleetError:
     """The error for a failed call. ``answer_lost``: the server may have carried it out although it failed."""
     content = json_object(body) or {}
@@ -135,12 +128,10 @@ def check_authorities(path: Optional[str]) -> None:
         forget_key_log()
         ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as error:
-        missing = isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError)
-        reason = os.strerror(error.errno or 0) if missing and isinstance(error, OSError) else "no certificates in it"
-        raise KeyfleetError(
-            "api_tls_failed",
-            f"The CA certificates could not be read from {path} ({reason}). Check the option ca_path.",
-        ) from None
+        cause = None if isinstance(error, (ssl.SSLError, ValueError)) else error.errno
+        reason = os.strerror(cause) if cause else "no certificates in it"
+        words = f"The CA certificates could not be read from {path} ({reason}). Check the option ca_path."
+        raise KeyfleetError("api_tls_failed", words) from None
 
 
 def never_connected(error: BaseException) -> bool:
@@ -157,7 +148,9 @@ def what_happened(error: BaseException, *, url: str, timeout: float, quote: Quot
     host, proxy, chain = urlsplit(url).netloc, _proxy(url), list(_chain(error))
     if any(isinstance(one, PoolTimeout) for one in chain) and not _cause(chain, OSError):
         return timed_out(host, proxy, timeout)
-    return explain(_root(chain), host, proxy, timeout, quote)
+    # The most informative error.
+    causes = (_cause(chain, kind) for kind in (ssl.SSLError, OSError, http.client.HTTPException))
+    return explain(next(filter(None, causes), chain[-1]), host, proxy, timeout, quote)
 
 
 def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
@@ -173,22 +166,11 @@ def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
             todo += [one.__cause__, one.__context__]
 
 
-def _cause(chain: List[BaseException], *kinds: type) -> Optional[BaseException]:
-    """The first error of these kinds that does not come from the libraries."""
+def _cause(chain: List[BaseException], kind: type) -> Optional[BaseException]:
+    """The first error of this kind that does not come from the libraries."""
     from requests import RequestException
 
-    own = (one for one in chain if isinstance(one, kinds) and not isinstance(one, RequestException))
-    return next(own, None)
-
-
-def _root(chain: List[BaseException]) -> BaseException:
-    """The most informative error."""
-    return (
-        _cause(chain, ssl.SSLError)
-        or _cause(chain, socket.timeout, OSError)
-        or _cause(chain, http.client.HTTPException)
-        or chain[-1]
-    )
+    return next((one for one in chain if isinstance(one, kind) and not isinstance(one, RequestException)), None)
 
 
 def _proxy(url: str) -> Optional[str]:
