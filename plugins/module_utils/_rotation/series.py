@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from .._argspec import bad_options
 from .._errors import KeyfleetError
@@ -159,10 +159,8 @@ def plan_issue(series: Series, *, today: datetime.date, max_age: int, rotate_now
         return IssuePlan(next_label(series, today), due, due=True)
     current = series.current
     if current is None:
-        raise KeyfleetError(
-            "all_rejected",
-            f"every generation of {series.prefix} is rejected; set rotate_now to make a new one",
-        )
+        words = f"every generation of {series.prefix} is rejected; set rotate_now to make a new one"
+        raise KeyfleetError("all_rejected", words)
     reason = f"{current.label} is the newest generation not rejected, and no new one is due"
     return IssuePlan(current.label, reason, enable=not current.enabled)
 
@@ -210,10 +208,9 @@ def _old(series: Series, *, today: datetime.date, delete_after: int) -> Tuple[Ge
     """Dated retired generations whose successor is older than ``delete_after`` days, except the newest retired one."""
     kept = [label for label, state in series.states().items() if state == "retired"][-1:]
     current = series.current
-    old: List[Generation] = []
-    for generation, successor in zip(series.generations, series.generations[1:]):
-        overdue = successor.date is not None and (today - successor.date).days > delete_after
-        retired = generation.date and not generation.enabled and generation != current
-        if overdue and retired and generation.label not in kept:
-            old.append(generation)
-    return tuple(old)
+    return tuple(
+        generation
+        for generation, successor in zip(series.generations, series.generations[1:])
+        if generation.date and not generation.enabled and generation != current and generation.label not in kept
+        if successor.date and (today - successor.date).days > delete_after
+    )
