@@ -47,7 +47,10 @@ class Stale(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a phase has found and done so far. ``lines`` are label, state before and state after."""
+    """What a phase has found and done so far. ``lines`` are label, state before and state after.
+
+    ``changed`` need not be set for keys in ``disabled`` and ``deleted``.
+    """
 
     phase: str
     prefix: str
@@ -97,8 +100,8 @@ def changes(reports: Mapping[str, Any], *, check_mode: bool) -> List[str]:
     name, verb = (WOULD_CHANGE, "Would be") if check_mode else (DEPLOYED, "Was")
     lines: List[str] = []
     for host, report in reports.items():
-        if isinstance(report, Mapping) and not forged(report) and isinstance(report.get(name), Mapping):
-            rows = [row for row in rows_of(report[name]) if row.get("action") != "unchanged"]
+        if isinstance(report, Mapping) and not forged(report):
+            rows = [row for row in rows_of(report.get(name)) if row.get("action") != "unchanged"]
             for row in rows[:_MOST_FILES]:
                 action, path = one_line(str(row.get("action")), 20), one_line(str(row.get("path")), 300)
                 lines.append(f"{verb} {action}: {host}, {path}")

@@ -52,7 +52,7 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
     # Verify again: if another run has disabled the replacement, the revoked key may be the only working one.
     key = done.revoked = _revoked(account, params["revoke"], settings)
     reports: Mapping[str, Any] = params["hosts"] or {}
-    expected = Expected.of(settings, list(reports))
+    expected = Expected.of(settings, reports)
     done.reason = f"no expected host has {key.label}"
     if expected.excluded:
         done.notes.append(f"Excluded, and may still have it: {', '.join(expected.excluded)}")
@@ -61,11 +61,10 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         done.notes.append(f"It {first} disabled first, so hosts {had} no working key until the run reached them")
     done.notes += changes(reports, check_mode=done.check_mode)
     # As in a rotation, with the key and its replacement as the only generations.
-    old = Generation(key.label, key.public_key, True)
-    new = (
-        [Generation(f"the replacement of {key.label}", key.replacement["public_key"], True)] if key.replacement else []
-    )
-    series = Series(settings["prefix"], (old, *new), frozenset((key.label,)))
+    generations = [Generation(key.label, key.public_key, True)]
+    if key.replacement:
+        generations.append(Generation(f"the replacement of {key.label}", key.replacement["public_key"], True))
+    series = Series(settings["prefix"], tuple(generations), frozenset((key.label,)))
     done.blocked = blocked_by_hosts(series, expected, reports, ignore=False, check_mode=done.check_mode)
     if key.by_hand and key.enabled and (key.leak or not done.blocked):
         done.left.append(f"disable {key.label} on the account page, and name it in disabled_by_hand")
@@ -75,13 +74,12 @@ def finish(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         done.reason = f"not every expected host is confirmed to be without {key.label}"
     elif not key.by_hand:
         _disable_or_delete(account, key, done)
-    deleted = key.delete and not done.blocked
-    ours = {g.public_key for g in account.series.generations}
-    if key.by_hand or key.public_key not in ours:
+    if key.by_hand or key.public_key not in {g.public_key for g in account.series.generations}:
         return
-    if not deleted and key.label not in (settings["rejected"] or ()):
-        done.left.append(f"name {key.label} in rejected, so that no rotation enables it again")
+    deleted = key.delete and not done.blocked
     named = [name for name in ("adopt", "rejected") if key.label in (settings[name] or ())]
+    if not deleted and "rejected" not in named:
+        done.left.append(f"name {key.label} in rejected, so that no rotation enables it again")
     if deleted and "adopt" in named:
         done.left.append(f"remove {key.label} from {' and '.join(named)}")
 
@@ -98,7 +96,6 @@ def _disable_or_delete(account: Any, key: Revoked, done: Outcome) -> None:
         account.client.delete(key.label, uid=key.uid)
         done.deleted.append(key.label)
         done.lines = [(key.label, before, "")]
-        done.changed = True
 
 
 def _disable(account: Any, key: Revoked, done: Outcome) -> None:
@@ -107,7 +104,6 @@ def _disable(account: Any, key: Revoked, done: Outcome) -> None:
         done.revoked = key._replace(enabled=False)
         done.disabled.append(key.label)
         done.lines.append((key.label, "enabled", "disabled"))
-        done.changed = True
 
 
 def _revoked(account: Any, given: Mapping[str, Any], settings: Mapping[str, Any]) -> Revoked:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
@@ -70,7 +70,7 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
     known, states = {g.label: g for g in series.generations}, series.states()
     public = known[label].public_key if label in known else None
     return {
-        "changed": bool(done.changed),
+        "changed": bool(done.changed or done.disabled or done.deleted),
         "series": done.prefix,
         "label": label,
         "public_key": public,
@@ -82,11 +82,11 @@ def _result(account: Any, done: Outcome, *, failed: Optional[str] = None) -> Dic
             {"label": g.label, "public_key": g.public_key, "enabled": g.enabled, "state": states[g.label]}
             for g in series.generations
         ],
-        "disabled": list(done.disabled),
-        "deleted": list(done.deleted),
+        "disabled": done.disabled,
+        "deleted": done.deleted,
         "revoked": done.revoked and done.revoked.as_result(),
         "blocked": [row.as_result() for row in done.blocked],
-        "left": list(done.left),
+        "left": done.left,
         "summary": summary(done, series, label=label, public_key=public, failed=failed),
         "diff": done.diff(),
         **({"warnings": done.warnings} if done.warnings else {}),
@@ -234,15 +234,11 @@ def _act(account: Any, settings: Mapping[str, Any], plan: RetirePlan, done: Outc
                 f"Nothing was disabled or deleted: the repository does not accept {current.label} now. {message}",
                 verdicts=[verdict.as_result()] if verdict else [],
             )
-    steps: List[Tuple[Generation, List[str], Callable[[str], None], Tuple[str, str]]] = [
-        *(
-            (g, done.disabled, lambda label: account.enable(label, False), ("enabled", "disabled"))
-            for g in plan.disable
-        ),
-        *((g, done.deleted, account.delete, ("disabled", "")) for g in plan.delete),
-    ]
-    for generation, finished, act, states in steps:
-        act(generation.label)
-        finished.append(generation.label)
-        done.lines.append((generation.label, *states))
-        done.changed = True
+    for generation in plan.disable:
+        account.enable(generation.label, False)
+        done.disabled.append(generation.label)
+        done.lines.append((generation.label, "enabled", "disabled"))
+    for generation in plan.delete:
+        account.delete(generation.label)
+        done.deleted.append(generation.label)
+        done.lines.append((generation.label, "disabled", ""))
