@@ -98,11 +98,13 @@ def refusals_in_words(refusals: Sequence[Refusal], *, asked: int) -> str:
     for refusal in refusals:
         code = "" if refusal.code is None else f" (code {refusal.code})"
         reasons.setdefault((refusal.message or "no reason is shown") + code, []).append(repr(refusal.label))
-    parts = []
-    for reason, labels in reasons.items():
-        others = f" and {len(labels) - _NAMED} others" if len(labels) > _NAMED else ""
-        parts.append(f"{', '.join(labels[:_NAMED])}{others}: {reason}")
+    parts = [f"{_first(labels, len(labels))}: {reason}" for reason, labels in reasons.items()]
     return f"{len(refusals)} of {asked} keys were not created: {'; '.join(parts)}"
+
+
+def _first(labels: Sequence[str], number: int) -> str:
+    """The first labels, and how many others there are, of ``number``."""
+    return ", ".join(labels[:_NAMED]) + (f" and {number - _NAMED} others" if number > _NAMED else "")
 
 
 def unknown_labels(labels: Sequence[str], *, owner: str, known: Collection[str]) -> str:
@@ -114,8 +116,7 @@ def unknown_labels(labels: Sequence[str], *, owner: str, known: Collection[str])
         near = get_close_matches(wanted, folded) or [other for other in folded if wanted in other][:3]
         meant = f" (there is {', '.join(repr(folded[match]) for match in near)})" if near else ""
         parts.append(f"{label!r}{meant}")
-    others = f" and {len(labels) - _NAMED} others" if len(labels) > _NAMED else ""
-    return f"{owner} has no key called {', '.join(parts)}{others}"
+    return f"{owner} has no key called {_first(parts, len(labels))}"
 
 
 def _present(label: str, existing: Optional[MarketplaceKey], enabled: Optional[bool]) -> Step:

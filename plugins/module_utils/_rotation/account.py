@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, List, Mapping
+from typing import Any, List, Mapping, Optional
 
 from .._argspec import ArgumentSpec, address, bad_options, package_names, seconds
 from .._errors import KeyfleetError
@@ -104,6 +104,12 @@ def verdict_of(settings: Mapping[str, Any], *, public_key: str, private_key: str
     )
 
 
+def unverified(words: str, verdict: Optional[Verdict]) -> KeyfleetError:
+    """The error for a key that the repository does not accept; without a verdict, the key is disabled."""
+    message = verdict.message if verdict else "It is disabled."
+    return KeyfleetError("unverified", f"{words} {message}", verdicts=[verdict.as_result()] if verdict else [])
+
+
 class Account:
     """The keys of one owner at the Marketplace."""
 
@@ -129,8 +135,7 @@ class Account:
         """Create the key. A lost answer is an error only if the key was not created."""
         made = self.client.create([label], uid=self.uid)
         if not made.keys:
-            refusal = made.refusals[0]
-            reason = refusal.message or "no reason is shown"
+            reason = made.refusals[0].message or "no reason is shown"
             raise KeyfleetError("keys_not_created", f"{label} was not created: {reason}")
         key = made.keys[0]
         self.private[label] = key.private_key

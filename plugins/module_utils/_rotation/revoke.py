@@ -11,7 +11,7 @@ from .._argspec import ArgumentSpec, bad_options
 from .._errors import KeyfleetError
 from .._marketplace.plan import MarketplaceKey, check_label
 from .._secrets import MAGENTO_REPOSITORY, describe, fingerprint, key_faults
-from .account import verdict_of
+from .account import unverified, verdict_of
 from .fleet import Expected, blocked_by_hosts
 from .report import Outcome, Revoked, changes
 from .series import HALVES, Generation, Series
@@ -115,11 +115,8 @@ def _revoked(account: Any, given: Mapping[str, Any], settings: Mapping[str, Any]
     replacement = _replacement(account, key, given["replacement"])
     verdict = verdict_of(settings, **replacement) if replacement else None
     if verdict and verdict.status != "valid":
-        raise KeyfleetError(
-            "unverified",
-            f"The repository does not accept the replacement of {key.label}, which stays as it is. {verdict.message}",
-            verdicts=[verdict.as_result()],
-        )
+        words = f"The repository does not accept the replacement of {key.label}, which stays as it is."
+        raise unverified(words, verdict)
     return Revoked(
         key.label, key.public_key, key.uid or None, key.enabled,
         replacement=replacement, leak=given["leak"], delete=given["delete"], by_hand=account.by_hand,

@@ -13,7 +13,7 @@ from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
 from .._repository.verdict import Verdict
 from .._secrets import describe
-from .account import Account, ByHand, verdict_of
+from .account import Account, ByHand, unverified, verdict_of
 from .fleet import Blocked, Expected, blocked_by_hosts, not_deployed
 from .report import Outcome, predicted_files, summary
 from .revoke import begin, finish
@@ -127,11 +127,10 @@ def _verify(account: Any, settings: Mapping[str, Any], label: str) -> None:
             return
         left = until - time.monotonic()
         if left <= 0:
-            raise KeyfleetError(
-                "unverified",
+            raise unverified(
                 f"The repository did not accept {label} within {timeout:g} s. All keys stay as they are, and the next "
-                f"run continues with this one. {verdict.message}",
-                verdicts=[verdict.as_result()],
+                "run continues with this one.",
+                verdict,
             )
         time.sleep(min(_ASK_AGAIN, left))
 
@@ -228,12 +227,8 @@ def _act(account: Any, settings: Mapping[str, Any], plan: RetirePlan, done: Outc
         # Whatever the hosts report: no key may go unless the repository accepts the remaining one.
         verdict = _verdict(account, settings, current.label) if current.enabled else None
         if verdict is None or verdict.status != "valid":
-            message = verdict.message if verdict else "It is disabled."
-            raise KeyfleetError(
-                "unverified",
-                f"Nothing was disabled or deleted: the repository does not accept {current.label} now. {message}",
-                verdicts=[verdict.as_result()] if verdict else [],
-            )
+            words = f"Nothing was disabled or deleted: the repository does not accept {current.label} now."
+            raise unverified(words, verdict)
     for generation in plan.disable:
         account.enable(generation.label, False)
         done.disabled.append(generation.label)
