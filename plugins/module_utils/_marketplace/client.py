@@ -22,7 +22,6 @@ from ansible.module_utils.basic import missing_required_lib
 from .._errors import KeyfleetError
 from .._redact import json_value
 from .._repository.session import forget_key_log, in_time, no_cookies
-from .._repository.verdict import advice
 from .failures import (
     Redactor,
     check_authorities,
@@ -30,8 +29,8 @@ from .failures import (
     never_connected,
     number,
     refused,
+    unreachable,
     unreadable,
-    what_happened,
 )
 from .plan import MarketplaceKey, Refusal
 
@@ -335,10 +334,10 @@ class Marketplace:
                 if not busy or not pause_before_retry(_REPEATS, _requested_pause(answer.retry_after)):
                     return answer
             except (requests.RequestException, pool_errors.HTTPError, HTTPException, OSError, ValueError) as error:
-                unsent = never_connected(error)
                 seconds = limit if time.monotonic() >= until else self._timeout
-                if not (method in REPEATABLE or unsent) or not pause_before_retry(_REPEATS_UNANSWERED):
-                    raise self._failure(error, doing, seconds, lost=not unsent) from None
+                repeatable = method in REPEATABLE or never_connected(error)
+                if not repeatable or not pause_before_retry(_REPEATS_UNANSWERED):
+                    raise unreachable(error, doing, url=self._base, timeout=seconds, redactor=self._redactor) from None
             repeats += 1
 
     def _ask(self, until: float, method: str, path: str, doing: str, content: Mapping[str, Any]) -> Answer:
@@ -373,11 +372,6 @@ class Marketplace:
                 self._session = _Session()
         return answers[0]
 
-    def _failure(self, error: BaseException, doing: str, seconds: float, *, lost: bool) -> KeyfleetError:
-        finding = what_happened(error, url=self._base, timeout=seconds, quote=self._redactor.shown)
-        code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
-        return KeyfleetError(code, f"Cannot {doing}: {advice(finding, url='api_url')}", answer_lost=lost)
-
     def _content(self, answer: Answer, doing: str, *, signing_in: bool = False) -> Any:
         if not 200 <= answer.status < 300:
             raise refused(doing, answer.status, answer.body, answer.retry_after, self._redactor, signing_in=signing_in)
@@ -408,10 +402,7 @@ def _body(response: Any, doing: str) -> bytes:
     # Read from the response of http.client: urllib3 before 2.2 reads the size of a chunk without limit, and a chunk of
     # negative size until the end of the connection.
     source = response.raw._fp
-    while True:
-        piece = source.read1(64 * 1024)
-        if not piece:
-            break
+    for piece in iter(lambda: source.read1(64 * 1024), b""):
         body += piece
         if len(body) > _MOST_BODY:
             raise unreadable(doing, f"it has more than {_MOST_BODY >> 20} MiB")

@@ -17,10 +17,10 @@ from typing import Any, Iterator, List, Optional
 from urllib.parse import urlsplit
 
 from .._errors import KeyfleetError
-from .._redact import TEXT_LIMIT, Quote, Secrets, json_object, one_line, unescaped
+from .._redact import TEXT_LIMIT, Secrets, json_object, one_line, unescaped
 from .._repository.failures import explain, proxy_address, timed_out
 from .._repository.session import forget_key_log
-from .._repository.verdict import Finding
+from .._repository.verdict import advice
 
 # Parts of keys (also in base64 or with hyphens) and of tokens.
 _MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)
@@ -141,16 +141,20 @@ def never_connected(error: BaseException) -> bool:
     return any(isinstance(one, ConnectTimeoutError) for one in _chain(error))
 
 
-def what_happened(error: BaseException, *, url: str, timeout: float, quote: Quote) -> Finding:
-    """The finding for an exception of a request to ``url``."""
+def unreachable(error: BaseException, doing: str, *, url: str, timeout: float, redactor: Redactor) -> KeyfleetError:
+    """The error for an exception of a request to ``url``."""
     from urllib3.exceptions import TimeoutError as PoolTimeout
 
     host, proxy, chain = urlsplit(url).netloc, _proxy(url), list(_chain(error))
     if any(isinstance(one, PoolTimeout) for one in chain) and not _cause(chain, OSError):
-        return timed_out(host, proxy, timeout)
-    # The most informative error.
-    causes = (_cause(chain, kind) for kind in (ssl.SSLError, OSError, http.client.HTTPException))
-    return explain(next(filter(None, causes), chain[-1]), host, proxy, timeout, quote)
+        finding = timed_out(host, proxy, timeout)
+    else:
+        # The most informative error.
+        causes = (_cause(chain, kind) for kind in (ssl.SSLError, OSError, http.client.HTTPException))
+        finding = explain(next(filter(None, causes), chain[-1]), host, proxy, timeout, redactor.shown)
+    code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
+    words = f"Cannot {doing}: {advice(finding, url='api_url')}"
+    return KeyfleetError(code, words, answer_lost=not never_connected(error))
 
 
 def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:

@@ -44,20 +44,19 @@ def marketplace_spec(*, required: bool = True) -> ArgumentSpec:
 
 def open_marketplace(params: Mapping[str, Any]) -> Marketplace:
     """A client for the options of `marketplace_spec`. Nothing is sent yet."""
-    application_id, application_secret = params["application_id"], params["application_secret"]
-    for name, value in (("application_id", application_id), ("application_secret", application_secret)):
+    for name in ("application_id", "application_secret"):
+        value = params[name]
         if not isinstance(value, str):
             raise bad_options(f"{name} is not text")
         if not value or not value.isprintable() or value != value.strip():
             raise bad_options(f"{name} is empty, or has blanks around it or characters that cannot be printed")
-    if ":" in application_id:
+    if ":" in params["application_id"]:
         raise bad_options("application_id has a colon, which HTTP Basic forbids in a user name")
-    # CI and credential types set an unused environment variable to the empty string.
-    api_url = address(params["api_url"] or None, name="api_url")
     return Marketplace(
-        api_url=api_url or ADDRESSES[params["environment"]],
-        application_id=application_id,
-        application_secret=application_secret,
+        # CI and credential types set an unused environment variable to the empty string.
+        api_url=address(params["api_url"] or None, name="api_url") or ADDRESSES[params["environment"]],
+        application_id=params["application_id"],
+        application_secret=params["application_secret"],
         timeout=seconds(params["timeout"]),
         ca_path=file_path("ca_path", params["ca_path"]),
         validate_certs=params["validate_certs"],

@@ -161,24 +161,21 @@ def plan_keys(
 
 def key_row(key: MarketplaceKey, *, include_private_key: bool = False) -> Dict[str, Any]:
     """A key for results."""
-    row: Dict[str, Any] = {
+    row = {
         "label": key.label,
         "uid": key.uid,
         "public_key": shown_user(key.public_key),
         "fingerprint": describe(key.private_key),
         "enabled": key.enabled,
     }
-    if include_private_key:
-        row["private_key"] = key.private_key
-    return row
+    return {**row, "private_key": key.private_key} if include_private_key else row
 
 
 def step_row(step: Step, uid: str, now: Optional[MarketplaceKey] = None) -> Dict[str, Any]:
     """One element of ``marketplace_keys``; ``now`` is the key after an executed step."""
     known = now or step.existing
-    row: Dict[str, Any] = {"label": step.label, "uid": uid, "public_key": None, "fingerprint": None}
-    if known:
-        row.update(key_row(known))
+    unknown = {"label": step.label, "uid": uid, "public_key": None, "fingerprint": None}
+    row = key_row(known) if known else unknown
     return dict(row, enabled=now.enabled if now else step.enabled, action=step.action)
 
 

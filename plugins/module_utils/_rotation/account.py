@@ -27,6 +27,7 @@ def series_spec() -> ArgumentSpec:
     name, text = {"type": "str", "required": True}, {"type": "str"}
     holder = {"name": name, "role": text, "tasks_from": text, "tasks": text}
     pair = {"label": name, "public_key": key, "private_key": dict(key, no_log=True)}
+    earlier = {"label": name, "public_key": dict(name, no_log=False)}
     return {
         "prefix": name,
         "uid": text,
@@ -50,11 +51,7 @@ def series_spec() -> ArgumentSpec:
         "batches": {"type": "list", "elements": "raw", "default": [1, "20%"]},
         "max_failed": {"type": "int", "default": 0},
         "pair": {"type": "dict", "options": pair},
-        "previous": {
-            "type": "list",
-            "elements": "dict",
-            "options": {"label": name, "public_key": dict(name, no_log=False)},
-        },
+        "previous": {"type": "list", "elements": "dict", "options": earlier},
         "disabled_by_hand": _STRINGS,
     }
 

@@ -210,12 +210,11 @@ def _holders(params: Mapping[str, Any], *, disables: bool, check_mode: bool) -> 
     settings, holders = params["series"], params["holders"] or {}
     named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
     if disables and not named and not settings["external_holders_acknowledged"]:
-        return [
-            Blocked(
-                "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
-                "external_holders, or set external_holders_acknowledged"
-            )
-        ]
+        words = (
+            "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
+            "external_holders, or set external_holders_acknowledged"
+        )
+        return [Blocked(words)]
     if check_mode:
         return []
     return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
