@@ -19,9 +19,9 @@ from .plan import (
     check_label,
     diff_of,
     key_row,
+    matches,
     plan_keys,
     refusals_in_words,
-    selected,
     step_row,
     unknown_labels,
 )
@@ -141,10 +141,8 @@ def _carry_out(client: Marketplace, plan: KeyPlan) -> Dict[str, Optional[Marketp
 def list_keys(params: Mapping[str, Any]) -> Dict[str, Any]:
     """The result of the info module: the keys that match the filters in ``params``, from one list request."""
     with open_marketplace(params) as client:
-        uid = params["uid"] or "all"
-        labels = wanted_labels(params["labels"]) or None
-        filters = {name: params[name] for name in ("prefix", "enabled", "public_key", "fingerprint")}
-        keys = selected(client.keys(uid=uid), labels=labels, uid=uid, **filters)
+        filters = {**params, "uid": params["uid"] or "all", "labels": wanted_labels(params["labels"]) or None}
+        keys = [key for key in client.keys(uid=filters["uid"]) if matches(key, filters)]
         rows = [key_row(key, include_private_key=params["include_private_keys"]) for key in keys]
         return {"changed": False, "mage_id": client.mage_id, "marketplace_keys": rows}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from .._errors import KeyfleetError
 from .._redact import one_line
@@ -198,24 +198,12 @@ def diff_of(plan: KeyPlan) -> Dict[str, str]:
     return difference(before, "".join(line(step, step.enabled) for step in plan.steps))
 
 
-def selected(
-    keys: Iterable[MarketplaceKey],
-    *,
-    labels: Optional[Sequence[str]] = None,
-    prefix: Optional[str] = None,
-    uid: Optional[str] = None,
-    enabled: Optional[bool] = None,
-    public_key: Optional[str] = None,
-    fingerprint: Optional[str] = None,
-) -> List[MarketplaceKey]:
-    """The keys that match every filter that is not None."""
-    return [
-        key
-        for key in keys
-        if (labels is None or key.label in labels)
-        and (prefix is None or key.label.startswith(prefix))
-        and (uid in (None, "all") or key.uid == uid)
-        and (enabled is None or key.enabled == enabled)
-        and (public_key is None or key.public_key == public_key)
-        and (fingerprint is None or describe(key.private_key) == fingerprint)
-    ]
+def matches(key: MarketplaceKey, filters: Mapping[str, Any]) -> bool:
+    """Whether the key matches every filter that is not None. ``filters``: the options of the info module."""
+    values = {"enabled": key.enabled, "public_key": key.public_key, "fingerprint": describe(key.private_key)}
+    return (
+        (filters["labels"] is None or key.label in filters["labels"])
+        and (filters["prefix"] is None or key.label.startswith(filters["prefix"]))
+        and filters["uid"] in (None, "all", key.uid)
+        and all(filters[name] in (None, value) for name, value in values.items())
+    )

@@ -168,13 +168,6 @@ def _removed_entries(result: Any, older: Collection[str]) -> Iterator[Tuple[str,
                 yield path, str(before.get("public_key"))
 
 
-def _unread_files(result: Any) -> Iterator[Blocked]:
-    for problem in rows_of(result, "problems"):
-        if str(problem.get("code")) in _NOT_READ:
-            path = problem.get("path")
-            yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
-
-
 def _host_rows(
     report: Mapping[str, Any], series: Series, *, ignore: bool, check_mode: bool, replaced: Optional[str]
 ) -> Iterator[Blocked]:
@@ -212,7 +205,10 @@ def _host_rows(
         if held.public_key in older and not explained:
             reason = f"it has {older[held.public_key]}, and no variable of the host names this file"
             yield Blocked(reason, path=held.path, owner=held.owner)
-    yield from _unread_files(confirmed)
+    for problem in rows_of(confirmed, "problems"):
+        if str(problem.get("code")) in _NOT_READ:
+            path = problem.get("path")
+            yield Blocked(_text(problem.get("message")), path=safe(str(path), _TEXT) if path else None)
 
 
 def blocked_by_hosts(
