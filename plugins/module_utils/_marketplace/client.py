@@ -118,7 +118,6 @@ class _Session(Session):
 
     def get_redirect_target(self, resp: Any) -> None:
         """None."""
-        return
 
 
 class Marketplace:
@@ -199,8 +198,7 @@ class Marketplace:
         """Enable or disable one pair. The answer, or else the list of keys, must confirm it."""
         doing = f"{'enable' if enabled else 'disable'} {label!r}"
         body = {"m2": [{"is_enabled": enabled, "uid": uid}]}
-        answer = self._call("PUT", "keys/" + quote(label, safe=""), doing=doing, json=body)
-        items = _items(answer, doing)
+        items = _items(self._call("PUT", "keys/" + quote(label, safe=""), doing=doing, json=body), doing)
         for item in items:
             code = number(item.get("code", DONE))
             if code != DONE:

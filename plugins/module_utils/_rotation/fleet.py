@@ -193,9 +193,8 @@ def _host_rows(
         after = row.get("after")
         given = after.get("public_key") if isinstance(after, Mapping) else None
         if isinstance(given, str) and given in staying:
-            reason = f"the host's variables set {staying[given]}"
             reported.update(_paths(row))
-            yield Blocked(reason, path=_paths(row)[0])
+            yield Blocked(f"the host's variables set {staying[given]}", path=_paths(row)[0])
     if ignore:
         return
     # In check mode hosts still have the old entries.
