@@ -3,16 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Set or remove the entry of one machine in a netrc, keeping every other byte. Pure.
 
-Only plain files are edited. There, an edit does not change what curl 7.55 or newer and Python's netrc
+Only plain files are edited, in whole lines. There, an edit does not change what curl 7.55 or newer and Python's netrc
 read for other machines, and every reader that can read the values at all finds the new pair. The tests verify this with
-ports of these readers.
+ports of these readers. An edit that cannot keep this is refused.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Match, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Match, Optional, Tuple
 
 from .._errors import MalformedFile
 from .._redact import one_line
@@ -22,10 +22,8 @@ from .._secrets import describe
 _LONGEST_LINE = 4000
 _LARGEST_FILE = 128 * 1024
 
-_STARTS = (b"machine", b"default", b"macdef")
-# The keywords that versions without quotes, macros or "account" recognize anywhere.
-_SEEN_BY_ALL = (*_STARTS, b"login", b"password")
-_KEYWORDS = (*_SEEN_BY_ALL, b"account")
+_STARTS = {b"machine", b"default", b"macdef"}
+_KEYWORDS = {*_STARTS, b"login", b"password", b"account"}
 
 # A carriage return is allowed only between a word and the end of its line.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<![^ \t\r\n])\r|\r(?!\n)")
@@ -35,62 +33,35 @@ _ESCAPE = re.compile(rb"\\(.)")
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
-class Value(NamedTuple):
-    """The value of a keyword: start and end (exclusive) in the file, and the text without quotes."""
-
-    start: int
-    end: int
-    text: bytes
-
-
+@dataclass
 class NetrcEntry:
     """A ``machine`` entry, or the ``default``, whose ``host`` is None.
 
-    ``start`` and ``end``: its bytes in the file, including comments within it and after its last value. ``leads``: it
-    is the first entry of the file or after a macro. ``before``: where the previous entry or macro ends. ``exact``:
-    versions without support for quotes and carriage returns read the same host and values.
+    ``first`` and ``last``: the indexes of its lines. ``after_macro``: the index of the line after the last macro before
+    it. ``after_half``: the entry before it has no login or no password. ``exact``: it comes before a default entry, and
+    versions without support for quotes and carriage returns read the same host and values. ``values``: for each
+    keyword, the index of the line and the match of `_WORD` in it.
     """
 
-    def __init__(self, host: Optional[bytes], start: int, *, before: int, leads: bool) -> None:
-        self.host = host
-        self.start = self.end = start
-        self.before = before
-        self.leads = leads
-        self.exact = True
-        self.values: Dict[bytes, Value] = {}
-
-    @property
-    def complete(self) -> bool:
-        """Whether login and password are set and not empty."""
-        return all(self.pair)
+    host: Optional[bytes]
+    first: int
+    last: int
+    after_macro: int
+    after_half: bool
+    exact: bool
+    values: Dict[bytes, Tuple[int, Match[bytes]]] = field(default_factory=dict)
 
     @property
     def pair(self) -> Tuple[Optional[str], Optional[str]]:
-        """Login and password as text; None for a missing one."""
-        login, password = (self.values.get(keyword) for keyword in (b"login", b"password"))
-        return (
-            None if login is None else login.text.decode("utf-8", "surrogateescape"),
-            None if password is None else password.text.decode("utf-8", "surrogateescape"),
-        )
+        """Login and password; None for a missing one."""
+        found = {keyword: _text(word).decode("utf-8", "surrogateescape") for keyword, (_, word) in self.values.items()}
+        return found.get(b"login"), found.get(b"password")
 
 
-def line_of(data: bytes, place: int) -> str:
-    """The line of the byte at ``place``, for messages."""
-    number = data.count(b"\n", 0, place) + 1
-    return f"line {number}"
-
-
-class _NotPlain(Exception):
-    """Why a file is not plain. The text never repeats content of the file."""
-
-
-def _check_bytes(data: bytes) -> None:
-    if len(data) > _LARGEST_FILE:
-        raise MalformedFile(f"it has more than {_LARGEST_FILE} bytes, which is more than curl reads", "the whole file")
-    found = _CONTROL.search(data)
-    if found:
-        reason = "a control character, or a carriage return that is not between a word and a line feed"
-        raise MalformedFile(reason, line_of(data, found.start()))
+def _refuse(condition: object, reason: str, number: int) -> None:
+    """Raises `MalformedFile` if the condition is true. ``number``: of the line. The reason repeats no content."""
+    if condition:
+        raise MalformedFile(reason, f"line {number}")
 
 
 def _text(word: Match[bytes]) -> bytes:
@@ -99,109 +70,83 @@ def _text(word: Match[bytes]) -> bytes:
     return _ESCAPE.sub(lambda found: _ESCAPED.get(found.group(1), found.group(1)), word.group(1))
 
 
-def _check_word(word: Match[bytes], keyword: bytes) -> None:
-    """Raises `_NotPlain` for a value of ``keyword`` (or, if that is empty, a word) that versions read differently."""
-    raw, quoted = word.group(), word.group(1) is not None
-    if raw[:1] == b'"' and not quoted:
-        raise _NotPlain("a quotation mark is not closed on its line, or no blank follows the closing mark")
-    if raw[-1:] == b"\\":
-        raise _NotPlain("a word ends with a backslash, which makes Python join it with the next word")
-    if quoted and not keyword:
-        raise _NotPlain("a word in quotation marks where a keyword is expected")
-    if keyword and raw[:1] == b"#":
-        raise _NotPlain("a value begins with #, as a comment does for some versions of curl")
-    forbidden = {b"": (), b"machine": (), b"account": _SEEN_BY_ALL}.get(keyword, _STARTS)
-    if _text(word).lower() in forbidden or (quoted and any(part.lower() in _SEEN_BY_ALL for part in raw.split())):
-        raise _NotPlain("a value is or contains a word that some versions of curl read as a keyword")
+def _check_value(word: Match[bytes], number: int) -> None:
+    raw = word.group()
+    unclosed = raw[:1] == b'"' and word.group(1) is None
+    _refuse(unclosed, "a quotation mark is not closed on its line, or no blank follows the closing mark", number)
+    _refuse(raw[-1:] == b"\\", "a word ends with a backslash, which makes Python join it with the next word", number)
+    _refuse(raw[:1] == b"#", "a value begins with #, as a comment does for some versions of curl", number)
+    words = {part.lower() for part in (_text(word), *raw.split())}
+    _refuse(words & _KEYWORDS, "a value is or contains a word that some versions of curl read as a keyword", number)
 
 
-def _pairs(line: bytes) -> Iterator[Tuple[bytes, int, Match[bytes]]]:
-    """Each keyword with its offset and value. ``default`` is its own value; a skipped word has the keyword b""."""
-    keyword, place, comment = b"", 0, False
-    for word in _WORD.finditer(line):
-        _check_word(word, keyword)
-        name = word.group().lower()
-        if keyword:
-            yield keyword, place, word
-            keyword = b""
-        elif name == b"user" and not comment:
-            raise _NotPlain("curl does not support user; it must be login")
-        elif name not in _KEYWORDS:
-            comment = comment or name[:1] == b"#"
-            if name == b"#" and not line[word.end() :].strip():
-                raise _NotPlain("a lone # after an entry, which makes Python skip the next line")
-            yield b"", word.start(), word
-        elif comment:
-            raise _NotPlain("a comment after an entry contains a keyword, which some versions of curl read")
-        elif name == b"macdef":
-            raise _NotPlain("macdef is not alone on its line with a name of letters and digits")
-        elif name == b"default":
-            yield name, word.start(), word
-        else:
-            keyword, place = name, word.start()
-    if keyword:
-        raise _NotPlain("a keyword has no value on its line")
+def _check_unread(text: bytes, what: str, number: int) -> None:
+    """Raises `MalformedFile` if some versions read words of a comment after an entry, or of a line of a macro."""
+    read = any(word[:1] == b'"' or word[-1:] == b"\\" or word.lower() in _KEYWORDS for word in text.split())
+    _refuse(read, f"{what} contains a keyword, a quotation mark or a backslash, which some versions read", number)
 
 
-def _ends_macro(line: bytes) -> bool:
-    words = line.split()
-    if line and (not words or line[-1:] == b"\r"):
-        raise _NotPlain("a line of blanks or a carriage return in a macro, which ends it for some versions of curl")
-    if any(word[:1] == b'"' or word.lower() in _SEEN_BY_ALL for word in words):
-        raise _NotPlain("a macro contains a keyword or a quotation mark, which some versions of curl read")
-    return not line
+def _pairs(line: bytes, number: int) -> Iterator[Tuple[bytes, Match[bytes]]]:
+    """Each keyword with its value. ``default`` is its own value."""
+    words = _WORD.finditer(line)
+    for word in words:
+        keyword, value = word.group().lower(), word
+        if keyword[:1] == b"#":
+            rest = line[word.start() :]
+            _refuse(rest.strip() == b"#", "a lone # after an entry, which makes Python skip the next line", number)
+            return _check_unread(rest, "a comment after an entry", number)
+        _refuse(keyword == b"macdef", "macdef is not alone on its line with a name of letters and digits", number)
+        _refuse(keyword not in _KEYWORDS, "a word where a keyword is expected; curl does not support user", number)
+        if keyword != b"default":
+            value = next(words, word)
+            _refuse(value is word, "a keyword has no value on its line", number)
+            _check_value(value, number)
+        yield keyword, value
 
 
 def entries(data: bytes) -> List[NetrcEntry]:
     """Every entry, in the order of the file. Raises `MalformedFile` for a file that is not plain."""
-    _check_bytes(data)
+    if len(data) > _LARGEST_FILE:
+        raise MalformedFile(f"it has more than {_LARGEST_FILE} bytes, which is more than curl reads", "the whole file")
     found: List[NetrcEntry] = []
-    entry: Optional[NetrcEntry] = None
-    in_macro, before, start = False, 0, 0
-    for number, line in enumerate(data.split(b"\n"), 1):
-        try:
-            if len(line) > _LONGEST_LINE:
-                raise _NotPlain(f"a line of more than {_LONGEST_LINE} bytes is split or skipped by curl")
-            macro = _MACRO.match(line)
-            if in_macro:
-                in_macro, before = not _ends_macro(line), start + 1
-            elif macro:
-                in_macro, entry = True, None
-                if macro.group(1).lower() in _KEYWORDS:
-                    raise _NotPlain("a macro has the name of a keyword")
-            elif line.lstrip()[:1] == b"#":
-                words = line.split()
-                if words[0][-1:] == b"\\" or b"macdef" in words:
-                    raise _NotPlain("a comment has macdef, or a backslash after its first word, which Python may read")
-            else:
-                for keyword, place, word in _pairs(line):
-                    if keyword in _STARTS:
-                        previous = entry.end if entry else before
-                        host = _text(word) if keyword == b"machine" else None
-                        entry = NetrcEntry(host, start + place, before=previous, leads=entry is None)
-                        entry.exact = word.group(1) is None
-                        found.append(entry)
-                    elif entry is None:
-                        raise _NotPlain("a word where machine, default or macdef is expected")
-                    elif keyword in entry.values:
-                        raise _NotPlain("an entry has a keyword twice")
-                    elif keyword:
-                        entry.values[keyword] = Value(start + word.start(), start + word.end(), _text(word))
-                    entry.end = start + word.end()
-                    entry.exact = entry.exact and line[-1:] != b"\r"
-        except _NotPlain as reason:
-            raise MalformedFile(str(reason), f"line {number}") from None
-        start += len(line) + 1
+    in_macro, after_macro, exact = False, 0, True
+    for index, full_line in enumerate(data.splitlines(keepends=True)):
+        line, number = full_line.rstrip(b"\n"), index + 1
+        control = "a control character, or a carriage return that is not between a word and a line feed"
+        _refuse(_CONTROL.search(full_line), control, number)
+        too_long = f"a line of more than {_LONGEST_LINE} bytes is split or skipped by curl"
+        _refuse(len(line) > _LONGEST_LINE, too_long, number)
+        macro = _MACRO.match(line)
+        if in_macro:
+            ends = line and (not line.strip() or line[-1:] == b"\r")
+            _refuse(ends, "a line of blanks or a carriage return in a macro, which ends it for some versions", number)
+            _check_unread(line, "a macro", number)
+            in_macro, after_macro = line != b"", number
+        elif macro:
+            _refuse(macro.group(1).lower() in _KEYWORDS, "a macro has the name of a keyword", number)
+            in_macro, after_macro = True, number
+        elif line.lstrip()[:1] == b"#":
+            read = line.split()[0][-1:] == b"\\" or b"macdef" in line.split()
+            _refuse(read, "a comment has macdef, or a backslash after its first word, which Python may read", number)
+        else:
+            for keyword, word in _pairs(line, number):
+                if keyword in _STARTS:
+                    _refuse(found and found[-1].last == index, "two entries on one line", number)
+                    host = _text(word) if keyword == b"machine" else None
+                    half = bool(found) and not all(found[-1].pair)
+                    found.append(NetrcEntry(host, index, index, after_macro, half, exact and word.group(1) is None))
+                    exact = exact and host is not None
+                outside = not found or found[-1].first < after_macro
+                _refuse(outside, "a word where machine, default or macdef is expected", number)
+                entry = found[-1]
+                _refuse(keyword in entry.values, "an entry has a keyword twice", number)
+                entry.values[keyword] = index, word
+                entry.last, entry.exact = index, entry.exact and line[-1:] != b"\r"
     return found
 
 
-# A value that every version reads back without quotes.
-_UNQUOTED = re.compile(r"[!$-\[\]-~][!-\[\]-~]*\Z")
-
-# The keywords of Python's netrc.
-_PYTHON = (b"machine", b"default", b"macdef", b"login", b"user", b"account", b"password")
-# Start and end (exclusive) of a range of bytes, and its replacement.
-_Patch = Tuple[int, int, bytes]
+# A word in a comment that Python's netrc, if it reads the comment at all, may accept. It rejects the file for others.
+_PYTHON = re.compile(rb'(?:machine|default|macdef|login|user|account|password)\Z|.*["#\\]', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -212,11 +157,6 @@ class NetrcEdit:
     present: bool
     login: Optional[str] = None
     password: str = field(default="", repr=False)
-
-
-def check(data: bytes) -> None:
-    """Raises `MalformedFile` for a file that is not plain."""
-    entries(data)
 
 
 def entries_for(data: bytes, host: str) -> List[NetrcEntry]:
@@ -239,235 +179,131 @@ def _is_for(entry: NetrcEntry, host: str) -> bool:
 
 def _quoted(text: str) -> bytes:
     """A value, quoted if needed, so that curl and Python's netrc read it back."""
-    if _UNQUOTED.match(text):
+    # These characters are read alike by all versions.
+    if re.match(r"[!$-\[\]-~][!-\[\]-~]*\Z", text):
         return text.encode()
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 
 
-def _line(edit: NetrcEdit) -> bytes:
-    values = (_quoted(edit.login or ""), _quoted(edit.password))
-    return b"machine " + edit.host.encode() + b" login " + values[0] + b" password " + values[1] + b"\n"
+# For Python's netrc, where it is at the start of a line: the number of the last line of the entry that it reads (0
+# outside of entries, -1 in a macro); whether it has read the line feed before, else it does not recognize a comment as
+# one; and whether it skips the line, whatever it contains. None: it rejects the file.
+_State = Optional[Tuple[int, bool, bool]]
 
 
-def _replacement(data: bytes, old: Value, new: str) -> _Patch:
-    """Replace a value. An equal one is kept, unless backslashes or needless quotes hide it from some readers."""
-    written, present = _quoted(new), data[old.start : old.end]
-    readable = written[:1] == b'"' if present[:1] == b'"' else b"\\" not in present
-    return old.start, old.end, present if readable and old.text == new.encode() else written
+def _python_reads(state: _State, line: bytes, number: int, *, new: bool) -> Tuple[_State, object]:
+    """The state after a line, and how Python reads the line: True if it is skipped. ``new``: Python 3.11 and later."""
+    text = line.rstrip(b"\r\n")
+    if state is None or state[2]:
+        return state and (0, True, False), True
+    entry, clean, _skips = state
+    if entry < 0 or _MACRO.match(text):
+        return (-1 if text else 0, True, False), False
+    words = list(_WORD.finditer(text))
+    start = next((place for place, word in enumerate(words) if word.group()[:1] == b"#"), len(words))
+    ended = text[-1:] not in (b"", b" ", b"\t")
+    if start == len(words):
+        # Later versions do not read the line feed after a closing quotation mark.
+        unread = not ended or (new and words[-1].group(1) is not None)
+        return (number if words else entry, not unread, False), False
+    if start:
+        entry, clean = number, True
+    comment = [word.group() for word in words[start:]]
+    lone, single = comment[0] == b"#", len(comment) == 1
+    skipped = clean and (lone or entry > 0) if new else lone and (clean or entry > 0)
+    if skipped or single:
+        # Older versions leave the entry, and a lone # there makes them skip the next line.
+        skips_next = not new and entry > 0 and lone and single and ended
+        return (entry if new else 0, skipped or ended, skips_next), True
+    if not _PYTHON.match(comment[1]):
+        return None, None
+    return (number, ended, False), comment[1] not in _STARTS and state
 
 
-def _check_order(data: bytes, known: Sequence[NetrcEntry], removed: Sequence[int]) -> None:
-    """Raises `MalformedFile` if an incomplete entry would become the last one or the one before default.
+def _check_comments(before: List[bytes], after: List[bytes], inserted: int, *, new: bool) -> None:
+    """Raises `MalformedFile` if Python would read a line that stays differently, or no longer skip it.
 
-    In some versions its meaning depends on whether another ``machine`` follows.
+    ``inserted``: the number of lines that were inserted before.
     """
-    left = sorted(set(range(len(known))) - set(removed))
-    for index, following in zip(left, [*left[1:], len(known)]):
-        last = following == len(known) or known[following].host is None
-        if last and following > index + 1 and not known[index].complete:
-            reason = "an entry without a login or password would become the last one or the one before default"
-            raise MalformedFile(reason, line_of(data, known[index].start))
+    old_state: _State = (0, True, False)
+    new_state = old_state
+    for number, (line, edited_line) in enumerate(zip(before, after), 1):
+        same = old_state == new_state and line == edited_line
+        old_state, was = _python_reads(old_state, line, number, new=new)
+        if same:
+            new_state = old_state
+        elif edited_line:
+            # A comment that adds to an edited entry counts as changed.
+            edited_number = number if line == edited_line else number + len(before)
+            new_state, now = _python_reads(new_state, edited_line, edited_number, new=new)
+            reason = "the edit would change how Python reads this line; move or remove the comment here or above"
+            _refuse(old_state and (not new_state or was != now), reason, number - inserted)
 
 
-def _refuse_comment(data: bytes, place: int) -> None:
-    reason = "the edit would change how Python reads the comment after this line; move or remove the comment"
-    raise MalformedFile(reason, line_of(data, place))
+def _remove(lines: List[bytes], removed: List[NetrcEntry], inserted: int) -> None:
+    """Empty the lines of these entries, and the blank lines around them before a comment. Raises `MalformedFile`."""
+    for entry in removed:
+        start, end = entry.first, entry.last + 1
+        _refuse(entry.after_half, "the entry before this one has no login or no password", start + 1 - inserted)
+        below = next((index for index in range(end, len(lines)) if lines[index].strip()), end)
+        if b"".join(lines[below : below + 1]).lstrip()[:1] == b"#":
+            above = start
+            while above > entry.after_macro and not lines[above - 1].strip():
+                above -= 1
+            # A comment after an entry and a blank line stays like that; others move up to the line above.
+            if below == end or above == entry.after_macro or b"#" in lines[above - 1]:
+                start, end = above, below
+        lines[start:end] = [b""] * (end - start)
 
 
-def _first_comment(data: bytes, place: int, limit: int) -> List[bytes]:
-    """The words of the first comment with several words in the lines after ``place``, unless an entry comes first."""
-    for line in data[place:limit].split(b"\n")[1:]:
-        words = line.split()
-        if words and words[0][:1] != b"#":
-            break
-        if len(words) > 1:
-            return words
-    return []
+def _insert(lines: List[bytes], edit: NetrcEdit) -> None:
+    """Insert a line with an entry before all others, after the comments at the top."""
+    place = next((index for index, line in enumerate(lines) if line.lstrip()[:1] not in (b"", b"#")), len(lines))
+    lines[:place] = [line.rstrip(b"\n") + b"\n" for line in lines[:place]]
+    values = (edit.host.encode(), _quoted(edit.login or ""), _quoted(edit.password))
+    lines.insert(place, b"machine %b login %b password %b\n" % values)
 
 
-def _ends_clean(data: bytes, end: int) -> bool:
-    """Whether Python 3.11 and later skip a comment in the next line; they do not after quotes or blanks."""
-    return data[end - 1 : end] != b'"' and data[end : end + 1] in (b"", b"\n", b"\r")
-
-
-def _check_comment(data: bytes, end: int, limit: int, *, clean: bool, new: bool) -> None:
-    """Raises `MalformedFile` if the new end of a line changes whether Python reads the comment after it.
-
-    ``clean`` and ``new``: whether Python skips the comment before and after the edit. ``limit``: the next entry.
-    """
-    words = _first_comment(data, end, limit)
-    if words and clean != new and (clean or words[1] in _PYTHON):
-        _refuse_comment(data, end)
-
-
-def _check_top(data: bytes, end: int, limit: int) -> None:
-    """Raises `MalformedFile` for a comment like ``#these words``: Python 3.11 and later read it before all entries."""
-    after_blank = False
-    for line in data[end:limit].split(b"\n")[1:]:
-        words = line.split()
-        if (words and words[0][:1] != b"#") or (len(words) > 1 and after_blank):
-            # In the second case Python already rejects the file.
-            return
-        if len(words) > 1 and words[0] != b"#":
-            _refuse_comment(data, end)
-        after_blank = not words
-
-
-def _check_lone(data: bytes, end: int, comments: bytes) -> None:
-    """Raises `MalformedFile` for a lone ``#`` as first comment: Python up to 3.10 skips the line after it."""
-    lone, _line_feed, rest = comments.partition(b"\n")
-    if lone.rstrip(b"\r") == b"#" and rest.split(b"\n", 1)[0].split(None, 1)[:1] != [b"#"]:
-        _refuse_comment(data, end)
-
-
-def _removal(
-    data: bytes, first: NetrcEntry, previous: bytes, end: int, limit: int, *, leads: bool, instead: bytes
-) -> _Patch:
-    """Remove the entries from ``first`` to ``end``; the next entry begins at ``limit``.
-
-    ``previous``: the entry before them, if any. ``leads``: no entry is left before them. ``instead``: a line inserted
-    in their place.
-    """
-    head, tail = data[first.before : first.start], data[end:limit]
-    start = first.start - len(head) + len(head.rstrip(b" \t"))
-    gap = len(tail) - len(tail.lstrip(b" \t"))
-    if data[end + gap : end + gap + 1] not in (b"", b"\r", b"\n"):
-        return first.start, end + gap, b""
-    if data[start - 1 : start] not in (b"", b"\n"):
-        # The line of the previous entry now ends here.
-        _check_comment(data, end, limit, clean=_ends_clean(data, end), new=data[start - 1 : start] != b'"')
-        # A carriage return would become part of a value.
-        return start, end + gap + (data[end + gap : end + gap + 1] == b"\r"), b""
-    if not first.leads and head.strip() == b"#":
-        # Python up to 3.10 skips the line after it.
-        _refuse_comment(data, first.before)
-    line_end = end + (tail.find(b"\n") + 1 or len(tail))
-    rest = data[line_end:limit]
-    comments = rest.lstrip()
-    if comments[:1] != b"#":
-        return start, line_end, b""
-    if instead:
-        _check_comment(data, end, limit, clean=_ends_clean(data, end), new=instead[-2:] != b'"\n')
-        return start, line_end, b""
-    blank = not rest.split(b"\n", 1)[0].strip()
-    kept = len(head.rstrip())
-    after_entry = not kept and previous and b"#" not in previous
-    if blank and after_entry:
-        return start, line_end, b""
-    if not after_entry:
-        _check_lone(data, end, comments)
-    # Python rejects some comments after an empty line, so the empty lines in between are removed as well.
-    clean = _ends_clean(data, first.before + kept) or (first.leads and not kept)
-    if kept and not clean:
-        _refuse_comment(data, end)
-    _check_comment(data, end, limit, clean=not blank and _ends_clean(data, end), new=clean)
-    if leads:
-        _check_top(data, end, limit)
-    start = first.before + (head.find(b"\n", kept) + 1 if kept or not first.leads else 0)
-    return start, line_end + rest.rfind(b"\n", 0, len(rest) - len(comments)) + 1, b""
-
-
-def _removals(
-    data: bytes, known: Sequence[NetrcEntry], removed: Sequence[int], *, instead: bytes = b""
-) -> List[_Patch]:
-    """Remove these entries. ``instead``: a line inserted in place of the first one."""
-    _check_order(data, known, removed)
-    runs: List[List[int]] = []
-    for index in removed:
-        if runs and runs[-1][-1] == index - 1 and not data[known[index - 1].end : known[index].start].strip():
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    patches: List[_Patch] = []
-    leads, last = False, -1
-    for run in runs:
-        first = known[run[0]]
-        leads = not instead and (first.leads or (leads and last == run[0] - 1))
-        last = run[-1]
-        limit = _limit(data, known, last)
-        previous = b"" if first.leads else data[known[run[0] - 1].start : first.before]
-        patches.append(_removal(data, first, previous, known[last].end, limit, leads=leads, instead=instead))
-        instead = b""
-    return patches
-
-
-def _limit(data: bytes, known: Sequence[NetrcEntry], index: int) -> int:
-    """The start of the next entry, or the end of the file."""
-    return known[index + 1].start if index + 1 < len(known) else len(data)
-
-
-def _insertion(data: bytes, edit: NetrcEdit) -> _Patch:
-    """Insert a new entry before all others, after the comments at the top."""
-    place = 0
-    while place < len(data):
-        end = data.find(b"\n", place) + 1 or len(data)
-        line = data[place:end].lstrip()
-        if line and line[:1] != b"#":
-            break
-        place = end
-    ended = data[place - 1 : place] in (b"", b"\n")
-    return place, place, (b"" if ended else b"\n") + _line(edit)
-
-
-def _set_pair(data: bytes, known: Sequence[NetrcEntry], own: Sequence[int], edit: NetrcEdit) -> List[_Patch]:
-    """Set the pair: replace the values of the first entry if every version reads them there, else insert an entry.
-
-    All other entries of the machine are removed.
-    """
-    first = known[own[0]] if own else None
-    if (
-        first
-        and first.exact
-        and None not in first.pair
-        and all(entry.host is not None for entry in known[: own[0]])
-        # How Python reads comments after the others depends on quotes at the end of this one.
-        and (len(own) == 1 or b'"' not in _line(edit) + data[first.start : first.end])
-    ):
-        limit = _limit(data, known, own[0])
-        patches = []
-        for keyword, text in ((b"login", edit.login or ""), (b"password", edit.password)):
-            start, end, written = _replacement(data, first.values[keyword], text)
-            new = _ends_clean(written + data[end : end + 1], len(written))
-            _check_comment(data, end, limit, clean=_ends_clean(data, end), new=new)
-            patches.append((start, end, written))
-        return patches + _removals(data, known, own[1:])
-    added = _insertion(data, edit)
-    on_top = own[:1] == [0] and not data[added[0] : known[0].start].strip()
-    return [added, *_removals(data, known, own, instead=added[2] if on_top else b"")]
+def _replace(lines: List[bytes], entry: NetrcEntry, edit: NetrcEdit) -> None:
+    """Replace login and password. An equal value stays as it is, unless it is quoted or has a backslash."""
+    new = {b"login": edit.login or "", b"password": edit.password}
+    # From the end of a line to its start, so that the places remain right.
+    for keyword, (index, word) in reversed(list(entry.values.items())):
+        if keyword in new and (word.group() != new[keyword].encode() or b"\\" in word.group()):
+            line = lines[index]
+            lines[index] = line[: word.start()] + _quoted(new[keyword]) + line[word.end() :]
 
 
 def edited(data: Optional[bytes], edit: NetrcEdit) -> Optional[bytes]:
     """The content of the file after the edit, unchanged if it already complies; None for a file that stays missing.
 
-    Raises `MalformedFile` for a file that is not plain, or would not be with the new values, and for a removal that
-    would change what curl or Python read for other machines.
+    The values of the first entry are replaced if every version reads them there, else an entry is inserted; all other
+    entries of the machine are removed. Raises `MalformedFile` for a file that is not plain, or would not be with the
+    new values, and for an edit that could change what curl or Python read for other machines.
     """
     if data is None:
         return edited(b"", edit) if edit.present else None
-    known = entries(data)
-    own = [index for index, entry in enumerate(known) if _is_for(entry, edit.host)]
+    own = entries_for(data, edit.host)
+    removed = [entry for entry in own if edit.login in (None, entry.pair[0])]
+    before = data.splitlines(keepends=True)
+    after = list(before)
     if edit.present:
-        patches = _set_pair(data, known, own, edit)
-    else:
-        removed = [index for index in own if edit.login in (None, known[index].pair[0])]
-        patches = _removals(data, known, removed)
-    pieces, place = [], 0
-    for start, end, text in sorted(patches):
-        pieces += [data[place:start], text]
-        place = end
-    result = b"".join([*pieces, data[place:]])
-    try:
-        check(result)
-    except MalformedFile as malformed:
-        raise MalformedFile(
-            f"with this entry for {one_line(edit.host)} it would be ambiguous: {malformed.reason}", malformed.place
-        ) from None
-    return result
-
-
-def changes_pair(data: Optional[bytes], edit: NetrcEdit) -> bool:
-    """Whether the edit would change the file. Raises `MalformedFile`."""
-    return edited(data, edit) != data
+        if own and own[0].exact and None not in own[0].pair:
+            _replace(after, own[0], edit)
+        else:
+            # It changes nothing for other machines.
+            _insert(after, edit)
+            before = list(after)
+        try:
+            removed = entries_for(b"".join(after), edit.host)[1:]
+        except MalformedFile as malformed:
+            reason = f"with this entry for {one_line(edit.host)} it would be ambiguous: {malformed.reason}"
+            raise MalformedFile(reason, malformed.place) from None
+    inserted = len(before) - len(data.splitlines())
+    _remove(after, removed, inserted)
+    for new in (False, True) if after != before else ():
+        _check_comments(before, after, inserted, new=new)
+    return b"".join(after)
 
 
 def text_for_diff(data: Optional[bytes]) -> str:

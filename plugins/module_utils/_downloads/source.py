@@ -82,7 +82,7 @@ def _installed(service: Service, path: Optional[str]) -> Token:
     """The pair for the machine in the netrc at ``path``, by default that of the current user."""
     where = path or own_netrc()
     try:
-        data = observe(where, parse=netrc.check).data
+        data = observe(where, parse=netrc.entries).data
     except MalformedFile as malformed:
         text = f"{where} is not a netrc that all versions of curl read alike: {malformed}"
         raise KeyfleetError("malformed_file", text, path=where) from None

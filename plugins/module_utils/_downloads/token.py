@@ -185,7 +185,7 @@ def install_token(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]
     targets = list(found.targets.values())
     readings = pipeline.read_all(targets, lambda data: netrc.edited(data, edit), check_mode=check_mode)
 
-    changing = [target for target, state in readings if netrc.changes_pair(state.data, edit)]
+    changing = [target for target, state in readings if netrc.edited(state.data, edit) != state.data]
     due = {"never": False, "changed": bool(changing or found.missing), "always": True}[params["verify"]]
     ask = edit.present and due
     verdicts = [token_check.pair(Token(edit.login or "", edit.password), ask=ask)] if edit.present else []
