@@ -17,9 +17,10 @@ description:
     use with C(curl --netrc https://www.magentocommerce.com/products/downloads/...), with no secret on the command line.
   - Verifies the token with the host's curl before it replaces the old one. If the token does not work, no file is
     changed. Every file that was written is verified, too.
-  - All other content of a file is kept byte for byte, except comments and blank lines within and directly after an
-    entry that is removed, and curl finds the same entries for all other machines. A file that versions of curl read
-    differently is not edited; the failure names the line and the reason.
+  - All other content of a file is kept byte for byte, except comments within an entry that is removed and blank lines
+    next to it, and curl finds the same entries for all other machines. Only plain files are edited, with each entry on
+    lines of its own. Any other file is refused, and an edit that could change what curl or Python read for another
+    machine; the failure names the line and the reason.
   - B(Two tokens never work at the same time.) Creating a token on the account page invalidates the old one at once, on
     every host, so install the new one on all hosts right away.
   - One execution of the module can handle any number of users and files.
