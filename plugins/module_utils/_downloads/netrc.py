@@ -214,7 +214,7 @@ def _python_reads(state: _State, line: bytes, number: int, *, new: bool) -> Tupl
     if skipped or single:
         # Older versions leave the entry, and a lone # there makes them skip the next line.
         skips_next = not new and entry > 0 and lone and single and ended
-        return (entry if new else 0, skipped or ended, skips_next), True
+        return (entry if new else 0, skipped or ended, skips_next), start == 0
     if not _PYTHON.match(comment[1]):
         return None, None
     return (number, ended, False), comment[1] not in _STARTS and state

@@ -252,6 +252,11 @@ REFUSED_REMOVALS = {
         READ,
         "line 4",
     ),
+    "Python would no longer skip an entry with a comment": (
+        OLD_LINE + b"#\nmachine a login b password c # of theirs\n",
+        READ,
+        "line 3",
+    ),
     "Python would no longer skip a line": (OLD_LINE + b"#\nmachine a login b password c\n", READ, "line 3"),
 }
 
