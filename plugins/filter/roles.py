@@ -27,7 +27,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet i
     RESULTS,
     failure_of,
 )
-from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import composer_auth_text, forged_names, resolve
+from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import forged_names, resolve
 
 # Similarity as computed by difflib: about one letter in fourteen may differ.
 _NEAR = 0.93
@@ -221,16 +221,6 @@ def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
         raise AnsibleFilterError(error.message) from None
 
 
-def composer_auth_env(variables: object) -> str:
-    """See composer_auth_env.yml."""
-    if not isinstance(variables, Mapping):
-        raise AnsibleFilterError("composer_auth_env: the input must be a dictionary of the role's variables")
-    try:
-        return composer_auth_text(variables)
-    except KeyfleetError as error:
-        raise AnsibleFilterError(f"composer_auth_env: {error}") from None
-
-
 class FilterModule:
     """Filter plugins of the collection."""
 
@@ -239,7 +229,6 @@ class FilterModule:
         return {
             "check_names": check_names,
             "check_series": check_series,
-            "composer_auth_env": composer_auth_env,
             "fleet": fleet,
             "rotation_failed": rotation_failed,
             "rotation_hosts": rotation_hosts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from ._errors import KeyfleetError, Problem
@@ -40,6 +40,15 @@ _TARGETS = ("users", "projects", "paths")
 
 # Vendor and name as in Composer's schema, in lower case.
 _PACKAGE = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:[_.-]+[a-z0-9]+)*\Z")
+
+
+class Connection(NamedTuple):
+    """How to reach a repository. ``timeout``: seconds for a plain verdict, and for each silence while reading files."""
+
+    validate_certs: bool = True
+    ca_path: Optional[str] = None
+    timeout: float = 30
+    use_proxy: bool = True
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def entries(count: int) -> dict[str, Any]:
 def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
     """By name: n, and a function that prepares the work for a size. The preparation is not measured."""
     from ansible_collections.keyfleet.magento.plugins.module_utils import _argspec, _redact
-    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
     from ansible_collections.keyfleet.magento.plugins.module_utils._composer import report as composer_report
     from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import curl, feed, netrc
     from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import plan
@@ -76,8 +76,8 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
     def edited(count: int) -> Callable[[], object]:
         data = json.dumps(entries(count)).encode()
-        edits = [edit.KeyEdit(HOST, True, "a" * 32, "b" * 32)]
-        return lambda: edit.text_for_diff(edit.edited(data, edits), was=data)
+        keys = [_argspec.Key(HOST, public_key="a" * 32, private_key="b" * 32)]
+        return lambda: auth_json.text_for_diff(auth_json.edited(data, keys), was=data)
 
     def netrc_file(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Connection
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import check
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 from simulator.client import Simulator
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from .._argspec import Key, file_path, seconds
+from .._argspec import Connection, Key, file_path, seconds
 from .._errors import KeyfleetError
 from .._redact import Secrets, quoting
 from .._secrets import MAGENTO_REPOSITORY, shown_host, shown_user
@@ -20,15 +20,6 @@ from .verdict import Finding, HttpAnswer, Verdict, conclude, entitlement, judge_
 
 # Looking up packages reads megabytes in several files and may take this many times the timeout of one answer.
 WALK_FACTOR = 10
-
-
-class Connection(NamedTuple):
-    """How to reach a repository. ``timeout``: seconds for a plain verdict, and for each silence while reading files."""
-
-    validate_certs: bool = True
-    ca_path: Optional[str] = None
-    timeout: float = 30
-    use_proxy: bool = True
 
 
 def check(

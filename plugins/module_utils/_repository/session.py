@@ -21,18 +21,16 @@ import urllib.error
 import urllib.request
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ansible.module_utils.urls import Request, make_context
 
+from .._argspec import Connection
 from .._redact import Quote
 from .failures import explain, proxy_address, timed_out
 from .verdict import Finding, HttpAnswer, opens_object
-
-if TYPE_CHECKING:
-    from .check import Connection
 
 
 def forget_key_log() -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from typing import Any, List, Mapping, Optional
 
-from .._argspec import ArgumentSpec, address, bad_options, package_names, seconds
+from .._argspec import ArgumentSpec, Connection, address, bad_options, package_names, seconds
 from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
 from .._marketplace.keys import marketplace_spec, owner_of
 from .._marketplace.plan import MarketplaceKey
-from .._repository.check import Connection, check
+from .._repository.check import check
 from .._repository.verdict import Verdict
 from .._secrets import MAGENTO_REPOSITORY, key_faults
 from .series import Generation, Series, check_prefix, date_of, series_of

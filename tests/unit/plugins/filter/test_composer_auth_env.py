@@ -11,7 +11,7 @@ from typing import Any, Dict
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.keyfleet.magento.plugins.filter.roles import FilterModule
+from ansible_collections.keyfleet.magento.plugins.filter.composer_auth_env import FilterModule
 
 composer_auth_env = FilterModule().filters()["composer_auth_env"]
 KEY = {"repository": "vendor.example", "public_key": "token", "private_key": "made-up-secret"}

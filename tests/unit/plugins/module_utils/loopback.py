@@ -19,7 +19,8 @@ import struct
 import threading
 from typing import Any, Callable, Dict, List, Optional
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Connection
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import check
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
 
 TLS = pathlib.Path(__file__).parent / "data" / "tls"

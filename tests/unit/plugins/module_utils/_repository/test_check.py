@@ -13,8 +13,9 @@ from typing import Any, List
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Connection
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import Connection, check
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import check
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     PRIVATE,
     PUBLIC,
