@@ -54,9 +54,10 @@ def rotate(
         details = {name: value for name, value in error.details.items() if name == "verdicts"}
         error.details = {**_result(account, done, failed=error.message), **details}
         raise
-    if done.revoked and done.revoked.replacement:
-        # It may belong to another account, whose keys were not listed.
-        hide([done.revoked.replacement["private_key"]])
+    finally:
+        if done.revoked and done.revoked.replacement:
+            # It may belong to another account, whose keys were not listed.
+            hide([done.revoked.replacement["private_key"]])
     result = _result(account, done)
     if done.blocked:
         raise KeyfleetError("blocked", result["reason"], **result)

@@ -119,14 +119,18 @@ def test_label_of_another_owner_is_not_found(lab: Lab) -> None:
 # The replacement
 
 
-def test_private_key_of_the_replacement_is_hidden(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("phase", "leak", "message"), [("retire", False, "not every expected host"), ("issue", True, "was not disabled")]
+)
+def test_private_key_of_the_replacement_is_hidden(lab: Lab, phase: str, leak: bool, message: str) -> None:
     given = pair("of another account")
     hidden: List[str] = []
     lab.answer = lambda exchange: exchange.json("{}")
-    options = {"key": CI, "replacement": given, "leak": False, "delete": False}
+    lab.client.failing["disable"] = "down"
+    options = {"key": CI, "replacement": given, "leak": leak, "delete": False}
     series = settings(url=lab.server.url, ca_path=CA, timeout=10.0)
-    params = {"phase": "retire", "hosts": GOOD, "holders": None, "revoke": options, "series": series}
-    with pytest.raises(KeyfleetError, match="not every expected host"):
+    params = {"phase": phase, "hosts": GOOD, "holders": None, "revoke": options, "series": series}
+    with pytest.raises(KeyfleetError, match=message):
         rotate(lab.client, params, check_mode=False, hide=hidden.extend)  # type: ignore[arg-type]
     assert given["private_key"] in hidden
 
