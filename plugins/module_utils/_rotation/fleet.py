@@ -104,7 +104,7 @@ def failure_of(result: Any) -> Optional[str]:
 
 
 def _text(value: Any) -> str:
-    return one_line(str(value or "no reason is given"), _TEXT)
+    return one_line(str(value or ""), _TEXT) or "no reason is given"
 
 
 def rows_of(result: Any, name: str = "files") -> List[Mapping[str, Any]]:

@@ -83,6 +83,7 @@ CHANGES = role(would("updated", OLD, NEW))
         ({**GOOD, COLLECTED: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, WOULD_CHANGE: FAILED}, ["MODULE FAILURE"]),
         ({**GOOD, CONFIRMED: {"failed": True}}, ["no reason is given"]),
+        ({**GOOD, CONFIRMED: {**installed(NEW), "failed": True, "msg": " \n"}}, ["no reason is given"]),
         ({**GOOD, CONFIRMED: {"problems": []}}, ["its report is malformed"]),
         ({**GOOD, CONFIRMED: {"files": {}}}, ["its report is malformed"]),
         ({**GOOD, CONFIRMED: {"skipped": True}}, ["its report is malformed"]),
