@@ -77,7 +77,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
     def edited(count: int) -> Callable[[], object]:
         data = json.dumps(entries(count)).encode()
         keys = [_argspec.Key(HOST, public_key="a" * 32, private_key="b" * 32)]
-        return lambda: auth_json.text_for_diff(auth_json.edited(data, keys), was=data)
+        return lambda: auth_json.text_for_diff(auth_json.edited(data, keys) or b"", was=data)
 
     def netrc_file(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
