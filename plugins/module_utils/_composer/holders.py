@@ -38,7 +38,9 @@ def _in_homes(mode: int, problems: List[Problem]) -> Iterator[KeyTarget]:
             continue
         for home in homes.homes:
             ownership = Ownership(uid=user.uid, gid=None, mode=mode)
-            yield KeyTarget(home.auth_file, ownership, user, home.walk_as, config_file=home.config_file)
+            yield KeyTarget(
+                path=home.auth_file, ownership=ownership, user=user, walk_as=home.walk_as, config_file=home.config_file
+            )
 
 
 def holders_of(

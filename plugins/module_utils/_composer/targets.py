@@ -135,7 +135,9 @@ def find_targets(keys: Sequence[Key], params: Mapping[str, Any], *, check_mode: 
         # Without a group the file layer uses the account's primary group.
         ownership = Ownership(uid=user.uid, gid=gid, mode=mode)
         for home in seen[user.name]:
-            target = KeyTarget(home.auth_file, ownership, user, home.walk_as, config_file=home.config_file)
+            target = KeyTarget(
+                path=home.auth_file, ownership=ownership, user=user, walk_as=home.walk_as, config_file=home.config_file
+            )
             add(found.targets, key, target, read_first=home.read_first)
 
     for key in keys:

@@ -54,7 +54,9 @@ class NetrcEntry:
     @property
     def pair(self) -> Tuple[Optional[str], Optional[str]]:
         """Login and password; None for a missing one."""
-        found = {keyword: _text(word).decode("utf-8", "surrogateescape") for keyword, (_, word) in self.values.items()}
+        found = {
+            keyword: _text(word).decode("utf-8", "surrogateescape") for keyword, (_place, word) in self.values.items()
+        }
         return found.get(b"login"), found.get(b"password")
 
 

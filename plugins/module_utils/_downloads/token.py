@@ -145,16 +145,19 @@ def _find_targets(params: Mapping[str, Any], edit: netrc.NetrcEdit, *, check_mod
     targets: List[TokenTarget] = []
     if not (names or paths):
         user = pipeline.default_account("whose curl uses the token")
-        targets.append(TokenTarget(own_netrc(), Ownership(uid=user.uid, gid=gid, mode=mode), user, edit=edit))
+        ownership = Ownership(uid=user.uid, gid=gid, mode=mode)
+        targets.append(TokenTarget(path=own_netrc(), ownership=ownership, user=user, edit=edit))
     accounts = pipeline.named_accounts(names, present=edit.present, check_mode=check_mode, problems=found.problems)
     for user, exists in accounts:
-        path = netrc_of(user.home)
+        future = pipeline.future_ownership(user, gid, mode)
+        ownership = Ownership(uid=user.uid, gid=gid, mode=mode) if exists else future
+        target = TokenTarget(path=netrc_of(user.home), ownership=ownership, user=user, edit=edit)
         if exists:
-            targets.append(TokenTarget(path, Ownership(uid=user.uid, gid=gid, mode=mode), user, edit=edit))
+            targets.append(target)
         else:
-            target = TokenTarget(path, pipeline.future_ownership(user, gid, mode), user, edit=edit)
             found.missing[target.which] = target
-    targets += [TokenTarget(path, Ownership(uid=uid, gid=gid, mode=mode), edit=edit) for path in paths]
+    shared = Ownership(uid=uid, gid=gid, mode=mode)
+    targets += [TokenTarget(path=path, ownership=shared, edit=edit) for path in paths]
     for target in targets:
         found.targets.setdefault(target.which, target)
     return found

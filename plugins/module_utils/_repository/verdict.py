@@ -124,7 +124,7 @@ def explain_status(answer: HttpAnswer, where: str, quote: Quote, *, sent: str, r
     pause = quote(answer.retry_after) if status in (429, 503) else ""
     numbers = f"HTTP {status}, Retry-After: {pause}" if pause else f"HTTP {status}"
     what = {
-        "access_refused": f"{where} refuses access ({numbers}); this does not mean that {sent} is wrong.",
+        "access_refused": f"{where} refuses access ({numbers}); {sent} may still be right.",
         "wrong_address": f"There is nothing at {where} ({numbers}).",
         "proxy_failed": f"The proxy requires a user name and password ({numbers}).",
         "rate_limited": f"{where} received too many requests ({numbers}).",

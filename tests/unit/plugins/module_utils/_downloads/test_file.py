@@ -71,7 +71,7 @@ def test_second_run_waits_for_the_lock(path: Path) -> None:
     time = Time()
     with open_destination(str(path)) as one, open_destination(str(path)) as two, one.part(lock_timeout=0) as part:
         part.write(b"one")
-        with pytest.raises(KeyfleetError) as caught, time, two.part(lock_timeout=5):
+        with time, pytest.raises(KeyfleetError) as caught, two.part(lock_timeout=5):
             pass
         assert caught.value.code == "lock_timeout" and 5 <= time.now < 6
 
