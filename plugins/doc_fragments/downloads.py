@@ -37,7 +37,9 @@ options:
     default: 30.0
 attributes:
   action_group:
-    description: Use C(group/keyfleet.magento.hosts) in C(module_defaults) to set defaults for this module.
+    description:
+      - Use C(group/keyfleet.magento.hosts) in C(module_defaults) to set O(validate_certs), O(ca_path) and O(timeout)
+        for all modules that run on hosts. Not every one of them has the other options.
     support: full
     membership: [keyfleet.magento.hosts]
   platform:

@@ -179,6 +179,7 @@ def _roots(item: Mapping[str, Any], *, present: bool, own: str) -> Optional[Tupl
         raise bad_options(f"{own}search removes one particular key: it needs {own}state absent and {own}public_key")
     if any(item.get(name) is not None for name in _TARGETS):
         raise bad_options(f"{own}search covers the whole host, so it cannot be combined with users, projects or paths")
+    # Without roots only all homes are searched.
     return absolute(f"{own}search", item["search"] or None)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make untrusted text safe to show: no terminal control characters, no part of a secret. Pure.
+"""Make untrusted text safe to show: no terminal control characters, no part of a secret; parse untrusted JSON. Pure.
 
 A server's text that contains a part of a secret, in any usual form, is not shown at all. Cutting the secret out is not
 enough: a gap in a known sentence tells what was there, and the end of a secret may be unknown.

@@ -232,14 +232,16 @@ effective:
 verdicts:
   description: >-
     Verdicts of the repositories, one for each different pair, in the form of
-    RV(keyfleet.magento.magento_auth_key#module:verdicts).
+    RV(keyfleet.magento.magento_auth_key#module:verdicts). The C(status) of each is V(valid), V(invalid), V(refused),
+    V(not_entitled), V(unknown) or V(not_checked); C(code) and C(message) say why.
   returned: always
   type: list
   elements: dict
 problems:
   description: >-
     Problems on the host that need attention, such as files that Composer cannot use, that others can read or that
-    belong to another user. In the form of RV(keyfleet.magento.magento_auth_key#module:problems).
+    belong to another user. Each has C(code), C(path) and C(message), as in
+    RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict

@@ -148,7 +148,9 @@ files:
       type: str
       sample: deploy
     action:
-      description: What was done, as in RV(keyfleet.magento.magento_auth_key#module:files[].action).
+      description: >-
+        V(created), V(updated), V(removed), V(repaired) or V(unchanged), as in
+        RV(keyfleet.magento.magento_auth_key#module:files[].action).
       type: str
       sample: created
     before:
@@ -241,8 +243,8 @@ verdicts:
           sample: 7.88.1
 problems:
   description: >-
-    Problems on the host that need attention, such as a file that everybody could read. In the form of
-    RV(keyfleet.magento.magento_auth_key#module:problems).
+    Problems on the host that need attention, such as C(readable_by_others), a file that everybody could read. Each has
+    C(code), C(path) and C(message), as in RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict

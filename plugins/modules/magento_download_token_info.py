@@ -130,7 +130,8 @@ files:
 verdicts:
   description: >-
     Verdicts of the server on the pair in the options, and on the pair in each file that has one. In the form of
-    RV(keyfleet.magento.magento_download_token#module:verdicts), with one more key.
+    RV(keyfleet.magento.magento_download_token#module:verdicts), with RV(verdicts[].commerce) in addition. The C(status)
+    of each is V(valid), V(invalid), V(refused), V(unknown) or V(not_checked); C(code) and C(message) say why.
   returned: always
   type: list
   elements: dict
@@ -141,8 +142,8 @@ verdicts:
       sample: false
 problems:
   description: >-
-    Problems on the host that need attention, such as files that curl cannot read or that others can read. In the form
-    of RV(keyfleet.magento.magento_auth_key#module:problems).
+    Problems on the host that need attention, such as files that curl cannot read or that others can read. Each has
+    C(code), C(path) and C(message), as in RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict

@@ -450,7 +450,7 @@ summary:
 verdicts:
   description:
     - Verdict of the repository on a pair that it did not accept, as in
-      RV(keyfleet.magento.magento_auth_key_info#module:verdicts).
+      RV(keyfleet.magento.magento_auth_key#module:verdicts).
   returned: failure
   type: list
   elements: dict

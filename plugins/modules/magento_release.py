@@ -186,8 +186,8 @@ transfer:
       sample: 41943040
 problems:
   description: >-
-    Problems that need attention, such as a file that could be compared only by its size. In the form of
-    RV(keyfleet.magento.magento_auth_key#module:problems).
+    Problems that need attention, such as C(size_only), a file that could be compared only by its size. Each has
+    C(code), C(path) and C(message), as in RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict

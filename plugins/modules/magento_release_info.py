@@ -97,7 +97,9 @@ releases:
       elements: str
       sample: []
 problems:
-  description: Problems that need attention, in the form of RV(keyfleet.magento.magento_auth_key#module:problems).
+  description: >-
+    Problems that need attention. Each has C(code), C(path) and C(message), as in
+    RV(keyfleet.magento.magento_auth_key#module:problems).
   returned: always
   type: list
   elements: dict

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gzip
 import json
 import os
 import sys
@@ -46,7 +47,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
     from ansible_collections.keyfleet.magento.plugins.module_utils._composer import report as composer_report
     from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import curl, feed, netrc
     from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import plan
-    from ansible_collections.keyfleet.magento.plugins.module_utils._repository import packages, verdict
+    from ansible_collections.keyfleet.magento.plugins.module_utils._repository import packages, session, verdict
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import series as series_
     from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
@@ -111,6 +112,10 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         quote = _redact.quoting("a" * 32, "b" * 32)
         return lambda: verdict.judge_answer(verdict.HttpAnswer(401, text.encode(), kind), HOST, quote)
 
+    def members(count: int) -> Callable[[], object]:
+        body, unpacker = gzip.compress(b"") * count, session._Unpacker()
+        return lambda: [unpacker.feed(body[place : place + 16384]) for place in range(0, len(body), 16384)]
+
     def headers(count: int) -> Callable[[], object]:
         pieces = [b"a: b\n"[n % 5 : n % 5 + 1] for n in range(count)]
         lines = curl.HeaderLines()
@@ -161,6 +166,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "password to redact": (1_000, lambda n: lambda: _redact.quoting("u", "\xe9" * n)("text")),
         "answer, titles": (1_000, lambda n: answer("<title" * n, "text/html")),
         "answer, digits": (4_000, lambda n: answer('{"a": ' + "9" * n + "}", "application/json")),
+        "gzip answer, members": (1000, members),
         "headers of an answer, byte by byte": (1_000, headers),
         "keys of an account": (100, keys),
         "lists of a repository": (1_000, walk),

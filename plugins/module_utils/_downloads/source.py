@@ -12,7 +12,7 @@ from .._argspec import absolute, bad_options
 from .._errors import KeyfleetError, MalformedFile
 from .._files.credential import observe
 from .._redact import Secrets, quoting
-from .._repository.verdict import Finding, advice
+from .._repository.verdict import Finding, message_of
 from . import netrc
 from .curl import fetch, own_netrc
 from .feed import NotAFeed, Release, Repeats, chosen, parse
@@ -49,7 +49,7 @@ class Source:
 
     def failure(self, finding: Finding) -> KeyfleetError:
         """A finding as an error."""
-        return KeyfleetError(finding.code, advice(finding, url="downloads_url"))
+        return KeyfleetError(finding.code, message_of(finding, url="downloads_url"))
 
     def releases(self) -> List[Release]:
         """All releases of the account. Raises `KeyfleetError`."""

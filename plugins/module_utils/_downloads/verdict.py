@@ -14,7 +14,7 @@ from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from .._redact import Quote
-from .._repository.verdict import Finding, HttpAnswer, advice, explain_status
+from .._repository.verdict import Finding, HttpAnswer, explain_status, message_of
 
 # The text that clients look for in info/help.
 HELP_HEADING = b"Downloads Usage:"
@@ -115,6 +115,6 @@ def verdict(
         "status": STATUS.get(finding.code, "unknown"),
         "code": finding.code,
         "http_status": finding.http_status,
-        "message": advice(finding, url="downloads_url"),
+        "message": message_of(finding, url="downloads_url"),
         "curl": curl,
     }

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from ansible.module_utils.basic import missing_required_lib
 
 from .._errors import KeyfleetError
-from .._redact import json_value
+from .._redact import json_value, one_line
 from .._repository.session import forget_key_log, in_time, no_cookies
 from .failures import (
     Redactor,
@@ -41,7 +41,8 @@ try:
     from requests import Session
     from requests.auth import AuthBase, HTTPBasicAuth
     from urllib3 import exceptions as pool_errors
-except ImportError:
+except ImportError as error:
+    _IMPORT_ERROR = str(error)
     # So that the classes below can be defined.
     requests = None  # type: ignore[assignment]
     AuthBase = Session = object  # type: ignore[misc, assignment]
@@ -139,7 +140,7 @@ class Marketplace:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if requests is None:
-            raise KeyfleetError("requests_missing", missing_required_lib("requests"))
+            raise KeyfleetError("requests_missing", f"{missing_required_lib('requests')} ({one_line(_IMPORT_ERROR)})")
         base = api_url.rstrip("/")
         self._base = base if base.endswith(_PREFIX) else base + _PREFIX
         self._application = HTTPBasicAuth(application_id.encode("utf-8"), application_secret.encode("utf-8"))

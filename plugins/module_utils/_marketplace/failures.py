@@ -20,7 +20,7 @@ from .._errors import KeyfleetError
 from .._redact import TEXT_LIMIT, Secrets, json_object, one_line, unescaped
 from .._repository.failures import explain, proxy_address, timed_out
 from .._repository.session import forget_key_log
-from .._repository.verdict import advice
+from .._repository.verdict import message_of
 
 # Parts of keys (also in base64 or with hyphens) and of tokens.
 _MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)
@@ -80,7 +80,7 @@ def number(value: Any) -> Optional[int]:
 
 
 def unreadable(doing: str, why: str, *, lost: bool = True) -> KeyfleetError:
-    """The error for an unusable answer. ``lost``: the call may have been carried out nevertheless."""
+    """The error for an unusable answer. ``lost``: the call may have been carried out; only `create` looks at it."""
     words = f"Cannot {doing}: the Marketplace's answer cannot be used ({why})."
     return KeyfleetError("api_answer_unusable", words, answer_lost=lost)
 
@@ -153,7 +153,7 @@ def unreachable(error: BaseException, doing: str, *, url: str, timeout: float, r
         causes = (_cause(chain, kind) for kind in (ssl.SSLError, OSError, http.client.HTTPException))
         finding = explain(next(filter(None, causes), chain[-1]), host, proxy, timeout, redactor.shown)
     code = {"tls_failed": "api_tls_failed", "proxy_failed": "api_proxy_failed"}.get(finding.code, "api_unreachable")
-    words = f"Cannot {doing}: {advice(finding, url='api_url')}"
+    words = f"Cannot {doing}: {message_of(finding, url='api_url')}"
     return KeyfleetError(code, words, answer_lost=not never_connected(error))
 
 

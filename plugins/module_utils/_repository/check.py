@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verify pairs at their repositories, each pair once."""
+"""Verify a pair at its repository; verify the pairs of a run, each once."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTPS requests with the keys to one repository, within a time limit.
 
-Imported only for a request: with ansible.module_utils.urls the import takes a good part of the time of a ``ping``.
-Nothing here raises for a fault of the server or network; it is returned as a `Finding`.
+Imported only for a request, since the import takes a good part of the time of a ``ping``. `Session` does not raise for
+a fault of the server or network; it returns a `Finding`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from dataclasses import replace
 from typing import Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urljoin, urlsplit, urlunsplit
-
-from ansible.module_utils.urls import Request, make_context
 
 from .._argspec import Connection
 from .._redact import Quote
@@ -95,6 +93,9 @@ class Session:
     """
 
     def __init__(self, url: str, keys: Tuple[str, str], quote: Quote, connection: Connection, limit: float) -> None:
+        # The Marketplace client uses this file without these.
+        from ansible.module_utils.urls import Request, make_context
+
         self._origin = _origin(url)
         self._host = urlsplit(url).hostname or ""
         self._quote = quote
@@ -111,7 +112,7 @@ class Session:
             missing = error.errno and not isinstance(error, ssl.SSLError)
             reason = os.strerror(error.errno or 0) if missing else "no certificates in it"
             what = f"The CA certificates could not be read from {connection.ca_path or 'this host'} ({reason})."
-            self._broken = Finding("tls_failed", what, "Look at the option ca_path.")
+            self._broken = Finding("tls_failed", what, "Check the option ca_path.")
             return
         self._request = Request(
             context=context,
@@ -151,7 +152,7 @@ class Session:
             if not isinstance(outcome, str):
                 return outcome
             location = outcome
-        return Finding("redirected", f"{self._host} redirects too many times.", "Look at the option url.")
+        return Finding("redirected", f"{self._host} redirects too many times.", "Check the option {url}.")
 
     def _send(self, url: str, whole: bool, box: List[Any]) -> Union[AnswerOrFinding, str]:
         """Return the outcome of one request, or the address that it redirects to."""
@@ -190,47 +191,58 @@ class Session:
     def _body(self, response: Any, most: int, whole: bool) -> bytes:
         """Return the decoded body, or its beginning unless ``whole``. ``read1`` returns available bytes at once."""
         expected: Optional[int] = response.length
-        body = bytearray()
-        while expected is None or len(body) < expected:
+        raw, body, unpacker = 0, bytearray(), _Unpacker()
+        while expected is None or raw < expected:
             if time.monotonic() > self._end:
                 raise socket.timeout()
-            chunk = response.read1(_CHUNK if expected is None else min(_CHUNK, expected - len(body)))
+            chunk = response.read1(_CHUNK if expected is None else min(_CHUNK, expected - raw))
             if not chunk:
                 break
-            body += chunk
-            if not whole and not _GZIP.startswith(body):
-                plain = _unpacked(bytes(body), most, False)
-                if len(body) > most or opens_object(plain) is not None:
-                    return plain
+            raw += len(chunk)
+            body += unpacker.feed(chunk)
+            if not whole and (len(body) > most or opens_object(bytes(body)) is not None):
+                return bytes(body)
             if len(body) > most:
                 raise Damaged(f"a file has more than {most >> 20} MiB.")
-        if expected is not None and len(body) < expected:
-            raise http.client.IncompleteRead(b"", expected - len(body))
-        plain = _unpacked(bytes(body), most, True)
-        if len(plain) > most:
-            raise Damaged(f"a file has more than {most >> 20} MiB.")
-        return plain
+        if (expected is not None and raw < expected) or unpacker.incomplete:
+            raise http.client.IncompleteRead(b"")
+        return bytes(body)
 
 
-def _unpacked(body: bytes, most: int, whole: bool) -> bytes:
-    """The body, decompressed if it begins like gzip, regardless of the headers: no JSON begins like that.
+class _Unpacker:
+    """Decompresses a body that begins like gzip, regardless of the headers: no JSON begins like that."""
 
-    At most one byte more than ``most``. Raises `Damaged`, and `IncompleteRead` unless ``whole`` is False.
-    """
-    if not body.startswith(_GZIP):
-        return body
-    plain = b""
-    try:
-        # gzip may consist of several members; other bytes after a member are padding.
-        while body.startswith(_GZIP) and len(plain) <= most:
-            inflate = zlib.decompressobj(31)
-            plain += inflate.decompress(body, most + 1 - len(plain))
-            if whole and not inflate.eof and len(plain) <= most:
-                raise http.client.IncompleteRead(b"")
-            body = inflate.unused_data
-    except zlib.error:
-        raise Damaged("a compressed file cannot be unpacked.") from None
-    return plain
+    def __init__(self) -> None:
+        self._inflate: Any = None
+        self._plain = False
+        self._rest = b""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the end of the last member is missing."""
+        return self._inflate is not None and not self._inflate.eof
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The content of the next bytes. The time is linear, since they are few: each member copies those after it."""
+        if self._plain:
+            return chunk
+        chunk, self._rest, content = self._rest + chunk, b"", bytearray()
+        try:
+            # gzip may consist of several members; other bytes after a member are padding.
+            while chunk:
+                if self.incomplete:
+                    content += self._inflate.decompress(chunk)
+                    chunk = self._inflate.unused_data
+                elif chunk.startswith(_GZIP):
+                    self._inflate = zlib.decompressobj(31)
+                elif _GZIP.startswith(chunk):
+                    self._rest, chunk = chunk, b""
+                else:
+                    self._plain = self._inflate is None
+                    return chunk if self._plain else bytes(content)
+        except zlib.error:
+            raise Damaged("a compressed file cannot be unpacked.") from None
+        return bytes(content)
 
 
 def _origin(url: str) -> Tuple[str, str, Optional[int]]:

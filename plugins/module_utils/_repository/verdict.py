@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Derive verdicts on pairs of keys, with advice, from the answers of a repository. Pure.
+"""Verdicts on pairs of keys from the answers of a repository, and advice for every failed request. Pure.
 
 The status alone decides; the server's text is only shown. A 401 has been seen for good keys during an outage
 (magento/magento2 issue 4617), and an ambiguous answer is never called "invalid".
@@ -140,7 +140,7 @@ def _said(answer: HttpAnswer, quote: Quote) -> str:
     return f' The server says: "{said}".' if said else ""
 
 
-def advice(finding: Finding, *, url: str = "url") -> str:
+def message_of(finding: Finding, *, url: str = "url") -> str:
     """Return the message of a finding, followed by what to check. ``url``: name of the option for the address."""
     hint = finding.hint or _ADVICE.get(finding.code, "")
     return f"{finding.what} {hint.format(url=url)}".rstrip()
@@ -158,7 +158,7 @@ def judge_file(answer: HttpAnswer, where: str, quote: Quote) -> Optional[Finding
     return finding
 
 
-def _key_advice(finding: Finding, repository: str) -> str:
+def _key_message(finding: Finding, repository: str) -> str:
     magento = repository == MAGENTO_REPOSITORY
     if finding.code == "keys_invalid":
         place = "the access keys of the account" if magento else "what its vendor issued"
@@ -174,7 +174,7 @@ def _key_advice(finding: Finding, repository: str) -> str:
         )
         hint = f"Look for {causes}, then for a proxy or filter in between."
     else:
-        return advice(finding)
+        return message_of(finding)
     return f"{finding.what} {hint}"
 
 
@@ -183,7 +183,7 @@ def conclude(
 ) -> Verdict:
     """Return the verdict for a finding. ``guessed``: ``url`` is a default, so that a failure there decides nothing."""
     status = _STATUS.get(finding.code, "unknown")
-    code, message = finding.code, _key_advice(finding, repository)
+    code, message = finding.code, _key_message(finding, repository)
     if guessed and status == "unknown":
         status, code = "not_checked", "no_address"
         message = (

@@ -146,7 +146,7 @@ def _key_named(account: Any, wanted: Any) -> MarketplaceKey:
             "unknown_key", f"there is no key with the label{of}, public key or fingerprint {shown}{where}"
         )
     if len(found) > 1:
-        names = ", ".join(f"{key.label!r} of {key.uid} ({key.public_key})" for key in found)
+        names = ", ".join(f"{key.label!r}{f' of {key.uid}' if key.uid else ''} ({key.public_key})" for key in found)
         raise KeyfleetError("ambiguous_key", f"{shown} matches {names}; name the public key or label")
     check_label(found[0].label)
     return found[0]

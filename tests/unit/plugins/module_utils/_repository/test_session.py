@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.session import _Unpacker
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     PRIVATE,
     Exchange,
@@ -179,3 +180,11 @@ def test_an_answer_that_is_not_http(words: bytes) -> None:
         verdict = ask(server.url)
     assert (verdict.status, verdict.code) == ("unknown", "not_a_repository"), verdict
     assert "SSH" not in verdict.message
+
+
+def test_gzip_members_in_pieces_of_any_size() -> None:
+    body = gzip.compress(b'{"a"') + gzip.compress(b": 1}") + bytes(5)
+    for size in range(1, len(body) + 1):
+        unpacker = _Unpacker()
+        pieces = [unpacker.feed(body[place : place + size]) for place in range(0, len(body), size)]
+        assert b"".join(pieces) == b'{"a": 1}' and not unpacker.incomplete, size
