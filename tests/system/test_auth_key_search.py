@@ -20,7 +20,7 @@ from typing import Any
 import _auth_lab
 import _file_lab
 import pytest
-from _auth_lab import CLASSIC, HOST, OLD, PRIVATE, VENDOR, XDG, as_account, auth, essence, install, put, state_of
+from _auth_lab import CLASSIC, HOST, OLD, PAIR, PRIVATE, VENDOR, XDG, as_account, auth, essence, install, put, state_of
 from _file_lab import Account, Accounts, give, owner_and_mode
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import holders
@@ -188,6 +188,21 @@ def malformed(path: Path, old_key: str) -> None:
 
 def fifo(path: Path, _gone: str) -> None:
     os.mkfifo(path, 0o600)
+
+
+def test_target_of_a_new_key_loses_the_old_one_for_other_repositories_in_the_same_write(
+    lab: Path, old_key: str
+) -> None:
+    file = lab / "auth.json"
+    rows = {host: {"username": old_key, "password": OLD} for host in (HOST, VENDOR)}
+    file.write_text(json.dumps({"http-basic": rows}))
+    options = {"keys": [{**PAIR, "paths": [str(file)]}, absent(old_key, lab)], "verify": "never"}
+    done = [install(options, check_mode=True), install(options)]
+    for answer in done:
+        found = [(row["path"], row["repository"], row["action"]) for row in answer.result["files"]]
+        assert found == [(str(file), HOST, "updated"), (str(file), VENDOR, "removed")]
+        assert len(answer.result["diff"]) == 1
+    assert hosts_in(file) == [HOST]
 
 
 @pytest.mark.parametrize(("make", "code"), [(malformed, "malformed_file"), (fifo, "not_a_file")])

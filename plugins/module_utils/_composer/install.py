@@ -56,11 +56,13 @@ def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     own = len(readings)
     if any(key.search is not None for key in keys):
         taken = {(state.real_path, key.repository) for target, state in readings for key in target.keys}
-        states = {}
+        states = {target.which: state for target, state in readings}
+        found.targets.update({target.which: target for target, _state in readings})
         for key, target, state in holders_of(keys, params, taken=taken, problems=found.problems):
+            # A file with keys of its own stays one target, so that it is written once.
             add(found.targets, key, target)
-            states[target.which] = state
-        readings += [(found.targets[which], state) for which, state in states.items()]
+            states.setdefault(target.which, state)
+        readings = [(found.targets[which], state) for which, state in states.items()]
 
     changing = [key for target in found.missing.values() for key in target.keys if key.present]
     for target, state in readings:
