@@ -4,8 +4,9 @@
 """Set or remove the entry of one machine in a netrc, keeping every other byte. Pure.
 
 Only plain files are edited, in whole lines. There, an edit does not change what curl 7.55 or newer and Python's netrc
-read for other machines, and every reader that can read the values at all finds the new pair. The tests verify this with
-ports of these readers. An edit that cannot keep this is refused.
+read for other machines, and every reader that can read the values at all finds the new pair, unless Python skips the
+entry or reads another one in a comment, before the edit as after it. An edit that cannot keep this is refused. The
+tests verify it with ports of these readers.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class NetrcEntry:
     """A ``machine`` entry, or the ``default``, whose ``host`` is None.
 
     ``first`` and ``last``: the indexes of its lines. ``after_macro``: the index of the line after the last macro before
-    it. ``after_half``: the entry before it has no login or no password. ``exact``: it comes before a default entry, and
-    versions without support for quotes and carriage returns read the same host and values. ``values``: for each
-    keyword, the index of the line and the match of `_WORD` in it.
+    it. ``after_half``: one of the two entries before it has no login or no password, which curl then takes from later
+    entries. ``exact``: it comes before a default entry, and versions without support for quotes and carriage returns
+    read the same host and values. ``values``: for each keyword, the index of the line and the match of `_WORD` in it.
     """
 
     host: Optional[bytes]
@@ -135,7 +136,7 @@ def entries(data: bytes) -> List[NetrcEntry]:
                 if keyword in _STARTS:
                     _refuse(found and found[-1].last == index, "two entries on one line", number)
                     host = _text(word) if keyword == b"machine" else None
-                    half = bool(found) and not all(found[-1].pair)
+                    half = not all(all(entry.pair) for entry in found[-2:])
                     found.append(NetrcEntry(host, index, index, after_macro, half, exact and word.group(1) is None))
                     exact = exact and host is not None
                 outside = not found or found[-1].first < after_macro
@@ -145,10 +146,6 @@ def entries(data: bytes) -> List[NetrcEntry]:
                 entry.values[keyword] = index, word
                 entry.last, entry.exact = index, entry.exact and line[-1:] != b"\r"
     return found
-
-
-# A word in a comment that Python's netrc, if it reads the comment at all, may accept. It rejects the file for others.
-_PYTHON = re.compile(rb'(?:machine|default|macdef|login|user|account|password)\Z|.*["#\\]', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -187,66 +184,115 @@ def _quoted(text: str) -> bytes:
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 
 
-# For Python's netrc, where it is at the start of a line: the number of the last line of the entry that it reads (0
-# outside of entries, -1 in a macro); whether it has read the line feed before, else it does not recognize a comment as
-# one; and whether it skips the line, whatever it contains. None: it rejects the file.
-_State = Optional[Tuple[int, bool, bool]]
+# A token of Python's netrc 3.11 and later, with quotes and escapes, and of earlier versions, which use shlex.
+_NEW_TOKEN = re.compile(
+    r'[ \t\n]*(?:"((?:[^"\\]+|\\.)*)(?:"|\\?\Z)|((?:[^ \t\n\\]+|\\.)*)(?:[ \t\n]|\\?\Z))', re.DOTALL
+)
+_OLD_TOKEN = re.compile(r"[ \t\n]*(?:([!-~]+)(?:[ \t\n]|([^!-~])|\Z)|([^ \t\n])|\Z)")
 
 
-def _python_reads(state: _State, line: bytes, number: int, *, new: bool) -> Tuple[_State, object]:
-    """The state after a line, and how Python reads the line: True if it is skipped. ``new``: Python 3.11 and later."""
-    text = line.rstrip(b"\r\n")
-    if state is None or state[2]:
-        return state and (0, True, False), True
-    entry, clean, _skips = state
-    if entry < 0 or _MACRO.match(text):
-        return (-1 if text else 0, True, False), False
-    words = list(_WORD.finditer(text))
-    start = next((place for place, word in enumerate(words) if word.group()[:1] == b"#"), len(words))
-    ended = text[-1:] not in (b"", b" ", b"\t")
-    if start == len(words):
-        # Later versions do not read the line feed after a closing quotation mark.
-        unread = not ended or (new and words[-1].group(1) is not None)
-        return (number if words else entry, not unread, False), False
-    if start:
-        entry, clean = number, True
-    comment = [word.group() for word in words[start:]]
-    lone, single = comment[0] == b"#", len(comment) == 1
-    skipped = clean and (lone or entry > 0) if new else lone and (clean or entry > 0)
-    if skipped or single:
-        # Older versions leave the entry, and a lone # there makes them skip the next line.
-        skips_next = not new and entry > 0 and lone and single and ended
-        return (entry if new else 0, skipped or ended, skips_next), start == 0
-    if not _PYTHON.match(comment[1]):
-        return None, None
-    return (number, ended, False), comment[1] not in _STARTS and state
+class _Python:
+    """Reads a file as Python's netrc does: 3.11 and later (``new``), or earlier versions.
 
-
-def _check_comments(before: List[bytes], after: List[bytes], inserted: int, *, new: bool) -> None:
-    """Raises `MalformedFile` if Python would read a line that stays differently, or no longer skip it.
-
-    ``inserted``: the number of lines that were inserted before.
+    These take a comment for one only in some places: elsewhere they read its words.
     """
-    old_state: _State = (0, True, False)
-    new_state = old_state
-    for number, (line, edited_line) in enumerate(zip(before, after), 1):
-        same = old_state == new_state and line == edited_line
-        old_state, was = _python_reads(old_state, line, number, new=new)
-        if same:
-            new_state = old_state
-        elif edited_line:
-            # A comment that adds to an edited entry counts as changed.
-            edited_number = number if line == edited_line else number + len(before)
-            new_state, now = _python_reads(new_state, edited_line, edited_number, new=new)
-            reason = "the edit would change how Python reads this line; move or remove the comment here or above"
-            _refuse(old_state and (not new_state or was != now), reason, number - inserted)
+
+    def __init__(self, data: bytes, *, new: bool) -> None:
+        self._text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+        self._new = new
+        self._place = 0
+        self._same_line = True
+        self._pushed: List[str] = []
+
+    def _token(self) -> str:
+        if self._pushed:
+            self._same_line = True
+            return self._pushed.pop()
+        found = (_NEW_TOKEN if self._new else _OLD_TOKEN).match(self._text, self._place)
+        if found is None:
+            return ""
+        self._place, self._same_line = found.end(), "\n" not in found.group()
+        if self._new:
+            return re.sub(r"(?s)\\(.)", r"\1", found.group(1) or found.group(2) or "")
+        if found.group(2):
+            self._pushed.append(found.group(2))
+        return found.group(1) or found.group(3) or ""
+
+    def _line(self) -> str:
+        start, self._place = self._place, (self._text.find("\n", self._place) + 1 or len(self._text))
+        return self._text[start : self._place]
+
+    def logins(self) -> Optional[Dict[str, Tuple[str, ...]]]:
+        """Login, account and password of each machine; None if Python rejects the file."""
+        found: Dict[str, Tuple[str, ...]] = {}
+        token = self._token()
+        while token:
+            if token[0] == "#":
+                if self._same_line and len(token) == 1:
+                    self._line()
+            elif token == "macdef":
+                self._token()
+                line = self._line()
+                while line not in ("", "\n"):
+                    line = self._line()
+                if not line and self._new:
+                    return None
+            else:
+                name = self._token() if token == "machine" else token
+                values = self._values() if name and token in ("machine", "default") else None
+                if values is None:
+                    return None
+                found[name] = values
+            token = self._token()
+        return found
+
+    def _values(self) -> Optional[Tuple[str, ...]]:
+        values = {"login": "", "account": "", "password": ""}
+        while True:
+            token = self._token()
+            if token[:1] == "#" and self._new:
+                if self._same_line:
+                    self._line()
+            elif token in ("", "machine", "default", "macdef") or token[:1] == "#":
+                self._pushed.append(token)
+                return tuple(values.values()) if self._new or values["password"] else None
+            elif token in ("login", "user", "account", "password"):
+                values["login" if token == "user" else token] = self._token()
+            else:
+                return None
+
+
+def _check_python(before: bytes, after: bytes, edit: NetrcEdit, place: str, *, inserted: bool) -> None:
+    """Raises `MalformedFile` if Python would read something else for other machines, or not find the new pair.
+
+    ``inserted``: the entry is new.
+    """
+    pair = [(edit.login or "", edit.password)] if edit.present else []
+    by_login = edit.login is not None and not edit.present
+    # Earlier versions do not support quotes.
+    quoted = edit.present and b'"' in _quoted(edit.login or "") + _quoted(edit.password)
+    for new in (True,) if quoted else (True, False):
+        old_logins, logins = _Python(before, new=new).logins(), _Python(after, new=new).logins()
+        if logins is None and old_logins is None:
+            continue
+        was, now = ([one.pop(name)[::2] for name in _names(one, edit.host)] for one in (old_logins or {}, logins or {}))
+        # Before, too, it may have skipped the entry, or read another one in a comment.
+        as_before = now == was and (bool(was) or not inserted)
+        if old_logins not in (None, logins) or not (by_login or now == pair or as_before):
+            raise MalformedFile("with this edit Python would read a comment near this line differently; move it", place)
+
+
+def _names(logins: Dict[str, Tuple[str, ...]], host: str) -> List[str]:
+    """The names that earlier versions or others read for a host."""
+    return [name for name in logins if name.strip('"').lower() == host.lower()]
 
 
 def _remove(lines: List[bytes], removed: List[NetrcEntry], inserted: int) -> None:
     """Empty the lines of these entries, and the blank lines around them before a comment. Raises `MalformedFile`."""
     for entry in removed:
         start, end = entry.first, entry.last + 1
-        _refuse(entry.after_half, "the entry before this one has no login or no password", start + 1 - inserted)
+        half = "one of the two entries before this one has no login or no password"
+        _refuse(entry.after_half, half, start + 1 - inserted)
         below = next((index for index in range(end, len(lines)) if lines[index].strip()), end)
         if b"".join(lines[below : below + 1]).lstrip()[:1] == b"#":
             above = start
@@ -287,25 +333,25 @@ def edited(data: Optional[bytes], edit: NetrcEdit) -> Optional[bytes]:
         return edited(b"", edit) if edit.present else None
     own = entries_for(data, edit.host)
     removed = [entry for entry in own if edit.login in (None, entry.pair[0])]
-    before = data.splitlines(keepends=True)
-    after = list(before)
+    lines = data.splitlines(keepends=True)
+    length = len(lines)
     if edit.present:
-        if own and own[0].exact and None not in own[0].pair:
-            _replace(after, own[0], edit)
+        # Python distinguishes upper and lower case in names.
+        if own and own[0].exact and None not in own[0].pair and own[0].host == edit.host.encode():
+            _replace(lines, own[0], edit)
         else:
-            # It changes nothing for other machines.
-            _insert(after, edit)
-            before = list(after)
+            _insert(lines, edit)
         try:
-            removed = entries_for(b"".join(after), edit.host)[1:]
+            removed = entries_for(b"".join(lines), edit.host)[1:]
         except MalformedFile as malformed:
             reason = f"with this entry for {one_line(edit.host)} it would be ambiguous: {malformed.reason}"
             raise MalformedFile(reason, malformed.place) from None
-    inserted = len(before) - len(data.splitlines())
-    _remove(after, removed, inserted)
-    for new in (False, True) if after != before else ():
-        _check_comments(before, after, inserted, new=new)
-    return b"".join(after)
+    _remove(lines, removed, len(lines) - length)
+    result = b"".join(lines)
+    if result != data:
+        place = f"line {own[0].first + 1 if own else 1}"
+        _check_python(data, result, edit, place, inserted=len(lines) > length)
+    return result
 
 
 def text_for_diff(data: Optional[bytes]) -> str:

@@ -34,6 +34,7 @@ from .failures import (
 )
 from .plan import MarketplaceKey, Refusal
 
+_IMPORT_ERROR = ""
 try:
     # Some versions create a TLS context on import.
     forget_key_log()

@@ -285,8 +285,14 @@ class _Strict(_Scan):
     def __init__(self, host: bytes, *, macros: bool) -> None:
         super().__init__(host, macros=macros)
         self.seen: List[str] = []
+        self.our_login = False
 
     def new_machine(self) -> None:
+        self.leave()
+        self.our_login = False
+
+    def leave(self) -> None:
+        """Forget the values at the next machine. That there was a login is remembered up to the one after it."""
         self.keyword, self.login, self.password = None, None, None
         self.seen = []
 
@@ -294,6 +300,7 @@ class _Strict(_Scan):
         if self.keyword:
             setattr(self, self.keyword, token)
             self.seen.append(self.keyword)
+            self.our_login = self.our_login or self.keyword == "login"
             self.keyword = None
         elif word in (b"login", b"password"):
             self.keyword = word.decode()
@@ -302,16 +309,16 @@ class _Strict(_Scan):
                 self.done = True
                 return
             self.state = "name"
-            self.new_machine()
+            self.leave()
         elif word == b"default":
             self.login, self.password = None, None
         if "password" in self.seen and "login" in self.seen:
             self.done = True
 
     def result(self) -> Optional[Found]:
-        if not self.matched or (self.login is None and self.password is None and "login" not in self.seen):
+        if not self.matched or (self.login is None and self.password is None and not self.our_login):
             return None
-        password = b"" if self.password is None and "login" in self.seen else self.password
+        password = b"" if self.password is None and self.our_login else self.password
         return Found(self.login, password)
 
 

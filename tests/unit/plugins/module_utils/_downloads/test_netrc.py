@@ -49,7 +49,8 @@ SETTING = {
     ),
     "upper case and quoted values": (
         b'MACHINE WWW.MagentoCommerce.com Login "a b" PASSWORD "c\\"d"\n',
-        f"MACHINE WWW.MagentoCommerce.com Login {MAGE_ID} PASSWORD {TOKEN}\n".encode(),
+        # Python does not find a name in upper case.
+        LINE,
     ),
     "a quoted name, which old versions do not support": (
         b'machine "www.magentocommerce.com" login a password b\n',
@@ -211,8 +212,8 @@ def test_value_that_would_be_read_as_a_keyword() -> None:
             netrc.edited(before, edit)
 
 
-HALF = "the entry before this one has no login or no password"
-READ = "the edit would change how Python reads this line; move or remove the comment here or above"
+HALF = "one of the two entries before this one has no login or no password"
+READ = "with this edit Python would read a comment near this line differently; move it"
 REFUSED_REMOVALS = {
     "an incomplete entry would be the last": (b"machine a login b\n" + OLD_LINE, HALF, "line 2"),
     "default would add to an incomplete entry": (
@@ -225,39 +226,50 @@ REFUSED_REMOVALS = {
         HALF,
         "line 2",
     ),
+    "curl would send an empty password for the last entry but one": (
+        b"machine a login b\nmachine c login d password e\n" + OLD_LINE,
+        HALF,
+        "line 3",
+    ),
+    "Python would read a comment in the entry for another machine": (
+        b"machine a login b password c\nmachine www.magentocommerce.com\n  login d\n\n# machine e login f password g\n"
+        b"  password h\n",
+        READ,
+        "line 2",
+    ),
     "Python would read a comment at the top": (
         OLD_LINE + b"#of theirs\nmachine a login b password c\n",
         READ,
-        "line 2",
+        "line 1",
     ),
     "Python would read a comment after quotes": (
         b'machine a login b password "c"\n' + OLD_LINE + b"# of theirs\nmachine d login e password f\n",
         READ,
-        "line 3",
+        "line 2",
     ),
     "Python would no longer read a comment": (
         b"# mine\n\n" + OLD_LINE + b"\n# machine a login x password y\nmachine d login e password f\n",
         READ,
-        "line 5",
+        "line 3",
     ),
     "Python would add a comment to another entry": (
         b'machine a login b password "c"\n'
         + OLD_LINE.replace(OLD.encode(), b'"d"')
         + b"# login x\nmachine d login e password f\n",
         READ,
-        "line 3",
+        "line 2",
     ),
     "Python would skip another line": (
         b"machine a login b password c\n#\n" + OLD_LINE + b"machine d login e password f\n",
         READ,
-        "line 4",
+        "line 3",
     ),
     "Python would no longer skip an entry with a comment": (
         OLD_LINE + b"#\nmachine a login b password c # of theirs\n",
         READ,
-        "line 3",
+        "line 1",
     ),
-    "Python would no longer skip a line": (OLD_LINE + b"#\nmachine a login b password c\n", READ, "line 3"),
+    "Python would no longer skip a line": (OLD_LINE + b"#\nmachine a login b password c\n", READ, "line 1"),
 }
 
 
@@ -269,6 +281,20 @@ def test_removal_that_would_change_other_entries_is_refused(name: str) -> None:
     assert (caught.value.reason, caught.value.place) == (reason, place)
     if OLD_LINE in data:
         assert netrc.edited(data, SET) == data.replace(OLD_LINE, LINE)
+
+
+def test_new_entry_that_python_would_skip_is_refused() -> None:
+    before = b"#old machine a login b password c\n#\nmachine d login e password f\nmachine g login h password i\n"
+    with pytest.raises(MalformedFile) as caught:
+        netrc.edited(before, SET)
+    assert (caught.value.reason, caught.value.place) == (READ, "line 1")
+
+
+def test_commented_out_pair_that_python_reads_does_not_prevent_edits() -> None:
+    rest = b"machine a login b password c\n", b"\n# " + OLD_LINE
+    assert netrc.edited(OLD_LINE.join(rest), SET) == LINE.join(rest)
+    assert netrc.edited(b"".join(rest), SET) == LINE + b"".join(rest)
+    assert netrc.edited(OLD_LINE.join(rest), REMOVE) == b"".join(rest)
 
 
 def test_line_of_a_refused_edit_does_not_count_a_new_line() -> None:
@@ -283,7 +309,7 @@ def test_comment_that_python_would_skip_no_longer_is_refused() -> None:
     before = b"machine files.vendor.example login a password b\n# of theirs\nmachine c login d password e\n"
     with pytest.raises(MalformedFile) as caught:
         netrc.edited(before, edit)
-    assert (caught.value.reason, caught.value.place) == (READ, "line 2")
+    assert (caught.value.reason, caught.value.place) == (READ, "line 1")
     assert netrc.edited(before.replace(b"# of", b"\n# of"), edit) is not None
 
 
