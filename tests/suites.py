@@ -27,10 +27,12 @@ NEWEST = f"{sys.version_info.major}.{sys.version_info.minor}"
 OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
 """Pythons that can run ansible-core 2.17 as a controller."""
 OLDEST = (python(*OLDEST_CORE_PYTHONS), python("3.7"))
-EXAMPLES = sorted((ROOT / "tests" / "system").glob("test_examples*.py"))
+SYSTEM = ROOT / "tests" / "system"
+SIMULATOR = ROOT / "tests" / "simulator" / "tests"
+EXAMPLES = SYSTEM / "examples"
 """They use their own container, so they may run at the same time as suites with `machine`."""
-CHAOS = [ROOT / "tests" / "system" / f"test_rotation_{name}.py" for name in ("chaos", "mutants")]
-ROTATION = sorted({*(ROOT / "tests" / "system").glob("test_rotation_*.py")} - {*CHAOS})
+ROTATION = SYSTEM / "rotation"
+CHAOS = (ROTATION / "chaos", ROTATION / "mutants")
 CURL = programs("curl")
 SSH_KEYGEN = programs("ssh-keygen")
 """ansible-test creates an SSH key pair even if no target needs it."""
@@ -38,7 +40,8 @@ SSH_KEYGEN = programs("ssh-keygen")
 
 def marked() -> str | None:
     """The missing programs that the marks of the system tests name, or None."""
-    marks = [mark for path in (ROOT / "tests" / "system").glob("test_*.py") for mark in MARK.findall(path.read_text())]
+    paths = [path for tests in (SYSTEM, SIMULATOR) for path in tests.rglob("*.py")]
+    marks = [mark for path in paths for mark in MARK.findall(path.read_text())]
     names = {name for mark in marks for name in re.findall(r'"([^"]+)"', mark)}
     needs = [root] if "root" in names else []
     return runner.missing([*needs, programs(*sorted(names - {"root", "docker"}))]) or None
@@ -56,7 +59,7 @@ def mypy(workspace: Workspace) -> None:
         "mypy",
         *sorted(scripts),
         *sorted(own),
-        env={"MYPYPATH": f"{ROOT}/tests:{ROOT}/tests/system:{linked_collections()}"},
+        env={"MYPYPATH": f"{ROOT}/tests:{linked_collections()}"},
     )
 
 
@@ -110,12 +113,12 @@ def oldest_core(workspace: Workspace) -> Path:
 
 
 def system(workspace: Workspace) -> None:
-    run_tests(workspace, "tests/system", *(f"--ignore={file}" for file in (*EXAMPLES, *ROTATION, *CHAOS)))
+    run_tests(workspace, SYSTEM, SIMULATOR, f"--ignore={EXAMPLES}", f"--ignore={ROTATION}")
 
 
 def rotation(workspace: Workspace) -> None:
     # The tests mostly wait for playbooks.
-    run_tests(workspace, "-n2", *ROTATION)
+    run_tests(workspace, "-n2", ROTATION, *(f"--ignore={tests}" for tests in CHAOS))
 
 
 def chaos(workspace: Workspace) -> None:
@@ -123,7 +126,7 @@ def chaos(workspace: Workspace) -> None:
 
 
 def examples(workspace: Workspace) -> None:
-    run_tests(workspace, *EXAMPLES)
+    run_tests(workspace, EXAMPLES)
 
 
 def run_tests(workspace: Workspace, *words: str | Path) -> None:

@@ -16,8 +16,8 @@ from . import fields
 from .problems import BadInput
 
 PRODUCTION, SANDBOX = "production", "sandbox"
-# If several simulators serve one machine, this gives each of them different keys.
-_SALT = os.environ.get("SIMULATOR_SALT", "")
+# Tests that run side by side search the same homes, so that each worker of pytest has keys of its own.
+_SALT = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 def fake_key(account: str, label: str, half: str) -> str:

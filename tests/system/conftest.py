@@ -1,41 +1,80 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures of the system tests, and the marker for requirements of a test: `@pytest.mark.needs("root", "composer")`.
-
-A test is skipped if this machine does not meet its requirements; with KEYFLEET_REQUIRE_ALL=1 it fails instead.
-"""
+"""The machine of a test: accounts, a directory that they can reach, and a controller."""
 
 from __future__ import annotations
 
 import os
-import sys
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-# Rotations search all homes, where tests of other workers have installed keys.
-os.environ["SIMULATOR_SALT"] = os.environ.get("PYTEST_XDIST_WORKER", "")
-
-from _simulator_fixture import simulator, simulator_server
-from _uncaptured import uncaptured
-
-from runner import docker, must_run_all, programs, root
-
-__all__ = ["simulator", "simulator_server", "uncaptured"]
+from system.control import Control
+from system.files.lab import Account, Accounts
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(*names): root, docker, or the name of a program")
+@pytest.fixture(scope="session")
+def accounts() -> Iterator[Accounts]:
+    """Created with useradd, removed at the end."""
+    tag = secrets.token_hex(3)
+    webs_home = Path(tempfile.mkdtemp(prefix="kf-www-"))
+    webs_home.chmod(0o755)
+    made: list[Account] = []
+    try:
+        for role in ("deploy", "other", "web"):
+            name = f"kf-{role}-{tag}"
+            where = ["-M", "-d", str(webs_home)] if role == "web" else ["-m"]
+            subprocess.run(["useradd", *where, name], check=True)
+            entry = pwd.getpwnam(name)
+            made.append(Account(name, entry.pw_uid, entry.pw_gid, Path(entry.pw_dir)))
+        yield Accounts(*made)
+    finally:
+        for account in made:
+            subprocess.run(["userdel", account.name], check=True)
+            shutil.rmtree(account.home, ignore_errors=True)
+        shutil.rmtree(webs_home, ignore_errors=True)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    special = {"root": root, "docker": docker}
-    names = [name for mark in item.iter_markers("needs") for name in mark.args]
-    reasons = [reason for name in names if (reason := special.get(name, programs(name))())]
-    if not reasons:
-        return
-    if must_run_all():
-        pytest.fail(", ".join(reasons), pytrace=False)
-    pytest.skip(", ".join(reasons))
+@pytest.fixture
+def lab() -> Iterator[Path]:
+    """A directory of root that everybody can enter."""
+    directory = Path(tempfile.mkdtemp(prefix="kf-lab-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(autouse=True)
+def same_ids() -> Iterator[None]:
+    """A test must not change the user and groups of the process."""
+    before = os.getresuid(), os.getresgid(), os.getgroups()
+    yield
+    assert (os.getresuid(), os.getresgid(), os.getgroups()) == before
+
+
+@pytest.fixture
+def deploy(accounts: Accounts) -> Iterator[Account]:
+    """The account `deploy` with an empty home."""
+
+    def clear() -> None:
+        for path in accounts.deploy.home.iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    clear()
+    yield accounts.deploy
+    clear()
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[Control]:
+    """A controller with one host."""
+    directory = tmp_path / "controller"
+    directory.mkdir()
+    yield Control(directory)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs one of the services until interrupted: `python -m services.serve kv2|gitlab --directory D --listen A:P ...`."""
+"""Runs one of the services until interrupted: `python -m system.services.serve kv2|gitlab --directory D ...`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and replacing files as an ordinary user. tests/system/test_files_*.py has the cases of root."""
+"""Reading and replacing files as an ordinary user. tests/system/files has the cases of root."""
 
 from __future__ import annotations
 

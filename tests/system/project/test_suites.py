@@ -1,0 +1,266 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner of the suites: every suite is reported, and a skipped suite does not pass."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import environments
+import runner
+from place import ROOT, Workspace, find_python, point
+from runner import Suite
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    made = Workspace()
+    yield made
+    made.close()
+
+
+def passes(workspace: Workspace) -> None:
+    workspace.run("true")
+
+
+def fails(workspace: Workspace) -> None:
+    workspace.run("sh", "-c", "exit 3")
+
+
+def breaks(workspace: Workspace) -> None:
+    workspace.run("no-such-program-of-ours")
+
+
+def lacking() -> str:
+    return "no such thing"
+
+
+def results(workspace: Workspace, *suites: Suite, require_all: bool = False) -> list[tuple[str, str, str]]:
+    outcomes = runner.run(suites, workspace, require_all=require_all)
+    return [(outcome.name, outcome.result, outcome.note) for outcome in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("work", "result", "note"),
+    [(passes, "passed", ""), (fails, "failed", "exit status 3 of sh"), (breaks, "failed", "No such file or directory")],
+)
+def test_result(workspace: Workspace, work: Callable[[Workspace], None], result: str, note: str) -> None:
+    [(name, seen, reason)] = results(workspace, Suite("one", "a suite", work))
+    assert (name, seen) == ("one", result)
+    assert note in reason
+
+
+def test_failure_stops_no_other_suite(workspace: Workspace) -> None:
+    seen = results(workspace, Suite("first", "", fails), Suite("second", "", passes))
+    assert [result for _name, result, _note in seen] == ["failed", "passed"]
+
+
+@pytest.mark.parametrize(("require_all", "result"), [(False, "skipped"), (True, "failed")])
+def test_unmet_need(workspace: Workspace, require_all: bool, result: str) -> None:
+    suite = Suite("one", "", breaks, (lacking, lambda: None))
+    assert results(workspace, suite, require_all=require_all) == [("one", result, "no such thing")]
+
+
+def test_last_line_counts_every_suite(workspace: Workspace) -> None:
+    suites = [Suite("a", "", passes), Suite("b", "", fails), Suite("c", "", passes, (lacking,))]
+    assert (
+        runner.summary(runner.run(suites, workspace, require_all=False)).splitlines()[-1]
+        == "1 passed, 1 failed, 1 skipped"
+    )
+
+
+def test_summary_repeats_the_last_lines_of_failed_suites(
+    capfd: pytest.CaptureFixture[str], workspace: Workspace
+) -> None:
+    def prints(workspace: Workspace) -> None:
+        workspace.run("sh", "-c", "seq 30; echo to the error output >&2; sleep 8 & exit 4")
+
+    outcomes = runner.run([Suite("a", "", passes), Suite("b", "", prints)], workspace, require_all=False)
+    assert "to the error output" in capfd.readouterr().out
+    lines = runner.summary(outcomes).splitlines()
+    assert lines[0] == "--- last lines of b:"
+    assert lines[1:13] == [*map(str, range(20, 31)), "to the error output"]
+    assert lines[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_two_suites_run_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The first two suites wait for each other; suites with ``machine=True`` never run at the same time."""
+
+    def meets(mine: str, other: str) -> Callable[[Workspace], None]:
+        wait = f"until [ -e {tmp_path}/{other} ]; do sleep 0.05; done"
+        return lambda workspace: workspace.run(
+            "sh", "-c", f"echo {mine}; touch {tmp_path}/{mine}; {wait}; echo end {mine}"
+        )
+
+    def alone(workspace: Workspace) -> None:
+        workspace.run("sh", "-c", f"mkdir {tmp_path}/lock; sleep 0.2; rmdir {tmp_path}/lock")
+
+    suites = [
+        Suite("a", "", meets("one", "two"), machine=True),
+        Suite("b", "", meets("two", "one")),
+        Suite("c", "", alone, machine=True),
+        Suite("d", "", fails),
+        Suite("e", "", alone, machine=True),
+    ]
+    outcomes = runner.run_side_by_side(suites, require_all=True)
+    assert [(outcome.name, outcome.result) for outcome in outcomes] == [
+        ("a", "passed"), ("b", "passed"), ("c", "passed"), ("d", "failed"), ("e", "passed"),
+    ]  # fmt: skip
+    printed = capfd.readouterr().out
+    assert "\none\nend one\n" in printed and "\ntwo\nend two\n" in printed
+    assert sorted(line.split(":")[0] for line in printed.splitlines() if line.endswith(": ")) == [
+        f"=== {name}" for name in "abcde"
+    ]
+
+
+def test_running_suites_end_with_the_runner(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import signal\n"
+        "import runner\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        f"work = lambda name: lambda w: w.run('sh', '-c', f'echo $$ > {tmp_path}/{{name}}; exec sleep 300')\n"
+        "suites = [runner.Suite('a', '', work('a'), machine=True), runner.Suite('b', '', work('b')),\n"
+        "          runner.Suite('never', '', work('never'))]\n"
+        "runner.run_side_by_side(suites, require_all=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    with subprocess.Popen(
+        [sys.executable, str(program)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as run:
+        pid_files = [tmp_path / "a", tmp_path / "b"]
+        for _attempt in range(600):
+            if all(path.exists() and path.read_text().strip() for path in pid_files):
+                break
+            time.sleep(0.05)
+        run.terminate()
+        assert run.wait(30) != 0
+    for path in pid_files:
+        state = Path("/proc", path.read_text().strip(), "stat")
+        assert not state.exists() or state.read_text().split()[2] == "Z"
+    assert not (tmp_path / "never").exists()
+
+
+def test_find_python_resolves_links(tmp_path: Path) -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = find_python(version)
+    assert found
+    link = tmp_path / f"python{version}"
+    link.symlink_to(found)
+    program = ["sh", str(ROOT / "tests" / "find-python"), version]
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(program, env=env, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == link.resolve()
+
+
+def test_last_line_of_the_program_is_the_count() -> None:
+    command = [sys.executable, str(ROOT / "tests" / "suites.py"), "changelog"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped", done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+@pytest.mark.needs("make")
+def test_make_alone_lists_every_target(tmp_path: Path) -> None:
+    targets = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    # In an empty directory, where every target would fail. Under `make test`, make would also print the directory.
+    command = ["make", "--no-print-directory", "--file", str(ROOT / "Makefile")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    listed = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert [name for name, _text in listed] == targets[0].split()
+
+
+@pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])
+def test_list_and_unknown_suite(words: list[str], status: int) -> None:
+    command = [sys.executable, str(ROOT / "tests" / "suites.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == status, done.stderr
+    assert "molecule" in done.stdout + done.stderr
+
+
+def test_a_command_that_hangs_fails_its_suite(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "pid"
+
+    def hangs(workspace: Workspace) -> None:
+        workspace.run("sh", "-c", f"sleep 300 & echo $! > {pid_file}; wait")
+
+    monkeypatch.setattr("place.LIMIT", 1)
+    assert results(workspace, Suite("one", "", hangs)) == [("one", "failed", "sh was stopped after 1 s")]
+    state = Path("/proc", pid_file.read_text().strip(), "stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_suites_do_not_use_the_home_of_the_user(workspace: Workspace) -> None:
+    assert Path(workspace.env["HOME"]).is_relative_to(ROOT / ".work")
+
+
+def test_every_listed_python_runs(workspace: Workspace) -> None:
+    found = sorted((ROOT / ".work" / "pythons").iterdir()) if workspace.env else []
+    assert found
+    for path in found:
+        done = subprocess.run(
+            [path, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"], capture_output=True, check=False
+        )
+        assert done.stdout.decode().strip() == path.name
+
+
+def test_links_change_in_one_step(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    for target in ("one", "two", "two"):
+        point(link, target)
+        assert os.readlink(link) == target
+        assert os.listdir(tmp_path) == ["link"]
+    point(link, None)
+    point(link, None)
+    assert os.listdir(tmp_path) == []
+
+
+def test_named_python_must_be_new_enough(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    command = ["sh", str(ROOT / "tests" / "find-python")]
+    env = {**os.environ, "KEYFLEET_PYTHON": str(old)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"KEYFLEET_PYTHON={old}" in done.stderr
+    assert find_python("2.0") is None
+
+
+def test_changed_requirements_make_a_new_environment(tmp_path: Path) -> None:
+    requirements = tmp_path / "some.txt"
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("")
+    stamps = set()
+    for content in ("", "# one\n", "# two\n"):
+        requirements.write_text(content)
+        stamps.add(environments.stamp_of(sys.executable, requirements))
+    constraints.write_text("# three\n")
+    stamps.add(environments.stamp_of(sys.executable, requirements))
+    assert len(stamps) == 4
+
+
+def test_environment_is_made_once(tmp_path: Path) -> None:
+    requirements = tmp_path / "some.txt"
+    for path in (requirements, tmp_path / "constraints.txt"):
+        path.write_text("")
+    directory = tmp_path / "environment"
+    environments.make(directory, sys.executable, requirements)
+    kept = directory / "kept"
+    kept.write_text("")
+    environments.make(directory, sys.executable, requirements)
+    assert kept.exists()
+    requirements.write_text("# changed\n")
+    environments.make(directory, sys.executable, requirements)
+    assert not kept.exists()
