@@ -55,7 +55,8 @@ class AuthEntry:
 
     section: str
     repository: str
-    username: str
+    # Some services keep the token in the user name.
+    username: str = field(repr=False)
     secret: str = field(repr=False)
 
     def as_result(self) -> Dict[str, Optional[str]]:

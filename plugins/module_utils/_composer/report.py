@@ -40,8 +40,8 @@ class KeyReport:
     asked: Dict[TargetId, Optional[Account]] = field(default_factory=dict)
     expected: Set[TargetId] = field(default_factory=set)
     files: Dict[TargetId, Dict[str, Any]] = field(default_factory=dict)
-    found: Dict[TargetId, auth_json.Document] = field(default_factory=dict)
-    bytes_of: Dict[str, Optional[bytes]] = field(default_factory=dict)
+    found: Dict[TargetId, auth_json.Document] = field(default_factory=dict, repr=False)
+    bytes_of: Dict[str, Optional[bytes]] = field(default_factory=dict, repr=False)
     problems: List[Problem] = field(default_factory=list)
 
 

@@ -50,7 +50,7 @@ class NetrcEntry:
     after_macro: int
     after_half: bool
     exact: bool
-    values: Dict[bytes, Tuple[int, Match[bytes]]] = field(default_factory=dict)
+    values: Dict[bytes, Tuple[int, Match[bytes]]] = field(default_factory=dict, repr=False)
 
     @property
     def pair(self) -> Tuple[Optional[str], Optional[str]]:

@@ -50,6 +50,9 @@ class Snapshot(NamedTuple):
     info: os.stat_result
     group_reads: bool
 
+    def __repr__(self) -> str:
+        return f"Snapshot({self.info})"
+
 
 def read_file(location: Location, owner: Optional[int] = None) -> Optional[Snapshot]:
     """Read the file; None if it does not exist. ``owner`` is the requested owner."""

@@ -98,6 +98,9 @@ class Answer(NamedTuple):
     body: bytes
     retry_after: str
 
+    def __repr__(self) -> str:
+        return f"Answer({self.method!r}, {self.status})"
+
 
 class _Bearer(AuthBase):
     """An explicit auth object: without one, requests replaces the header with a netrc entry."""

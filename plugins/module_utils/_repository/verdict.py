@@ -9,7 +9,7 @@ The status alone decides; the server's text is only shown. A 401 has been seen f
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional
 
 from .._redact import Quote, server_text
@@ -62,7 +62,7 @@ class HttpAnswer:
     """An HTTP answer. ``body`` is decoded; for a plain verdict it may be only the beginning."""
 
     http_status: int
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     content_type: str = ""
     retry_after: str = ""
 

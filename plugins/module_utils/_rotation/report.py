@@ -30,6 +30,9 @@ class Revoked(NamedTuple):
     delete: bool = False
     by_hand: bool = False
 
+    def __repr__(self) -> str:
+        return f"Revoked({self.label!r})"
+
     def as_result(self) -> Dict[str, Optional[str]]:
         """The value of ``revoked``."""
         replacement = self.replacement["public_key"] if self.replacement else None
