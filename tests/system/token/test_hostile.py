@@ -288,7 +288,10 @@ Spy = tuple[Path, dict[str, str]]
 
 
 def install_spy(scratch: Path) -> Spy:
-    """Installs a curl that records environment, arguments and input. Returns the record and the environment to use."""
+    """Installs a curl that records environment, arguments and input. Returns the record and the environment to use.
+
+    Without `-p`, the shell would give up an effective user that is not the real one, which curl does not.
+    """
     programs = scratch / "bin"
     programs.mkdir()
     seen = scratch / "seen"
@@ -296,7 +299,7 @@ def install_spy(scratch: Path) -> Spy:
     seen.chmod(0o666)
     real = subprocess.run(["sh", "-c", "command -v curl"], capture_output=True, text=True, check=True).stdout.strip()
     curl = programs / "curl"
-    curl.write_text(f'#!/bin/sh\n{{ env; printf "%s\\n" "$@"; }} >> {seen}\ntee -a {seen} | exec {real} "$@"\n')
+    curl.write_text(f'#!/bin/sh -p\n{{ env; printf "%s\\n" "$@"; }} >> {seen}\ntee -a {seen} | exec {real} "$@"\n')
     curl.chmod(0o755)
     return seen, {"PATH": f"{programs}:/bin:/usr/bin"}
 
@@ -346,12 +349,21 @@ def test_curl_runs_as_root_with_the_netrc_as_a_descriptor(
     uid = {"root": 0, "deploy": accounts.deploy.uid, "nobody's": 54321}[owner]
     os.chown(netrc, uid, uid)
     seen, env = install_spy(lab)
-    swap = f"id -u >> {seen}; [ $2 = --version ] || {{ rm -f {netrc}; mkfifo {netrc}; }}"
+    ids = "grep -E '^(Uid|Gid|Groups):' /proc"
+    swap = f"{ids}/$$/status >> {seen}; [ $2 = --version ] || {{ rm -f {netrc}; mkfifo {netrc}; }}"
     curl = lab / "bin/curl"
     curl.write_text(curl.read_text().replace("\n", f"\n{swap}\n", 1))
     env = {**env, "https_proxy": f"http://somebody:{password}@127.0.0.1:1", "no_proxy": "*"}
-    result = host.run(INFO, env=env, **host.entry_options(paths=[str(netrc)]))
+    groups = os.getgroups()
+    try:
+        os.setgroups([*groups, 54322])
+        own = subprocess.run(["sh", "-c", f"{ids}/self/status"], capture_output=True, text=True, check=True).stdout
+        result = host.run(INFO, env=env, **host.entry_options(paths=[str(netrc)]))
+    finally:
+        os.setgroups(groups)
     assert [verdict["code"] for verdict in result["verdicts"]] == ["token_valid"], result
     text = seen.read_text()
-    assert password in text and set(re.findall(r"^[0-9]+$", text, re.M)) == {"0"}
+    # The real, effective, saved and file system ids of curl are those of the module.
+    seen_ids = re.findall(r"^(?:Uid|Gid|Groups):.*\n", text, re.M)
+    assert password in text and "54322" in own and set(seen_ids) == set(own.splitlines(keepends=True))
     assert str(netrc) not in text and set(re.findall(r'netrc-file = "(.*)/', text)) == {"/dev/fd"}
