@@ -176,18 +176,33 @@ def test_redirect_url_has_no_credentials(program: Program, url: str, shown: str)
 
 
 def test_environment_of_curl(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for its version and for a transfer."""
+    curl = program(f"env > {tmp_path}/seen-$2; cat > {tmp_path}/given; " + version("curl 8.0.0"))
     monkeypatch.setenv("SSLKEYLOGFILE", "/nonexistent")
     monkeypatch.setenv("MADE_UP", "1")
     monkeypatch.setenv("https_proxy", "http://user:made-up-word@proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", "inside.example")
     monkeypatch.setenv("SSL_CERT_DIR", "/etc/ssl/certs")
-    run(program(f"env > {tmp_path}/seen; cat > {tmp_path}/given"), [("silent", None)], limit=9)
-    seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
-    # Processes of curl's user can read its environment, so a proxy password is passed on standard input.
+    assert find_curl() == curl
+    run(curl, [("silent", None)], limit=9)
     shell_variables = {"PWD", "SHLVL", "_", "OLDPWD"}
-    assert set(seen) - shell_variables <= {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
+    passed_on = {"LC_ALL", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE"}
+    for option in ("--version", "-K"):
+        seen = dict(line.split("=", 1) for line in (tmp_path / f"seen-{option}").read_text().splitlines())
+        # Processes of curl's user can read its environment, so a proxy password is passed on standard input.
+        assert set(seen) - shell_variables <= passed_on
+        assert (seen["LC_ALL"], seen["SSL_CERT_DIR"]) == ("C", "/etc/ssl/certs")
+        assert str(tmp_path) not in seen["PATH"].split(":")
     given = (tmp_path / "given").read_text().splitlines()
     assert 'proxy = "http://user:made-up-word@proxy.invalid:3128"' in given and 'noproxy = "inside.example"' in given
+
+
+def test_curl_inherits_no_descriptor_and_no_directory(program: Program, tmp_path: Path) -> None:
+    with (tmp_path / "secret").open("w") as secret:
+        os.set_inheritable(secret.fileno(), True)
+        run(program(f"cat > /dev/null; {{ pwd; ls -l /dev/fd/; }} > {tmp_path}/seen"), [("silent", None)], limit=9)
+    seen = (tmp_path / "seen").read_text()
+    assert seen.startswith("/\n") and f"{tmp_path}/seen\n" in seen and f"{tmp_path}/secret" not in seen
 
 
 @pytest.mark.parametrize(
