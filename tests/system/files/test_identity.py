@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +23,14 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts i
     own_identity,
 )
 from system.files.lab import (
+    HOST,
     Accounts,
+    Call,
     Workers,
     entry_text,
     facts,
     give,
+    hosts_in,
     owner_and_mode,
     refused,
     write,
@@ -61,6 +69,96 @@ def test_acting_as_restores_the_identity(accounts: Accounts) -> None:
         assert identity_of(4343434).gid == 4343435
     finally:
         subprocess.run(["groupdel", name], check=True)
+
+
+CHANGES_IDS = re.compile(r"(setresuid|setresgid|setgroups)\((?:-1, |\d+, \[)(\d*)(?:, -1|\])\) += 0")
+USES_NAME = re.compile(r'\w+at2?\(\d+, "[^"]')
+IDS = ("setresuid", "setresgid", "setgroups")
+READS_IDS = ("geteuid", "getegid", "getgroups")
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """Runs that are disturbed at a change of their ids, on a file of `deploy` each."""
+
+    accounts: Accounts
+    lab: Path
+    workers: Workers
+    logs: Path
+
+    def site(self, number: int) -> Path:
+        home = give(self.lab / f"{number:03}", self.accounts.deploy, 0o755)
+        return give(home / "auth.json", self.accounts.deploy, 0o644, entry_text("old.example"))
+
+    def calls(self) -> list[Call]:
+        return [call for call in self.workers.calls(self.site(0), settle=0) if call.name in IDS]
+
+    def run(self, number: int, call: Call, fault: str) -> tuple[dict[str, Any], list[str], bool]:
+        """The result, the system calls, and whether the last ids are those of root."""
+        path, log = self.site(number), self.logs / f"{number}.strace"
+        strace = ("-e", f"inject={call.name}:{fault}", "-o", str(log))
+        result = self.workers.run(path, strace=strace, settle=0)
+        assert owner_and_mode(path)[:2] == (self.accounts.deploy.uid, self.accounts.deploy.gid), call
+        assert hosts_in(path) in (["old.example"], ["old.example", HOST]), call
+        uid, gid = str(self.accounts.deploy.uid), str(self.accounts.deploy.gid)
+        roots = ("0", "0", ",".join(map(str, os.getgroups())))
+        lines = [line for line in log.read_text().splitlines() if not line.startswith("---")]
+        now = dict(zip(IDS, roots, strict=True))
+        for line in lines:
+            if change := CHANGES_IDS.match(line):
+                now[change[1]] = change[2]
+            # With the ids of two accounts, nothing is done.
+            assert not USES_NAME.match(line) or tuple(now.values()) in (roots, (uid, gid, gid)), (call, line)
+        return result, lines, tuple(now.values()) == roots
+
+    def all_of(self, run: Callable[[int, Call], str], calls: list[Call]) -> Counter[str]:
+        with ThreadPoolExecutor(6) as pool:
+            seen = Counter(pool.map(run, range(1, len(calls) + 1), calls))
+        print(f"at {len(calls)} system calls: {dict(seen)}")
+        return seen
+
+
+@pytest.fixture
+def disturbed(accounts: Accounts, lab: Path, workers: Workers, tmp_path: Path) -> Disturbed:
+    return Disturbed(accounts, lab, workers, tmp_path)
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("when", ["once", "from then on"])
+def test_ids_that_cannot_be_changed_or_restored(disturbed: Disturbed, when: str) -> None:
+    """The run fails with its own ids, or ends at once with status 70."""
+
+    def refuse(number: int, call: Call) -> str:
+        count = f"{call.number}{'' if when == 'once' else '+'}"
+        result, lines, restored = disturbed.run(number, call, f"error=EPERM:when={count}")
+        if "killed" not in result:
+            assert (result["code"], restored) == ("permission_denied", True), (call, result)
+            return "reported"
+        last = max(number for number, line in enumerate(lines) if "(INJECTED)" in line)
+        rest = [line for line in lines[last:] if not line.startswith((*IDS, *READS_IDS))]
+        assert [re.split(r"[,)]", line)[0] for line in rest] == ["write(2", "exit_group(70"], (call, rest)
+        return "ended"
+
+    calls = disturbed.calls()
+    seen = disturbed.all_of(refuse, calls if when == "once" else calls[:14])
+    assert set(seen) == {"reported", "ended"}, seen
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("when", ["once", "from then on"])
+def test_interrupted_while_ids_are_changed(disturbed: Disturbed, when: str) -> None:
+    """The ids are restored before the interrupt takes effect; if it comes again and again, the process ends."""
+
+    def interrupt(number: int, call: Call) -> str:
+        count = f"{call.number}{'' if when == 'once' else '+'}"
+        result, lines, restored = disturbed.run(number, call, f"signal=INT:when={count}")
+        assert "killed" in result, (call, result)
+        ended = lines[-1].startswith("exit_group(70)")
+        assert ended or (lines[-1].startswith("exit_group(1)") and restored), (call, lines[-1])
+        return "ended" if ended else "interrupted"
+
+    seen = disturbed.all_of(interrupt, disturbed.calls()[:14])
+    assert set(seen) == ({"interrupted"} if when == "once" else {"interrupted", "ended"}), seen
 
 
 def test_supplementary_groups_of_the_account_apply(accounts: Accounts, lab: Path) -> None:
