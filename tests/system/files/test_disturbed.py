@@ -49,6 +49,8 @@ NAMES = (
     "renameat",
     "rename",
 )
+# From the creation of a directory until it is renamed.
+CHANGES = ("mkdir", "openat", "newfstatat", "getdents", "flock", "fremovexattr", "fch", "chmod", "chown", "rename")
 
 
 def site_of(lab: Path, number: int, owner: Account) -> Path:
@@ -217,6 +219,80 @@ def test_swapped_by_the_owner_during_a_write(accounts: Accounts, lab: Path, work
     assert seen.total() == len(calls) > (10 if swap == LOOKED_AT else 40)
 
 
+# Name → owner of the home (or "root" and the group of `other`), the directory that may be put in place of the new one
+# (its name, owner and mode), and the command for it.
+ASIDE = "mv -T {temporary} gone 2>/dev/null || :; "
+EXCHANGES = {
+    "root's directory beside it": ("root", ("home/releases", "root", 0o700), ASIDE + "mv {victim} {temporary}"),
+    "a link to root's directory": ("root", ("vault", "root", 0o700), ASIDE + "ln -s {victim} {temporary}"),
+    "a link to root's open directory": ("root", ("vault", "root", 0o755), ASIDE + "ln -s {victim} {temporary}"),
+    "an empty directory of their own": ("root", ("aside/own", "other", 0o700), ASIDE + "mv {victim} {temporary}"),
+    "a directory with a file in their home": (
+        "other",
+        ("aside/own", "other", 0o700),
+        ASIDE + "mv {victim} {temporary}",
+    ),
+    "a FIFO": ("root", ("vault", "root", 0o700), ASIDE + "mkfifo {temporary}"),
+    "a file with its name": ("root", ("vault", "root", 0o700), "touch new"),
+}
+NEVER_GIVEN = {"a FIFO": "no_directory", "a file with its name": "no_directory"}
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_new_directory_exchanged_by_another_user(
+    accounts: Accounts, lab: Path, workers: Workers, exchange: str
+) -> None:
+    """Nothing but the directory that was made is given away, and the key is only in a file of the requested owner."""
+    whose, (name, victims_owner, mode), command = EXCHANGES[exchange]
+    web, other = accounts.web, accounts.other
+    options: dict[str, Any] = {"uid": web.uid, "make_directory": True, "settle": 0}
+
+    def place(number: int) -> tuple[Path, Path]:
+        top = give(lab / f"{number:03}", None, 0o755)
+        home = give(top / "home", other if whose == "other" else None, 0o755)
+        if whose == "root":
+            os.chown(home, 0, other.gid)
+            home.chmod(0o775)
+        give(top / "aside", other, 0o755)
+        victim = give(top / name, other if victims_owner == "other" else None, mode)
+        if whose == "other":
+            give(victim / "auth.json", other, 0o600, entry_text("planted.example"))
+        return home, victim
+
+    every = workers.calls(place(0)[0] / "new/auth.json", **options)
+    made, renamed = (next(n for n, call in enumerate(every) if call.name.startswith(it)) for it in ("mkdir", "rename"))
+    calls = [call for call in every[made : renamed + 1] if call.name.startswith(CHANGES)]
+
+    def disturb(number: int, call: Call) -> str:
+        for attempt in range(5):
+            home, victim = place(number + 1000 * attempt)
+            # Open, so that the inode is not used again if the directory is removed.
+            kept = os.open(victim, os.O_RDONLY)
+            before = os.fstat(kept)
+            worker = workers.start(home / "new/auth.json", strace=call.inject("delay_exit=300000"), **options)
+            held = worker.held()
+            temporary = home / ".new.keyfleet"
+            take = command.format(victim=victim, temporary=temporary)
+            other.run(f"cd {home}; {take} 2>/dev/null || :")
+            held = held and worker.held()
+            result, after = worker.outcome(), os.fstat(kept)
+            os.close(kept)
+            if held:
+                break
+        assert held and "killed" not in result, (call, result)
+        assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode), call
+        for path in home.parent.rglob("*.json"):
+            if HOST in path.read_text():
+                assert owner_and_mode(path) == (web.uid, web.gid, 0o600), (call, result, path)
+        return str(result.get("code", "done"))
+
+    seen = all_of(disturb, calls)
+    print(f"{exchange}, at {len(calls)} system calls: {dict(seen)}")
+    refusal = NEVER_GIVEN.get(exchange, "unsafe_path")
+    full = {"write_failed"} if whose == "other" else set()  # the directory cannot be removed
+    assert seen[refusal] and set(seen) <= {refusal, "done", *full}, seen
+
+
 FULL = [
     ("write", "ENOSPC", "No space left on device", "write_failed"),
     ("write", "EDQUOT", "Disk quota exceeded", "write_failed"),
@@ -283,6 +359,10 @@ def test_file_system_that_keeps_no_owner_or_mode(accounts: Accounts, lab: Path, 
     subprocess.run(mount, check=True)
     try:
         error = refused(shared / "auth.json", "mode_not_kept", uid=owner.uid, mode=0o640)
+        if kind == "open to all":
+            refused(shared / "new/auth.json", "unsafe_path", make_directory=True)
+            # It could be another one, so it is not removed.
+            (shared / ".new.keyfleet").rmdir()
         assert os.listdir(shared) == [] and str(shared / "auth.json") in error.message
         # The key was not readable for a moment either.
         log = lab / "calls"
