@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mutants of the rotation's YAML: the list of all, the selection to run, and the run of a test with a mutant."""
+"""The mutants of the YAML of the rotation and the roles: their list, the selection to run, and a test with a mutant."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _GLOBS = (
     "playbooks/plays/*.yml",
     "roles/magento_key_rotation/tasks/*.yml",
     "roles/magento_key_rotation/vars/*.yml",
+    "roles/magento_auth/tasks/main.yml",
     "roles/magento_auth/tasks/keys.yml",
     "roles/magento_auth/tasks/confirm.yml",
     "roles/magento_auth/vars/*.yml",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For each mutant of the YAML of the rotation, the test that mutants.yml names fails.
+"""For each mutant of the YAML of the rotation and the roles, the test that mutants.yml names fails.
 
 MUTANTS=all runs all mutants, which takes an hour or two. By default, the mutants of recent changes are run.
 """

@@ -11,22 +11,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import _file_lab
-import _options_lab
-import _rotation_lab
 import pytest
 import yaml
-from _file_lab import Account, Accounts, give, owner_and_mode
-from _mutant_run import table
-from _options_lab import PACKAGE, Recorded, outcomes, recorded_control
-from _rotation_lab import OLD, PYTHON, REPOSITORY, Fleet, results
 
 from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key, magento_download_token
 from place import ROOT
 from simulator.client import Simulator
+from system.control import PYTHON
+from system.files.lab import Account, Accounts, give, owner_and_mode
+from system.rotation.lab import OLD, REPOSITORY, Fleet, results
+from system.rotation.mutants.run import table
+from system.rotation.options.lab import PACKAGE, Recorded, outcomes, recorded_control
 
 pytestmark = pytest.mark.needs("root", PYTHON, "curl", "useradd")
-accounts, lab, control, fleet = _file_lab.accounts, _file_lab.lab, _options_lab.control, _rotation_lab.fleet
 
 PREFIX = "magento_auth_"
 INSTALL, TOKEN = "Install the auth keys", "Install the download token"
