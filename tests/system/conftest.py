@@ -16,8 +16,25 @@ from pathlib import Path
 
 import pytest
 
+from system import seed
 from system.control import Control
 from system.files.lab import Account, Accounts
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seed.configure_hypothesis(config.getoption("--hypothesis-seed"))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return seed.described(config.getoption("--hypothesis-seed"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        report.sections.append(("Random choices", seed.described(item.config.getoption("--hypothesis-seed"))))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,6 @@ from system.auth_key.agreement import (
     EXAMPLES,
     REFUSED_ALTHOUGH_READ,
     ROW_OF,
-    WHICH,
     altered_by_composer,
     as_composer_leaves,
     at_least,
@@ -74,7 +73,7 @@ def tally(uncaptured: Uncaptured, command: Command) -> Iterator[Tally]:
     counts: Tally = {}
     yield counts
     with uncaptured():
-        print(f"\n\n{command.version}; {EXAMPLES} examples of each class, {WHICH}")
+        print(f"\n\n{command.version}; {EXAMPLES} examples of each class")
         columns = ("files", "accepted", "ignored", "fatal", "stricter")
         print(f"{'class of auth.json':<36}" + "".join(f"{column:>10}" for column in columns))
         for label, count in counts.items():

@@ -81,7 +81,7 @@ def module_result(**result: Any) -> dict[str, Any]:
 
 
 def thorough(function: Callable[..., None]) -> Callable[..., None]:
-    return settings(max_examples=60, derandomize=True, deadline=None, database=None)(function)
+    return settings(max_examples=60)(function)
 
 
 ENTRY = st.fixed_dictionaries({"username": TEXT, "password": TEXT}) | TEXT
@@ -93,7 +93,7 @@ FILE = st.dictionaries(
 
 
 # Each malformed file is read repeatedly for a second.
-@settings(max_examples=15, derandomize=True, deadline=None, database=None)
+@settings(max_examples=15)
 @given(content=FILE, name=st.text(st.sampled_from(NASTY.replace("\0", "").replace("\ud800", "") + "ab "), max_size=8))
 def test_auth_files_and_their_paths(content: dict[str, Any], name: str) -> None:
     with tempfile.TemporaryDirectory() as directory:

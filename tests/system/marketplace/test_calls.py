@@ -138,7 +138,7 @@ LABELS = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(label=LABELS)
 def test_any_label_can_be_created_changed_and_deleted(simulator: Simulator, label: str) -> None:
     assume(label.strip() and label not in (".", "..") and label.isprintable())

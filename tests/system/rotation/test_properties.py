@@ -49,7 +49,7 @@ def known(draw: st.DrawFn) -> Series:
 
 
 def thorough(function: Callable[..., None]) -> Callable[..., None]:
-    return settings(max_examples=300, derandomize=True, deadline=None, database=None)(function)
+    return settings(max_examples=300)(function)
 
 
 @thorough

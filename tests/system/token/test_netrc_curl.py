@@ -30,7 +30,7 @@ Test = Callable[..., None]
 
 
 def thorough(examples: int) -> Callable[[Test], Test]:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    return settings(max_examples=examples, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def assert_others_unchanged(clients: NetrcClients, before: bytes, after: bytes) -> None:

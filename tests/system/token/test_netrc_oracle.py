@@ -23,13 +23,7 @@ from system.token.netrc_lab import HOST, odd_files, tidy_files
 
 files = st.one_of(tidy_files, odd_files)
 secrets = st.sampled_from(["0123456789" * 4, "two words", "back\\slash", "login", "a machine b", "#x", 'q"q'])
-thorough = settings(
-    max_examples=200,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.filter_too_much],
-)
+thorough = settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def edited(before: bytes, edit: netrc.NetrcEdit) -> bytes:

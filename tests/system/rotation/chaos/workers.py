@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Worker processes, each with a simulator and a fleet of its own, and the seed of all random choices."""
+"""Worker processes, each with a simulator and a fleet of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,18 +26,6 @@ SMALL_DISK = "web2"
 """The host whose disk can be filled."""
 _NEW_NAMESPACE, _PRIVATE = 0x00020000, 0x00044000
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def seed() -> int:
-    """KEYFLEET_CHAOS_SEED, or a number that depends on the commit; 1 outside of git."""
-    if given := os.environ.get("KEYFLEET_CHAOS_SEED"):
-        return int(given)
-    command = ["git", "-c", "safe.directory=*", "rev-parse", "HEAD"]
-    try:
-        head = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return 1
-    return int(head[:8], 16) % 10**6
 
 
 def _isolate() -> None:
@@ -88,7 +75,7 @@ def run_workers(work: Work, directory: Path) -> tuple[list[Any], Counts]:
             results.append(json.loads(pipe.read() or b'{"error": "a worker ended without an answer"}'))
         os.waitpid(pid, 0)
     errors = [result["error"] for result in results if "error" in result]
-    assert not errors, f"KEYFLEET_CHAOS_SEED={seed()}\n" + "\n".join(errors)
+    assert not errors, "\n".join(errors)
     return [r["result"] for r in results], sum((Counter(r["counts"]) for r in results), Counter())
 
 

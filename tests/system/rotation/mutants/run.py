@@ -17,6 +17,7 @@ import yaml
 
 from place import ROOT
 from system.rotation.mutants.edits import Mutant, mutants_of
+from system.seed import seed
 
 ROTATION = Path(__file__).parent.parent
 TABLE = Path(__file__).with_name("mutants.yml")
@@ -120,8 +121,7 @@ def chosen(noticed: Iterable[str]) -> list[str]:
     ids = sorted(noticed)
     if os.environ.get("MUTANTS") == "all":
         return ids
-    head = _git("rev-parse", "HEAD")
-    base = _base(head)
+    base = _base(_git("rev-parse", "HEAD"))
     changed = sorted(set(ids) & set(_changed(mutants(), base))) if base else []
     candidates, most = (changed, _MOST_CHANGED) if changed else (ids, _SAMPLE)
-    return sorted(random.Random(head).sample(candidates, min(most, len(candidates))))
+    return sorted(random.Random(seed()).sample(candidates, min(most, len(candidates))))
