@@ -33,10 +33,10 @@ def seed() -> int:
 
 
 def configure_hypothesis(option: str | None) -> None:
-    """Without KEYFLEET_SEED and ``--hypothesis-seed``, Hypothesis draws the same examples in every run.
+    """Without KEYFLEET_SEED and ``--hypothesis-seed``, each test draws the same examples in every run of the same files.
 
-    They depend on the tests only, not on the commit: some tests require a minimum number of different examples, which
-    another seed might miss.
+    (Hypothesis also draws constants of the loaded modules, which depend on the files that were collected.) The seed is
+    not that of the commit, because some tests require a minimum of different examples, which an unlucky one misses.
     """
     settings.register_profile("keyfleet", derandomize=not (option or given()), database=None, deadline=None)
     settings.load_profile("keyfleet")
