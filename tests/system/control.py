@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,8 @@ import yaml
 
 from place import linked_collections
 
+LIMIT = 900
+"""Seconds after which a run is considered to hang."""
 MODULE = "keyfleet.magento.magento_auth_key"
 PYTHON = "/usr/bin/python3"
 """A Python that every account of the machine can run; not every account can run that of the tests."""
@@ -81,15 +86,20 @@ class Control:
             **environ,
         }
         command = [str(Path(sys.executable).with_name(program)), "--inventory", str(self.inventory()), *words]
-        run = subprocess.run(
-            command,
-            env=environment,
-            cwd=self.directory,
-            text=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        try:
+            run = subprocess.run(
+                command,
+                env=environment,
+                cwd=self.directory,
+                text=True,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except BaseException:
+            # The time limit of the test: ansible-playbook was killed, but not its tasks.
+            wait_for_processes(f"RECORD={record}".encode(), end=True)
+            raise
         lines = record.read_text().splitlines() if record.exists() else []
         return Run(run.returncode, run.stdout + run.stderr, [json.loads(line) for line in lines])
 
@@ -104,3 +114,21 @@ class Control:
         """Run a play that includes the role with these variables."""
         include = {"ansible.builtin.include_role": {"name": "keyfleet.magento.magento_auth"}, "vars": dict(variables)}
         return self.play([include], *words, **keywords)
+
+
+def wait_for_processes(mark: bytes, *, end: bool) -> None:
+    """Wait until no process of a run is left; ``mark`` is a variable that only their environment has."""
+    deadline = time.monotonic() + LIMIT
+    while found := [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has_variable(pid, mark)]:
+        for pid in found if end else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert time.monotonic() < deadline, f"processes {found} of a run do not end"
+        time.sleep(0.02)
+
+
+def _has_variable(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -33,7 +33,7 @@ def seed() -> int:
 
 
 def configure_hypothesis(option: str | None) -> None:
-    """Without KEYFLEET_SEED and ``--hypothesis-seed``, each test draws the same examples in every run of the same files.
+    """Without KEYFLEET_SEED and ``--hypothesis-seed``, each test draws the same examples in all runs of the same files.
 
     (Hypothesis also draws constants of the loaded modules, which depend on the files that were collected.) The seed is
     not that of the commit, because some tests require a minimum of different examples, which an unlucky one misses.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -18,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from place import ROOT
-
-LIMIT = 900
-"""Seconds after which a run is considered to hang."""
+from system.control import LIMIT, wait_for_processes
 
 
 @dataclass(frozen=True)
@@ -104,8 +101,11 @@ def play(
         status = process.wait()
         if kill is None or kill.seconds is None:
             raise AssertionError(f"a run hangs: {files['output'].read_text()}") from None
+    except KeyboardInterrupt:
+        wait_for_processes(mark, end=True)
+        raise
     finally:
-        _wait_for_processes(mark, end=kill is None or kill.workers)
+        wait_for_processes(mark, end=kill is None or kill.workers)
     if status < 0 and not kill:
         raise AssertionError(f"a run that was not killed exited with {status}")
     return Result(
@@ -124,21 +124,3 @@ def _lines(file: Path) -> list[dict[str, Any]]:
         if line.endswith("\n"):
             found.append(json.loads(line))
     return found
-
-
-def _wait_for_processes(mark: bytes, *, end: bool) -> None:
-    """Wait until no process of a run is left; ``mark`` is a variable that only their environment has."""
-    deadline = time.monotonic() + LIMIT
-    while found := [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has_variable(pid, mark)]:
-        for pid in found if end else ():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        assert time.monotonic() < deadline, f"processes {found} of a run do not end"
-        time.sleep(0.02)
-
-
-def _has_variable(pid: int, mark: bytes) -> bool:
-    try:
-        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False

@@ -32,6 +32,8 @@ from system.seed import seed
 LONG = os.environ.get("CHAOS") == "long"
 HISTORY_COUNT = 200 if LONG else 6
 needs = pytest.mark.needs("root", "composer", PYTHON)
+# With CHAOS=long, hours may pass.
+pytestmark = pytest.mark.timeout(0 if LONG else 1200)
 
 
 @pytest.fixture

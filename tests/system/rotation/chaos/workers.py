@@ -15,7 +15,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from place import ROOT
 from simulator.client import Simulator
@@ -70,22 +70,36 @@ def run_workers(work: Work, directory: Path) -> tuple[list[Any], Counts]:
     """Run ``work`` in `WORKERS` processes. Returns the result of each, and the sum of their counters."""
     children = [_start(work, number, directory / str(number)) for number in range(WORKERS)]
     results: list[dict[str, Any]] = []
-    for pid, reading in children:
-        with os.fdopen(reading, "rb") as pipe:
-            results.append(json.loads(pipe.read() or b'{"error": "a worker ended without an answer"}'))
-        os.waitpid(pid, 0)
+    try:
+        while len(results) < WORKERS:
+            results.append(_answer(*children[len(results)]))
+    except BaseException:
+        # The time limit of the test: every worker ends what it started, and says where it was.
+        for pid, _pipe in children[len(results) :]:
+            os.kill(pid, signal.SIGINT)
+        for child in children[len(results) :]:
+            print(_answer(*child).get("error"))
+        raise
     errors = [result["error"] for result in results if "error" in result]
     assert not errors, "\n".join(errors)
     return [r["result"] for r in results], sum((Counter(r["counts"]) for r in results), Counter())
 
 
-def _start(work: Work, number: int, directory: Path) -> tuple[int, int]:
+def _answer(pid: int, pipe: IO[bytes]) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(pipe.read() or b'{"error": "a worker ended without an answer"}')
+    pipe.close()
+    os.waitpid(pid, 0)
+    return answer
+
+
+def _start(work: Work, number: int, directory: Path) -> tuple[int, IO[bytes]]:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
         os.close(writing)
-        return pid, reading
+        return pid, os.fdopen(reading, "rb")
     os.close(reading)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     counts: Counts = Counter()
     try:
         directory.mkdir(exist_ok=True)
