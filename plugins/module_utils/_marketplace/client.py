@@ -14,7 +14,7 @@ import os
 import re
 import time
 from http.client import HTTPException, IncompleteRead
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 from urllib.parse import quote
 
 from ansible.module_utils.basic import missing_required_lib
@@ -141,7 +141,6 @@ class Marketplace:
         timeout: float = 30.0,
         ca_path: Optional[str] = None,
         validate_certs: bool = True,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if requests is None:
             raise KeyfleetError("requests_missing", f"{missing_required_lib('requests')} ({one_line(_IMPORT_ERROR)})")
@@ -157,7 +156,6 @@ class Marketplace:
         if validate_certs:
             check_authorities(ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"))
         self._session = _Session()
-        self._sleep = sleep
         # Of all answers: a shown field of one may be the private key of another.
         self._shown: Set[str] = set()
         self._private_keys: Set[str] = set()
@@ -250,7 +248,7 @@ class Marketplace:
         existing: Dict[str, MarketplaceKey] = {}
         try:
             for seconds in _LOOKS:
-                self._sleep(seconds)
+                time.sleep(seconds)
                 existing = self._labelled(uid)
                 if all(label in existing for label in labels):
                     break

@@ -21,6 +21,7 @@ from simulator.client import Simulator
 
 SHOP = "MAG000000001"
 ORGANISATION = "000FAKE0SHOP000@AdobeOrg"
+NOW = 1_780_000_000.0
 # Labels with characters that are special in URLs, shells and YAML.
 ODD_LABELS = [
     "a/b",
@@ -61,8 +62,8 @@ def access(simulator: Simulator, account: str = "shop", **changes: Any) -> dict[
 
 @contextlib.contextmanager
 def opened(simulator: Simulator, account: str = "shop", **changes: Any) -> Iterator[Marketplace]:
-    """A client that does not pause before it looks up the keys of a lost answer."""
-    with Marketplace(**{"sleep": lambda _seconds: None, **access(simulator, account), **changes}) as client:
+    """A client of the account."""
+    with Marketplace(**access(simulator, account, **changes)) as client:
         yield client
 
 

@@ -10,7 +10,6 @@ import contextlib
 import gzip
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api imp
 from simulator.client import Simulator
 from system.marketplace.lab import SHOP, Proxy, access, opened, operations, pairs
 
-pytestmark = pytest.mark.usefixtures("clean_environment")
+pytestmark = pytest.mark.usefixtures("clean_environment", "pauses")
 PASSWORD = "made-up-proxy-pass"
 
 
@@ -151,9 +150,7 @@ def test_unknown_host_name_is_reported(simulator: Simulator) -> None:
 @pytest.mark.parametrize("path", ["/rest/v1/app/*", "/rest/v1/users/*"])
 def test_silent_server_times_out(simulator: Simulator, path: str) -> None:
     simulator.add_fault("stall", path=path, seconds=30)
-    began = time.monotonic()
     error = failing(simulator, timeout=0.5)
-    assert time.monotonic() - began < 8
     assert error.code == "api_unreachable"
     assert "0.5 seconds" in error.message
 
@@ -389,7 +386,7 @@ def hostile(method: str, send: Callable[[Exchange], None]) -> Iterator[tuple[Key
 
     with Loopback(answer) as server:
         access = {name: value for name, value in api.options(server).items() if name != "timeout"}
-        with Marketplace(**access, timeout=0.3, sleep=lambda _seconds: None) as client:
+        with Marketplace(**access, timeout=0.3) as client:
             yield api, client
 
 
