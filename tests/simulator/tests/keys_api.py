@@ -110,16 +110,20 @@ class Api:
 
 
 def takes_effect_after_time(api: Api) -> None:
-    """With ``api_effect_milliseconds`` at 600."""
-    key = api.create_pair("fleet")
-    assert [ask(api.simulator, key=key).status for _turn in range(3)] == [401, 401, 401]
-    assert api.pairs(label="fleet")
-    time.sleep(0.7)
-    assert ask(api.simulator, key=key).status == 200
-    api.delete("fleet")
-    assert ask(api.simulator, key=key).status == 200
-    time.sleep(0.7)
-    assert ask(api.simulator, key=key).status == 401
+    """With ``api_effect_milliseconds`` at an hour."""
+    simulator, late, old = api.simulator, api.create_pair("late"), api.simulator.key("shop", "web")
+    api.delete("web")
+    assert set(api.pairs()) >= {("MAG000000001", "late")} and not api.pairs(label="web")
+    simulator.set_switch("api_effect_milliseconds", 300)
+    soon = api.create_pair("soon")
+    while ask(simulator, key=soon).status == 401:
+        time.sleep(0.05)
+    api.delete("soon")
+    while ask(simulator, key=soon).status == 200:
+        time.sleep(0.05)
+    assert [ask(simulator, key=key).status for key in (late, old, soon)] == [401, 200, 401]
+    simulator.settle()
+    assert [ask(simulator, key=key).status for key in (late, old)] == [200, 401]
 
 
 def takes_effect_after_requests(api: Api) -> None:
