@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from system import seed
+from system import midnight, seed
 from system.control import Control
 from system.files.lab import Account, Accounts
 
@@ -35,6 +35,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed:
         report.sections.append(("Random choices", seed.described(item.config.getoption("--hypothesis-seed"))))
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    midnight.wait(item)
+    return (yield)
+
+
+@pytest.fixture
+def one_day() -> Iterator[None]:
+    """A test with this fixture begins and ends on the same day."""
+    day = midnight.now().date()
+    yield
+    assert midnight.now().date() == day, "the day has changed, and with it the labels"
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,13 @@ ROTATION = "docs/rotation.md"
 BEGIN = "From a key made by hand to a rotated fleet"
 PUBLIC = README_PAIR["vault_magento_public_key"]
 LAPTOP, HAND, OLD, WRITTEN = "laptop of J. Doe", "made by hand", "web-20260301", "web-20260601"
-TODAY = f"web-{datetime.datetime.now(datetime.UTC):%Y%m%d}"
-"""The label that a run of today gives to the generation `WRITTEN` of the documentation."""
 NOW = "-e new_key=true"
+pytestmark = pytest.mark.usefixtures("one_day")
+
+
+def today() -> str:
+    """The label that a run of today gives to the generation `WRITTEN` of the documentation."""
+    return f"web-{datetime.datetime.now(datetime.UTC):%Y%m%d}"
 
 
 def test_every_example_of_the_rotation_is_run() -> None:
@@ -61,7 +65,7 @@ def says(run: Run, example: Example) -> bool:
     """Whether the run prints the documented summary, apart from dates and public keys."""
 
     def plain(text: str) -> str:
-        return re.sub(r"\b[0-9a-f]{32}\b", "PUBLIC", text.replace(TODAY, WRITTEN))
+        return re.sub(r"\b[0-9a-f]{32}\b", "PUBLIC", text.replace(today(), WRITTEN))
 
     lines = [line.strip().rstrip(",").strip('"') for line in plain(run.output).splitlines()]
     expected = plain(example.text).splitlines()
@@ -79,8 +83,8 @@ def test_rotate(examples: list[Example], world: World) -> None:
     assert enabled(world) == {HAND: True} and world.installed("deploy") == NEW
     run = world.done(command)
     assert says(run, summary), run.output
-    assert enabled(world) == {HAND: False, TODAY: True}
-    assert world.installed("deploy") == world.keys()[TODAY]["public"]
+    assert enabled(world) == {HAND: False, today(): True}
+    assert world.installed("deploy") == world.keys()[today()]["public"]
     world.inventory("web1")
     again = world.done(inline(ROTATION, "ansible-playbook keyfleet.magento.provision"))
     assert again.record and not changed(again), again.output
@@ -99,13 +103,13 @@ def test_reject_a_key(examples: list[Example], world: World) -> None:
     (rejected,) = examples
     fleet(world)
     world.done(ROTATE)
-    reject(world, rejected.text.replace(WRITTEN, TODAY))
+    reject(world, rejected.text.replace(WRITTEN, today()))
     world.twice(ROTATE)
-    assert enabled(world) == {HAND: True, TODAY: False} and world.installed("deploy") == NEW
+    assert enabled(world) == {HAND: True, today(): False} and world.installed("deploy") == NEW
     provision = world.done(inline(ROTATION, "ansible-playbook keyfleet.magento.provision"))
     assert provision.record and not changed(provision), provision.output
     world.done(f"{ROTATE} {NOW}")
-    assert enabled(world) == {HAND: False, TODAY: False, f"{TODAY}-2": True}
+    assert enabled(world) == {HAND: False, today(): False, f"{today()}-2": True}
 
 
 @needs_world
@@ -120,11 +124,11 @@ def test_revoke_a_key(examples: list[Example], world: World) -> None:
     assert world.installed("deploy") == NEW
     # The current generation has leaked, and must be disabled at once.
     world.done(ROTATE)
-    reject(world, f"  rejected: [{TODAY}]\n")
+    reject(world, f"  rejected: [{today()}]\n")
     world.done(ROTATE.replace("magento.rotate ", "magento.rotate_issue ") + f" {NOW}")
-    world.twice(leaked.text.replace(OLD, TODAY))
-    assert enabled(world) == {HAND: False, TODAY: False, f"{TODAY}-2": True}
-    assert world.installed("deploy") == world.keys()[f"{TODAY}-2"]["public"]
+    world.twice(leaked.text.replace(OLD, today()))
+    assert enabled(world) == {HAND: False, today(): False, f"{today()}-2": True}
+    assert world.installed("deploy") == world.keys()[f"{today()}-2"]["public"]
 
 
 @needs_world
@@ -138,10 +142,10 @@ def test_rotate_several_series(examples: list[Example], world: World) -> None:
     world.write("group_vars/build.yml", {"magento_auth_series": "build", "magento_auth_users": ["www-data"]})
     world.give("www-data", world.keys()["build-20260301"])
     world.twice(inline(ROTATION, "ansible-playbook rotate-all.yml"))
-    build = TODAY.replace("web", "build")
-    assert enabled(world) == {HAND: True, OLD: False, "build-20260301": False, TODAY: True, build: True}
+    build = today().replace("web", "build")
+    assert enabled(world) == {HAND: True, OLD: False, "build-20260301": False, today(): True, build: True}
     held = {user: world.installed(user) for user in ("deploy", "www-data")}
-    assert held == {"deploy": world.keys()[TODAY]["public"], "www-data": world.keys()[build]["public"]}
+    assert held == {"deploy": world.keys()[today()]["public"], "www-data": world.keys()[build]["public"]}
 
 
 @needs_world
@@ -151,13 +155,15 @@ def test_rotate_in_parts(examples: list[Example], world: World) -> None:
     issue, deploy, retire = commands.text.splitlines()
     fleet(world)
     world.done(issue)
-    assert enabled(world) == {HAND: True, TODAY: True} and world.installed("deploy") == NEW
+    assert enabled(world) == {HAND: True, today(): True} and world.installed("deploy") == NEW
     early = world.run(retire)
     assert early.status == 2 and "not yet " in early.output, early.output
     world.done(deploy)
-    assert enabled(world) == {HAND: True, TODAY: True} and world.installed("deploy") == world.keys()[TODAY]["public"]
+    assert (
+        enabled(world) == {HAND: True, today(): True} and world.installed("deploy") == world.keys()[today()]["public"]
+    )
     world.twice(retire)
-    assert enabled(world) == {HAND: False, TODAY: True}
+    assert enabled(world) == {HAND: False, today(): True}
 
 
 @needs_world
@@ -173,7 +179,7 @@ def test_rotate_from_awx(examples: list[Example], world: World) -> None:
         world.write("play.yml", playbook.text.replace("rotate_issue", f"rotate_{part}"))
         world.done(f"ansible-playbook play.yml -b -e @extra.yml {NOW}", **API)
         assert enabled(world)[OLD] == (part != "retire")
-    assert enabled(world) == {HAND: True, OLD: False, TODAY: True}
+    assert enabled(world) == {HAND: True, OLD: False, today(): True}
 
 
 @needs_world
@@ -200,7 +206,7 @@ def test_the_systemd_timer(examples: list[Example], world: World, tmp_path: Path
     (command,) = re.findall(r"^ExecStart=/usr/bin/((?:.*\\\n)*.*)$", units.text, re.MULTILINE)
     fleet(world)
     world.done(command, CREDENTIALS_DIRECTORY=world.cwd)
-    assert enabled(world) == {HAND: False, TODAY: True}
+    assert enabled(world) == {HAND: False, today(): True}
 
 
 @needs_world

@@ -99,7 +99,7 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(account: Lab) -> Iterator[Fleet]:
+def fleet(account: Lab, one_day: None) -> Iterator[Fleet]:
     yield Fleet(account)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import subprocess
@@ -19,6 +20,13 @@ import environments
 import runner
 from place import ROOT, Workspace, find_python, point
 from runner import Suite
+from system import midnight
+
+
+@pytest.mark.parametrize(("time", "seconds"), [("00:00:00", 0), ("23:49:59", 0), ("23:50:00", 600), ("23:59:59", 1)])
+def test_a_test_that_could_not_end_on_the_same_day_waits_for_the_next_one(time: str, seconds: float) -> None:
+    now = datetime.datetime.fromisoformat(f"2026-12-31T{time}+00:00")
+    assert midnight.seconds_to_wait(now, 600) == seconds
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from system.services.kv2 import KV2
 
 
 @pytest.fixture
-def fleet(simulator: Simulator, control: Control) -> Iterator[Fleet]:
+def fleet(simulator: Simulator, control: Control, one_day: None) -> Iterator[Fleet]:
     """A fleet whose hosts all have the generation `OLD`."""
     directory = Path(tempfile.mkdtemp(prefix="kf-fleet-"))
     directory.chmod(0o755)

@@ -28,7 +28,7 @@ CONFIRM = "Check what the role would change"
 
 
 def today() -> str:
-    """The label of a generation that is created now."""
+    """The label of a generation that is created now, for a test with the fixture ``one_day``."""
     return days_ago(0)
 
 

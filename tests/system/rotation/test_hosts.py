@@ -19,8 +19,16 @@ from system.files.lab import Accounts
 from system.rotation.lab import DEPLOY, OLD, PHASE, REPOSITORY, Fleet, headline, plays, results, summary_lines, today
 
 pytestmark = pytest.mark.needs("root", PYTHON)
-BOTH = {OLD: True, today(): True}
-DONE = {OLD: False, today(): True}
+
+
+def both() -> dict[str, bool]:
+    """The series before the retirement."""
+    return {OLD: True, today(): True}
+
+
+def done() -> dict[str, bool]:
+    """The series after a rotation."""
+    return {OLD: False, today(): True}
 
 
 def blocked(run: Run) -> list[dict[str, Any]]:
@@ -44,7 +52,7 @@ def test_a_host_that_is_down_blocks_only_the_retirement(away: str, fleet: Fleet)
     (row,) = blocked(run)
     assert row["host"] == away and row["reason"].startswith("it could not be reached: "), row
     assert "Retirement of the series fleet is blocked, and nothing was disabled" in headline(run)
-    assert plays(run)[-2:] == ["Retire", "Summary"] and fleet.series() == BOTH
+    assert plays(run)[-2:] == ["Retire", "Summary"] and fleet.series() == both()
     assert {name: fleet.held(name) for name in fleet.names} == {**dict.fromkeys(fleet.names, today()), away: OLD}
     fleet.all_keys_work()
     deploy = fleet.run("rotate_deploy")
@@ -54,14 +62,14 @@ def test_a_host_that_is_down_blocks_only_the_retirement(away: str, fleet: Fleet)
     ) and "Hosts that have it: 2 of 3" in summary_lines(deploy)
     fleet.broken = ()
     whole = fleet.run("rotate")
-    assert whole.status == 0 and fleet.all_hold() == {today()} and fleet.series() == DONE, whole.output
+    assert whole.status == 0 and fleet.all_hold() == {today()} and fleet.series() == done(), whole.output
 
 
 def test_an_excluded_host_that_is_down_blocks_nothing(fleet: Fleet) -> None:
     del fleet.settings["batches"]
     fleet.broken, fleet.settings["excluded_hosts"] = ("web1",), ["web1"]
     run = fleet.run("rotate")
-    assert run.status == 0 and fleet.series() == DONE, run.output
+    assert run.status == 0 and fleet.series() == done(), run.output
     assert "Hosts that are confirmed: 2 of 2" in summary_lines(run)
     assert fleet.held("web1") == OLD and fleet.held("web2") == fleet.held("web3") == today()
     deploy = fleet.run("rotate_deploy")
@@ -71,7 +79,7 @@ def test_an_excluded_host_that_is_down_blocks_nothing(fleet: Fleet) -> None:
     fleet.give("web1", *fleet.simulator.key("shop", OLD), "elsewhere")
     fleet.simulator.enable_key(fleet.simulator.key("shop", OLD)[0])
     again = fleet.run("rotate")
-    assert again.status == 0 and fleet.series() == DONE and fleet.held("web1") == today(), again.output
+    assert again.status == 0 and fleet.series() == done() and fleet.held("web1") == today(), again.output
 
 
 def test_a_host_that_never_answers_blocks_after_task_timeout(fleet: Fleet) -> None:
@@ -82,14 +90,14 @@ def test_a_host_that_never_answers_blocks_after_task_timeout(fleet: Fleet) -> No
     run = fleet.run("rotate")
     (row,) = blocked(run)
     assert row["host"] == "web2" and "20 second" in row["reason"], row
-    assert fleet.series() == BOTH and [fleet.held(name) for name in fleet.names] == [today(), OLD, today()]
+    assert fleet.series() == both() and [fleet.held(name) for name in fleet.names] == [today(), OLD, today()]
 
 
 def test_an_excluded_host_whose_deployment_fails_blocks_nothing(fleet: Fleet) -> None:
     fleet.settings |= {"batches": [1, 1, 1], "excluded_hosts": ["web1"]}
     fleet.own["web1"] = {"magento_auth_paths": ["/nowhere/auth.json"], "magento_auth_keys": [{"series": "fleet"}]}
     run = fleet.run("rotate")
-    assert run.status == 0 and fleet.series() == DONE and results(run, DEPLOY)["web1"]["code"] == "no_directory", (
+    assert run.status == 0 and fleet.series() == done() and results(run, DEPLOY)["web1"]["code"] == "no_directory", (
         run.output
     )
     assert [fleet.held(name) for name in fleet.names] == [OLD, today(), today()]
@@ -98,7 +106,7 @@ def test_an_excluded_host_whose_deployment_fails_blocks_nothing(fleet: Fleet) ->
 def test_expected_hosts_and_expected_count(fleet: Fleet) -> None:
     part = fleet.run("rotate", target="web1:web2")
     assert [(row["host"], row["reason"]) for row in blocked(part)] == [("web3", "it is expected but not in the target")]
-    assert fleet.series() == BOTH and fleet.held("web3") == OLD
+    assert fleet.series() == both() and fleet.held("web3") == OLD
     # The hosts of the target are expected in addition to expected_hosts.
     fleet.broken = ("web3",)
     assert [row["host"] for row in blocked(fleet.run("rotate", settings={"expected_hosts": ["web1"]}))] == ["web3"]
@@ -109,9 +117,9 @@ def test_expected_hosts_and_expected_count(fleet: Fleet) -> None:
     assert "expected_count is 4, and 3 hosts are expected by name" in [row["reason"] for row in blocked(count)]
     zero = fleet.run("rotate_retire", settings={"expected_count": 0})
     assert zero.status == 2 and "expected_count must be one or more" in headline(zero), zero.output
-    assert fleet.series() == BOTH
+    assert fleet.series() == both()
     right = fleet.run("rotate", settings={"expected_count": 3, "expected_hosts": []})
-    assert right.status == 0 and fleet.series() == DONE, right.output
+    assert right.status == 0 and fleet.series() == done(), right.output
 
 
 def test_no_further_batch_after_too_many_failures(fleet: Fleet) -> None:
@@ -123,7 +131,7 @@ def test_no_further_batch_after_too_many_failures(fleet: Fleet) -> None:
     rows = {row["host"]: row["reason"] for row in blocked(run)}
     assert "/nowhere does not exist" in rows.pop("web1") and f"{today()} was not seen on any host" == rows.pop(None)
     assert rows == dict.fromkeys(("web2", "web3"), "not yet updated")
-    assert fleet.all_hold() == {OLD} and fleet.series() == BOTH
+    assert fleet.all_hold() == {OLD} and fleet.series() == both()
     fleet.all_keys_work()
     run = fleet.run("rotate", settings={"max_failed": 1})
     assert list(results(run, DEPLOY)) == ["web1", "web2", "web3"]
@@ -135,7 +143,7 @@ def test_no_further_batch_after_too_many_failures(fleet: Fleet) -> None:
     assert list(results(deploy, DEPLOY)) == ["web1"] and {row["host"] for row in blocked(deploy)} == set(fleet.names)
     fleet.own.clear()
     whole = fleet.run("rotate")
-    assert whole.status == 0 and fleet.series() == DONE, whole.output
+    assert whole.status == 0 and fleet.series() == done(), whole.output
 
 
 def state_of(files: list[str]) -> list[tuple[bytes, int, int]]:
@@ -174,7 +182,7 @@ def test_an_old_key_in_a_file_that_no_variable_names_blocks(fleet: Fleet, accoun
     )
     # The new key is installed only in files that variables name.
     assert state_of(stray) == before
-    assert fleet.all_hold() == {today()} and fleet.series() == BOTH
+    assert fleet.all_hold() == {today()} and fleet.series() == both()
 
 
 def test_unmanaged_keys_remove_removes_old_keys(fleet: Fleet, accounts: Accounts, stray: list[str]) -> None:
@@ -183,7 +191,7 @@ def test_unmanaged_keys_remove_removes_old_keys(fleet: Fleet, accounts: Accounts
     checked = fleet.run("rotate", "--check", settings={"unmanaged_keys": "remove"})
     assert checked.status == 0 and fleet.held("web2", "releases/1") == OLD, checked.output
     run = fleet.run("rotate", settings={"unmanaged_keys": "remove"})
-    assert run.status == 0 and fleet.series() == DONE and fleet.all_hold() == {today()}, run.output
+    assert run.status == 0 and fleet.series() == done() and fleet.all_hold() == {today()}, run.output
     with open(stray[0]) as file:
         assert list(json.load(file)["http-basic"]) == ["git.example"]
     assert fleet.held("web2", "releases/1") is None and other.read_bytes() == before
@@ -196,7 +204,7 @@ def test_unmanaged_keys_remove_removes_old_keys(fleet: Fleet, accounts: Accounts
 def test_unmanaged_keys_ignore_leaves_old_keys(fleet: Fleet, stray: list[str]) -> None:
     before = state_of(stray)
     run = fleet.run("rotate", settings={"unmanaged_keys": "ignore"})
-    assert run.status == 0 and fleet.series() == DONE and fleet.all_hold() == {today()}, run.output
+    assert run.status == 0 and fleet.series() == done() and fleet.all_hold() == {today()}, run.output
     assert state_of(stray) == before
 
 
@@ -209,7 +217,7 @@ def test_a_further_file_that_variables_name_gets_the_new_key(fleet: Fleet) -> No
     }
     run = fleet.run("rotate")
     assert run.status == 0 and fleet.held("web2", "releases/1") == fleet.held("web2") == today(), run.output
-    assert fleet.series() == DONE
+    assert fleet.series() == done()
 
 
 def test_a_path_through_a_link_names_the_same_file(fleet: Fleet) -> None:
@@ -222,7 +230,7 @@ def test_a_path_through_a_link_names_the_same_file(fleet: Fleet) -> None:
         assert checked.status == 0, (when, checked.output)
         assert fleet.run("rotate_issue").status == 0
     run = fleet.run("rotate")
-    assert run.status == 0 and fleet.series() == DONE and fleet.held("web2", "releases/1") == today(), run.output
+    assert run.status == 0 and fleet.series() == done() and fleet.held("web2", "releases/1") == today(), run.output
 
 
 def test_an_unreadable_file_blocks(fleet: Fleet) -> None:
@@ -230,7 +238,7 @@ def test_an_unreadable_file_blocks(fleet: Fleet) -> None:
     broken.parent.mkdir()
     broken.write_text("{")
     rows = blocked(fleet.run("rotate"))
-    assert [(row["host"], row["path"]) for row in rows] == [("web3", str(broken))] and fleet.series() == BOTH
+    assert [(row["host"], row["path"]) for row in rows] == [("web3", str(broken))] and fleet.series() == both()
 
 
 def test_a_host_whose_variables_still_give_the_old_pair_blocks(fleet: Fleet) -> None:
@@ -241,4 +249,4 @@ def test_a_host_whose_variables_still_give_the_old_pair_blocks(fleet: Fleet) -> 
     rows = blocked(run)
     found = [(row["host"], row["path"], row["reason"]) for row in rows]
     assert found == [("web3", str(fleet.file("web3")), f"the host's variables set {OLD}")]
-    assert fleet.series() == BOTH and fleet.held("web3") == OLD
+    assert fleet.series() == both() and fleet.held("web3") == OLD

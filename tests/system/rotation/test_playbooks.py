@@ -15,8 +15,12 @@ from system.rotation import lab as rotation_lab
 from system.rotation.lab import DEPLOY, INSTALL, OLD, Fleet, days_ago, headline, plays, results, summary_lines, today
 
 pytestmark = pytest.mark.needs("root", PYTHON)
-SECOND = f"{today()}-2"
 PAIR = "keyfleet.magento.magento_marketplace_key_info"
+
+
+def second_of_today() -> str:
+    """The label of the second generation of a day."""
+    return f"{today()}-2"
 
 
 def changes(fleet: Fleet, playbook: str, **given: Any) -> bool:
@@ -134,8 +138,8 @@ def test_rotate_now_completes_a_blocked_rotation_first(fleet: Fleet) -> None:
     whole = fleet.run("rotate", settings=now)
     assert whole.status == 0 and fleet.series() == {OLD: False, today(): True}, whole.output
     second = fleet.run("rotate", settings=now)
-    assert second.status == 0 and fleet.series() == {OLD: False, today(): False, SECOND: True}, second.output
-    assert fleet.all_hold() == {SECOND}
+    assert second.status == 0 and fleet.series() == {OLD: False, today(): False, second_of_today(): True}, second.output
+    assert fleet.all_hold() == {second_of_today()}
 
 
 def test_the_first_generation_is_verified_until_the_repository_accepts_it(fleet: Fleet) -> None:
@@ -170,8 +174,8 @@ def test_a_rejected_generation_is_replaced_and_stays_disabled(fleet: Fleet) -> N
     for playbook in ("rotate", "provision", "rotate", "provision"):
         assert not changes(fleet, playbook, settings=rejected)
     again = fleet.run("rotate", settings={**rejected, "rotate_now": True})
-    assert again.status == 0 and fleet.all_hold() == {SECOND}, again.output
-    assert fleet.series() == {OLD: True, today(): False, SECOND: True}, "the overlap is for superseded keys"
+    assert again.status == 0 and fleet.all_hold() == {second_of_today()}, again.output
+    assert fleet.series() == {OLD: True, today(): False, second_of_today(): True}, "the overlap is for superseded keys"
 
 
 def test_the_previous_generation_is_verified_before_it_is_installed_again(fleet: Fleet) -> None:
@@ -206,7 +210,7 @@ def test_a_key_made_by_hand_becomes_the_oldest_generation(fleet: Fleet) -> None:
     assert fleet.series("") | {"made by hand": False, today(): True} == fleet.series("")
     assert "Disabled: made by hand" in summary_lines(run)
     again = fleet.run("rotate", settings={**adopt, "rotate_now": True})
-    assert again.status == 0 and fleet.series() == {today(): False, SECOND: True}, again.output
+    assert again.status == 0 and fleet.series() == {today(): False, second_of_today(): True}, again.output
     assert not changes(fleet, "rotate", settings=adopt) and fleet.series("made") == {"made by hand": False}
 
 

@@ -21,6 +21,8 @@ from system.control import PYTHON
 from system.rotation.chaos.play import Kill, Result, play
 
 REPOSITORY = "repo.magento.com"
+BEGIN = datetime.datetime.now(datetime.UTC).date()
+"""A day for all ages. If the day changes meanwhile, each is a day more, which no history depends on."""
 PREFIX = "fleet"
 NAMED = ("shop", "home/.composer")
 """The directories whose auth.json the hosts' variables name; the second one is a COMPOSER_HOME."""
@@ -48,14 +50,9 @@ _HOLDER = """\
 """
 
 
-def today() -> datetime.date:
-    """The date in UTC, as the module uses it."""
-    return datetime.datetime.now(datetime.UTC).date()
-
-
 def label(age: int, prefix: str = PREFIX) -> str:
-    """The label of a generation that was created `age` days ago."""
-    return f"{prefix}-{today() - datetime.timedelta(age):%Y%m%d}"
+    """The label of a generation that was created `age` days before `BEGIN`."""
+    return f"{prefix}-{BEGIN - datetime.timedelta(age):%Y%m%d}"
 
 
 @dataclass

@@ -19,7 +19,8 @@ from system.control import PYTHON
 from system.rotation.mutants.run import ROTATION, chosen, copy, files, mutants, run_tests, table
 
 # Without these, the tests that must fail would be skipped.
-pytestmark = pytest.mark.needs("root", PYTHON)
+# Around midnight, the named test may wait as long as its own time limit before it begins.
+pytestmark = [pytest.mark.needs("root", PYTHON), pytest.mark.timeout(1300)]
 NOTICED, EQUIVALENT = table()
 SETTINGS = "options/test_options.py::test_every_setting_reaches_its_module"
 
