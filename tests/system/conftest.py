@@ -11,7 +11,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,19 +21,20 @@ from system.control import Control
 from system.files.lab import Account, Accounts
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    seed.configure_hypothesis(config.getoption("--hypothesis-seed"))
+    seed.configure_hypothesis(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return seed.described(config.getoption("--hypothesis-seed"))
+    return seed.described(config)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        report.sections.append(("Random choices", seed.described(item.config.getoption("--hypothesis-seed"))))
+        report.sections.append(("Random choices", seed.described(item.config)))
     return report
 
 

@@ -9,7 +9,8 @@ import functools
 import os
 import subprocess
 
-from hypothesis import core, settings
+import pytest
+from hypothesis import settings
 
 from place import ROOT
 
@@ -32,20 +33,21 @@ def seed() -> int:
     return int(head[:8], 16) % 10**6
 
 
-def configure_hypothesis(option: str | None) -> None:
+def configure_hypothesis(config: pytest.Config) -> None:
     """Without KEYFLEET_SEED and ``--hypothesis-seed``, each test draws the same examples in all runs of the same files.
 
     (Hypothesis also draws constants of the loaded modules, which depend on the files that were collected.) The seed is
     not that of the commit, because some tests require a minimum of different examples, which an unlucky one misses.
     """
-    settings.register_profile("keyfleet", derandomize=not (option or given()), database=None, deadline=None)
+    # Hypothesis reads the option after this.
+    config.option.hypothesis_seed = config.option.hypothesis_seed or given()
+    derandomize = config.option.hypothesis_seed is None
+    settings.register_profile("keyfleet", derandomize=derandomize, database=None, deadline=None)
     settings.load_profile("keyfleet")
-    if given() and not option:
-        core.global_force_seed = seed()
 
 
-def described(option: str | None) -> str:
+def described(config: pytest.Config) -> str:
     """The seeds, to repeat a run."""
     source = "" if given() else " (of this commit)"
-    examples = f"--hypothesis-seed={option or seed()}" if option or given() else "derandomized"
-    return f"KEYFLEET_SEED={seed()}{source}; Hypothesis: {examples}"
+    option = config.option.hypothesis_seed
+    return f"KEYFLEET_SEED={seed()}{source}; Hypothesis: {f'--hypothesis-seed={option}' if option else 'derandomized'}"
