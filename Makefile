@@ -14,6 +14,7 @@ help: ## list these targets
 	@touch $@
 
 venv: .venv/made-from ## create .venv with the tools of all suites
+	@PYTHONPATH=tests .venv/bin/python -c 'import place; place.linked_collections()'
 
 demo: ## run the demo on three local hosts, with the simulator
 	@test -n "$(PYTHON)"

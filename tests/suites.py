@@ -99,6 +99,8 @@ def sanity_oldest(workspace: Workspace) -> None:
 
 def units(workspace: Workspace) -> None:
     workspace.run("ansible-test", "units", "--color", "no", "--python", NEWEST, cwd=workspace.collection)
+    # Also without ansible-test, as CONTRIBUTING.md describes.
+    workspace.run("pytest", "-n2", "tests/unit")
 
 
 def units_oldest(workspace: Workspace) -> None:

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from ansible.plugins.loader import init_plugin_loader, lookup_loader
+from ansible.plugins.loader import lookup_loader
 
 
 def look_up(name: str, *terms: Any, **options: Any) -> List[Any]:
     """The result of ``query(name, *terms, **options)`` in a template."""
     plugin = lookup_loader.get(f"keyfleet.magento.{name}")
-    if plugin is None:
-        # Under ansible-test, collections are already loadable, and this is not needed.
-        init_plugin_loader()
-        plugin = lookup_loader.get(f"keyfleet.magento.{name}")
     found: List[Any] = plugin.run(list(terms), variables={}, **options)
     return found
