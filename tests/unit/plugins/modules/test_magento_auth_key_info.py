@@ -14,12 +14,12 @@ import pwd
 import stat
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import REREAD_SECONDS, STEP
 from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key_info import main
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,
@@ -27,6 +27,7 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopba
     Loopback,
     fake_key,
 )
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import Time
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 HOST, VENDOR = "repo.magento.com", "repo.vendor.example"
@@ -127,9 +128,10 @@ def test_all_problems_are_reported_after_one_waiting_time(tmp_path: Path) -> Non
     directory.mkdir(parents=True)
     good = write(tmp_path / "good" / "auth.json", "{}")
     before = facts(tmp_path)
-    begin = time.monotonic()
-    answer = run({"paths": [path for _code, path in expected] + [str(directory), str(good)]})
-    assert time.monotonic() - begin < 4
+    clock = Time()
+    with clock:
+        answer = run({"paths": [path for _code, path in expected] + [str(directory), str(good)]})
+    assert REREAD_SECONDS <= clock.now < REREAD_SECONDS + 2 * STEP
     assert codes(answer) == [*expected, ("not_a_file", str(directory))], answer.result
     assert [row["path"] for row in answer.result["files"]] == [path for _code, path in expected] + [str(good)]
     assert not answer.code and facts(tmp_path) == before, answer.result

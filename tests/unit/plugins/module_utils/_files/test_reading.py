@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 from typing import Dict, List
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import Seen, read_each
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import STEP, Seen, read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import Time, once
 
 
 def read_all(paths: List[str], reread_for: float) -> Dict[str, Seen]:
@@ -41,20 +40,19 @@ def test_malformed_files_share_the_waiting_time(tmp_path: Path) -> None:
     paths = [str(tmp_path / str(number)) for number in range(20)]
     for path in paths:
         Path(path).write_text("{")
-    writer = threading.Timer(0.2, lambda: Path(paths[-1]).write_text("{}"))
-    writer.start()
-    begin = time.monotonic()
-    seen = read_all(paths, reread_for=0.5)
-    writer.join()
-    assert 0.5 <= time.monotonic() - begin < 2
+    clock = Time(once(0.2, lambda: Path(paths[-1]).write_text("{}")))
+    with clock:
+        seen = read_all(paths, reread_for=0.5)
+    assert 0.5 <= clock.now < 0.5 + 2 * STEP
     assert [bool(seen[path].malformed) for path in paths] == [True] * 19 + [False]
 
 
 def test_valid_files_do_not_wait(tmp_path: Path) -> None:
     (tmp_path / "good").write_text("{}")
-    begin = time.monotonic()
-    read_all([str(tmp_path / "good"), str(tmp_path / "none")], reread_for=5.0)
-    assert time.monotonic() - begin < 1
+    clock = Time()
+    with clock:
+        read_all([str(tmp_path / "good"), str(tmp_path / "none")], reread_for=5.0)
+    assert clock.now == 0
 
 
 def test_long_paths_count_against_the_limit() -> None:

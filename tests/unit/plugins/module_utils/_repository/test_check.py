@@ -103,9 +103,8 @@ def test_the_beginning_of_an_answer_is_enough(beginning: bytes, encoding: str) -
         exchange.stall()
 
     with Loopback(answer) as server:
-        started = time.monotonic()
-        assert ask(server.url).code == "keys_valid"
-        assert time.monotonic() - started < 5
+        # With a timeout above the time limit of a test, a client that waits for more does not pass.
+        assert ask(server.url, timeout=1000).code == "keys_valid"
 
 
 def test_a_large_answer_is_not_read() -> None:
