@@ -141,8 +141,8 @@ def test_the_beginning_of_random_objects() -> None:
     for _number in range(300):
         value: Dict[str, Any] = {chr(numbers.randrange(32, 0x2FF)) * numbers.randrange(3): numbers.random()}
         body = json.dumps(value if numbers.random() < 0.9 else {}, indent=numbers.choice([None, 0, 4])).encode()
-        assert opens_object(body) is True
-        assert opens_object(body[: numbers.randrange(len(body))]) in (True, None)
+        assert opens_object(body) is True, body
+        assert opens_object(body[: numbers.randrange(len(body))]) in (True, None), body
 
 
 def test_any_body_with_200_is_valid_or_unknown_and_printable() -> None:
@@ -152,8 +152,8 @@ def test_any_body_with_200_is_valid_or_unknown_and_printable() -> None:
         body = b"".join(numbers.choice(alphabet) for _position in range(numbers.randrange(8)))
         kind = numbers.choice(["", "text/plain", "text/html; charset=x", "application/json", PRIVATE])
         verdict = verdict_on(HttpAnswer(200, body, kind))
-        assert verdict.code in ("keys_valid", "not_a_repository")
-        assert verdict.message.isprintable() and PRIVATE not in verdict.message
+        assert verdict.code in ("keys_valid", "not_a_repository"), (body, kind)
+        assert verdict.message.isprintable() and PRIVATE not in verdict.message, (body, kind)
 
 
 @pytest.mark.parametrize(

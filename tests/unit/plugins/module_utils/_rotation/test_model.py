@@ -201,18 +201,24 @@ class World:
             COUNTS["settled"] += 1
 
 
+def live(world: World) -> None:
+    steps = [
+        world.pass_days, world.change_host, world.copy_key, world.reject_key, world.issue,
+        world.deploy, world.deploy, world.retire, world.retire,
+    ]  # fmt: skip
+    for number in range(STEPS):
+        world.random.choice(steps)()
+        world.check()
+        COUNTS["steps"] += 1
+        if number % 30 == 29:
+            world.settle()
+
+
 def test_invariants_hold() -> None:
     COUNTS.clear()
     for seed in range(SEEDS):
-        world = World(seed)
-        steps = [
-            world.pass_days, world.change_host, world.copy_key, world.reject_key, world.issue,
-            world.deploy, world.deploy, world.retire, world.retire,
-        ]  # fmt: skip
-        for number in range(STEPS):
-            world.random.choice(steps)()
-            world.check()
-            COUNTS["steps"] += 1
-            if number % 30 == 29:
-                world.settle()
+        try:
+            live(World(seed))
+        except Exception as error:
+            raise AssertionError(f"seed {seed}") from error
     assert len(COUNTS) == 8 and min(COUNTS.values()) >= 10, COUNTS

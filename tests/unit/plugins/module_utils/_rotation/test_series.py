@@ -111,7 +111,7 @@ def test_generations_are_ordered_by_age() -> None:
     for seed in range(20):
         given = list(ordered)
         random.Random(seed).shuffle(given)
-        assert labels(series(*given, "other-20260101").generations) == ordered
+        assert labels(series(*given, "other-20260101").generations) == ordered, f"seed {seed}"
 
 
 # The next label
