@@ -16,11 +16,9 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api imp
     ME,
     SECRET,
     KeyApi,
-    no_access,
     private_half,
 )
 
-__all__ = ["no_access"]
 NAME = "magento_marketplace_key"
 ORG = "000MADEUP000@AdobeOrg"
 

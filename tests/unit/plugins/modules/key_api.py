@@ -9,8 +9,6 @@ import json
 from typing import Any, Dict, List, Tuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import pytest
-
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,
     Exchange,
@@ -85,13 +83,3 @@ class KeyApi:
         if label in self.refused:
             return {"label": label, "code": 1208, "message": self.refused[label]}
         return dict(self.add(label, uid=uid), code=200, message="Success")
-
-
-@pytest.fixture(autouse=True)
-def no_access(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove proxies, CAs and credentials from the environment."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "netrc", "requests_ca_bundle", "curl_ca_bundle"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("APPLICATION_ID", "APPLICATION_SECRET", "API_URL"):
-        monkeypatch.delenv(f"MAGENTO_{name}", raising=False)

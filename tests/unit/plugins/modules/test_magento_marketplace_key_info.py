@@ -16,12 +16,10 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.key_api imp
     ME,
     SECRET,
     KeyApi,
-    no_access,
     private_half,
 )
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
-__all__ = ["no_access"]
 ORG = "000MADEUP000@AdobeOrg"
 
 

@@ -13,8 +13,6 @@ from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 from unittest import mock
 
-import pytest
-
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.client import Created
 from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace.plan import MarketplaceKey, Refusal
@@ -184,16 +182,3 @@ class Lab:
     def states(self) -> Dict[str, bool]:
         """Whether each label is enabled."""
         return {label: pair.enabled for (_uid, label), pair in self.client.keys_.items()}
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    """An account and a repository."""
-    made: List[Lab] = []
-
-    def answer(exchange: Exchange) -> None:
-        (made[0].answer or made[0].client.answer)(exchange)
-
-    with Loopback(answer) as server:
-        made.append(Lab(server))
-        yield made[0]

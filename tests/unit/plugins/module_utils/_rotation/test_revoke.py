@@ -21,14 +21,12 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotat
     Lab,
     has,
     installed,
-    lab,
     role,
     settings,
     would,
 )
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import CA, fake_key
 
-__all__ = ["lab"]
 CI, NEW = "ci", "web-20260228"
 GOOD = {"web1": has(NEW), "web2": has(NEW)}
 

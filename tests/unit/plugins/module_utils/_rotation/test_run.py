@@ -17,12 +17,9 @@ from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotat
     Lab,
     has,
     installed,
-    lab,
     settings,
 )
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import Exchange
-
-__all__ = ["lab"]
 
 OLD, NEW, NEXT = "web-20251001", "web-20260228", "web-20260301"
 
