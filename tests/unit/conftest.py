@@ -18,4 +18,4 @@ if not AnsibleCollectionConfig.collection_finder:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     # ansible-test runs each test in a fork, which does not inherit a timer that is set before.
-    item.add_marker(pytest.mark.timeout(60, func_only=True))
+    item.add_marker(pytest.mark.timeout(300, func_only=True))
