@@ -16,7 +16,7 @@ import pytest
 from place import ROOT
 from simulator.client import Simulator
 from simulator.problems import BadInput
-from simulator.tests.https import ask, basic, connected
+from simulator.tests.https import ask
 from simulator.tests.keys_api import Api
 
 HELP = "/products/downloads/info/help"
@@ -65,28 +65,6 @@ def test_malformed_snapshot_is_refused_and_changes_nothing(simulator: Simulator,
     with pytest.raises(BadInput):
         simulator.restore(state)
     assert simulator.snapshot() == before
-
-
-def test_requests_take_little_processor_time(simulator: Simulator) -> None:
-    headers = basic(*simulator.key("shop", "web"))
-    with Api(simulator) as api:
-        api.create(*(f"fleet-{number}" for number in range(200)))
-        server = Path(f"/proc/{simulator.pid}/stat")
-        before = _cpu(server)
-        for _turn in range(300):
-            assert api.list(type="m2", label="fleet-7").status == 200
-        with connected(simulator) as connection:
-            for _turn in range(300):
-                connection.request("GET", "/packages.json", headers=headers)
-                assert len(connection.getresponse().read()) > 100
-    # Processor time, not elapsed time: other tests run at the same time.
-    assert (_cpu(server) - before) / 600 < 0.002
-
-
-def _cpu(stat: Path) -> float:
-    """Seconds of processor time that a process has used."""
-    words = stat.read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / 100
 
 
 def test_client_keeps_its_connection_and_reconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
