@@ -52,9 +52,9 @@ def one_day() -> Iterator[None]:
     assert midnight.now().date() == day, "the day has changed, and with it the labels"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def accounts() -> Iterator[Accounts]:
-    """Created with useradd, removed at the end."""
+    """Created with useradd, removed at the end of a file, with what its tests have left."""
     tag = secrets.token_hex(3)
     webs_home = Path(tempfile.mkdtemp(prefix="kf-www-"))
     webs_home.chmod(0o755)
