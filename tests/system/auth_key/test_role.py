@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import secrets
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +43,6 @@ def asked(simulator: Simulator) -> tuple[int, int]:
 
 def users(path: Path) -> dict[str, str]:
     return {host: entry["username"] for host, entry in json.loads(path.read_text())["http-basic"].items()}
-
-
-@pytest.fixture
-def new_name() -> Iterator[str]:
-    """The name of an account that a test can create."""
-    name = f"kf-new-{secrets.token_hex(3)}"
-    yield name
-    if subprocess.run(["id", name], capture_output=True, check=False).returncode == 0:
-        subprocess.run(["userdel", "--remove", name], check=True, stderr=subprocess.DEVNULL)
 
 
 def without_secrets(run: Run, *keys: dict[str, Any]) -> Run:

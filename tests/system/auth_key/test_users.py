@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +109,6 @@ def test_check_mode_predicts_the_files_of_a_user(
     for row in answer.result["files"]:
         assert owner_and_mode(Path(row["real_path"])) == (deploy.uid, deploy.gid, 0o600), answer.result
         assert (row["after"]["owner"], row["after"]["mode"]) == (deploy.name, "0600"), answer.result
-
-
-@pytest.fixture
-def new_name() -> Iterator[str]:
-    """The name of an account that a test can create."""
-    name = f"kf-new-{secrets.token_hex(3)}"
-    yield name
-    if subprocess.run(["id", name], capture_output=True, check=False).returncode == 0:
-        subprocess.run(["userdel", name], check=True)
-    shutil.rmtree(f"/home/{name}", ignore_errors=True)
 
 
 def test_check_mode_with_missing_users_and_homes(new_name: str) -> None:
