@@ -88,6 +88,7 @@ def test_umask_has_no_effect(tmp_path: Path) -> None:
 def test_unchanged_content_is_not_written(tmp_path: Path) -> None:
     change = apply(tmp_path / "none" / "auth.json", transform=leave, make_directory=True)
     assert not change.changed and os.listdir(str(tmp_path)) == []
+    assert not apply(tmp_path / "none" / "auth.json", transform=leave).changed
     (tmp_path / "auth.json").write_text("{}")
     assert not apply(tmp_path / "auth.json", transform=leave).changed and (tmp_path / "auth.json").read_text() == "{}"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Wanted
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Transform, Wanted
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
     Time,
@@ -80,6 +80,28 @@ def test_file_broken_after_the_write_is_restored(tmp_path: Path) -> None:
     assert names_in(path) == ["ours"] and time.now > 1.0
 
 
+def test_file_broken_for_a_moment_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    texts = []
+
+    def composer(now: float) -> None:
+        if not texts:
+            texts.append(path.read_text())
+        path.write_text("{" if 0.1 < now < 0.5 else texts[0])
+
+    with Time(composer):
+        (change,) = apply([wanted(path)])
+    assert path.read_bytes() == change.after.data
+
+
+def test_broken_file_of_another_program_is_not_overwritten(tmp_path: Path) -> None:
+    """The content to restore has the secrets of others: it is only for the file that was written."""
+    path = tmp_path / "auth.json"
+    with Time(once(0.1, lambda: replace(path, "{", 0o600))):
+        refused("malformed_file", wanted(path))
+    assert path.read_text() == "{"
+
+
 def test_program_that_keeps_writing(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
 
@@ -91,22 +113,64 @@ def test_program_that_keeps_writing(tmp_path: Path) -> None:
     assert "again and again" in error.message and error.details["done"]
 
 
-def test_file_changed_between_reading_and_renaming(tmp_path: Path) -> None:
+def during_the_write(path: Path, action: Callable[[], object]) -> Transform:
+    """A transform that calls ``action`` once, when the file has been read under the lock."""
+    done: List[bool] = []
+
+    def transform(data: Optional[bytes]) -> Optional[bytes]:
+        if not done and temporary_of(path).exists():
+            done.append(True)
+            action()
+        return adding("ours")(data)
+
+    return transform
+
+
+def temporary_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.keyfleet")
+
+
+def replace(path: Path, text: str, mode: int) -> None:
+    path.rename(path.with_name("old"))
+    path.write_text(text)
+    path.chmod(mode)
+    path.with_name("old").unlink()
+
+
+CHANGES: Dict[str, Tuple[Callable[[Path], object], List[str], Optional[bytes], Optional[int]]] = {
+    # What another program does, the names in the file at the end, and content and mode before the change.
+    "written in place": (lambda path: path.write_text('{"theirs": 1}'), ["ours", "theirs"], b'{"theirs": 1}', 0o600),
+    "replaced by a copy": (lambda path: replace(path, "{}", 0o640), ["ours"], b"{}", 0o640),
+    "removed": (lambda path: path.unlink(), ["ours"], None, None),
+    "temporary file removed": (lambda path: temporary_of(path).unlink(), ["ours"], b"{}", 0o600),
+    "temporary file replaced": (lambda path: replace(temporary_of(path), "planted", 0o600), ["ours"], b"{}", 0o600),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_file_changed_between_reading_and_renaming(tmp_path: Path, change: str) -> None:
     path = tmp_path / "auth.json"
     path.write_text("{}")
     path.chmod(0o600)
-    calls = []
+    action, names, data, mode = CHANGES[change]
+    (made,) = apply([Wanted(str(path), during_the_write(path, lambda: action(path)))], settle=0.0)
+    assert (made.before.data, made.before.mode) == (data, mode)
+    assert names_in(path) == names and os.listdir(str(tmp_path)) == ["auth.json"]
 
-    def transform(data: Optional[bytes]) -> Optional[bytes]:
-        result = adding("ours")(data)
-        calls.append(data)
-        if len(calls) == 3:  # two calls before the lock is taken, then one while it is held
-            path.write_text('{"theirs": 1}')
-        return result
 
-    (change,) = apply([Wanted(str(path), transform)], settle=0.0)
-    assert names_in(path) == ["ours", "theirs"] and change.before.data == b'{"theirs": 1}'
-    assert os.listdir(str(tmp_path)) == ["auth.json"]
+def test_temporary_file_of_another_run_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "auth.json"
+    other = []
+
+    def another_run() -> None:
+        replace(temporary_of(path), "theirs", 0o600)
+        other.append(temporary_of(path).open())
+        fcntl.flock(other[0], fcntl.LOCK_EX)
+
+    with Time():
+        refused("lock_timeout", Wanted(str(path), during_the_write(path, another_run)), lock_timeout=1.0)
+    assert temporary_of(path).read_text() == "theirs" and not path.exists()
+    other[0].close()
 
 
 def test_lock_timeout(tmp_path: Path) -> None:
