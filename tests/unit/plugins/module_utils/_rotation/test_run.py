@@ -203,6 +203,28 @@ def test_check_mode_before_the_next_generation_exists(lab: Lab) -> None:
     assert "code" not in lab.run("retire", check_mode=True, hosts=hosts, unmanaged_keys="remove")
 
 
+def test_retire_alone_issues_nothing(lab: Lab) -> None:
+    """A real run confirms the existing generation, also if the next one is due."""
+    lab.client = FakeClient(OLD)
+    result = lab.run("retire", hosts=fleet(OLD))
+    assert ("code" in result, result["label"], result["due"], lab.client.calls) == (False, OLD, False, [])
+    assert (
+        result["reason"] == f"every expected host is confirmed to have {OLD}" and "Would get" not in result["summary"]
+    )
+
+
+def test_check_mode_does_not_wait_for_holders(lab: Lab) -> None:
+    """They confirm after the real run has issued the key."""
+    lab.client = FakeClient(OLD, NEW)
+    given: Dict[str, Any] = {"hosts": fleet(), "external_holders": [{"name": "vault"}]}
+    assert "code" not in lab.run("retire", check_mode=True, **given)
+    assert lab.run("retire", **given)["code"] == "blocked"
+    lab.client = FakeClient("web-20250701", OLD)
+    hosts = {"web1": has(OLD), "web2": has(OLD)}
+    given = {"hosts": hosts, "external_holders_acknowledged": False, "unmanaged_keys": "remove"}
+    assert "code" not in lab.run("retire", check_mode=True, **given)
+
+
 def test_private_keys_are_hidden(lab: Lab) -> None:
     lab.client = FakeClient(OLD, NEW)
     hidden: List[str] = []
@@ -225,6 +247,15 @@ def test_nothing_is_disabled_while_the_remaining_key_is_not_accepted(lab: Lab, s
     lab.client = FakeClient("-" + OLD, NEW)
     result = lab.run("retire", hosts=fleet(OLD), rejected=[NEW])
     assert (result["code"], lab.client.calls) == ("unverified", [])
+
+
+def test_nothing_is_deleted_while_the_remaining_key_is_disabled(lab: Lab) -> None:
+    """The repository may still accept it for a while."""
+    lab.answer = FakeClient(NEW).answer
+    lab.client = FakeClient("-web-20250701", "-web-20250801", "-" + NEW)
+    result = lab.run("retire", hosts=fleet())
+    assert f"the repository does not accept {NEW} now" in result["reason"] and result["code"] == "unverified"
+    assert lab.client.calls == [] and not result["changed"]
 
 
 def test_overlap_is_reported(lab: Lab) -> None:
