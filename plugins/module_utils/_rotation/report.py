@@ -132,7 +132,7 @@ def summary(
         # In check mode the hosts have not changed yet.
         what = "that are ready for it" if done.check_mode else what
         lines.append(f"Hosts {what}: {len(done.confirmed)} of {done.asked}")
-    lines += _first_lines([f"Blocked by {row}" for row in done.blocked], "Blocked by")
+    lines += _first_lines([f"Blocked: {row}" for row in done.blocked], "Blocked:")
     lines += done.notes
     if done.disabled:
         lines.append(f"Disabled: {', '.join(done.disabled)}")

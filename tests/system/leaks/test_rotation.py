@@ -146,7 +146,7 @@ def test_rotations_that_fail(fleet: Fleet) -> None:
     unwritable.mkdir()
     keys = [{"series": "fleet", "paths": [str(unwritable)]}]
     lost = fleet.run("rotate", magento_auth_keys=keys)
-    assert lost.status == 2 and "Blocked by web" in lost.output
+    assert lost.status == 2 and "Blocked: web" in lost.output
     assert fleet.simulator.key("shop", today())
     # An undefined variable beside one that the vault defines.
     beside = [{"series": "fleet", "projects": ["{{ nowhere }}"]}, {**PAIR, "paths": [str(unwritable / "auth.json")]}]

@@ -79,13 +79,13 @@ def test_the_summary_does_not_ask_to_disable_a_key_that_a_host_still_has(by_hand
     old = pair(by_hand, OLD)
     unmanaged = by_hand.give("web2", old["public_key"], old["private_key"], "backup")
     message = done(by_hand.run("rotate"), by_hand, status=2)
-    assert "is blocked" in message and f"Blocked by web2: {unmanaged} (of root): it has {OLD}" in message
+    assert "is blocked" in message and f"Blocked: web2: {unmanaged} (of root): it has {OLD}" in message
     assert "Left to do: fix what is named above, and run again; " in message, message
     assert "on the account page" not in message, message
     unmanaged.unlink()
     by_hand.broken = ("web3",)
     message = done(by_hand.run("rotate"), by_hand, status=2)
-    assert "Blocked by web3: it could not be reached" in message and "on the account page" not in message, message
+    assert "Blocked: web3: it could not be reached" in message and "on the account page" not in message, message
 
 
 def test_unacknowledged_external_holders_block(by_hand: Fleet) -> None:

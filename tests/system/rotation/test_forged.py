@@ -108,7 +108,7 @@ def test_a_host_that_forges_facts_blocks_and_redirects_no_request(
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert {name: fleet.held(name) for name in fleet.names} == {n: today() if n in honest else OLD for n in fleet.names}
     rows = [row for row in summary_lines(run) if "the result sets variables of the controller" in row]
-    assert [row.split(":")[0] for row in rows] == [f"Blocked by {name}" for name in names], run.output
+    assert [row.split(": ")[:2] for row in rows] == [["Blocked", name] for name in names], run.output
     assert [host.asked() for host in hosts] == [UNTIL[phase]] * len(hosts)
     if phase == "collect":
         private = fleet.simulator.key("shop", today())[1]
@@ -149,7 +149,7 @@ def test_other_keys_that_ansible_acts_on_count_as_forged(lab: Lab, name: str) ->
     host = lab.hostile("web2")
     host.answer(**dict.fromkeys(PHASES, {**HONEST, name: OTHERS[name]}))
     run = lab.run("rotate")
-    reason = f"Blocked by web2: the result sets variables of the controller ('{name}')"
+    reason = f"Blocked: web2: the result sets variables of the controller ('{name}')"
     assert run.status == 2 and reason in unwrapped(run), run.output
     assert host.asked() == [INFO] and lab.fleet.series()[OLD]
     assert lab.fleet.held("web1") == lab.fleet.held("web3") == today()
@@ -183,7 +183,7 @@ def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, p
     host.forge(facts(elsewhere, host.program), phase)
     run = lab.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current")
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
-    assert "Blocked by web2: the result sets variables of the controller" in unwrapped(run), run.output
+    assert "Blocked: web2: the result sets variables of the controller" in unwrapped(run), run.output
     assert host.asked() == UNTIL[phase] and fleet.held("web1") == fleet.held("web3") == today()
     nothing_redirected(lab, elsewhere, [host])
 
@@ -195,7 +195,7 @@ def test_a_part_of_a_rotation_with_a_forging_host(lab: Lab, elsewhere: CountingS
     host.forge(facts(elsewhere, host.program), "collect", "would", "confirm")
     run = lab.run(playbook)
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
-    assert "Blocked by web2: the result sets variables of the controller" in unwrapped(run), run.output
+    assert "Blocked: web2: the result sets variables of the controller" in unwrapped(run), run.output
     assert fleet.held("web1") == (today() if playbook == "rotate_deploy" else OLD)
     assert host.asked() == ([INFO] if playbook == "rotate_deploy" else [INSTALL, INFO])
     nothing_redirected(lab, elsewhere, [host])

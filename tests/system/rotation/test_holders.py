@@ -52,7 +52,7 @@ def done(run: Run) -> None:
 def blocked_by(run: Run, *holders: str, hosts: tuple[str, ...] = ()) -> None:
     """Exactly these holders and hosts block."""
     assert run.status == 2, run.output
-    found = {part.split(":")[0] for part in unwrapped(run).split("Blocked by ")[1:]}
+    found = {part.split(":")[0] for part in unwrapped(run).split("Blocked: ")[1:]}
     assert found == {*hosts, *(f"the holder {name}" for name in holders)}, run.output
 
 
@@ -160,7 +160,7 @@ def test_output_of_holder_tasks_is_hidden(fleet: Fleet, recorder: Recorder, by_r
 def test_unacknowledged_holders_block_only_if_a_key_is_to_be_disabled(fleet: Fleet, recorder: Recorder) -> None:
     done(recorder.run("rotate", holders=[], settings={"overlap": 30}))
     run = recorder.run("rotate", holders=[])
-    assert run.status == 2 and "Blocked by holders outside of the inventory" in unwrapped(run), run.output
+    assert run.status == 2 and "Blocked: holders outside of the inventory" in unwrapped(run), run.output
     assert "external_holders_acknowledged" in unwrapped(run) and fleet.series() == {OLD: True, today(): True}
     done(recorder.run("rotate", holders=[], settings={"external_holders_acknowledged": True}))
     assert fleet.series() == {OLD: False, today(): True}

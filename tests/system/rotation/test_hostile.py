@@ -62,7 +62,7 @@ def test_answers_of_any_shape(lab: Lab, tmp_path: Path, excluded: bool, phases: 
     for name, which in hostile.items():
         lab.hostile(name).answer(**dict.fromkeys(phases, texts[which]))
     run = lab.run("rotate", settings={"excluded_hosts": list(hostile) if excluded else [], "max_failed": 99})
-    blocked = {row.split()[2].rstrip(":") for row in summary_lines(run) if row.startswith("Blocked by web")}
+    blocked = {row.split()[1].rstrip(":") for row in summary_lines(run) if row.startswith("Blocked: web")}
     # Hosts that lied only in the deployment then answer like a host without keys, which needs nothing.
     honest = {name for name, which in hostile.items() if which == "inner" and phases != PHASES}
     blocks = set() if excluded else set(hostile) - honest
@@ -103,7 +103,7 @@ def test_cached_facts_of_a_host(lab: Lab, playbook: str) -> None:
     if playbook == "provision":
         assert fleet.held("web1") == today()
     else:
-        assert run.status == 2 and "Blocked by web2: its facts set variables of the controller" in unwrapped(run), (
+        assert run.status == 2 and "Blocked: web2: its facts set variables of the controller" in unwrapped(run), (
             run.output
         )
 
@@ -167,4 +167,4 @@ def test_a_key_in_the_answer_of_a_host_is_redacted(fleet: Fleet, tmp_path: Path)
         "ansible", "localhost", "-vvv", "-m", "keyfleet.magento.magento_key_rotation", "-e", f"@{file}",
         "-a", json.dumps({name: f"{{{{ given.{name} }}}}" for name in given}), MAGENTO_VAULT=fleet.secret,
     )  # fmt: skip
-    assert "Blocked by web1: cannot read ****" in run.output and private not in run.output, run.output
+    assert "Blocked: web1: cannot read ****" in run.output and private not in run.output, run.output

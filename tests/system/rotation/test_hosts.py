@@ -37,7 +37,7 @@ def blocked(run: Run) -> list[dict[str, Any]]:
     answer = run.of("localhost", PHASE)[-1]
     assert answer["code"] == "blocked" and answer["disabled"] == answer["deleted"] == [], answer
     rows: list[dict[str, Any]] = answer["blocked"]
-    lines = [line for line in summary_lines(run) if line.startswith("Blocked by ")]
+    lines = [line for line in summary_lines(run) if line.startswith("Blocked: ")]
     assert len(lines) == len(rows)
     for row, line in zip(rows, lines, strict=True):
         assert all(part in line for part in row.values() if part), (row, line)

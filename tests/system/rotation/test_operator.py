@@ -130,7 +130,7 @@ def test_check_mode_of_an_existing_generation(fleet: Fleet) -> None:
     # A reason that would block the run blocks check mode, too.
     elsewhere = fleet.give("web2", *fleet.simulator.key("shop", OLD), "elsewhere")
     blocked = fleet.run("rotate", "--check")
-    assert blocked.status == 2 and f"Blocked by web2: {elsewhere}" in unwrapped(blocked), blocked.output
+    assert blocked.status == 2 and f"Blocked: web2: {elsewhere}" in unwrapped(blocked), blocked.output
 
 
 def test_check_mode_of_a_rejected_generation(fleet: Fleet) -> None:
@@ -190,6 +190,6 @@ def test_a_failing_host_adds_at_most_twelve_lines(how: str, fleet: Fleet) -> Non
         else:
             fleet.own[name] = failing
         run = fleet.run("rotate", settings={"rotate_now": True})
-        rows = [line.split(": ")[0] for line in summary_lines(run) if line.startswith("Blocked")]
-        assert run.status == 2 and rows == ["Blocked by web2", "Blocked by web3"][:count], run.output
+        rows = [line.split(": ")[1] for line in summary_lines(run) if line.startswith("Blocked")]
+        assert run.status == 2 and rows == ["web2", "web3"][:count], run.output
         assert lines_of(run) <= whole + 12 * count, run.output

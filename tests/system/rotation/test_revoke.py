@@ -180,7 +180,7 @@ def test_a_leaked_key_is_disabled_last_in_the_plan_and_a_failing_host_stops_no_b
     run = fleet.run("revoke", settings=one_by_one, **options)
     assert run.status == 2 and at_account(fleet, OLD) == [("", False)], run.output
     assert fleet.held("web2") == fleet.held("web3") == today()
-    assert "Blocked by web1: " in summary(run) and "Blocked by web2" not in summary(run)
+    assert "Blocked: web1: " in summary(run) and "Blocked: web2" not in summary(run)
 
 
 @pytest.mark.parametrize("leak", [False, True])
@@ -192,7 +192,7 @@ def test_a_host_that_is_down(leak: bool, fleet: Fleet) -> None:
     run = fleet.run("revoke", **options)
     assert run.status == 2 and at_account(fleet, OLD) == [("", not leak)], run.output
     assert [fleet.held(name) for name in fleet.names] == [OLD, today(), today()]
-    assert "Blocked by web1: it could not be reached" in summary(run)
+    assert "Blocked: web1: it could not be reached" in summary(run)
     state = "it is disabled, and hosts are not confirmed to be without it" if leak else "it stays enabled"
     assert f"is blocked: {state}" in summary(run)
     fleet.broken = ()
@@ -236,11 +236,11 @@ def test_the_summary_names_what_blocks(fleet: Fleet) -> None:
     run = fleet.run("revoke", magento_revoke_key=LAPTOP, settings={"expected_hosts": ["web9"]})
     assert run.status == 2 and at_account(fleet, LAPTOP) == [("", True)], run.output
     message = summary(run)
-    assert f"Blocked by web1: {fleet.file('web1')}: the host's variables set {LAPTOP}" in message
-    assert f"Blocked by web2: {fleet.directory}/web2/flat.json: the host's variables set {LAPTOP}" in message
+    assert f"Blocked: web1: {fleet.file('web1')}: the host's variables set {LAPTOP}" in message
+    assert f"Blocked: web2: {fleet.directory}/web2/flat.json: the host's variables set {LAPTOP}" in message
     assert "mirror.example" not in mirror.read_text()
     assert f"{fleet.file('web3', 'broken')}" in message
-    assert "Blocked by web9: it is expected but not in the target" in message
+    assert "Blocked: web9: it is expected but not in the target" in message
 
 
 def test_excluded_hosts_do_not_block_and_are_named(fleet: Fleet) -> None:

@@ -140,9 +140,7 @@ def test_a_series_beside_a_pair_fails_only_its_host(fleet: Fleet) -> None:
     reason = "magento_auth_keys[0]: series cannot be combined with a pair; the pair comes from the series"
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert [
-        line.startswith("Blocked by web2: ") and line.endswith(reason)
-        for line in summary_lines(run)
-        if "Blocked" in line
+        line.startswith("Blocked: web2: ") and line.endswith(reason) for line in summary_lines(run) if "Blocked" in line
     ] == [True]
     assert [fleet.held(name) for name in fleet.names] == [today(), OLD, today()]
 

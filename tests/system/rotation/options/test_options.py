@@ -153,9 +153,8 @@ def test_holders_are_asked_before_they_get_a_pair_and_are_named_when_they_block(
     assert outcomes(fleet.run("rotate_issue"), "Store the pair") == ["ok"]
     run = fleet.run("rotate")
     assert run.status == 2 and fleet.all_hold() == {today()} and fleet.series()[OLD], run.output
-    assert (
-        "Blocked by the holder cloud" in run.output
-        and "cloud has not confirmed the pair, which blocks" in unwrapped(run)
+    assert "Blocked: the holder cloud" in run.output and "cloud has not confirmed the pair, which blocks" in unwrapped(
+        run
     )
     # ci has the pair since rotate_issue: a confirmed pair is not published again.
     assert outcomes(run, "Store the pair") == [] and outcomes(run, "Check for the pair") == ["ok", "ok"]
@@ -163,7 +162,7 @@ def test_holders_are_asked_before_they_get_a_pair_and_are_named_when_they_block(
     assert control.arguments(RETIRE)[0]["holders"] == {"ci": True, "cloud": False}
     (tmp_path / "holders" / "ci.json").unlink()
     alone = fleet.run("rotate_retire")
-    assert alone.status == 2 and "Blocked by the holder ci" in alone.output, alone.output
+    assert alone.status == 2 and "Blocked: the holder ci" in alone.output, alone.output
     assert outcomes(alone, "Store the pair") == [] and outcomes(alone, "Refuse") == ["failed"]
 
 
@@ -183,11 +182,11 @@ def test_phases_report_what_is_left_and_only_the_summary_fails(fleet: Fleet) -> 
     assert (
         given["phase"] == "status" and given["series"]["prefix"] == "fleet" and set(given["hosts"]) == {"web1", "web2"}
     )
-    assert "Hosts that have it: 1 of 2" in deploy.output and "Blocked by web2" in deploy.output
+    assert "Hosts that have it: 1 of 2" in deploy.output and "Blocked: web2" in deploy.output
     fleet.own.clear()
     retire = fleet.run("rotate_retire")
     assert retire.status == 2 and fleet.series() == {OLD: True, today(): True}, retire.output
-    assert control.arguments(ISSUE)[0]["phase"] == "status" and "Blocked by web2" in retire.output
+    assert control.arguments(ISSUE)[0]["phase"] == "status" and "Blocked: web2" in retire.output
     assert outcomes(retire, RETIRE) == ["ok"] and outcomes(retire, "Summary") == ["failed"]
     assert not [r for r in retire.record if r["task"].endswith(CONFIRM) and r["result"]["changed"]]
     assert not outcomes(retire, INSTALL) and len(outcomes(retire, LOOK)) == 2
@@ -220,7 +219,7 @@ def test_the_summary_is_reached_when_the_only_host_fails(how: str, fleet: Fleet)
     fleet.settings["expected_hosts"] = ["web1"]
     fleet.own["web1"] = FAILING[how]
     run = fleet.run("rotate")
-    assert run.status == 2 and "Blocked by web1" in run.output, run.output
+    assert run.status == 2 and "Blocked: web1" in run.output, run.output
     assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {OLD}
     bad = how.split()[0].replace("failing", "failed")
     late = how.endswith("later")

@@ -65,14 +65,14 @@ def summary_of(done: Outcome, **options: Any) -> List[str]:
             "Left to do: run it without check mode"]),
         (outcome(blocked=[Blocked("it did not report", host="web1")], left=["x"]), {}, [
             "Retirement of the series web is blocked, and nothing was disabled: r",
-            "Blocked by web1: it did not report",
+            "Blocked: web1: it did not report",
             "Left to do: fix what is named above, and run again; x"]),
         (outcome("status", blocked=[Blocked("no", host="web1")], asked=1), {}, [
-            "Deployment of the series web: r", "Hosts that have it: 0 of 1", "Blocked by web1: no",
+            "Deployment of the series web: r", "Hosts that have it: 0 of 1", "Blocked: web1: no",
             "Left to do: fix what is named above, and run again"]),
         (outcome(blocked=[Blocked("it has x", host="web1", path="/a", owner="eve")]), {}, [
             "Retirement of the series web is blocked, and nothing was disabled: r",
-            "Blocked by web1: /a (of eve): it has x",
+            "Blocked: web1: /a (of eve): it has x",
             "Left to do: fix what is named above, and run again; name the files in the host's variables, or set "
             "unmanaged_keys=remove or =ignore"]),
     ],
@@ -84,7 +84,7 @@ def test_summary(done: Outcome, options: Any, expected: List[str]) -> None:
 def test_long_lists_are_shortened() -> None:
     many = [Blocked("no", host=f"web{n}") for n in range(250)]
     lines = summary_of(outcome(blocked=many))
-    assert len(lines) == 103 and lines[101] == "Blocked by 150 more"
+    assert len(lines) == 103 and lines[101] == "Blocked: 150 more"
     stale = [Stale(f"web{n}", "/a", "", "x\n") for n in range(250)]
     rows = [line for line in summary_of(outcome(check_mode=True, hosts=stale)) if line.startswith("Would get")]
     assert len(rows) == 101 and rows[100] == "Would get it: 150 more"

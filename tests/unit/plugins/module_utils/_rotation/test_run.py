@@ -148,7 +148,7 @@ def test_nothing_is_disabled_if_blocked(lab: Lab, given: Dict[str, Any], row: st
     lab.client = FakeClient("-web-20250701", "-web-20250801", OLD, NEW)
     result = lab.run("retire", **{"hosts": fleet(), **given})
     assert (result["code"], lab.client.calls, result["changed"]) == ("blocked", [], False)
-    assert f"Blocked by {row}" in result["summary"] and "nothing was disabled" in result["summary"]
+    assert f"Blocked: {row}" in result["summary"] and "nothing was disabled" in result["summary"]
     assert result["left"] == [f"disable {OLD}"] and result["blocked"]
 
 
@@ -197,7 +197,7 @@ def test_check_mode_before_the_next_generation_exists(lab: Lab) -> None:
     blocked = lab.run("retire", check_mode=True, hosts=hosts)
     assert (
         blocked["code"] == "blocked"
-        and f"Blocked by web2: /tmp/auth.json (of deploy): it has {OLD}" in blocked["summary"]
+        and f"Blocked: web2: /tmp/auth.json (of deploy): it has {OLD}" in blocked["summary"]
     )
     assert f"is confirmed to have {NEXT}" in blocked["summary"].splitlines()[0]
     assert "code" not in lab.run("retire", check_mode=True, hosts=hosts, unmanaged_keys="remove")
