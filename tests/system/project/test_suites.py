@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import environments
 import runner
@@ -27,6 +28,24 @@ from system import midnight
 def test_a_test_that_could_not_end_on_the_same_day_waits_for_the_next_one(time: str, seconds: float) -> None:
     now = datetime.datetime.fromisoformat(f"2026-12-31T{time}+00:00")
     assert midnight.seconds_to_wait(now, 600) == seconds
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(None, "; Hypothesis: derandomized"), ("5", "KEYFLEET_SEED=5; Hypothesis: --hypothesis-seed=5")],
+)
+def test_the_seed_is_printed_at_the_beginning(given: str | None, words: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "KEYFLEET_SEED"}
+    tests = str(ROOT / "tests" / "system" / "rotation" / "test_properties.py")
+    environment |= {"KEYFLEET_SEED": given} if given else {}
+    command = [sys.executable, "-m", "pytest", "--collect-only", tests]
+    run = subprocess.run(command, env=environment, text=True, capture_output=True, check=True)
+    assert words in run.stdout
+
+
+def test_examples_are_the_same_in_all_runs(pytestconfig: pytest.Config) -> None:
+    assert settings().derandomize is (pytestconfig.option.hypothesis_seed is None)
+    assert settings().database is None
 
 
 @pytest.fixture
