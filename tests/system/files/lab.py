@@ -128,6 +128,10 @@ def owner_and_mode(path: Path) -> tuple[int, int, int]:
     return info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)
 
 
+def _state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 @dataclass
 class Job:
     """One running worker, with strace attached if requested."""
@@ -137,14 +141,19 @@ class Job:
     strace: subprocess.Popen[str] | None
 
     def held(self) -> bool:
-        """Wait until strace stops the worker; False if the worker ended first."""
+        """Wait until strace delays the worker; False if the worker ended first.
+
+        During a delay, strace sleeps, too. Otherwise it is about to let the worker go on.
+        """
+        if self.strace is None:
+            raise AssertionError("nothing holds this worker")
         still = 0
         while still < 5:
             try:
-                state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+                delayed = _state_of(self.pid) == "t" and _state_of(self.strace.pid) == "S"
             except (FileNotFoundError, ProcessLookupError):
                 return False
-            still = still + 1 if state == "t" else 0
+            still = still + 1 if delayed else 0
             time.sleep(0.003)
         return True
 
@@ -199,9 +208,11 @@ class Workers:
         tracer = None
         eventually(result.exists, "a worker")
         if strace:
-            tracer = subprocess.Popen(["strace", "-qq", "-p", str(pid), *strace], text=True)
-            status = Path(f"/proc/{pid}/status")
-            eventually(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text(), "strace to attach")
+            # Between TracerPid and this message, strace would miss what the worker does.
+            command = ["strace", "--quiet=exit", "-p", str(pid), *strace]
+            tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            if tracer.stderr is None or "attached" not in tracer.stderr.readline():
+                raise AssertionError("strace did not attach")
         return Job(pid, result, tracer)
 
     def start(self, path: Path, *hosts: str, strace: tuple[str, ...] = (), **job: Any) -> Job:
