@@ -198,11 +198,16 @@ def test_file_that_is_being_written_is_read_again(accounts: Accounts, lab: Path)
     site = give(lab / "site", accounts.deploy, 0o777)
     path = give(site / "auth.json", accounts.deploy, 0o600, "")
     give(site / "full", accounts.deploy, 0o600, entry_text("old.example"))
-    with accounts.deploy.run(f"sleep 0.4; cat {site}/full > {path}", wait=False):
+
+    def finish(now: float) -> None:
+        if now >= 0.4 and path.stat().st_size < 2:
+            accounts.deploy.run(f"cat {site}/full > {path}")
+
+    with Time(finish):
         state = files.observe(str(path), parse=auth_json.parse)
     assert state.data == entry_text("old.example").encode()
     path.write_text("{")
-    with accounts.deploy.run(f"sleep 0.4; cat {site}/full > {path}", wait=False):
+    with Time(finish):
         change = write(path)
     assert hosts_in(path) == ["old.example", HOST] and change.before.data == state.data
 

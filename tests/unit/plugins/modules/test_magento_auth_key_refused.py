@@ -9,8 +9,6 @@ import json
 import os
 import pwd
 import stat
-import threading
-import time
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -18,6 +16,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import main
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import fake_key
+from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import Time
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult, run_module
 
 PUBLIC, PRIVATE, SECRET = fake_key("public"), fake_key("private"), fake_key("secret of another entry")
@@ -301,13 +300,11 @@ def test_a_file_that_is_completed_in_time_is_not_replaced(tmp_path: Path) -> Non
     path.write_bytes(b"")
     whole = '{"http-basic": {"h.example": {"username": "u", "password": "p"}}}'
 
-    def finish() -> None:
-        time.sleep(0.4)
-        path.write_text(whole)
+    def finish(now: float) -> None:
+        if now >= 0.4 and not path.stat().st_size:
+            path.write_text(whole)
 
-    writer = threading.Thread(target=finish)
-    writer.start()
-    answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
-    writer.join()
+    with Time(finish):
+        answer = run_module(main, {**PAIR, "projects": [str(tmp_path)], "malformed": "replace", "verify": "never"})
     assert not answer.code, answer.result
     assert list(json.loads(path.read_text())["http-basic"]) == ["h.example", "repo.magento.com"], answer.result
