@@ -13,7 +13,7 @@ from ansible_collections.keyfleet.magento.plugins.module_utils._composer.home im
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.precedence import Source, Sources, winner
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.accounts import own_account
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe
 
 ENVIRONMENT = "COMPOSER_AUTH"
 

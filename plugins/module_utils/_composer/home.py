@@ -13,8 +13,8 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import Account
-from .._files.credential import observe
 from .._files.path import Access
+from .._files.read import observe
 from .._redact import json_value
 
 XDG_DIRECTORY = "/etc/xdg"

@@ -14,8 +14,8 @@ from .._files.pipeline import apply_all, predict_all, read_all, refuse, result_o
 from .._files.state import FileState
 from .._repository.check import Question, stop_on, verify_pairs
 from .auth_json import key_changes, parse
-from .holders import holders_of, remove_keys
 from .precedence import shadow_problems
+from .removal import holders_of, remove_keys
 from .targets import KeyTarget, add, find_targets
 
 

@@ -12,9 +12,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 from .._argspec import Key, absolute, address, bad_options, keys_from, listed, package_names
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import Account, account, all_accounts, group_name, own_account, owner_name
-from .._files.credential import read_each
 from .._files.path import Access
 from .._files.pipeline import TargetId
+from .._files.read import read_each
 from .._files.state import FileState
 from .._repository.check import LIMIT_FACTOR, MOST_PAIRS, Question, stop_on, verify_pairs
 from .._secrets import host_as_shown, repository_fault

@@ -13,9 +13,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from .._argspec import Key, bad_options, file_mode
 from .._errors import KeyfleetError, MalformedFile, Problem
 from .._files.accounts import Account, owner_and_group
-from .._files.credential import observe
 from .._files.path import Access
 from .._files.pipeline import Row, Target, TargetId, Targets, default_account, future_ownership, named_accounts
+from .._files.read import observe
 from .._files.state import FileState, Ownership, check_directory_owner
 from .._secrets import shown_host
 from .auth_json import edited, entry_for, key_changes, parse, text_for_diff

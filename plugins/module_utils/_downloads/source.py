@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from .._argspec import absolute, bad_options
 from .._errors import KeyfleetError, MalformedFile
-from .._files.credential import observe
+from .._files.read import observe
 from .._redact import Secrets, quoting
 from .._repository.verdict import Finding, message_of
 from . import netrc

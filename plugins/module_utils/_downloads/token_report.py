@@ -11,8 +11,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from .._argspec import absolute, listed
 from .._errors import KeyfleetError, MalformedFile, Problem
 from .._files.accounts import Account, account, own_account, owner_name, shown_ownership
-from .._files.credential import observe
 from .._files.path import Access
+from .._files.read import observe
 from .._files.state import FileState
 from .._redact import Secrets
 from .._secrets import describe

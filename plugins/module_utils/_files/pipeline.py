@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Seque
 
 from .._errors import KeyfleetError, MalformedFile, Problem
 from .accounts import Account, account, group_name, own_account, owner_name
-from .credential import predict, read_each
 from .path import Access
+from .read import predict, read_each
 from .state import Change, FileState, Ownership, Wanted
 from .write import apply
 

@@ -16,7 +16,8 @@ from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence
 
 from .._errors import KeyfleetError, MalformedFile, Problem
 from .accounts import Identity, account_name, acting_as
-from .credential import (
+from .path import OTHERS_WRITE, Location, kind_of, locate, reporting
+from .read import (
     ACL,
     ATTEMPTS,
     READ_FLAGS,
@@ -34,7 +35,6 @@ from .credential import (
     reread,
     state_of,
 )
-from .path import OTHERS_WRITE, Location, kind_of, locate, reporting
 from .state import Change, FileState, Wanted, check_directory, decide, new_directory_uid, primary_group
 
 _DEFAULT_ACL = "system.posix_acl_default"

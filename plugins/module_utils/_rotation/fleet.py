@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Evaluate the reports of hosts: what blocks disabling a key. Pure.
+"""Evaluate the reports of hosts and external holders: what blocks disabling a key. Pure.
 
 A report maps names to the registered results of one host. Hosts may forge them: only the documented result of a
 successful run counts, and text is shortened and made `safe`.
@@ -242,6 +242,22 @@ def blocked_by_hosts(
     if series.current and not any(has(reports[h], series.current, future_key) for h in reports):
         found.append(Blocked(f"{series.current.label} was not seen on any host"))
     return found
+
+
+def blocked_by_holders(
+    settings: Mapping[str, Any], holders: Mapping[str, Any], *, disables: bool, check_mode: bool
+) -> List[Blocked]:
+    """Which external holders have not confirmed the current generation; in check mode, none is asked."""
+    named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
+    if disables and not named and not settings["external_holders_acknowledged"]:
+        words = (
+            "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
+            "external_holders, or set external_holders_acknowledged"
+        )
+        return [Blocked(words)]
+    if check_mode:
+        return []
+    return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
 
 
 def has(report: Any, generation: Generation, future_key: Optional[str]) -> bool:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
 from .._repository.verdict import Verdict
 from .._secrets import describe
 from .account import Account, ByHand, unverified, verdict_of
-from .fleet import Blocked, Expected, blocked_by_hosts, not_deployed
+from .fleet import Expected, blocked_by_holders, blocked_by_hosts, not_deployed
 from .report import Outcome, predicted_files, summary
 from .revoke import begin, finish
 from .series import Generation, IssuePlan, RetirePlan, Series, plan_issue, plan_retire
@@ -187,7 +187,9 @@ def _retire(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
     named = {row.host for row in done.blocked}
     done.confirmed, done.asked = [h for h in expected.hosts if h not in named], len(expected.hosts)
     if not done.due:
-        done.blocked += _holders(params, disables=bool(plan.disable), check_mode=done.check_mode)
+        done.blocked += blocked_by_holders(
+            settings, params["holders"] or {}, disables=bool(plan.disable), check_mode=done.check_mode
+        )
     done.reason = issue.reason if done.label else f"every expected host is confirmed to have {current.label}"
     if done.blocked:
         done.reason = f"not every expected host or holder is confirmed to have {done.label or current.label}"
@@ -205,20 +207,6 @@ def _retire(account: Any, params: Mapping[str, Any], done: Outcome) -> None:
         done.changed = bool(done.lines or done.hosts)
         return
     _act(account, settings, plan, done)
-
-
-def _holders(params: Mapping[str, Any], *, disables: bool, check_mode: bool) -> List[Blocked]:
-    settings, holders = params["series"], params["holders"] or {}
-    named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
-    if disables and not named and not settings["external_holders_acknowledged"]:
-        words = (
-            "holders outside of the inventory (CI, images, laptops, mirrors) are not acknowledged: name them in "
-            "external_holders, or set external_holders_acknowledged"
-        )
-        return [Blocked(words)]
-    if check_mode:
-        return []
-    return [Blocked("it has not confirmed the key", holder=name) for name in named if holders.get(name) is not True]
 
 
 def _act(account: Any, settings: Mapping[str, Any], plan: RetirePlan, done: Outcome) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer import holders
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import removal
 from ansible_collections.keyfleet.magento.tests.unit.plugins.modules.run_module import ModuleResult
 from system.auth_key.lab import (
     CLASSIC,
@@ -258,7 +258,7 @@ def test_locked_file_is_reported_and_does_not_block_other_files(
     accounts: Accounts, lab: Path, old_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The owner of a directory can hold a lock for which a run has to wait."""
-    monkeypatch.setattr(holders, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(removal, "_LOCK_SECONDS", 0.1)
     files = []
     for name in "abc":
         directory = give(lab / name, accounts.other, 0o755)

@@ -24,7 +24,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe, predict
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe, predict
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, Ownership, Wanted
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from place import linked_collections

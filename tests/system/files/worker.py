@@ -21,7 +21,7 @@ from typing import Any
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Ownership, Transform, Wanted
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 

@@ -14,8 +14,8 @@ from unittest.mock import patch
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files import credential, write
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe, predict
+from ansible_collections.keyfleet.magento.plugins.module_utils._files import read, write
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe, predict
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Change, Transform, Wanted
 
 SECRET = "planted-secret-of-the-tests"
@@ -32,7 +32,7 @@ class Time:
         self.meanwhile = meanwhile
 
     def __enter__(self) -> None:
-        self._patches = [patch.object(module, "time", self) for module in (credential, write)]
+        self._patches = [patch.object(module, "time", self) for module in (read, write)]
         for one in self._patches:
             one.start()
 

@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import REREAD_SECONDS, STEP
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import REREAD_SECONDS, STEP
 from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key_info import main
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.loopback import (
     CA,

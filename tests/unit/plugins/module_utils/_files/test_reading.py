@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Dict, List
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import STEP, Seen, read_each
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.path import ANYBODY
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import STEP, Seen, read_each
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import Time, once
 
 

@@ -13,7 +13,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Transform, Wanted
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.credential import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Ownership, Wanted
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
     SECRET,

@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 from .._argspec import Key, file_mode
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import all_accounts
-from .._files.credential import predict, read_each
 from .._files.pipeline import TargetId
+from .._files.read import predict, read_each
 from .._files.state import Change, FileState, Ownership, Wanted
 from .._files.write import apply
 from .auth_json import HTTP_BASIC, entries, parse
