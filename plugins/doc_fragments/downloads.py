@@ -66,7 +66,7 @@ options:
     type: raw
   token:
     description:
-      - The downloads access token, 40 lower-case hexadecimal digits. It is sent to the server only.
+      - The download token, 40 lower-case hexadecimal digits. It is sent to the server only.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
         print the literal arguments of a failed task.
     type: raw

@@ -14,7 +14,7 @@ options:
   owner:
     description:
       - Owner of the files. The files of O(users) always belong to these users.
-      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
+      - Defaults to the owner of the directory. In a directory owned by root, an existing file keeps its owner.
     type: str
   group:
     description:

@@ -70,7 +70,7 @@ options:
   repository:
     description:
       - Composer repository of the key, as C(host) or C(host:port), exactly as in the URL of the repository.
-      - If not set, C(repo.magento.com); with O(search), every repository.
+      - Defaults to C(repo.magento.com) or, with O(search), to every repository.
     type: str
   public_key:
     description:
@@ -92,7 +92,7 @@ options:
       - If a user has two Composer homes, the key is installed in the one that is read first. The other one gets it if
         it already has an entry for the repository, so that no old key remains there.
       - A missing home is created as C(~/.composer), which every version of Composer reads, with mode 0700.
-      - If none of O(users), O(projects) and O(paths) is set, the current user, but root must set one of them.
+      - If none of O(users), O(projects) and O(paths) is set, defaults to the current user; root must set one of them.
     type: list
     elements: str
   projects:
@@ -108,9 +108,9 @@ options:
     elements: path
   search:
     description:
-      - Directories to search. With O(state=absent), the key with O(public_key) is removed from all files below them and
-        from the homes of all users, for every repository unless O(repository) is set. With an empty list only the homes
-        are searched.
+      - Directories to search. The key is removed from all files below them and from the homes of all users, for every
+        repository unless O(repository) is set. With an empty list only the homes are searched.
+      - Requires O(state=absent) and O(public_key).
       - Entries that another key of the same run manages are skipped. Files that cannot be read or that Composer could
         not use are not changed and are reported in RV(problems).
       - Mutually exclusive with O(users), O(projects) and O(paths).
@@ -124,9 +124,9 @@ options:
     default: present
   url:
     description:
-      - URL of the repository, from which C(packages.json) is requested. If not set, C(https://<repository>/).
-      - Many vendors serve their packages below a path; O(verify) then requires this option. If it is not set and the
-        answer is not conclusive, the status is V(not_checked).
+      - URL of the repository, from which C(packages.json) is requested. Defaults to C(https://<repository>/).
+      - Many vendors serve their packages below a path, and verification then needs this option. If it is not set and
+        the answer is not conclusive, the status is V(not_checked).
     type: str
   packages:
     description:

@@ -35,7 +35,7 @@ options:
     default: repo.magento.com
   url:
     description:
-      - URL of O(repository), from which C(packages.json) is requested. If not set, C(https://<repository>/).
+      - URL of O(repository), from which C(packages.json) is requested. Defaults to C(https://<repository>/).
     type: str
   packages:
     description:
@@ -47,7 +47,7 @@ options:
   users:
     description:
       - Users whose Composer homes are read.
-      - If no option selects any file or pair, the current user.
+      - If no option selects any file or pair, defaults to the current user.
     type: list
     elements: str
   projects:
@@ -76,8 +76,8 @@ options:
     elements: path
   verify:
     description:
-      - Whether to verify entries in files at their repositories. Ignored with a given pair, which is always
-        verified.
+      - Whether to verify entries in files at their repositories. With a given pair, only that pair is
+        verified, and always.
       - At most 100 different pairs from files are verified, and no further one after ten times O(timeout), since users
         can write any number of entries. The first entry of each file is verified first. The remaining pairs get the
         status V(not_checked) and are reported in RV(problems).

@@ -19,7 +19,7 @@ description:
     changed. Every file that was written is verified, too.
   - All other content of a file is kept byte for byte, except comments within an entry that is removed and blank lines
     next to it, and curl finds the same entries for all other machines. Only plain files are edited, with each entry on
-    lines of its own. Any other file is refused, and an edit that could change what curl or Python read for another
+    lines of its own. Refuses any other file, and any edit that could change what curl or Python read for another
     machine; the failure names the line and the reason.
   - B(Two tokens never work at the same time.) Creating a token on the account page invalidates the old one at once, on
     every host, so install the new one on all hosts right away.
@@ -33,7 +33,7 @@ options:
     type: raw
   token:
     description:
-      - The downloads access token, 40 lower-case hexadecimal digits, which is the password. Required for
+      - The download token, 40 lower-case hexadecimal digits, which is the password. Required for
         O(state=present).
       - It is written to the files and sent to the server. Results and diffs show only its fingerprint.
       - Pass it through a variable from a vault, never as literal text on a command line. ansible-core 2.19 and newer
@@ -49,7 +49,7 @@ options:
   users:
     description:
       - Users whose C(~/.netrc) gets the token, in the home directory from the user database.
-      - If neither O(users) nor O(paths) is set, the current user, but root must set one of them.
+      - If neither O(users) nor O(paths) is set, defaults to the current user; root must set one of them.
     type: list
     elements: str
   paths:

@@ -31,7 +31,7 @@ options:
   users:
     description:
       - Users whose C(~/.netrc) is read.
-      - If no option selects any file or pair, the current user.
+      - If no option selects any file or pair, defaults to the current user.
     type: list
     elements: str
   paths:

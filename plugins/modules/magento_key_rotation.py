@@ -19,8 +19,8 @@ description:
     and so on for further ones of the same day. Since the account stores no dates, the label is the only record of a
     key's age. Every run derives all other data from the list of keys, the clock and O(series), so that an interrupted
     run is resumed by the next one.
-  - A generation in O(series.rejected) is rejected. The newest enabled generation that is not rejected is current, or
-    the newest one if none is enabled. Other enabled ones are superseded, and disabled ones are retired.
+  - A generation in O(series.rejected) is rejected. Of the others, the newest enabled one is current, or the newest one
+    if none is enabled. Other enabled ones are superseded, and disabled ones are retired.
   - Only keys of O(series.uid) with labels of this prefix and form, or with labels in O(series.adopt), are changed.
   - Private keys are never returned. No key is disabled or deleted because of an error of the API.
   - Runs on the controller, in a play with C(localhost).
@@ -32,7 +32,7 @@ options:
         repository accepts it.
       - With V(retire), disables superseded and rejected generations if every expected host and external holder has
         confirmed the current one, and otherwise changes nothing and fails with the code V(blocked). A run that disables
-        nothing deletes generations after O(series.delete_after), except the newest retired one that is not rejected.
+        nothing deletes generations after O(series.delete_after), except the newest retired one.
       - With V(status), changes nothing. With O(hosts), fails with the code V(blocked) unless every host has the
         current generation.
     type: str
@@ -51,7 +51,7 @@ options:
         required: true
       uid:
         description:
-          - Owner of the keys, a MAGEID or the ID of an Adobe organisation. If not set, the account of the API access
+          - Owner of the keys, a MAGEID or the ID of an Adobe organisation. Defaults to the account of the API access
             key.
         type: str
       application_id:
@@ -91,7 +91,7 @@ options:
         default: 30.0
       url:
         description:
-          - URL of the repository. If not set, C(https://repo.magento.com/).
+          - URL of the repository. Defaults to C(https://repo.magento.com/).
         type: str
       packages:
         description:
@@ -117,7 +117,8 @@ options:
         default: 0
       delete_after:
         description:
-          - Number of days after which a retired generation is deleted, counted from the date of its successor.
+          - Number of days after which a disabled generation is deleted, counted from the date of its successor. The
+            newest retired one is kept.
         type: int
         default: 30
       rotate_now:
@@ -127,8 +128,8 @@ options:
         default: false
       rejected:
         description:
-          - Labels of generations, or of keys in O(series.adopt), that must not be used any more, whether the account
-            has them or not. The newest generation that is not in this list replaces them.
+          - Labels of generations, which may be deleted already, or of keys in O(series.adopt), that must not be used
+            any more. The current generation replaces them.
         type: list
         elements: str
       adopt:
@@ -274,7 +275,7 @@ options:
       replacement:
         description:
           - Either V(current), the current generation of the series, or a pair of C(public_key) and C(private_key).
-          - If not set, the key is only removed, which is refused for the current and any other enabled generation of
+          - If not set, no key takes its place, which is refused for the current and any other enabled generation of
             the series. The current generation cannot replace itself.
         type: raw
       leak:
@@ -290,6 +291,10 @@ options:
 attributes:
   diff_mode:
     details: The diff omits public key and fingerprint of new keys, which are unknown in check mode.
+  idempotent:
+    support: partial
+    details: A run with O(phase=retire) that disables nothing may delete keys. With O(series.rotate_now), every run of
+      O(phase=issue) may create a generation.
 extends_documentation_fragment:
   - keyfleet.magento.attributes
   - keyfleet.magento.attributes.controller

@@ -30,7 +30,7 @@ options:
   uid:
     description:
       - Owner of the keys, a MAGEID or the ID of an Adobe organisation. The same label of another owner is another key.
-      - If not set, the account of the API access key.
+      - Defaults to the account of the API access key.
     type: str
   state:
     description:

@@ -29,7 +29,7 @@ options:
     type: str
   uid:
     description:
-      - Only keys of this owner, a MAGEID or the ID of an Adobe organisation. If not set, the keys of all owners.
+      - Only keys of this owner, a MAGEID or the ID of an Adobe organisation. Defaults to all owners.
     type: str
   enabled:
     description:

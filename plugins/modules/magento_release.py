@@ -57,7 +57,7 @@ options:
   owner:
     description:
       - Owner of the file.
-      - If not set, the owner of the directory. In a directory owned by root, an existing file keeps its owner.
+      - Defaults to the owner of the directory. In a directory owned by root, an existing file keeps its owner.
     type: str
   group:
     description:
@@ -69,6 +69,10 @@ options:
       - A new file does not inherit ACLs.
     type: raw
     default: "0644"
+attributes:
+  idempotent:
+    support: partial
+    details: With O(force), every run downloads the file.
 extends_documentation_fragment:
   - keyfleet.magento.downloads
   - keyfleet.magento.downloads.credentials

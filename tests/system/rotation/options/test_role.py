@@ -105,7 +105,7 @@ def keys_and_token(fleet: Fleet, homes: tuple[Account, Account]) -> tuple[dict[s
 
 
 def listed_keys(fleet: Fleet, deploy: Account) -> list[dict[str, Any]]:
-    """A key with a value for every option of a pair, and one that names a series instead of a pair."""
+    """A key with a value for every option of a pair, one that names a series instead, and one to remove everywhere."""
     simulator, directory = fleet.simulator, fleet.directory / "web2"
     public, private = simulator.key("shop", "ci")
     pair: dict[str, Any] = {
@@ -120,7 +120,8 @@ def listed_keys(fleet: Fleet, deploy: Account) -> list[dict[str, Any]]:
         "packages": [PACKAGE],
     }
     rest = {name: value for name, value in pair.items() if name not in ("public_key", "private_key")}
-    return [pair, {**rest, "repository": REPOSITORY, "series": "fleet"}]
+    removed = {"public_key": "0" * 32, "state": "absent", "search": [str(directory)]}
+    return [pair, {**rest, "repository": REPOSITORY, "series": "fleet"}, removed]
 
 
 def use(fleet: Fleet, **hosts: Mapping[str, Any]) -> None:
@@ -177,9 +178,9 @@ def test_every_variable_reaches_its_module(fleet: Fleet, homes: tuple[Account, A
     assert control.arguments(INSTALL, "web1") == [keys | prefix]
     assert control.arguments(TOKEN, "web1") == [options_of(of_token)]
     current = dict(zip(pair, fleet.simulator.key("shop", OLD), strict=True))
-    first, last = listed
-    last = {name: value for name, value in last.items() if name != "series"}
-    expected = {"keys": [first, last | current], "ca_path": keys["ca_path"]}
+    first, second, last = listed
+    second = {name: value for name, value in second.items() if name != "series"}
+    expected = {"keys": [first, second | current, last], "ca_path": keys["ca_path"]}
     assert control.arguments(INSTALL, "web2") == [expected | prefix]
     assert control.arguments(TOKEN, "web2") == []
     defaults = {name: inherited[name] for name in INHERITED}
