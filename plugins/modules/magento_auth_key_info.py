@@ -76,8 +76,8 @@ options:
     elements: path
   verify:
     description:
-      - Whether to verify entries in files at their repositories. With a given pair, only that pair is
-        verified, and always.
+      - Whether to verify entries in files at their repositories. With a given pair, only that pair is verified,
+        and always.
       - At most 100 different pairs from files are verified, and no further one after ten times O(timeout), since users
         can write any number of entries. The first entry of each file is verified first. The remaining pairs get the
         status V(not_checked) and are reported in RV(problems).

@@ -247,7 +247,10 @@ def blocked_by_hosts(
 def blocked_by_holders(
     settings: Mapping[str, Any], holders: Mapping[str, Any], *, disables: bool, check_mode: bool
 ) -> List[Blocked]:
-    """Which external holders have not confirmed the current generation; in check mode, none is asked."""
+    """The external holders that have not confirmed the current generation; in check mode, none is asked.
+
+    If a key would be disabled (``disables``), a series that neither names nor acknowledges holders is blocked, too.
+    """
     named = [str(holder["name"]) for holder in settings["external_holders"] or ()]
     if disables and not named and not settings["external_holders_acknowledged"]:
         words = (

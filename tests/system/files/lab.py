@@ -128,8 +128,12 @@ def owner_and_mode(path: Path) -> tuple[int, int, int]:
     return info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)
 
 
-def _state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+def state_of(pid: int) -> str:
+    """One letter, as in ps: "t" while strace has stopped the process, "S" while it sleeps; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @dataclass
@@ -149,11 +153,9 @@ class Job:
             raise AssertionError("nothing holds this worker")
         still = 0
         while still < 5:
-            try:
-                delayed = _state_of(self.pid) == "t" and _state_of(self.strace.pid) == "S"
-            except (FileNotFoundError, ProcessLookupError):
+            if not (state := state_of(self.pid)):
                 return False
-            still = still + 1 if delayed else 0
+            still = still + 1 if state == "t" and state_of(self.strace.pid) == "S" else 0
             time.sleep(0.003)
         return True
 

@@ -33,6 +33,7 @@ from system.files.lab import (
     hosts_in,
     owner_and_mode,
     refused,
+    state_of,
     write,
 )
 
@@ -130,17 +131,10 @@ def is_replaced(path: Path, seen: os.stat_result) -> bool:
 
 
 def held_children(tracer: subprocess.Popen[bytes]) -> bool:
-    """Whether strace has stopped a process for longer than a moment."""
-    children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
-
-    def still() -> bool:
-        # A child may end meanwhile, which cat tolerates.
-        names = [f"/proc/{child}/stat" for child in children] or ["/dev/null"]
-        stats = subprocess.run(["cat", *names], capture_output=True, text=True, check=False).stdout.splitlines()
-        return any(line.rpartition(")")[2].split()[0] == "t" for line in stats)
-
+    """Whether strace delays a process, as in Job.held."""
+    children = [int(pid) for pid in Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()]
     for _attempt in range(8):
-        if not still():
+        if state_of(tracer.pid) != "S" or "t" not in map(state_of, children):
             return False
         time.sleep(0.004)
     return True
