@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
-from urllib.parse import urlsplit
 
 from ._errors import KeyfleetError, Problem
 from ._secrets import MAGENTO_REPOSITORY, host_as_shown, key_faults, key_title, repository_fault, shown_host
@@ -51,8 +49,7 @@ class Connection(NamedTuple):
     use_proxy: bool = True
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One auth key: the desired entry for a repository, where it belongs, and how it is verified.
 
     ``present`` False removes the entry; with a ``public_key``, only if the entry has it. ``only_existing`` replaces an
@@ -64,7 +61,7 @@ class Key:
     repository: str
     present: bool = True
     public_key: Optional[str] = None
-    private_key: str = field(default="", repr=False)
+    private_key: str = ""
     url: Optional[str] = None
     packages: Tuple[str, ...] = ()
     only_existing: bool = False
@@ -85,6 +82,9 @@ class Key:
         """The name of the key in messages."""
         where = shown_host(self.repository)
         return key_title(self.option, repository=where, public_key=self.public_key, private_key=self.private_key)
+
+    def __repr__(self) -> str:
+        return f"Key({self.repository!r})"
 
 
 def bad_options(message: str) -> KeyfleetError:
@@ -127,6 +127,8 @@ def address(value: Optional[str], *, name: str = "url") -> Optional[str]:
     """An https address of a server without credentials, or None if option ``name`` was omitted."""
     if value is None:
         return None
+    from urllib.parse import urlsplit  # on use, since most keys have no address of their own
+
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port

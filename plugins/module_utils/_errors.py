@@ -5,34 +5,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
-from ._redact import one_line, safe
+from ._text import one_line, safe
 
 _LONGEST_PLACE = 300  # characters; a host in a file may be as long as the file
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A state that needs attention, of the file ``path`` if it concerns one.
 
-    ``code`` is stable and documented; ``message`` is for people and never holds a secret. Message and path are made
-    `safe`, since they may quote input.
+    ``code`` is stable and documented; ``message`` is for people and never holds a secret. In results,
+    message and path are made `safe`, since they may quote input.
     """
 
     code: str
     message: str
     path: Optional[str] = None
 
-    def __post_init__(self) -> None:
-        """Replace terminal control characters."""
-        object.__setattr__(self, "message", safe(self.message))
-        object.__setattr__(self, "path", None if self.path is None else safe(self.path))
-
     def as_result(self) -> Dict[str, Optional[str]]:
         """The problem as an element of ``problems`` in a result."""
-        return {"code": self.code, "path": self.path, "message": self.message}
+        return {
+            "code": self.code,
+            "path": None if self.path is None else safe(self.path),
+            "message": safe(self.message),
+        }
 
 
 class KeyfleetError(Exception):

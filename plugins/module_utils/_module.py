@@ -12,8 +12,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import NoLogError
 
 from ._errors import KeyfleetError
-from ._redact import safe_result
 from ._secrets import shown_user
+from ._text import safe_result
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 # User names, which may be set to the secret by mistake.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make untrusted text safe to show: no terminal control characters, no part of a secret; parse untrusted JSON. Pure.
+"""Quote untrusted text without any part of a secret. Pure.
 
 A server's text that contains a part of a secret, in any usual form, is not shown at all. Cutting the secret out is not
 enough: a gap in a known sentence tells what was there, and the end of a secret may be unknown.
@@ -12,22 +12,13 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-import json
 import re
 import sys
-import unicodedata
-from typing import Any, Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, Match, Optional, Pattern, Set, Tuple
 from urllib.parse import unquote
 
 from ._secrets import shown_user
-
-# Characters. Longer than any path, and than any message or line of a diff that a person reads.
-LIMIT = 8192
-REPLACEMENT = "\ufffd"
-# Control, format (including bidirectional and zero-width) and surrogate characters, line separators.
-_ACTING = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-# Names of multi-line texts: both sides of a diff, and the summary of a rotation.
-_SEVERAL_LINES = ("before", "after", "prepared", "summary")
+from ._text import REPLACEMENT, json_object, one_line
 
 # Characters.
 TEXT_LIMIT = 300
@@ -49,45 +40,6 @@ _PERCENT_U = re.compile(r"%u([0-9a-f]{4})", re.I)
 _REFERENCE = re.compile(r"&#0*([0-9]+)(;?)")
 # Digits. No code point has as many, and Python does not convert numbers with thousands of digits.
 _TOO_MANY = 8
-
-
-def safe(text: str, limit: int = LIMIT) -> str:
-    """The text with every terminal control character and line break replaced, at most ``limit`` characters long.
-
-    Other characters stay as they are, so that a path without such characters is unchanged.
-    """
-    if len(text) > limit:
-        text = text[: limit - 3] + "..."
-    if text.isprintable():
-        return text
-    return "".join(
-        REPLACEMENT if not char.isprintable() and unicodedata.category(char) in _ACTING else char for char in text
-    )
-
-
-def one_line(text: str, limit: Optional[int] = LIMIT) -> str:
-    """The text, for quoting, with every run of blanks and unprintable characters replaced by one blank.
-
-    ``limit`` None is for callers that search the whole line for a secret before they shorten it.
-    """
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if limit is None else safe(line, limit)
-
-
-def safe_result(value: Any, name: Any = None) -> Any:
-    """A copy of a result with all texts and names made `safe`; multi-line texts keep line feeds and tabs."""
-    if isinstance(value, str):
-        if name in _SEVERAL_LINES:
-            return "\n".join("\t".join(map(safe, line.split("\t"))) for line in value.split("\n"))
-        return safe(value)
-    if isinstance(value, int) and value.bit_length() > 64:
-        return "a number with too many digits"  # Python would refuse to convert it to text
-    if isinstance(value, dict):
-        return {safe_result(key): safe_result(item, key) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [safe_result(item) for item in value]
-    return value
-
 
 Quote = Callable[[str], str]
 
@@ -224,32 +176,3 @@ def server_text(body: bytes, content_type: str) -> str:
         title = re.search(r"<title[^<>]*>([^<]*)</title>", text, re.I)
         return from_html(title.group(1)) if title else ""
     return text if content_type.startswith("text/plain") else ""
-
-
-# The conversion takes quadratic time. Python itself has this limit since 3.11.
-_MOST_DIGITS = 4300
-
-
-def bounded(digits: str) -> str:
-    """The digits of a number that is to be converted. Raises ValueError for too many."""
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError("a number with too many digits")
-    return digits
-
-
-def json_value(body: bytes) -> Any:
-    """Parse JSON. Raises ValueError for invalid JSON, invalid UTF-8, too deep nesting, or a number that is too long."""
-    try:
-        text = body.decode("utf-8")
-        return json.loads(text, parse_int=lambda n: int(bounded(n)), parse_float=lambda n: float(bounded(n)))
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def json_object(body: bytes) -> Optional[Dict[str, Any]]:
-    """Parse a body. Returns None unless it is a JSON object."""
-    try:
-        value = json_value(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import List, Optional, Tuple
-from urllib.parse import urlsplit
 
 MAGENTO_REPOSITORY = "repo.magento.com"
 
@@ -75,6 +74,10 @@ def repository_fault(repository: object) -> Optional[str]:
         return "it must be the host, or host:port, of the repository's address, with no scheme, path or user name"
     if repository.isdigit():
         return "Composer fails on a host made of digits only"
+    if ":" not in repository:
+        return None
+    from urllib.parse import urlsplit  # on use, since few repositories have a port
+
     try:
         usable = urlsplit(f"https://{repository}/").port != 0
     except ValueError:

@@ -12,7 +12,8 @@ import json
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options, keys_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import Document, parse, with_entry
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import Document, parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import with_entry
 from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES
 
 # Facts that Ansible would use as connection options, once it has removed the prefix ansible_.

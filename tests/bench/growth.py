@@ -43,11 +43,16 @@ def entries(count: int) -> dict[str, Any]:
 def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
     """By name: n, and a function that prepares the work for a size. The preparation is not measured."""
     from ansible_collections.keyfleet.magento.plugins.module_utils import _argspec, _redact
-    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit
     from ansible_collections.keyfleet.magento.plugins.module_utils._composer import report as composer_report
     from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import curl, feed, netrc
     from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import plan
-    from ansible_collections.keyfleet.magento.plugins.module_utils._repository import packages, session, verdict
+    from ansible_collections.keyfleet.magento.plugins.module_utils._repository import (
+        outcome,
+        packages,
+        session,
+        verdict,
+    )
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import series as series_
     from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
@@ -78,7 +83,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
     def edited(count: int) -> Callable[[], object]:
         data = json.dumps(entries(count)).encode()
         keys = [_argspec.Key(HOST, public_key="a" * 32, private_key="b" * 32)]
-        return lambda: auth_json.text_for_diff(auth_json.edited(data, keys) or b"", was=data)
+        return lambda: edit.text_for_diff(edit.edited(data, keys) or b"", was=data)
 
     def netrc_file(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
@@ -110,7 +115,7 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
     def answer(text: str, kind: str) -> Callable[[], object]:
         quote = _redact.quoting("a" * 32, "b" * 32)
-        return lambda: verdict.judge_answer(verdict.HttpAnswer(401, text.encode(), kind), HOST, quote)
+        return lambda: verdict.judge_answer(outcome.HttpAnswer(401, text.encode(), kind), HOST, quote)
 
     def members(count: int) -> Callable[[], object]:
         body, unpacker = gzip.compress(b"") * count, session._Unpacker()

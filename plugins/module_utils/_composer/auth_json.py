@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 from .._argspec import Key
 from .._errors import MalformedFile
-from .._redact import bounded
 from .._secrets import describe, shown_host, shown_user
+from .._text import bounded
 
 Document = Dict[str, Any]
 
@@ -42,22 +40,16 @@ _GITHUB_TOKEN = re.compile(r"[.A-Za-z0-9_-]+\n?\Z")
 _INTEGER_KEY = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z")
 _INTEGERS = range(-(2**63), 2**63)  # of PHP
 _TOKENS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
-_INDENT = re.compile(r'\n([ ]+|\t+)"')
-_WIDEST_INDENT = 16  # repeated at every line, once for each level of nesting
-_LARGEST = 4 * 1024 * 1024  # bytes; a larger file is not read
-_MOST_SHOWN = 256 * 1024  # characters of a file in a diff
-_USER_NAMES = ("username", "consumer-key")
 
 
-@dataclass(frozen=True)
-class AuthEntry:
+class AuthEntry(NamedTuple):
     """Credentials for one host in one section. ``username`` is "" in sections without user names."""
 
     section: str
     repository: str
     # Some services keep the token in the user name.
-    username: str = field(repr=False)
-    secret: str = field(repr=False)
+    username: str
+    secret: str
 
     def as_result(self) -> Dict[str, Optional[str]]:
         """Return the entry as results show it, with `describe` in place of the secret."""
@@ -67,6 +59,9 @@ class AuthEntry:
             "public_key": shown_user(self.username) or None,
             "fingerprint": describe(self.secret),
         }
+
+    def __repr__(self) -> str:
+        return f"AuthEntry({self.section!r})"
 
 
 def _position(text: str, offset: int) -> str:
@@ -234,142 +229,31 @@ def entries(document: Document) -> List[AuthEntry]:
     return found
 
 
-def with_entry(document: Document, *, repository: str, username: str, password: str) -> Document:
-    """Return a copy with the http-basic entry set. Its extra keys and the order of everything else are kept.
-
-    User name and password come first, in the order in which Composer writes them.
-    """
-    hosts = dict(document.get(HTTP_BASIC) or {})
-    entry = {"username": username, "password": password}
-    hosts[repository] = {**entry, **hosts.get(repository, {}), **entry}
-    return {**document, HTTP_BASIC: hosts}
-
-
-def without_entry(document: Document, *, repository: str, username: Optional[str] = None) -> Document:
-    """Return a copy without the http-basic entry of ``repository``; with ``username``, only if the entry has it."""
-    hosts = dict(document.get(HTTP_BASIC) or {})
-    if repository not in hosts or (username is not None and hosts[repository]["username"] != username):
-        return document
-    del hosts[repository]
-    return {**document, HTTP_BASIC: hosts}
-
-
-def serialise(document: Document, *, like: Optional[bytes] = None) -> bytes:
-    """Return several lines in UTF-8 with the indent of ``like``, or 4 spaces, and one line feed at the end.
-
-    Every Composer version keeps this form, while each write of Composer triples the inner indent of a one-line file.
-    Raises `MalformedFile` if the result would be too large to be read again, since each line repeats the indent.
-    """
-    found = _INDENT.search(like.decode("utf-8", "replace")) if like else None
-    indent: Union[int, str] = found.group(1) if found and len(found.group(1)) <= _WIDEST_INDENT else 4
-    data = (_lines(document, indent, _LARGEST) + "\n").encode("utf-8")
-    if len(data) > _LARGEST:
-        raise MalformedFile(f"with one value per line it would have more than {_LARGEST} bytes", "the whole file")
-    return data
-
-
-def _lines(document: Document, indent: Union[int, str], most: int) -> str:
-    """Return the document in several lines. If they have more than ``most`` characters, the rest is cut off."""
-    parts: List[str] = []
-    for part in json.JSONEncoder(indent=indent, ensure_ascii=False).iterencode(document):
-        parts.append(part)
-        most -= len(part)
-        if most < 0:
-            break
-    return "".join(parts)
-
-
-_SHOWN_DEPTH = 32  # enough for a reader, and Python's stack does not hold twice the levels that PHP reads
-
-
-def _changed(shown: str, value: str, was: Any, describe_it: Callable[[str], str]) -> str:
-    """Mark a value that changed although its description did not, so that the diff shows the change."""
-    other = isinstance(was, str) and was != value and describe_it(was) == shown
-    return shown + " (changed)" if other else shown
-
-
-def _mask(value: Any, was: Any, shown: Tuple[str, ...], depth: int = 1) -> Any:
-    if isinstance(value, (dict, list)) and depth > _SHOWN_DEPTH:
-        return "…"
-    if isinstance(value, dict):
-        old = was if isinstance(was, dict) else {}
-        return {
-            shown_host(k): _changed(shown_user(v), v, old.get(k), shown_user)
-            if k in shown and isinstance(v, str)
-            else _mask(v, old.get(k), shown, depth + 1)
-            for k, v in value.items()
-        }
-    if isinstance(value, list):
-        before = (was if isinstance(was, list) else []) + [None] * len(value)
-        return [_mask(item, old, shown, depth + 1) for item, old in zip(value, before)]
-    if isinstance(value, str):
-        return _changed(describe(value), value, was, describe)
-    # A number may be a secret with missing quotes.
-    return value if value is None or isinstance(value, bool) else "set"
-
-
-def masked(document: Document, *, was: Optional[Document] = None) -> str:
-    """Return the document for a diff: its structure, user names by `shown_user`, all other text by `describe`.
-
-    ``was`` is the document before. A secret that changed although its description did not is marked.
-    """
-    before = was or {}
-    shown = {
-        shown_host(section): _mask(value, before.get(section), _USER_NAMES if section in SECTIONS else ())
-        for section, value in document.items()
-    }
-    text = _lines(shown, 4, _MOST_SHOWN)
-    return text + ("\n" if len(text) <= _MOST_SHOWN else "\n(the rest is not shown)\n")
-
-
 def entry_for(document: Document, repository: str) -> Optional[AuthEntry]:
     """Return the http-basic entry of ``repository``, or None."""
     value = (document.get(HTTP_BASIC) or {}).get(repository)
     return None if value is None else AuthEntry(HTTP_BASIC, repository, value["username"], value["password"])
 
 
-def _read(data: Optional[bytes], *, broken: Optional[bytes]) -> Document:
+def document_of(data: Optional[bytes], broken: Optional[bytes]) -> Document:
+    """Return the document of a file, empty for a missing file. Raises `MalformedFile` as `parse`.
+
+    ``broken`` holds malformed bytes that may be overwritten: those that were read before, not what another writer has
+    half written by the time of the write.
+    """
     return {} if data is None or data == broken else parse(data)
 
 
-def _edited(document: Document, key: Key) -> Document:
-    if not key.present:
-        return without_entry(document, repository=key.repository, username=key.public_key)
+def changes(document: Document, key: Key) -> bool:
+    """Whether ``key`` would change the document."""
     existing = entry_for(document, key.repository)
-    if existing is None and key.only_existing:
-        return document
-    if existing and (existing.username, existing.secret) == (key.public_key, key.private_key):
-        return document
-    return with_entry(document, repository=key.repository, username=key.public_key or "", password=key.private_key)
-
-
-def edited(data: Optional[bytes], keys: Sequence[Key], *, broken: Optional[bytes] = None) -> Optional[bytes]:
-    """Return the bytes of the file with ``keys``: ``data`` itself, also if None, when they change nothing.
-
-    Raises `MalformedFile` for a file that Composer would not read. ``broken`` holds the malformed bytes that may be
-    overwritten: those that were read before, not what another writer has half written by the time of the write.
-    """
-    document = _read(data, broken=broken)
-    wanted = document
-    for key in keys:
-        wanted = _edited(wanted, key)
-    if data is not None and data == broken:
-        return serialise(wanted)
-    return data if wanted == document else serialise(wanted, like=data)
+    if existing is None:
+        return key.present and not key.only_existing
+    if key.present:
+        return (existing.username, existing.secret) != (key.public_key, key.private_key)
+    return key.public_key in (None, existing.username)
 
 
 def key_changes(data: Optional[bytes], key: Key, *, broken: Optional[bytes] = None) -> bool:
-    """Whether ``key`` would change the pair in the file. Owner and mode are not compared."""
-    document = _read(data, broken=broken)
-    return _edited(document, key) != document
-
-
-def text_for_diff(data: bytes, *, was: Optional[bytes] = None) -> str:
-    """Return the file for a diff, without the secrets of any section. ``was`` is the file before a change."""
-    try:
-        document = parse(data)
-    except MalformedFile as malformed:
-        return f"(not shown; Composer cannot read it: {malformed})\n"
-    with suppress(MalformedFile):
-        return masked(document, was=parse(was or b"{}"))
-    return masked(document)
+    """Whether ``key`` would change the pair in the file. Owner and mode are not compared. ``broken``: `document_of`."""
+    return changes(document_of(data, broken), key)

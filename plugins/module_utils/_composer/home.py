@@ -15,7 +15,7 @@ from .._errors import KeyfleetError, Problem
 from .._files.accounts import Account
 from .._files.path import Access
 from .._files.read import observe
-from .._redact import json_value
+from .._text import json_value
 
 XDG_DIRECTORY = "/etc/xdg"
 _LONGEST_PATH = 4096  # bytes, PATH_MAX of the kernel

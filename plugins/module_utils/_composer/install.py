@@ -12,10 +12,9 @@ from .._errors import KeyfleetError
 from .._files.accounts import Identity
 from .._files.pipeline import apply_all, predict_all, read_all, refuse, result_of
 from .._files.state import FileState
-from .._repository.check import Question, stop_on, verify_pairs
+from .._repository.pairs import Question, stop_on, verify_pairs
 from .auth_json import key_changes, parse
 from .precedence import shadow_problems
-from .removal import holders_of, remove_keys
 from .targets import KeyTarget, add, find_targets
 
 
@@ -58,6 +57,9 @@ def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
         taken = {(state.real_path, key.repository) for target, state in readings for key in target.keys}
         states = {target.which: state for target, state in readings}
         found.targets.update({target.which: target for target, _state in readings})
+        # On use: most runs search for no key.
+        from .removal import holders_of
+
         for key, target, state in holders_of(keys, params, taken=taken, problems=found.problems):
             # A file with keys of its own stays one target, so that it is written once.
             add(found.targets, key, target)
@@ -77,8 +79,10 @@ def install_keys(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
     if check_mode:
         changes = predict_all(readings)
     else:
-        changes = apply_all([target for target, _state in readings[:own]], found, verdicts=verdicts)
+        changes = apply_all(readings[:own], found, verdicts=verdicts)
         if readings[own:]:
+            from .removal import remove_keys
+
             removed = remove_keys([target.wanted() for target, _state in readings[own:]], found.problems)
             readings = [*readings[:own], *(one for one in readings[own:] if one[0].which in removed)]
             changes += [removed[target.which] for target, _state in readings[own:]]

@@ -14,7 +14,7 @@ from .._argspec import Key
 from .._errors import KeyfleetError, MalformedFile, Problem
 from .._files.path import ANYBODY, Access
 from .._files.read import Seen, observe
-from .._redact import json_object
+from .._text import json_object
 from .auth_json import HTTP_BASIC, NEWER_SECTIONS, SECTIONS, AuthEntry, Document, entries, parse
 from .home import Home
 from .targets import KeyTarget

@@ -86,7 +86,7 @@ def _of_keys(keys: Sequence[Key], state: FileState) -> Iterator[Key]:
         for key in keys:
             same = entry.section == HTTP_BASIC and entry.username == key.public_key
             if same and (key.anywhere or entry.repository == key.repository):
-                yield replace(key, repository=entry.repository)
+                yield key._replace(repository=entry.repository)
                 break
 
 

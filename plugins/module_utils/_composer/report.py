@@ -16,7 +16,7 @@ from .._files.path import Access
 from .._files.pipeline import TargetId
 from .._files.read import read_each
 from .._files.state import FileState
-from .._repository.check import LIMIT_FACTOR, MOST_PAIRS, Question, stop_on, verify_pairs
+from .._repository.pairs import LIMIT_FACTOR, MOST_PAIRS, Question, stop_on, verify_pairs
 from .._secrets import host_as_shown, repository_fault
 from . import auth_json
 from .home import Home, composer_homes

@@ -18,7 +18,7 @@ from .._files.pipeline import Row, Target, TargetId, Targets, default_account, f
 from .._files.read import observe
 from .._files.state import FileState, Ownership, check_directory_owner
 from .._secrets import shown_host
-from .auth_json import edited, entry_for, key_changes, parse, text_for_diff
+from .auth_json import entry_for, key_changes, parse
 from .home import Home, composer_homes
 
 
@@ -32,6 +32,10 @@ class KeyTarget(Target):
     makes_directory = True
 
     def edited(self, data: Optional[bytes]) -> Optional[bytes]:  # noqa: D102
+        if (data is None or data != self.broken) and not any(key_changes(data, key) for key in self.keys):
+            return data
+        from .edit import edited  # on use: most runs change nothing
+
         return edited(data, self.keys, broken=self.broken)
 
     def creates(self) -> bool:  # noqa: D102
@@ -57,6 +61,8 @@ class KeyTarget(Target):
         ]
 
     def text_for_diff(self, data: bytes, was: Optional[bytes]) -> str:  # noqa: D102
+        from .edit import text_for_diff
+
         return text_for_diff(data, was=was)
 
 
@@ -77,7 +83,7 @@ def _changes(data: Optional[bytes], key: Key) -> bool:
 
 def add(targets: Dict[TargetId, KeyTarget], key: Key, target: KeyTarget, *, read_first: bool = True) -> None:
     """Add ``key`` to ``target``, one of ``targets`` or a new one of them."""
-    key = replace(key, only_existing=not read_first)
+    key = key._replace(only_existing=not read_first)
     target = targets.get(target.which, target)
     keys = {one.repository: one for one in target.keys}
     earlier = keys.pop(key.repository, key)
@@ -86,7 +92,7 @@ def add(targets: Dict[TargetId, KeyTarget], key: Key, target: KeyTarget, *, read
             f"two different keys for {key.repository} are meant for {target.path}: {earlier.title} and {key.title}"
         )
     # A second home that is also named in paths gets the key even if it has no entry.
-    keys[key.repository] = replace(earlier, only_existing=earlier.only_existing and key.only_existing)
+    keys[key.repository] = earlier._replace(only_existing=earlier.only_existing and key.only_existing)
     targets[target.which] = replace(target, keys=tuple(keys.values()))
 
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .._redact import json_value, one_line
+from .._text import json_value, one_line
 
 # Characters. Matching a pattern with several asterisks takes more than linear time.
 _LONGEST_FIELD = 255

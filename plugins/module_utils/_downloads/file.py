@@ -19,9 +19,9 @@ from typing import Any, Dict, Iterator, Optional, Sequence
 from .._errors import KeyfleetError
 from .._files.accounts import account_name, acting_as
 from .._files.path import OTHERS_WRITE, Access, Location, locate, not_a_file, path_error, reporting
-from .._files.read import state_of
+from .._files.read import state_of, temporary_name
 from .._files.state import primary_group
-from .._files.write import Wait, drop_acls, maker_of, temporary, temporary_name, write_all
+from .._files.write import Wait, drop_acls, maker_of, temporary, write_all
 
 # Bytes. The largest releases have a few GiB.
 LARGEST = 16 * 1024**3

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Match, Optional, Tuple
 
 from .._errors import MalformedFile
-from .._redact import one_line
 from .._secrets import describe
+from .._text import one_line
 
 # Older versions split longer lines (fgets), later ones skip them. The newest versions refuse larger files.
 _LONGEST_LINE = 4000

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from .._argspec import absolute, bad_options, file_mode
 from .._errors import KeyfleetError, Problem
 from .._files.accounts import group_name, owner_and_group, owner_name, shown_ownership
-from .._repository.verdict import Finding
+from .._repository.outcome import Finding
 from .curl import Body, Config, base_config, find_curl, run
 from .feed import Release, find
 from .file import LARGEST, Attributes, Destination, Facts, PartialFile, hasher, open_destination

@@ -12,7 +12,8 @@ from .._argspec import absolute, bad_options
 from .._errors import KeyfleetError, MalformedFile
 from .._files.read import observe
 from .._redact import Secrets, quoting
-from .._repository.verdict import Finding, message_of
+from .._repository.outcome import Finding
+from .._repository.verdict import message_of
 from . import netrc
 from .curl import fetch, own_netrc
 from .feed import NotAFeed, Release, Repeats, chosen, parse

@@ -16,7 +16,7 @@ from .._files.accounts import Account, Identity, acting_as, identity_of, owner_a
 from .._files.pipeline import Row, Target, Targets
 from .._files.state import FileState, Ownership
 from .._redact import Secrets, quoting
-from .._repository.verdict import Finding
+from .._repository.outcome import Finding
 from .._secrets import describe
 from . import netrc
 from .curl import Credentials, fetch, netrc_of, own_netrc
@@ -195,7 +195,7 @@ def install_token(params: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]
     stop = stop_on(verdicts, params["fail_on"], before="No file was touched. ")
     pipeline.refuse(stop, readings, found, verdicts=verdicts)
 
-    changes = pipeline.predict_all(readings) if check_mode else pipeline.apply_all(targets, found, verdicts=verdicts)
+    changes = pipeline.predict_all(readings) if check_mode else pipeline.apply_all(readings, found, verdicts=verdicts)
     result = pipeline.result_of(targets, changes, found, verdicts=verdicts)
     if ask and not check_mode and verdicts[0]["status"] == "valid":
         chosen = targets if params["verify"] == "always" else changing

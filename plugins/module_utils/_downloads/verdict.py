@@ -14,7 +14,8 @@ from typing import Any, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 from .._redact import Quote
-from .._repository.verdict import Finding, HttpAnswer, explain_status, message_of
+from .._repository.outcome import Finding, HttpAnswer
+from .._repository.verdict import explain_status, message_of
 
 # The text that clients look for in info/help.
 HELP_HEADING = b"Downloads Usage:"

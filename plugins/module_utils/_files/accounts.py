@@ -11,15 +11,13 @@ import os
 import pwd
 import re
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, NoReturn, Optional, Tuple
 
 from .._errors import KeyfleetError, Problem
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """User, group and supplementary groups that the kernel checks permissions against."""
 
     uid: int
@@ -138,8 +136,7 @@ _NUMBER = re.compile(r"[0-9]{1,10}\Z")
 _LARGEST = 2**32 - 2  # 2**32 - 1 means "no change" to the kernel
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """An account of the host's user database."""
 
     name: str

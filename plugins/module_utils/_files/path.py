@@ -17,7 +17,6 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from .._errors import KeyfleetError
@@ -43,8 +42,7 @@ class Access(NamedTuple):
 ANYBODY = Access()
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """An opened path: a name in an open directory, and the account that acts there.
 
     ``bound``: a user's link or data led here, so only the rights of ``acting`` may be used. ``led``: one of these links
@@ -125,8 +123,7 @@ def not_a_file(path: str, mode: int) -> KeyfleetError:
     return KeyfleetError("not_a_file", f"{path} is {kind_of(mode)}, not a regular file. Move it away.", path=path)
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     name: str
     fd: int
     info: os.stat_result

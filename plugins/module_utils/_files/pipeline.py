@@ -17,7 +17,6 @@ from .accounts import Account, account, group_name, own_account, owner_name
 from .path import Access
 from .read import predict, read_each
 from .state import Change, FileState, Ownership, Wanted
-from .write import apply
 
 Row = Dict[str, Any]
 # Describes the entry of a repository or machine in the content of a file.
@@ -137,7 +136,7 @@ class Target:
         """The change of a file of a user or home that does not exist yet."""
         before = FileState(self.path, self.path, None, None, None, None, missing_directories=1)
         data, owner = self.edited(None), self.ownership
-        after = before if data is None else replace(before, data=data, uid=owner.uid, gid=owner.gid, mode=owner.mode)
+        after = before if data is None else before._replace(data=data, uid=owner.uid, gid=owner.gid, mode=owner.mode)
         return Change(self.wanted(), before, after)
 
     def exposed(self, state: FileState) -> List[Problem]:
@@ -244,7 +243,7 @@ def predict_all(readings: Sequence[Tuple[T, FileState]]) -> List[Change]:
     for target, state in readings:
         earlier = done.get(state.real_path)
         if earlier is not None:
-            state = replace(state, data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
+            state = state._replace(data=earlier.data, uid=earlier.uid, gid=earlier.gid, mode=earlier.mode)
         try:
             change = predict(state, target.wanted())
         except MalformedFile as malformed:
@@ -255,14 +254,19 @@ def predict_all(readings: Sequence[Tuple[T, FileState]]) -> List[Change]:
     return changes
 
 
-def apply_all(targets: Sequence[T], found: Targets[T], **reached: Any) -> List[Change]:
+def apply_all(readings: Sequence[Tuple[T, FileState]], found: Targets[T], **reached: Any) -> List[Change]:
     """Write all files. A `KeyfleetError` has the changes made until then in its details, besides ``reached``."""
     try:
-        return apply([target.wanted() for target in targets])
+        planned = predict_all(readings)
+        if not any(change.changed or change.before.left_over for change in planned):
+            return planned
+        from .write import carry_out  # on use: most runs change nothing
+
+        return carry_out(planned)
     except KeyfleetError as error:
         done: Sequence[Change] = error.details.get("done", ())  # type: ignore[assignment]
         changes = {change.which: change for change in done}
-        made = [(target, changes[target.which]) for target in targets if target.which in changes]
+        made = [(target, changes[target.which]) for target, _state in readings if target.which in changes]
         raise KeyfleetError(
             error.code,
             error.message,

@@ -279,10 +279,26 @@ def predict(state: FileState, wanted: Wanted) -> Change:
     return Change(wanted, state, decide(state, wanted, wanted.transform(state.data)))
 
 
+def temporary_name(name: str) -> str:
+    """The name of the temporary file. It is constant, so that the next run finds the file of a killed run."""
+    return f".{name}.keyfleet"
+
+
+def _left_over(location: Location) -> bool:
+    """Whether a temporary file exists, which a killed run may have left."""
+    if location.missing:
+        return False
+    with suppress(OSError), acting_as(location.acting):
+        os.stat(temporary_name(location.name), dir_fd=location.directory, follow_symlinks=False)
+        return True
+    return False
+
+
 def look(path: str, access: Access) -> FileState:
     """The current state of the file."""
     with locate(path, access) as location:
-        return state_of(location, read_file(location, access.owner))
+        state = state_of(location, read_file(location, access.owner))
+        return state._replace(left_over=_left_over(location))
 
 
 def state_of(location: Location, seen: Optional[Snapshot]) -> FileState:

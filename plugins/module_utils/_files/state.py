@@ -8,8 +8,7 @@ No disk access, except that accounts are looked up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Callable, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from .._errors import KeyfleetError
 from .accounts import Identity, account_name, group_of
@@ -20,52 +19,50 @@ from .path import Access
 Transform = Callable[[Optional[bytes]], Optional[bytes]]
 
 
-@dataclass(frozen=True)
-class Ownership:
+class Ownership(NamedTuple):
     """The requested owner, group and mode. None: chosen by `right_owner`."""
 
     uid: Optional[int] = None
     gid: Optional[int] = None
     mode: int = 0o600
 
-    def __post_init__(self) -> None:
-        if self.mode & ~0o770:
-            raise ValueError(f"mode {self.mode:04o}: a credential file must give no permissions to others")
 
-
-@dataclass(frozen=True)
-class FileState:
+class FileState(NamedTuple):
     """A file at one moment. ``data`` is None if it does not exist; in ``real_path`` all links are resolved.
 
     ``group_reads``: every member of its group may read it. ``privileged``: root may do what ``acting`` may not, unless
-    ``bound``. ``missing_directories`` is a number. For the other fields of the location, see `Location`.
+    ``bound``. ``missing_directories`` is a number. ``left_over``: a temporary file exists, too, which a killed run may
+    have left. For the other fields of the location, see `Location`.
     """
 
     path: str
     real_path: str
-    data: Optional[bytes] = field(repr=False)
+    data: Optional[bytes]
     uid: Optional[int]
     gid: Optional[int]
     mode: Optional[int]
     missing_directories: int = 0
-    group_reads: bool = field(default=False, compare=False)
-    directory_uid: int = field(default=0, compare=False)
-    directory_gid: int = field(default=0, compare=False)
-    shared: bool = field(default=False, compare=False)
-    movable: bool = field(default=False, compare=False)
-    acting: Identity = field(default=Identity(0, 0, (0,)), compare=False)
-    bound: bool = field(default=False, compare=False)
-    led: bool = field(default=False, compare=False)
-    privileged: bool = field(default=False, compare=False)
+    group_reads: bool = False
+    directory_uid: int = 0
+    directory_gid: int = 0
+    shared: bool = False
+    movable: bool = False
+    acting: Identity = Identity(0, 0, (0,))
+    bound: bool = False
+    led: bool = False
+    privileged: bool = False
+    left_over: bool = False
 
     @property
     def directory_exists(self) -> bool:
         """Whether the directory of the file exists."""
         return not self.missing_directories
 
+    def __repr__(self) -> str:
+        return f"FileState({self.path!r})"
 
-@dataclass(frozen=True)
-class Wanted:
+
+class Wanted(NamedTuple):
     """The wanted state of one file.
 
     ``make_directory``: create a missing parent (for a home: up to two levels), 0700. ``user`` is the account whose home
@@ -74,7 +71,7 @@ class Wanted:
     """
 
     path: str
-    transform: Transform = field(repr=False)
+    transform: Transform
     ownership: Ownership = Ownership()
     make_directory: bool = False
     user: Optional[int] = None
@@ -86,9 +83,11 @@ class Wanted:
         """For which accounts the path is walked."""
         return Access(self.ownership.uid, self.walk_as)
 
+    def __repr__(self) -> str:
+        return f"Wanted({self.path!r})"
 
-@dataclass(frozen=True)
-class Change:
+
+class Change(NamedTuple):
     """The state of a file before and after a change, made or predicted."""
 
     wanted: Wanted
@@ -165,12 +164,14 @@ def decide(state: FileState, wanted: Wanted, data: Optional[bytes]) -> FileState
             raise _denied(state, f"make a directory of {account_name(directory_uid)} for it")
     uid, gid = right_owner(state, wanted.ownership, directory_uid=directory_uid)
     mode = wanted.ownership.mode
+    if mode & ~0o770:
+        raise ValueError(f"mode {mode:04o}: a credential file must give no permissions to others")
     if (state.data, state.uid, state.gid, state.mode) == (data, uid, gid, mode):
         return state
     _check_widening(state, uid, gid, mode)
     if state.bound or not state.privileged:
         gid = _within_own_rights(state, wanted.ownership, uid, gid)
-    return replace(state, data=data, uid=uid, gid=gid, mode=mode, directory_uid=directory_uid, missing_directories=0)
+    return state._replace(data=data, uid=uid, gid=gid, mode=mode, directory_uid=directory_uid, missing_directories=0)
 
 
 def _check_home(state: FileState, wanted: Wanted) -> None:

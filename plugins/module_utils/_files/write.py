@@ -11,7 +11,6 @@ import os
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .._errors import KeyfleetError, MalformedFile, Problem
@@ -34,6 +33,7 @@ from .read import (
     read_file,
     reread,
     state_of,
+    temporary_name,
 )
 from .state import Change, FileState, Wanted, check_directory, decide, new_directory_uid, primary_group
 
@@ -56,11 +56,6 @@ class Wait:
     def over(self) -> bool:
         """Whether the time is over."""
         return time.monotonic() >= self.until
-
-
-def temporary_name(name: str) -> str:
-    """The name of the temporary file. It is constant, so that the next run finds the file of a killed run."""
-    return f".{name}.keyfleet"
 
 
 @contextmanager
@@ -373,14 +368,21 @@ _REWRITES = 10
 def apply(wanted: Sequence[Wanted], *, lock_timeout: float = 30.0, settle: float = 0.25) -> List[Change]:
     """Write all files as wanted. All files are read and checked before the first one is written.
 
-    The details of a `KeyfleetError` hold the changes made before it as ``done``.
+    The details of a `KeyfleetError` hold the changes made before it as ``done``, if all files could be read.
     """
+    return carry_out(_planned(wanted), lock_timeout=lock_timeout, settle=settle)
+
+
+def carry_out(planned: Sequence[Change], *, lock_timeout: float = 30.0, settle: float = 0.25) -> List[Change]:
+    """Write all files as `apply` does. ``planned``: the change that `predict` returned for each of them."""
     writer = Writer(lock_timeout)
     done: List[Change] = []
     try:
-        _examine(wanted)
-        for one in wanted:
-            done.append(writer.write(one))
+        for change in planned:
+            if change.after.data is not None:
+                check_directory(change.before, change.wanted)
+        for change in planned:
+            done.append(writer.write(change.wanted, planned=change))
         writer.settle(done, settle)
     except KeyfleetError as exc:
         exc.details["done"] = list(done)
@@ -388,18 +390,18 @@ def apply(wanted: Sequence[Wanted], *, lock_timeout: float = 30.0, settle: float
     return done
 
 
-def _examine(wanted: Sequence[Wanted]) -> None:
-    """Raise the errors that can be found before the first write; all malformed files in one error."""
+def _planned(wanted: Sequence[Wanted]) -> List[Change]:
+    """The change of each file. Raises all malformed files in one error."""
+    changes: List[Change] = []
     problems = []
     for one in wanted:
         try:
-            state = observe(one.path, parse=one.transform, access=one.access)
-            if predict(state, one).after.data is not None:
-                check_directory(state, one)
+            changes.append(predict(observe(one.path, parse=one.transform, access=one.access), one))
         except MalformedFile as exc:
             problems.append(problem_of(one, exc))
     if problems:
         raise malformed_files(problems)
+    return changes
 
 
 def _make_directory(location: Location, state: FileState, wanted: Wanted, wait: Wait) -> None:
@@ -430,8 +432,8 @@ class Writer:
         self.lock_timeout = lock_timeout
         self._put: Set[Tuple[int, ...]] = set()
 
-    def write(self, wanted: Wanted, last: Optional[bytes] = None) -> Change:
-        """Read, decide and replace under the lock.
+    def write(self, wanted: Wanted, last: Optional[bytes] = None, planned: Optional[Change] = None) -> Change:
+        """Read, decide and replace under the lock. ``planned``: the change to expect, if the file was already read.
 
         ``last`` is the content to restore if the file has become malformed. Since it holds the secrets of others, it is
         written only if the file is still one that this object wrote: Composer writes to it in place.
@@ -448,13 +450,18 @@ class Writer:
                     _make_directory(location, state, wanted, wait)
                     made = made or state
                     continue
-                change = self._write_here(location, wanted, last, wait)
-                return change if made is None else replace(change, before=made)
+                expected, planned = planned, None
+                change = self._write_here(location, wanted, last, wait, expected)
+                return change if made is None else change._replace(before=made)
         raise file_keeps_changing(wanted.path)
 
-    def _write_here(self, location: Location, wanted: Wanted, last: Optional[bytes], wait: Wait) -> Change:
-        _seen, change = self._planned(location, wanted, last)
-        uid = change.after.uid
+    def _write_here(
+        self, location: Location, wanted: Wanted, last: Optional[bytes], wait: Wait, expected: Optional[Change]
+    ) -> Change:
+        # A file that is not expected to change is read again, so that the result tells its state at the end.
+        if expected is None or not expected.changed:
+            _seen, expected = self._planned(location, wanted, last)
+        change, uid = expected, expected.after.uid
         if change.after is change.before or uid is None:
             discard_left_over(location, [one for one in (uid, wanted.ownership.uid) if one is not None])
             return change
@@ -494,9 +501,11 @@ class Writer:
         written = [number for number, change in enumerate(done) if change.changed]
         broken_since: Dict[int, float] = {}
         rewrites = 0
-        until = time.monotonic() + period
-        end = until + _REWRITES * REREAD_SECONDS
+        end = time.monotonic() + period + _REWRITES * REREAD_SECONDS
+        pause = period
         while written:
+            time.sleep(pause)
+            pause = STEP
             for number in written:
                 if self._holds(number, done[number].wanted, broken_since):
                     continue
@@ -504,14 +513,13 @@ class Writer:
                 if rewrites > _REWRITES:
                     raise file_keeps_changing(done[number].wanted.path)
                 again = self.write(done[number].wanted, done[number].after.data)
-                done[number] = replace(done[number], after=again.after)
+                done[number] = done[number]._replace(after=again.after)
                 broken_since.pop(number, None)
-                until = time.monotonic() + period
-            if time.monotonic() >= until and not broken_since:
+                pause = period
+            if pause == STEP and not broken_since:
                 return
             if time.monotonic() >= end:
                 raise file_keeps_changing(done[next(iter(broken_since), written[0])].wanted.path)
-            time.sleep(STEP)
 
     def _holds(self, number: int, wanted: Wanted, broken_since: Dict[int, float]) -> bool:
         try:

@@ -20,8 +20,8 @@ from urllib.parse import quote
 from ansible.module_utils.basic import missing_required_lib
 
 from .._errors import KeyfleetError
-from .._redact import json_value, one_line
 from .._repository.session import forget_key_log, in_time, no_cookies
+from .._text import json_value, one_line
 from .failures import (
     Redactor,
     check_authorities,

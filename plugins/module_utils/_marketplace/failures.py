@@ -17,10 +17,11 @@ from typing import Any, Iterator, List, Optional
 from urllib.parse import urlsplit
 
 from .._errors import KeyfleetError
-from .._redact import TEXT_LIMIT, Secrets, json_object, one_line, unescaped
+from .._redact import TEXT_LIMIT, Secrets, unescaped
 from .._repository.failures import explain, proxy_address, timed_out
 from .._repository.session import forget_key_log
 from .._repository.verdict import message_of
+from .._text import json_object, one_line
 
 # Parts of keys (also in base64 or with hyphens) and of tokens.
 _MACHINE_MADE = re.compile(r"[0-9a-f]{12,}|[0-9a-z_=-]{24,}", re.IGNORECASE)

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from .._errors import KeyfleetError
-from .._redact import one_line
 from .._secrets import describe, shown_user
+from .._text import one_line
 
 LABEL_LIMIT = 32  # characters
 # Labels named in a message for many.

@@ -16,7 +16,7 @@ from typing import Mapping, Optional
 from urllib.parse import unquote
 
 from .._redact import Quote, quoting
-from .verdict import Finding
+from .outcome import Finding
 
 _TLS_CAUSES = {
     9: ("the server's certificate is not valid yet", "Look at the clock of this host."),

@@ -15,8 +15,10 @@ from typing import Any, Deque, Dict, Iterable, NamedTuple, Optional, Sequence, S
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlsplit
 
-from .._redact import Quote, json_object
-from .verdict import Finding, HttpAnswer, judge_file
+from .._redact import Quote
+from .._text import json_object
+from .outcome import Finding, HttpAnswer
+from .verdict import judge_file
 
 # More files than any real repository has; ends a walk whose files always name new files.
 _MOST_FILES = 1000

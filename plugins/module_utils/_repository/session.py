@@ -20,7 +20,6 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from dataclasses import replace
 from typing import Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import quote as percent_encode
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -28,7 +27,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from .._argspec import Connection
 from .._redact import Quote
 from .failures import explain, proxy_address, timed_out
-from .verdict import Finding, HttpAnswer, opens_object
+from .outcome import Finding, HttpAnswer
+from .verdict import opens_object
 
 
 def forget_key_log() -> None:
@@ -180,11 +180,11 @@ class Session:
             return str(location)
         answer = HttpAnswer(status, b"", headers.get("Content-Type") or "", headers.get("Retry-After") or "")
         if status == 200:
-            return replace(answer, body=self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))
+            return answer._replace(body=self._body(response, _MOST_BODY if whole else _MOST_TEXT, whole))
         # The status decides the verdict. A slow or lost body must not change it.
         box.append(answer)
         try:
-            return replace(answer, body=self._body(response, _MOST_TEXT, True))
+            return answer._replace(body=self._body(response, _MOST_TEXT, True))
         except (OSError, http.client.HTTPException, Damaged):
             return answer
 

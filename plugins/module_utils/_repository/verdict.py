@@ -9,11 +9,11 @@ The status alone decides; the server's text is only shown. A 401 has been seen f
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Dict, Mapping, Optional
+from typing import Mapping, Optional
 
 from .._redact import Quote, server_text
 from .._secrets import MAGENTO_REPOSITORY
+from .outcome import Finding, HttpAnswer, Verdict
 
 _BLANKS = b" \t\r\n"
 
@@ -55,46 +55,6 @@ _ADVICE = {
     "netrc_unreadable": "Check the permissions and content of the file.",
     "curl_failed": "The exit code is explained in curl's manual, under EXIT CODES.",
 }
-
-
-@dataclass(frozen=True)
-class HttpAnswer:
-    """An HTTP answer. ``body`` is decoded; for a plain verdict it may be only the beginning."""
-
-    http_status: int
-    body: bytes = field(default=b"", repr=False)
-    content_type: str = ""
-    retry_after: str = ""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of a request, good or bad: a code, and a sentence that is safe to show.
-
-    ``hint`` replaces the usual advice for the code; ``{url}`` in it is the name of an option.
-    """
-
-    code: str
-    what: str
-    hint: str = ""
-    http_status: Optional[int] = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The verdict on one pair at one repository."""
-
-    repository: str
-    url: Optional[str]
-    status: str
-    code: str
-    http_status: Optional[int]
-    message: str
-    packages: Dict[str, str]
-
-    def as_result(self) -> Dict[str, Any]:
-        """Return the verdict as an element of ``verdicts`` in a result."""
-        return asdict(self)
 
 
 def opens_object(beginning: bytes) -> Optional[bool]:
@@ -206,5 +166,5 @@ def entitlement(packages: Mapping[str, str], trouble: Optional[Finding], reposit
         what = f"{repository} accepts this pair but does not list {', '.join(absent)}."
         return Finding("package_absent", what, cause, 200)
     if trouble is not None and "unknown" in packages.values():
-        return replace(trouble, what=f"{repository} accepts this pair; what it offers is not known. {trouble.what}")
+        return trouble._replace(what=f"{repository} accepts this pair; what it offers is not known. {trouble.what}")
     return Finding("keys_valid", f"{repository} accepts this pair and offers every package asked for.", "", 200)

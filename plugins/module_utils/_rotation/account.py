@@ -14,7 +14,7 @@ from .._marketplace.client import Marketplace
 from .._marketplace.keys import marketplace_spec, owner_of
 from .._marketplace.plan import MarketplaceKey
 from .._repository.check import check
-from .._repository.verdict import Verdict
+from .._repository.outcome import Verdict
 from .._secrets import MAGENTO_REPOSITORY, key_faults
 from .series import Generation, Series, check_prefix, date_of, series_of
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from .._redact import one_line, safe
+from .._text import one_line, safe
 from .series import Generation, Series
 
 COLLECTED = "magento_rotation_collected"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._marketplace.plan import difference
-from .._redact import one_line, safe
+from .._text import one_line, safe
 from .fleet import DEPLOYED, WOULD_CHANGE, Blocked, files_of, forged, rows_of
 from .series import Series
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from .._errors import KeyfleetError
 from .._marketplace.client import Marketplace
-from .._repository.verdict import Verdict
+from .._repository.outcome import Verdict
 from .._secrets import describe
 from .account import Account, ByHand, unverified, verdict_of
 from .fleet import Expected, blocked_by_holders, blocked_by_hosts, not_deployed

@@ -11,12 +11,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    HTTP_BASIC,
-    entries,
-    parse,
-    serialise,
-)
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC, entries, parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import serialise
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 from system.auth_key.auth_files import ACCEPTED, OBJECT_NAMES, Kind
 from system.auth_key.composer import Harness, Read

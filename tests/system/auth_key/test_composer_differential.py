@@ -14,10 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
-    HTTP_BASIC,
-    entries,
-    parse,
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC, entries, parse
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import (
     serialise,
     with_entry,
     without_entry,
@@ -254,7 +252,7 @@ def test_removal_removes_only_the_entry(kind: Kind, harness: Harness) -> None:
         file = data.draw(kind.files)
         document = parse(file)
         host = data.draw(st.sampled_from(sorted(document.get(HTTP_BASIC) or {}) or ["absent.example"]))
-        left = without_entry(document, repository=host)
+        left = without_entry(document, host)
         ours = serialise(left, like=file)
         before, after = harness.read(file, without=host), harness.read(ours, without=host)
         assert compared(harness, ours, after) == (ACCEPTED, "")

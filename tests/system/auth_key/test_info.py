@@ -257,15 +257,15 @@ def test_unverified_pairs_of_a_user_take_no_memory(deploy: Account, lab: Path) -
     give(shop / "auth.json", deploy, 0o600, json.dumps({"http-basic": entries}))
     script = (
         "import json, resource; "
-        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository import check; "
+        "from ansible_collections.keyfleet.magento.plugins.module_utils._repository import pairs as verify; "
         "from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key; "
         f"pairs = json.load(open({str(shop / 'auth.json')!r}))['http-basic']; "
         "keys = [Key(host, True, one['username'], one['password']) for host, one in pairs.items()]; "
-        "questions = [check.Question(key) for key in keys]; "
+        "questions = [verify.Question(key) for key in keys]; "
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; times = iter(range(0, 10**9, 1000)); "
-        "check.time.monotonic = lambda: next(times); "
+        "verify.time.monotonic = lambda: next(times); "
         "options = {'validate_certs': True, 'ca_path': None, 'timeout': 1, 'use_proxy': False}; "
-        "answers = check.verify_pairs(questions, options, bounded=True); "
+        "answers = verify.verify_pairs(questions, options, bounded=True); "
         "print(sum(one.left_out for one in answers), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}

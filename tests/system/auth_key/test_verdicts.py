@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Connection
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import check
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.outcome import Verdict
 from simulator.client import Simulator
 
 SHOP = ["magento/product-community-edition", "exampleworks/module-gift-note"]

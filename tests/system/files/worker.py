@@ -19,7 +19,7 @@ import signal
 import sys
 from typing import Any
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Ownership, Transform, Wanted
@@ -31,8 +31,8 @@ def adding(host: str) -> Transform:
 
     def transform(data: bytes | None) -> bytes:
         document = {} if data is None else auth_json.parse(data)
-        wanted = auth_json.with_entry(document, repository=host, username="0" * 32, password="f" * 32)
-        return data if data is not None and wanted == document else auth_json.serialise(wanted, like=data)
+        wanted = edit.with_entry(document, repository=host, username="0" * 32, password="f" * 32)
+        return data if data is not None and wanted == document else edit.serialise(wanted, like=data)
 
     return transform
 

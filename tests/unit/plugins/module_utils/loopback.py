@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Connection
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.check import check
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Verdict
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.outcome import Verdict
 
 TLS = pathlib.Path(__file__).parent / "data" / "tls"
 CA = str(TLS / "ca.pem")

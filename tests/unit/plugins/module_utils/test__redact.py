@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError, Problem
-from ansible_collections.keyfleet.magento.plugins.module_utils._redact import (
+from ansible_collections.keyfleet.magento.plugins.module_utils._text import (
     LIMIT,
     REPLACEMENT,
     one_line,
@@ -70,8 +70,9 @@ def test_names_and_nested_texts_are_cleaned_and_other_values_kept() -> None:
 
 def test_failures_and_problems_have_no_control_characters() -> None:
     problem = Problem("code", HOSTILE, HOSTILE)
+    shown = problem.as_result()
     error = KeyfleetError("code", HOSTILE, problems=[problem])
-    texts = [str(error), error.message, problem.message, str(problem.path)]
+    texts = [str(error), error.message, str(shown["message"]), str(shown["path"])]
     for text in texts:
         assert text.startswith(HARMLESS) and {unicodedata.category(char) for char in text}.isdisjoint(CONTROL), text
     assert len(str(KeyfleetError("code", "x" * 5 * LIMIT))) == LIMIT

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -293,3 +296,37 @@ def test_the_diff_shows_fingerprints_owner_and_mode_but_no_secret(tmp_path: Path
     assert diff["before"].splitlines()[0].endswith(" 0644") and diff["after"].splitlines()[0].endswith(" 0600"), diff
     assert OTHER in diff["before"], diff
     assert diff["after"].count("sha256:") == 1 and '"set"' in diff["after"], diff
+
+
+def test_left_over_of_a_killed_run_is_removed_though_nothing_changes(tmp_path: Path) -> None:
+    options = {**ONE, "paths": [str(tmp_path / "auth.json")]}
+    run(options)
+    write(tmp_path / ".auth.json.keyfleet", text(repo_magento_com=entry(OTHER, OLD)))
+    assert not run(options, check_mode=True).result["changed"] and len(list(tmp_path.iterdir())) == 2
+    assert not run(options).result["changed"] and list(tmp_path.iterdir()) == [tmp_path / "auth.json"]
+
+
+CONVERGED = """
+import json, sys
+from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import ARGUMENT_SPEC, install_keys
+params = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+print(json.dumps(install_keys({**params, **json.load(sys.stdin)}, False)["changed"]), *sys.modules)
+"""
+ON_USE = re.compile(r"(_composer\.(edit|removal|search)|_files\.write|_redact|_repository\.(check|session|verdict))\Z")
+
+
+def test_converged_run_imports_only_what_it_uses(tmp_path: Path) -> None:
+    """A host compiles every imported file again in every run."""
+    options = {**ONE, "verify": "never", "paths": [str(tmp_path / "auth.json")]}
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", CONVERGED], input=json.dumps(options), env=environment, stdout=subprocess.PIPE,
+            text=True, check=True,
+        ).stdout.split()
+        for _run in range(2)
+    ]  # fmt: skip
+    assert [output[0] for output in outputs] == ["true", "false"]
+    changing, converged = ({name for name in output if ON_USE.search(name)} for output in outputs)
+    assert converged == set() and {name.rpartition(".")[2] for name in changing} == {"edit", "write"}
+    assert not {"html", "ipaddress", "urllib.parse"}.intersection(outputs[1])

@@ -13,11 +13,10 @@ import pytest
 from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import Key
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import (
     HTTP_BASIC,
-    edited,
     entry_for,
     key_changes,
-    text_for_diff,
 )
+from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import edited, text_for_diff
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
 
 HOST = "repo.magento.com"

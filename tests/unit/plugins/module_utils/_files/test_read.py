@@ -71,9 +71,10 @@ def test_mode_is_repaired(tmp_path: Path, before: int, requested: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o666, 0o4600, 0o1600])
-def test_modes_for_others_are_refused(mode: int) -> None:
+def test_modes_for_others_are_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(ValueError):
-        Ownership(mode=mode)
+        apply(tmp_path / "auth.json", ownership=Ownership(mode=mode))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_umask_has_no_effect(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_netrc_is_ignored(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_request_library_is_loaded_only_for_a_request() -> None:
     code = (
-        "import sys; import ansible_collections.keyfleet.magento.plugins.module_utils._repository.check; "
+        "import sys; import ansible_collections.keyfleet.magento.plugins.module_utils._repository.pairs; "
         "print([name for name in sys.modules if name in ('ansible.module_utils.urls', 'ssl', 'http.client')])"
     )
     done = subprocess.run(

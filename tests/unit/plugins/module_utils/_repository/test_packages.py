@@ -13,8 +13,8 @@ from urllib.parse import quote as percent_encode
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.outcome import Finding, HttpAnswer
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.packages import Walk, packages_json
-from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import Finding, HttpAnswer
 
 BASE = "https://repo.example/sub/"
 NAMES = ("magento/one", "magento/two")

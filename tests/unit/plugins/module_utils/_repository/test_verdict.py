@@ -12,10 +12,8 @@ from typing import Any, Dict, Optional
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._redact import quoting, server_text
+from ansible_collections.keyfleet.magento.plugins.module_utils._repository.outcome import Finding, HttpAnswer, Verdict
 from ansible_collections.keyfleet.magento.plugins.module_utils._repository.verdict import (
-    Finding,
-    HttpAnswer,
-    Verdict,
     conclude,
     entitlement,
     judge_answer,
