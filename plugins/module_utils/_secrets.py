@@ -74,9 +74,9 @@ def repository_fault(repository: object) -> Optional[str]:
         return "it must be the host, or host:port, of the repository's address, with no scheme, path or user name"
     if repository.isdigit():
         return "Composer fails on a host made of digits only"
-    if ":" not in repository:
+    if ":" not in repository and "[" not in repository:
         return None
-    from urllib.parse import urlsplit  # on use, since few repositories have a port
+    from urllib.parse import urlsplit  # on use, since few repositories have a port or are IPv6 addresses
 
     try:
         usable = urlsplit(f"https://{repository}/").port != 0

@@ -34,9 +34,11 @@ def with_entry(document: Document, *, repository: str, username: str, password: 
 
 
 def without_entry(document: Document, repository: str) -> Document:
-    """Return a copy without the http-basic entry of ``repository``."""
+    """Return a copy without the http-basic entry of ``repository``, or the document itself if it has none."""
     hosts = dict(document.get(HTTP_BASIC) or {})
-    hosts.pop(repository, None)
+    if repository not in hosts:
+        return document
+    del hosts[repository]
     return {**document, HTTP_BASIC: hosts}
 
 

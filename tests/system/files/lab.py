@@ -99,8 +99,9 @@ def write(path: Path, host: str = HOST, *, settle: float = 0.0, **options: Any) 
     state = observe(one.path, parse=auth_json.parse, access=one.access)
     predicted = predict(state, one)
     (change,) = apply([one], settle=settle)
-    assert (predicted.before, predicted.after) == (change.before, change.after)
-    assert predicted.before.data == change.before.data and predicted.after.data == change.after.data
+    for state, made in ((predicted.before, change.before), (predicted.after, change.after)):
+        # Up to missing_directories; the other fields are facts about the directory, which the write may have made.
+        assert state[:7] == made[:7]
     return change
 
 

@@ -178,7 +178,7 @@ def test_writer_that_never_stops(accounts: Accounts, lab: Path, workers: Workers
     site = give(lab / "site", accounts.deploy, 0o755)
     path = give(site / "auth.json", accounts.deploy, 0o600, entry_text("old.example"))
     give(site / "copy", accounts.deploy, 0o600, entry_text("old.example"))
-    job = workers.start(path, settle=30.0)
+    job = workers.start(path)
     with accounts.deploy.run(f"while :; do cat {site}/copy > {path}; sleep 0.01; done", wait=False) as writer:
         try:
             result = job.outcome()

@@ -102,6 +102,7 @@ def test_removing_the_last_host_leaves_an_object() -> None:
 @pytest.mark.parametrize("document", [{}, {"http-basic": []}, {"http-basic": {}}, {"bearer": {HOST: "t"}}])
 def test_removal_of_a_missing_entry_changes_nothing(document: Dict[str, Any]) -> None:
     data = json.dumps(document).encode()
+    assert without_entry(document, HOST) is document
     assert edited(data, [Key(HOST, False)]) is data
 
 
