@@ -9,14 +9,15 @@ from typing import Callable, Dict, Mapping
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import composer_auth_text
-
 
 def composer_auth_env(variables: object) -> str:
     """See composer_auth_env.yml."""
     if not isinstance(variables, Mapping):
         raise AnsibleFilterError("composer_auth_env: the input must be a dictionary of the role's variables")
+    # On use: for any filter of the collection, Ansible loads the files of all of them, anew for every host.
+    from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+    from ansible_collections.keyfleet.magento.plugins.plugin_utils._environment import composer_auth_text
+
     try:
         return composer_auth_text(variables)
     except KeyfleetError as error:

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the roles and playbooks: check variables and targets, resolve series, select hosts, gather reports."""
+"""Filters of the roles and playbooks: check variables and targets, resolve series, select hosts, gather reports.
+
+Every host of a play loads this file anew, so its filters import the files of the collection on use.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,6 @@ from ansible.inventory.manager import split_host_pattern
 from ansible.module_utils.common.yaml import yaml_load
 from jinja2 import pass_context
 from jinja2.runtime import Context
-
-from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import (
-    COLLECTED,
-    DEPLOYED,
-    FACTS,
-    RESULTS,
-    failure_of,
-)
-from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import forged_names, resolve
 
 # Similarity as computed by difflib: about one letter in fourteen may differ.
 _NEAR = 0.93
@@ -136,11 +129,13 @@ def _read(known: Mapping[str, Any], name: str) -> Any:
     return _plain(value) if isinstance(value, Mapping) else None
 
 
-def _results(known: Mapping[str, Any], names: Sequence[str] = RESULTS) -> Dict[str, Any]:
+def _results(known: Mapping[str, Any], names: Sequence[str]) -> Dict[str, Any]:
     return {name: _read(known, name) or _UNREADABLE for name in names if name in known}
 
 
 def _forged(known: Mapping[str, Any]) -> List[str]:
+    from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import forged_names
+
     facts = _read(known, "ansible_facts")
     return ["ansible_facts"] if facts is None else forged_names(facts)
 
@@ -151,6 +146,8 @@ def rotation_hosts(
     """See rotation_hosts.yml."""
     if limit is not None:
         raise AnsibleFilterError(_LIMIT)
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import COLLECTED
+
     found = [host for host in hosts if not predicted and not _forged(_known(hostvars, host))]
     if collected:
         silent = _failed(found, hostvars, COLLECTED)
@@ -160,19 +157,25 @@ def rotation_hosts(
 
 def _failed(hosts: Sequence[str], hostvars: HostVars, name: str) -> FrozenSet[str]:
     """The hosts whose result ``name`` exists and is a failure."""
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import failure_of
+
     found = ((host, _results(_known(hostvars, host), [name])) for host in hosts)
     return frozenset(host for host, results in found if name in results and failure_of(results[name]))
 
 
 def rotation_failed(hosts: Sequence[str], hostvars: HostVars) -> List[str]:
     """See rotation_failed.yml."""
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import DEPLOYED
+
     return sorted(_failed(hosts, hostvars, DEPLOYED))
 
 
 def rotation_reports(hosts: Sequence[str], hostvars: HostVars) -> Dict[str, Dict[str, Any]]:
     """See rotation_reports.yml."""
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.fleet import FACTS, RESULTS
+
     known = {host: _known(hostvars, host) for host in hosts}
-    return {host: {**_results(known[host]), FACTS: _forged(known[host])} for host in hosts}
+    return {host: {**_results(known[host], RESULTS), FACTS: _forged(known[host])} for host in hosts}
 
 
 def check_series(
@@ -215,6 +218,9 @@ def _names(value: Any, prefix: Any) -> bool:
 
 def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
     """See series_keys.yml."""
+    from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
+    from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import resolve
+
     try:
         return resolve(keys, **given)
     except KeyfleetError as error:

@@ -1,20 +1,16 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resolve the variables of the roles into the keys of a host and into COMPOSER_AUTH. Pure.
+"""Resolve the variables of the roles into the keys of a host. Pure.
 
-Entries with a series get its pair, all others are unchanged.
+Entries with a series get its pair, all others are unchanged. Every host of a play imports this file anew.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ansible_collections.keyfleet.magento.plugins.module_utils._argspec import bad_options, keys_from
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import Document, parse
-from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import with_entry
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import HALVES
+from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
 
 # Facts that Ansible would use as connection options, once it has removed the prefix ansible_.
 _CONNECTION = ("control_path", "control_path_dir", "scp_executable", "sftp_executable")
@@ -22,7 +18,7 @@ _CONNECTIONS = ("docker_", "kubectl_", "paramiko_", "podman_")
 _READ = ("magento_", "holder_", "inventory_hostname")
 _MAGIC = ("omit", "group_names", *_CONNECTION)
 
-PREFIX = "magento_auth_"
+_HALVES = ("public_key", "private_key")
 
 
 def forged_names(facts: Mapping[Any, Any]) -> List[str]:
@@ -52,7 +48,7 @@ def pair_of(
         known.append(replacement)
     for found in known:
         if isinstance(found, Mapping) and [found.get("public_key")] == wanted:
-            return {name: found[name] for name in HALVES}
+            return {name: found[name] for name in _HALVES}
     return None
 
 
@@ -73,7 +69,7 @@ def _removals(settings: Mapping[str, Any], plan: Mapping[str, Any]) -> List[Dict
 
 
 def _has_half(entry: Mapping[str, Any]) -> bool:
-    return any(entry.get(half) is not None for half in HALVES)
+    return any(entry.get(half) is not None for half in _HALVES)
 
 
 def resolve(
@@ -105,20 +101,23 @@ def resolve(
         """The entry with its pair, None if it is not due in this run."""
         rest = {key: value for key, value in item.items() if key != "series"}
         if _has_half(rest):
-            raise bad_options(f"{option}: series cannot be combined with a pair; the pair comes from the series")
+            raise KeyfleetError(
+                "bad_options", f"{option}: series cannot be combined with a pair; the pair comes from the series"
+            )
         if not isinstance(name, str) or not name:
-            raise bad_options(f"{option}: series must be the prefix of a series")
+            raise KeyfleetError("bad_options", f"{option}: series must be the prefix of a series")
         if (rest.get("state") or state) == "absent":
             return rest
         if settings is None:
-            raise bad_options(
+            raise KeyfleetError(
+                "bad_options",
                 f"{option}: the pair of the series {name} comes from magento_series, which is not set; pass it to "
-                "keyfleet.magento.provision or keyfleet.magento.rotate as extra variables"
+                "keyfleet.magento.provision or keyfleet.magento.rotate as extra variables",
             )
         if name != settings.get("prefix") or (not pair and needless):
             return None
         if not pair:
-            raise bad_options(f"{option}: this run has not fetched the pair of the series {name}")
+            raise KeyfleetError("bad_options", f"{option}: this run has not fetched the pair of the series {name}")
         return {**rest, **pair}
 
     entries: List[Any] = []
@@ -137,36 +136,3 @@ def resolve(
         one["entries"] = [*entries, *removals]
     options = {name: value for name, value in one.items() if value is not None}
     return {**options, "given": bool(given or removals), "idle": idle}
-
-
-def composer_auth_text(variables: Mapping[str, Any]) -> str:
-    """One line of JSON with the keys that the role would install for a user, checked by the same rules.
-
-    ``variables`` are the role's variables without their prefix. Keys for projects or files only are omitted: in the
-    environment they would take precedence over the user's own key everywhere. Raises `KeyfleetError`.
-    """
-    given = {name: value for name, value in variables.items() if value is not None}
-    listed = given.get("keys", ())
-    if not (isinstance(listed, (list, tuple)) and all(isinstance(key, Mapping) for key in listed)):
-        raise bad_options(f"{PREFIX}keys must be a list of dictionaries")
-    for state in [given.get("state", "present"), *(key.get("state") or "present" for key in listed)]:
-        if state not in ("present", "absent"):
-            raise bad_options(f"{PREFIX}state must be present or absent")
-    document: Document = {}
-    titles: Dict[str, str] = {}
-    for key in keys_from({"state": "present", **given}, prefix=PREFIX):
-        if not key.present or ((key.projects or key.paths) and not key.users):
-            continue
-        changed = with_entry(
-            document, repository=key.repository, username=key.public_key or "", password=key.private_key
-        )
-        if key.repository in titles and changed != document:
-            raise bad_options(
-                f"two different keys for {key.repository} are meant for COMPOSER_AUTH: "
-                f"{titles[key.repository]} and {key.title}"
-            )
-        titles.setdefault(key.repository, key.title)
-        document = changed
-    text = json.dumps(document, ensure_ascii=True)
-    parse(text.encode("ascii"))  # fails if Composer could not read it
-    return text

@@ -12,7 +12,7 @@ from typing import Any, Dict
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import composer_auth_text
+from ansible_collections.keyfleet.magento.plugins.plugin_utils._environment import composer_auth_text
 
 
 def half(word: str) -> str:
