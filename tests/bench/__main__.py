@@ -1,0 +1,71 @@
+# Copyright (c) 2026 The keyfleet.magento authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make bench`: measures the collection, and writes .work/bench/bench.json, bench.md and bench.svg.
+
+Measurements that are compared alternate (A B B A). Each must succeed, and its effect is asserted. The medians of the
+processor time decide. Run it on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+if not __package__:
+    # Run as a directory: Python puts that directory first in sys.path, where our files could hide other modules.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import pyperf
+
+from bench import cases, lab, report
+from bench.measure import Bench
+from place import WORK
+
+CASES = {function.__name__: function for function in (cases.module, cases.role)}
+MEBIBYTE = 1024 * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="CASE", help=f"default: all of {', '.join(CASES)}")
+    parser.add_argument("--pairs", type=int, default=10, help="how often each measurement is repeated")
+    parser.add_argument("--hosts", default="20,100,500", help="three numbers of hosts")
+    parser.add_argument(
+        "--quick", action="store_true", help="one pair, 1, 2 and 4 hosts, small files: to test the bench"
+    )
+    parser.add_argument("--output", type=Path, default=WORK / "bench", help="directory of the results")
+    options = parser.parse_args()
+    names = options.names or list(CASES)
+    if unknown := set(names) - set(CASES):
+        parser.error(f"unknown cases: {', '.join(sorted(unknown))}; the cases are {', '.join(CASES)}")
+    lab.enter_namespace()
+    few, many, most = (1, 2, 4) if options.quick else map(int, options.hosts.split(","))
+    with tempfile.TemporaryDirectory(prefix="kf-bench-") as directory:
+        Path(directory).chmod(0o755)
+        bench = Bench(
+            Path(directory),
+            1 if options.quick else options.pairs,
+            (few, many, most),
+            (4 if options.quick else 256) * MEBIBYTE,
+            lab.in_namespace(),
+        )
+        for name in CASES:
+            if name in names:
+                CASES[name](bench)
+    options.output.mkdir(parents=True, exist_ok=True)
+    suite = pyperf.BenchmarkSuite(bench.suite)
+    suite.dump(str(options.output / "bench.json"), compact=False, replace=True)
+    about = f"{bench.pairs} pairs, {os.cpu_count()} processors, load at the end {os.getloadavg()[0]:.1f}."
+    text = report.markdown(bench.suite, bench.notes, about)
+    (options.output / "bench.md").write_text(text)
+    if "role" in names:
+        report.plot(bench.suite, options.output / "bench.svg")
+    print(f"\n{text}")
+
+
+if __name__ == "__main__":
+    main()
