@@ -21,11 +21,13 @@ if not __package__:
 
 import pyperf
 
-from bench import cases, lab, report
+from bench import cases, growth, lab, report, services
 from bench.measure import Bench
 from place import WORK
 
-CASES = {function.__name__: function for function in (cases.module, cases.role)}
+FUNCTIONS = (cases.module, cases.role, cases.fleet, cases.info, services.labels, services.rotation, services.transfer,
+             growth.growth)  # fmt: skip
+CASES = {function.__name__: function for function in FUNCTIONS}
 MEBIBYTE = 1024 * 1024
 
 

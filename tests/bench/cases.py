@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.lab import PYTHON, Lab
+from bench.lab import PAIRS, PYTHON, REPOSITORY, Lab
 from bench.measure import Bench, Cost, run
 
 PING = [{"name": "Ping", "ansible.builtin.ping": {}}]
@@ -103,7 +103,7 @@ def module(bench: Bench) -> None:
         ping = [cost.cpu for cost in costs["ping"]]
         for name, measured in costs.items():
             if name != "ping":
-                target = "0 to 1.2" if name == "magento_auth_key, converged" else ""
+                target = "<= 1.2" if name == "magento_auth_key, converged" else ""
                 bench.ratio(f"module: {name} / ping", [cost.cpu for cost in measured], ping, target)
         for name, file in files.items():
             bench.add(f"module: {name}, size of the file sent", [file.stat().st_size], "bytes")
@@ -165,8 +165,8 @@ def role(bench: Bench) -> None:
                          zip(costs[f"{kind}, {few} hosts"], costs[f"{kind}, {many} hosts"], strict=True)]
                   for kind in kinds}  # fmt: skip
         slopes = {kind: bench.add(f"role: {kind}, per host", values, "s") for kind, values in slopes.items()}
-        targets = {("converged", "ping"): "0 to 1.3", ("converged", "template role, one file"): "0 to 0.45",
-                   ("converged", "template role, all files"): "", ("changing", "ping"): "0 to 1.4"}  # fmt: skip
+        targets = {("converged", "ping"): "<= 1.3", ("converged", "template role, one file"): "<= 0.45",
+                   ("converged", "template role, all files"): "", ("changing", "ping"): "<= 1.4"}  # fmt: skip
         for (over, under), target in targets.items():
             bench.ratio(f"role: {over} / {under}, per host", slopes[over], slopes[under], target)
         if not shutil.which("composer"):
@@ -175,3 +175,56 @@ def role(bench: Bench) -> None:
         name = f"composer config, {few} hosts"
         measured = bench.interleaved("role", {name: lambda: composer_config(lab, few)}, 1)[name]
         bench.add("role: composer config, per host, without slope", [cost.cpu / few for cost in measured], "s")
+
+
+def fleet(bench: Bench) -> None:
+    """The converged role on many hosts: growth, memory of the largest process, forks, pipelining and slices."""
+    few, many, most = bench.sizes
+    pairs = min(bench.pairs, FEW)
+    with contextlib.closing(Lab(bench, "fleet", most)) as lab:
+        lab.changing(most)
+        works = {f"{count} hosts": partial(lab.role, hosts=count) for count in (1, few, many, most)}
+        costs = bench.interleaved("fleet", works, pairs)
+        for count in (few, many, most):
+            memory = [cost.memory for cost in costs[f"{count} hosts"]]
+            bench.add(f"fleet: {count} hosts, memory of the largest process", memory, "bytes")
+        small, middle, large = ([cost.cpu for cost in costs[f"{count} hosts"]] for count in bench.sizes)
+        slopes = [
+            bench.add(
+                f"fleet: per host, {a} to {b} hosts", [(y - x) / (b - a) for x, y in zip(*both, strict=True)], "s"
+            )
+            for a, b, both in ((few, many, (small, middle)), (many, most, (middle, large)))
+        ]
+        bench.ratio("fleet: per host, larger / smaller fleet", slopes[1], slopes[0], "0.9 to 1.1")
+        settings: dict[str, Callable[[], Cost]] = {
+            f"{many} hosts, {forks} forks": partial(lab.role, "--forks", str(forks), hosts=many)
+            for forks in (5, 20, 50)
+        }
+        settings[f"{many} hosts, pipelining"] = partial(lab.role, hosts=many, ANSIBLE_PIPELINING="True")
+        bench.interleaved("fleet", settings, pairs)
+        slices = {f"{most} hosts, {word}": partial(lab.role, hosts=most, slices=number)
+                  for number, word in ((1, "one run"), (2, "two slices at the same time"))}  # fmt: skip
+        one, two = bench.interleaved("fleet", slices, pairs).values()
+        bench.ratio("fleet: wall time, two slices / one run", [c.wall for c in two], [c.wall for c in one])
+
+
+def info(bench: Bench) -> None:
+    """magento_auth_key_info reads files of one host: the process on the host."""
+    counts = (10, 100)
+    lab = Lab(bench, "info", 1, accounts=False)
+    projects = [lab.directory / "projects" / str(number) for number in range(counts[-1])]
+    entry = dict(zip(("username", "password"), PAIRS[0], strict=True))
+    for project in projects:
+        project.mkdir(parents=True, mode=0o700)
+        project.joinpath("auth.json").write_text(json.dumps({"http-basic": {REPOSITORY: entry}}))
+        project.joinpath("auth.json").chmod(0o600)
+
+    def read(file: Path, count: int) -> Cost:
+        cost, result = executed(lab, file)
+        assert sum(len(row["entries"]) for row in result["files"]) == count, result
+        return cost
+
+    files = {count: sent(lab, f"{KEY}_info", {"projects": list(map(str, projects[:count]))}) for count in counts}
+    costs = bench.interleaved("info", {f"{n} files": partial(read, file, n) for n, file in files.items()})
+    few, many = ([cost.cpu for cost in measured] for measured in costs.values())
+    bench.add("info: per file", [(b - a) / (counts[1] - counts[0]) for a, b in zip(few, many, strict=True)], "s")

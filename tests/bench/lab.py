@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -44,7 +45,7 @@ def enter_namespace() -> None:
     command = ["unshare", "--mount", "--propagation", "private", *mapped]
     if in_namespace() or not shutil.which("unshare"):
         return
-    check = [*command, "mount", "--bind", "/etc/passwd", "/etc/passwd"]
+    check = [*command, "mount", "--bind", "/etc", "/etc"]
     if subprocess.run(check, capture_output=True, check=False).returncode == 0:
         os.environ["KEYFLEET_BENCH_MOUNTS"] = "yes"
         os.execvp(command[0], [*command, sys.executable, *sys.argv])
@@ -87,18 +88,26 @@ class Lab:
         if self._accounts:
             homes_of = {user: self.directory / f"h{user[7:].split('x')[0]}" / "home" / user for user in uids}
             passwd = "".join(f"{user}:x:{uid}:{uid}::{homes_of[user]}:/bin/sh\n" for user, uid in uids.items())
-            self._mount("passwd", passwd)
-            self._mount("group", "".join(f"{user}:x:{uid}:\n" for user, uid in uids.items()))
+            self._mount(passwd=passwd, group="".join(f"{user}:x:{uid}:\n" for user, uid in uids.items()))
 
-    def _mount(self, name: str, lines: str) -> None:
-        made, real = self.directory / name, Path("/etc", name)
-        made.write_text(real.read_text() + lines)
-        subprocess.run(["mount", "--bind", made, real], check=True)
+    def _mount(self, **lines: str) -> None:
+        """Puts a copy of /etc with more lines in these files in its place, for this process and its children.
+
+        Not the files themselves: such a mount ends when anybody adds an account to the machine.
+        """
+        etc = self.directory / "etc"
+        ignored = shutil.ignore_patterns("*shadow*", "sudoers*", "private", "ssh")
+        with contextlib.suppress(shutil.Error):
+            # Files that this user may not read.
+            shutil.copytree("/etc", etc, symlinks=True, ignore=ignored)
+        for name, more in lines.items():
+            etc.joinpath(name).write_text(Path("/etc", name).read_text() + more)
+        subprocess.run(["mount", "--bind", etc, "/etc"], check=True)
 
     def close(self) -> None:
         """Takes the accounts away."""
-        for name in ("passwd", "group") if self._accounts else ():
-            subprocess.run(["umount", Path("/etc", name)], check=True)
+        if self._accounts:
+            subprocess.run(["umount", "/etc"], check=True)
 
     def inventory(self, first: int, last: int, **variables: Any) -> Path:
         """Hosts ``first`` to ``last`` - 1."""

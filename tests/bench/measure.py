@@ -81,7 +81,7 @@ class Bench:
         return costs
 
     def add(self, name: str, values: Sequence[float], unit: str, target: str = "") -> list[float]:
-        """Adds one figure, one value for each pair. ``target`` is a range: ``0 to 1.2``."""
+        """Adds one figure, one value for each pair. ``target`` is ``<= 1.2``, ``>= 1.2`` or ``0.9 to 1.1``."""
         # pyperf knows few units, and accepts no value below zero: a difference of two noisy measurements.
         known = {"s": "second", "bytes": "byte"}.get(unit, "integer")
         metadata = {"name": name, "unit": known, "figure_unit": unit, **({"target": target} if target else {})}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,11 @@ def verdict(figure: pyperf.Benchmark) -> str:
     target = figure.get_metadata().get("target", "")
     if not target:
         return ""
-    low, high = map(float, target.split(" to "))
+    if target.startswith((">=", "<=")):
+        bound = float(target[2:])
+        low, high = (bound, math.inf) if target.startswith(">=") else (0.0, bound)
+    else:
+        low, high = map(float, target.split(" to "))
     return "met" if low <= figure.median() <= high else "missed"
 
 
@@ -46,12 +51,26 @@ def markdown(figures: Sequence[pyperf.Benchmark], notes: Sequence[str], about: s
         if name.endswith(", wall"):
             continue
         head, _colon, rest = name.partition(": ")
+        if head == "growth":
+            continue
         if head != case:
             case = head
             lines += ["", f"## {case}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
         wall = by_name.get(f"{name}, wall")
         lines.append(row(figure, rest, shown(wall.median()) if wall else ""))
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *growth_table(figures), ""])
+
+
+def growth_table(figures: Sequence[pyperf.Benchmark]) -> list[str]:
+    """One row for each input: medians of the seconds and ratios, and whether the ratios are met."""
+    rows: dict[str, list[str]] = {}
+    for figure in figures:
+        if figure.get_name().startswith("growth: "):
+            name = figure.get_name().removeprefix("growth: ").rpartition(", ")[0]
+            rows.setdefault(name, []).append(f"{shown(figure.median())} {verdict(figure)}".strip())
+    columns = ["input", "n, s", "10 n, s", "100 n, s", "10 n / n, target <= 15", "100 n / 10 n, target <= 15"]
+    head = ["", "## growth", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"] if rows else []
+    return [*head, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())]
 
 
 def plot(figures: Sequence[pyperf.Benchmark], path: Path) -> None:
