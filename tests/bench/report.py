@@ -36,7 +36,7 @@ def verdict(figure: pyperf.Benchmark) -> str:
 
 def row(figure: pyperf.Benchmark, name: str, wall: str) -> str:
     metadata = figure.get_metadata()
-    low, high = figure.percentile(0.25), figure.percentile(0.75)
+    low, high = figure.percentile(25), figure.percentile(75)
     cells = [name, metadata["figure_unit"], shown(figure.median()), f"{shown(low)} to {shown(high)}",
              str(figure.get_nvalue()), wall, metadata.get("target", ""), verdict(figure)]  # fmt: skip
     return f"| {' | '.join(cells)} |"
