@@ -55,18 +55,19 @@ def main() -> None:
             (4 if options.quick else 256) * MEBIBYTE,
             lab.in_namespace(),
         )
-        for name in CASES:
-            if name in names:
-                CASES[name](bench)
-    options.output.mkdir(parents=True, exist_ok=True)
-    suite = pyperf.BenchmarkSuite(bench.suite)
-    suite.dump(str(options.output / "bench.json"), compact=False, replace=True)
+        for name in (name for name in CASES if name in names):
+            CASES[name](bench)
+            write(bench, options.output)
+    report.plot(bench.suite, options.output / "bench.svg")
+    print(f"\n{(options.output / 'bench.md').read_text()}")
+
+
+def write(bench: Bench, output: Path) -> None:
+    """Replaces the results by those of the cases so far, because a later case may fail."""
+    output.mkdir(parents=True, exist_ok=True)
+    pyperf.BenchmarkSuite(bench.suite).dump(str(output / "bench.json"), compact=False, replace=True)
     about = f"{bench.pairs} pairs, {os.cpu_count()} processors, load at the end {os.getloadavg()[0]:.1f}."
-    text = report.markdown(bench.suite, bench.notes, about)
-    (options.output / "bench.md").write_text(text)
-    if "role" in names:
-        report.plot(bench.suite, options.output / "bench.svg")
-    print(f"\n{text}")
+    (output / "bench.md").write_text(report.markdown(bench.suite, bench.notes, about))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ KEY = "keyfleet.magento.magento_auth_key"
 FEW = 3
 """The most pairs of measurements that take minutes."""
 PAIR = {"public_key": "{{ vault_public_key }}", "private_key": "{{ vault_private_key }}"}
-WHERE = {"users": "{{ magento_auth_users }}", "projects": "{{ magento_auth_projects }}"}
+WHERE = {"users": "{{ magento_auth_users | default(omit) }}", "projects": "{{ magento_auth_projects }}"}
 
 
 def sent(lab: Lab, module: str, options: dict[str, Any], *, changed: int | None = 0) -> Path:
@@ -67,8 +67,8 @@ def module(bench: Bench) -> None:
     with contextlib.closing(Lab(bench, "module", 1)) as lab:
         lab.role(hosts=1, changed=1)
         options = {**PAIR, **WHERE, "verify": "never"}
-        info = {"users": WHERE["users"], "projects": WHERE["projects"]}
-        token = {"mage_id": "MAG000000000", "token": "decade0000" * 4, "users": WHERE["users"], "verify": "never"}
+        files_of = {"users": WHERE["users"]} if bench.accounts else {"paths": [str(lab.directory / "netrc")]}
+        token = {"mage_id": "MAG000000000", "token": "decade0000" * 4, "verify": "never", **files_of}
         changing = []
         for _pair in range(2):
             lab.installed = 1 - lab.installed
@@ -77,7 +77,7 @@ def module(bench: Bench) -> None:
         files = {
             "ping": sent(lab, "ansible.builtin.ping", {}),
             "magento_auth_key, converged": sent(lab, KEY, options),
-            "magento_auth_key_info": sent(lab, f"{KEY}_info", info),
+            "magento_auth_key_info": sent(lab, f"{KEY}_info", WHERE),
         }
         sent(lab, "keyfleet.magento.magento_download_token", token, changed=1)
         files["magento_download_token, converged"] = sent(lab, "keyfleet.magento.magento_download_token", token)
@@ -138,8 +138,6 @@ def role(bench: Bench) -> None:
     """The role on local hosts with 5 files each, beside a ping and beside a role of a directory and a template."""
     few, many, _most = bench.sizes
     with contextlib.closing(Lab(bench, "role", many)) as lab:
-        if not bench.accounts:
-            bench.notes.append("role: without users, because this machine allows no mount namespace; 2 files per host")
         lab.changing(many)
         kinds: dict[str, Callable[[int], Cost]] = {
             "ping": lambda count: lab.play(PING, hosts=count),
@@ -170,7 +168,7 @@ def role(bench: Bench) -> None:
         for (over, under), target in targets.items():
             bench.ratio(f"role: {over} / {under}, per host", slopes[over], slopes[under], target)
         if not shutil.which("composer"):
-            bench.notes.append("role: composer config is skipped: composer not found")
+            bench.notes.append("role: composer config; composer is not installed")
             return
         name = f"composer config, {few} hosts"
         measured = bench.interleaved("role", {name: lambda: composer_config(lab, few)}, 1)[name]

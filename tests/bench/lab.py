@@ -63,6 +63,8 @@ class Lab:
         self.installed = 0
         self.hosts: dict[str, dict[str, Any]] = {}
         self._accounts = accounts and bench.accounts
+        if accounts and not bench.accounts:
+            bench.notes.append(f"{name}: users; this machine allows no mount namespace, so a host has only projects")
         uids: dict[str, int] = {}
         for number in range(count):
             root = self.directory / f"h{number}"
@@ -81,7 +83,7 @@ class Lab:
                         os.chown(path, uids[owner], uids[owner])
                 files.append({"path": str(directory / "auth.json"), "owner": owner or str(os.geteuid())})
             self.hosts[f"h{number}"] = {
-                "magento_auth_users": users,
+                **({"magento_auth_users": users} if users else {}),
                 "magento_auth_projects": [str(path) for path in projects],
                 "bench_files": files,
             }

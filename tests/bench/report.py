@@ -74,15 +74,17 @@ def growth_table(figures: Sequence[pyperf.Benchmark]) -> list[str]:
 
 
 def plot(figures: Sequence[pyperf.Benchmark], path: Path) -> None:
-    """Draws the processor time per host of the case `role`."""
+    """Draws the processor time per host of the case `role`, if it was measured."""
+    heights = {label: figure.median() * 1000 for kind, label in BARS.items() for figure in figures
+               if figure.get_name().startswith(f"role: {kind}, per host")}  # fmt: skip
+    if not heights:
+        return
     # Only here: this process must be smaller than those whose memory is measured.
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    heights = {label: figure.median() * 1000 for kind, label in BARS.items() for figure in figures
-               if figure.get_name().startswith(f"role: {kind}, per host")}  # fmt: skip
     drawing, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
     axes.bar_label(axes.bar(list(heights), list(heights.values())), fmt="%.0f")
     axes.set_ylabel("processor time per host, ms")
