@@ -40,13 +40,14 @@ def in_namespace() -> bool:
 
 
 def enter_namespace() -> None:
-    """Starts this program again in mount namespace of its own, if the machine allows that."""
-    mapped = [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
-    command = ["unshare", "--mount", "--propagation", "private", *mapped]
-    if in_namespace() or not shutil.which("unshare"):
+    """Starts this program again in a mount namespace of its own, if it runs as root and the machine allows that.
+
+    Not as another user: in a user namespace, the directories of root belong to nobody, and the modules refuse that.
+    """
+    command = ["unshare", "--mount", "--propagation", "private"]
+    if os.geteuid() != 0 or in_namespace() or not shutil.which(command[0]):
         return
-    check = [*command, "mount", "--bind", "/etc", "/etc"]
-    if subprocess.run(check, capture_output=True, check=False).returncode == 0:
+    if subprocess.run([*command, "mount", "--bind", "/etc", "/etc"], capture_output=True, check=False).returncode == 0:
         os.environ["KEYFLEET_BENCH_MOUNTS"] = "yes"
         os.execvp(command[0], [*command, sys.executable, *sys.argv])
 
@@ -64,7 +65,7 @@ class Lab:
         self.hosts: dict[str, dict[str, Any]] = {}
         self._accounts = accounts and bench.accounts
         if accounts and not bench.accounts:
-            bench.notes.append(f"{name}: users; this machine allows no mount namespace, so a host has only projects")
+            bench.notes.append(f"{name}: users, which need root and a mount namespace; a host has only projects")
         uids: dict[str, int] = {}
         for number in range(count):
             root = self.directory / f"h{number}"
