@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +45,8 @@ def main() -> None:
     names = options.names or list(CASES)
     if unknown := set(names) - set(CASES):
         parser.error(f"unknown cases: {', '.join(sorted(unknown))}; the cases are {', '.join(CASES)}")
+    # So that a run that is ended removes its files.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     lab.enter_namespace()
     few, many, most = (1, 2, 4) if options.quick else map(int, options.hosts.split(","))
     with tempfile.TemporaryDirectory(prefix="kf-bench-") as directory:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyperf
 
-COLUMNS = ("figure", "unit", "median", "half of the values", "values", "wall, median", "target", "")
+COLUMNS = ("figure", "unit", "median", "quartiles", "values", "wall, median", "target", "")
 BARS = {"ping": "ping", "converged": "role, converged", "changing": "role, changing",
         "template role, one file": "template role,\none file", "template role, all files": "template role,\nall files",
         "composer config": "composer config,\nall files"}  # fmt: skip
