@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 if not __package__:
@@ -35,7 +36,12 @@ MEBIBYTE = 1024 * 1024
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="CASE", help=f"default: all of {', '.join(CASES)}")
-    parser.add_argument("--pairs", type=int, default=10, help="how often each measurement is repeated")
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=10,
+        help="how often each measurement is repeated; at most 3 times in fleet and growth, once for composer config",
+    )
     parser.add_argument("--hosts", default="20,100,500", help="three numbers of hosts")
     parser.add_argument(
         "--quick", action="store_true", help="one pair, 1, 2 and 4 hosts, small files: to test the bench"
@@ -69,7 +75,8 @@ def write(bench: Bench, output: Path) -> None:
     """Replaces the results by those of the cases so far, because a later case may fail."""
     output.mkdir(parents=True, exist_ok=True)
     pyperf.BenchmarkSuite(bench.suite).dump(str(output / "bench.json"), compact=False, replace=True)
-    about = f"{bench.pairs} pairs, {os.cpu_count()} processors, load at the end {os.getloadavg()[0]:.1f}."
+    about = (f"{bench.pairs} pairs, {os.cpu_count()} processors, load at the end {os.getloadavg()[0]:.1f}, "
+             f"ansible-core {version('ansible-core')}, hosts with {lab.PYTHON}.")  # fmt: skip
     (output / "bench.md").write_text(report.markdown(bench.suite, bench.notes, about))
 
 

@@ -181,8 +181,9 @@ def fleet(bench: Bench) -> None:
     pairs = min(bench.pairs, FEW)
     with contextlib.closing(Lab(bench, "fleet", most)) as lab:
         lab.changing(most)
-        works = {f"{count} hosts": partial(lab.role, hosts=count) for count in (1, few, many, most)}
-        costs = bench.interleaved("fleet", works, pairs)
+        works = {f"{count} hosts": partial(lab.role, hosts=count) for count in bench.sizes}
+        alone = {"1 host, as with ansible-pull": partial(lab.role, hosts=1)}
+        costs = bench.interleaved("fleet", {**alone, **works}, pairs)
         for count in (few, many, most):
             memory = [cost.memory for cost in costs[f"{count} hosts"]]
             bench.add(f"fleet: {count} hosts, memory of the largest process", memory, "bytes")

@@ -88,5 +88,4 @@ def plot(figures: Sequence[pyperf.Benchmark], path: Path) -> None:
     drawing, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
     axes.bar_label(axes.bar(list(heights), list(heights.values())), fmt="%.0f")
     axes.set_ylabel("processor time per host, ms")
-    axes.set_yscale("log")
     drawing.savefig(path)
