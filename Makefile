@@ -1,5 +1,5 @@
 # All targets run as an ordinary user, keep scratch files below .work/ and .venv/, and never change the home directory.
-.PHONY: help venv demo test lint units sanity integration system molecule clean
+.PHONY: help venv demo bench test lint units sanity integration system molecule clean
 .DEFAULT_GOAL := help
 
 PYTHON = $(shell sh tests/find-python)
@@ -20,6 +20,11 @@ demo: ## run the demo on three local hosts, with the simulator
 	@test -n "$(PYTHON)"
 	@"$(PYTHON)" tests/environments.py .work/venv-demo "$(PYTHON)" tests/requirements/demo.txt
 	@.work/venv-demo/bin/python tests/demo
+
+bench: ## measure speed and memory on an idle machine; "BENCH=module --pairs 5" chooses, BENCH=--help explains
+	@test -n "$(PYTHON)"
+	@"$(PYTHON)" tests/environments.py .work/venv-bench "$(PYTHON)" tests/requirements/bench.txt
+	@.work/venv-bench/bin/python tests/bench $(BENCH)
 
 test: venv ## run every suite that this machine can run; tests/suites.py --list names them
 	@$(SUITES)

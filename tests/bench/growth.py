@@ -1,38 +1,49 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures how run time grows with the size of untrusted input: `python tests/bench/growth.py [WORD]`.
-
-Prints one line for each input: the seconds for the sizes n, 10 n and 100 n, and how many times longer each step takes;
-about 10 is linear. The results are only printed. WORD selects the inputs whose name contains it. Run the script in an
-environment with ansible-core.
-"""
+"""How the processor time grows with the size of input that others write: parsers are called in this process."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime
+import gc
 import gzip
 import json
 import os
+import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from bench.measure import Bench
+from place import linked_collections
+
 STEPS = (1, 10, 100)
+SIZES = ("n", "10 n", "100 n")
+RATIOS = ("10 n / n", "100 n / 10 n")
+REPEATS = 3
 HOST = "repo.magento.com"
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Returns the wall time, also if the input is refused with an exception."""
-    start = time.perf_counter()
-    with contextlib.suppress(Exception):
+    """Returns the processor time, also if the input is refused with an exception."""
+    # Like timeit: otherwise, the collector also visits the objects of all other inputs.
+    gc.collect()
+    gc.disable()
+    start = time.process_time()
+    try:
         work()
-    return time.perf_counter() - start
+    except (AttributeError, ImportError, NameError, TypeError):
+        # The call is wrong, not the input.
+        raise
+    except Exception:
+        pass
+    finally:
+        elapsed = time.process_time() - start
+        gc.enable()
+    return elapsed
 
 
 def entries(count: int) -> dict[str, Any]:
@@ -42,18 +53,21 @@ def entries(count: int) -> dict[str, Any]:
 
 def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], object]]]]:
     """By name: n, and a function that prepares the work for a size. The preparation is not measured."""
+    from ansible_collections.keyfleet.magento.plugins.action import magento_auth_key as action
+    from ansible_collections.keyfleet.magento.plugins.filter import roles
     from ansible_collections.keyfleet.magento.plugins.module_utils import _argspec, _redact
-    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json, edit, precedence
     from ansible_collections.keyfleet.magento.plugins.module_utils._composer import report as composer_report
     from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import curl, feed, netrc
-    from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import plan
+    from ansible_collections.keyfleet.magento.plugins.module_utils._downloads import verdict as downloads_verdict
+    from ansible_collections.keyfleet.magento.plugins.module_utils._marketplace import client, failures, plan
     from ansible_collections.keyfleet.magento.plugins.module_utils._repository import (
         outcome,
         packages,
         session,
         verdict,
     )
-    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet
+    from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import fleet, report
     from ansible_collections.keyfleet.magento.plugins.module_utils._rotation import series as series_
     from ansible_collections.keyfleet.magento.plugins.modules import magento_auth_key_info
 
@@ -84,6 +98,58 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         data = json.dumps(entries(count)).encode()
         keys = [_argspec.Key(HOST, public_key="a" * 32, private_key="b" * 32)]
         return lambda: edit.text_for_diff(edit.edited(data, keys) or b"", was=data)
+
+    def removed(count: int) -> Callable[[], object]:
+        data = json.dumps(entries(count)).encode()
+        keys = [_argspec.Key(f"h{n}.example", present=False) for n in range(0, count, max(count // 10, 1))]
+        return lambda: edit.edited(data, keys)
+
+    def home_config(count: int) -> Callable[[], object]:
+        data = json.dumps({"config": entries(count)}).encode()
+        return lambda: auth_json.parse(precedence._in_config(data))
+
+    def effective(count: int) -> Callable[[], object]:
+        sources = [precedence.Source(name, name, entries(count)) for name in ("auth.json", "composer.json")]
+        return lambda: [precedence.winner(sources, host) for host in precedence.repositories(sources)]
+
+    def api(count: int) -> client.Marketplace:
+        """A session at the key API whose list of keys has ``count``."""
+        items = [{"label": f"k{n}", "uid": "MAG1", "user_key": f"{n:032x}", "password_key": f"{n + 2**100:032x}",
+                  "is_enabled": True} for n in range(count)]  # fmt: skip
+        answer = client.Answer("GET", 200, json.dumps({"m2": items}).encode(), "")
+        session = client.Marketplace(application_id="APP1", application_secret="d" * 40, api_url="https://h.example")
+        session._mage_id = "MAG1"
+        session._send = lambda *_words, **_options: answer  # type: ignore[method-assign]
+        return session
+
+    def refusal(count: int) -> Callable[[], object]:
+        body = json.dumps({"code": 100, "message": "<b>" * count}).encode()
+        redactor = failures.Redactor("APP1", "d" * 40)
+        return lambda: failures.refused("list the keys", 500, body, "9" * count, redactor)
+
+    def package_list(count: int) -> Callable[[], object]:
+        body = json.dumps({"packages": {f"a/b{n}": {"1.0.0": {"name": f"a/b{n}"}} for n in range(count)}}).encode()
+        one = packages.Walk("https://h.example/packages.json", ["a/b"], lambda text: text)
+        return lambda: one.read(body)
+
+    def page(count: int) -> Callable[[], object]:
+        body = b"<html><title>" + b"&lt;" * count
+        end = downloads_verdict.CurlEnd(0, http_status=404, headers={"content-type": "text/html"}, body=body)
+        return lambda: downloads_verdict.judge_page(end, HOST, _redact.quoting("MAG1", "c" * 40))
+
+    def result(count: int) -> Callable[[], object]:
+        diff = [{"before": "a\n" * 10, "after": "b\n" * 10}] * count
+        answer = {"diff": diff, "ansible_facts": {f"f{n}": n for n in range(count)}, "warnings": ["w"] * count}
+        return lambda: [action.acted_on(answer), action.too_long(answer)]
+
+    def host_variables(count: int) -> Callable[[], object]:
+        rows = [{"path": f"/f{n}", "entries": [{"public_key": f"{n:032x}"}]} for n in range(count)]
+        known = {"web1": {fleet.CONFIRMED: {"files": rows}, "ansible_facts": {f"f{n}": n for n in range(count)}}}
+        return lambda: [roles.rotation_reports(["web1"], known), roles.rotation_hosts(["web1"], known)]
+
+    def changed_files(count: int) -> Callable[[], object]:
+        files = [{"path": f"/f{n}", "action": "updated"} for n in range(count)]
+        return lambda: report.changes({"web1": {fleet.DEPLOYED: {"files": files}}}, check_mode=False)
 
     def netrc_file(count: int) -> Callable[[], object]:
         data = "".join(f"machine h{n}.example login l{n} password p{n}\n" for n in range(count)).encode()
@@ -164,6 +230,9 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "auth.json, digits": (4_000, lambda n: parsed('{"a": ' + "9" * n + "}")),
         "auth.json, entries": (100, lambda n: parsed(json.dumps(entries(n)))),
         "auth.json, entries, edited and shown": (100, edited),
+        "auth.json, entries, removed": (100, removed),
+        "auth.json, entries, and which of them Composer uses": (100, effective),
+        "config.json, entries": (100, home_config),
         "info, entries": (100, lambda n: info("auth.json", entries(n), "projects")),
         "info, entries of composer.json": (100, lambda n: info("composer.json", {"config": entries(n)}, "projects")),
         "info, directories": (50, nested),
@@ -174,6 +243,13 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
         "gzip answer, members": (1000, members),
         "headers of an answer, byte by byte": (1_000, headers),
         "keys of an account": (100, keys),
+        "answer of the key API, keys": (100, lambda n: api(n).keys),
+        "answer of the key API, refusal": (1_000, refusal),
+        "answer of the downloads, page": (1_000, page),
+        "packages of a repository": (100, package_list),
+        "result of a module on a host": (100, result),
+        "variables of a host": (100, host_variables),
+        "reports of hosts, changed files": (100, changed_files),
         "lists of a repository": (1_000, walk),
         "feed, releases": (100, feed_of),
         "feed, name of a category and files in it": (1_000, names),
@@ -185,25 +261,21 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
     }
 
 
-def main() -> None:
-    """Prints one line for each input."""
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    with tempfile.TemporaryDirectory() as directory:
-        namespace = Path(directory) / "path" / "ansible_collections" / "keyfleet"
-        namespace.mkdir(parents=True)
-        (namespace / "magento").symlink_to(ROOT)
-        sys.path.insert(0, str(namespace.parent.parent))
-        os.umask(0o077)
-        print(f"{'':44}{'n':>6}{'n':>11}{'10 n':>11}{'100 n':>11}   times longer")
-        for name, (size, make) in inputs(Path(directory)).items():
-            if word not in name:
-                continue
-            times = [seconds(make(size * step)) for step in STEPS]
-            ratios = " ".join(
-                f"{later / max(earlier, 1e-6):7.1f}" for earlier, later in zip(times, times[1:], strict=False)
-            )
-            print(f"{name:44}{size:6}" + "".join(f"{elapsed:9.4f} s" for elapsed in times) + f"   {ratios}", flush=True)
+def measured(base: Path, repeats: int) -> Iterator[tuple[str, list[list[float]]]]:
+    """The name of each input with n, and for the sizes n, 10 n and 100 n the seconds of each repetition."""
+    for name, (size, make) in inputs(base).items():
+        times = [[seconds(make(size * step)) for step in STEPS] for _repeat in range(repeats)]
+        yield f"{name} (n = {size:,})", [list(column) for column in zip(*times, strict=True)]
 
 
-if __name__ == "__main__":
-    main()
+def growth(bench: Bench) -> None:
+    """Everything that others write and the collection reads, in this process, by size. A ratio of 10 is linear."""
+    base = bench.directory / "growth"
+    base.mkdir(mode=0o700)
+    sys.path.insert(0, str(linked_collections()))
+    os.umask(0o077)
+    for name, times in measured(base, min(bench.pairs, REPEATS)):
+        print(f"growth: {name}: {' '.join(f'{statistics.median(column):.4f} s' for column in times)}", flush=True)
+        kept = [bench.add(f"growth: {name}, {step}", column, "s") for step, column in zip(SIZES, times, strict=True)]
+        for number, step in enumerate(RATIOS):
+            bench.ratio(f"growth: {name}, {step}", kept[number + 1], kept[number], "<= 15")
