@@ -183,7 +183,7 @@ def _waiting(series: Series) -> bool:
     A newer rejected generation does not count: it is replaced by the next generation.
     """
     current = series.current
-    older = series.generations[: series.generations.index(current)] if current else ()
+    older = frozenset(series.generations[: series.generations.index(current)] if current else ())
     return any(g in older or g.label not in series.rejected for g in series.superseded)
 
 
@@ -199,8 +199,8 @@ def plan_retire(series: Series, *, today: datetime.date, overlap: int, delete_af
     """The plan; ``overlap`` and ``delete_after`` in days. Rejected keys have no overlap; no enabled key is deleted."""
     newest = series.newest
     early = bool(overlap) and newest is not None and (today - newest).days <= overlap
+    wait = tuple(g for g in series.superseded if early and g.label not in series.rejected)
     disable = tuple(g for g in series.superseded if not early or g.label in series.rejected)
-    wait = tuple(g for g in series.superseded if g not in disable)
     return RetirePlan(disable, wait, () if disable else _old(series, today=today, delete_after=delete_after))
 
 

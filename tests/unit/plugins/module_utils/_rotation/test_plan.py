@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import List
 
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import Series, plan_issue, plan_retire
+from ansible_collections.keyfleet.magento.plugins.module_utils._rotation.series import (
+    Generation,
+    Series,
+    plan_issue,
+    plan_retire,
+    series_of,
+)
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils._rotation.rotation_lab import (
     DAY,
     TODAY,
@@ -152,3 +159,26 @@ def test_overlap_does_not_prevent_deletion() -> None:
 def test_empty_series() -> None:
     assert Series("web", ()).current is None
     assert plan_retire(Series("web", ()), today=TODAY, overlap=0, delete_after=0) == ((), (), ())
+
+
+def test_work_is_linear_in_the_number_of_generations() -> None:
+    """Counts comparisons of labels instead of measuring time."""
+
+    class Label(str):
+        comparisons = 0
+
+        def __eq__(self, other: object) -> bool:
+            Label.comparisons += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    def work(many: int) -> int:
+        Label.comparisons = 0
+        keys = [Generation(Label(f"web-{2000 + n // 28}01{n % 28 + 1:02}"), str(n), True) for n in range(many)]
+        known = series_of("web", keys)
+        plan_retire(known, today=datetime.date(2100, 1, 1), overlap=0, delete_after=1)
+        plan_issue(known, today=datetime.date(2100, 1, 1), max_age=1, rotate_now=True)
+        return Label.comparisons
+
+    assert 0 < work(1000) <= 11 * work(100)
