@@ -103,7 +103,7 @@ class Workspace:
     """The workspace of one run. Files that are kept between runs are below .work and may be deleted at any time."""
 
     def __init__(self) -> None:
-        WORK.mkdir(exist_ok=True)
+        (WORK / "compiled").mkdir(parents=True, exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="run-", dir=WORK, ignore_cleanup_errors=True)
         self.scratch = Path(self._scratch.name)
         self.buffer: io.StringIO | None = None

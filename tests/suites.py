@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import runner
+from environments import COMPILED
 from place import ROOT, Workspace, find_python, linked_collections
 from runner import Suite, docker, programs, python, root
 
@@ -132,7 +133,7 @@ def examples(workspace: Workspace) -> None:
 
 
 def run_tests(workspace: Workspace, *words: str | Path) -> None:
-    workspace.run("pytest", *words, env={"PYTHONPATH": str(linked_collections())})
+    workspace.run("pytest", *words, env={"PYTHONPATH": f"{COMPILED}:{linked_collections()}"})
 
 
 def integration(workspace: Workspace) -> None:
