@@ -34,6 +34,8 @@ class Suite:
     """If one of these is missing, the suite runs without the tests that need it."""
     machine: bool = False
     """Whether it creates accounts or reads all home directories; two such suites never run at the same time."""
+    on_request: bool = False
+    """Whether it runs only if it is named."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the test suites and prints a summary: `python tests/suites.py [--list] [NAME ...]`.
+"""Runs the test suites and prints a summary: `python tests/suites.py [--list] [NAME ...]`. Suites that are marked as on
+request run only if they are named.
 
 A suite that cannot run on this machine is skipped with the reason; with KEYFLEET_REQUIRE_ALL=1 that is a failure. With
 KEYFLEET_SIDE_BY_SIDE=1, two suites run at a time.
@@ -33,7 +34,8 @@ SIMULATOR = ROOT / "tests" / "simulator" / "tests"
 EXAMPLES = SYSTEM / "examples"
 """They use their own container, so they may run at the same time as suites with `machine`."""
 ROTATION = SYSTEM / "rotation"
-CHAOS = (ROTATION / "chaos", ROTATION / "mutants")
+CHAOS = ROTATION / "chaos"
+MUTANTS = tuple(ROTATION / folder / "test_mutants.py" for folder in ("mutants", "chaos"))
 CURL = programs("curl")
 SSH_KEYGEN = programs("ssh-keygen")
 """ansible-test creates an SSH key pair even if no target needs it."""
@@ -121,11 +123,15 @@ def system(workspace: Workspace) -> None:
 
 def rotation(workspace: Workspace) -> None:
     # The tests mostly wait for playbooks.
-    run_tests(workspace, "-n2", ROTATION, *(f"--ignore={tests}" for tests in CHAOS))
+    run_tests(workspace, "-n2", ROTATION, f"--ignore={CHAOS}", *(f"--ignore={tests}" for tests in MUTANTS))
 
 
 def chaos(workspace: Workspace) -> None:
-    run_tests(workspace, *CHAOS)
+    run_tests(workspace, CHAOS, *(f"--ignore={tests}" for tests in MUTANTS))
+
+
+def mutants(workspace: Workspace) -> None:
+    run_tests(workspace, *MUTANTS)
 
 
 def examples(workspace: Workspace) -> None:
@@ -213,13 +219,14 @@ SUITES = (
     Suite("build", "build, install and document the collection", build, OLDEST[:1]),
     Suite("system", "real files, users, system calls, Composer and HTTPS", system, wants=(marked,), machine=True),
     Suite("rotation", "rotations with real playbooks", rotation, wants=(marked,), machine=True),
-    Suite("chaos", "rotations with real kills, and with mutated YAML", chaos, wants=(marked,), machine=True),
+    Suite("chaos", "rotations with real kills", chaos, wants=(marked,), machine=True),
     Suite("examples", "every example of README and docs", examples, wants=(marked,)),
     Suite("integration", "integration targets against the simulator", integration, (SSH_KEYGEN,), (CURL,)),
     Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, (OLDEST[0], SSH_KEYGEN), (CURL,)),
     Suite("integration-root", "targets that create accounts", integration_root, (root, SSH_KEYGEN), machine=True),
     Suite("demo", "the demo, with all of its checks", demo, wants=(CURL,), machine=True),
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
+    Suite("mutants", "wrong edits that tests notice", mutants, wants=(marked,), machine=True, on_request=True),
 )  # fmt: skip
 
 
@@ -231,11 +238,13 @@ def main() -> int:
     known = [suite.name for suite in SUITES]
     if unknown := [name for name in arguments.names if name not in known]:
         parser.error(f"unknown suites: {', '.join(unknown)}; the suites are {', '.join(known)}")
-    chosen = [suite for suite in SUITES if not arguments.names or suite.name in arguments.names]
+    named = [suite for suite in SUITES if suite.name in arguments.names]
+    chosen = named or [suite for suite in SUITES if not suite.on_request]
     if arguments.list:
-        for suite in chosen:
+        for suite in named or SUITES:
             lacks = runner.lacks(suite)
-            print(f"{suite.name:<16} {suite.description}{f'  [{lacks}]' if lacks else ''}")
+            request = ", on request" if suite.on_request else ""
+            print(f"{suite.name:<16} {suite.description}{request}{f'  [{lacks}]' if lacks else ''}")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     require_all = runner.must_run_all()

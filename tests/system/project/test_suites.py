@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import settings
 
 import environments
 import runner
+import suites
 from place import ROOT, Workspace, find_python, point
 from runner import Suite
 from system import midnight
@@ -204,6 +206,23 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     listed = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     assert [name for name, _text in listed] == targets[0].split()
+
+
+@pytest.mark.parametrize(("names", "runs"), [((), False), (("mutants",), True)])
+def test_suites_on_request_run_only_if_they_are_named(
+    names: tuple[str, ...], runs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def recording(suite: Suite) -> Suite:
+        return replace(suite, run=lambda _workspace: ran.append(suite.name), needs=(), wants=())
+
+    monkeypatch.setattr("suites.SUITES", tuple(map(recording, suites.SUITES)))
+    monkeypatch.setattr("suites.signal.signal", lambda *_handler: None)
+    monkeypatch.setattr("sys.argv", ["suites.py", *names])
+    monkeypatch.delenv("KEYFLEET_SIDE_BY_SIDE", raising=False)
+    assert suites.main() == 0
+    assert ran == [suite.name for suite in suites.SUITES if suite.on_request == runs] and ran
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])
