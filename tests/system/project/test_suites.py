@@ -225,6 +225,17 @@ def test_suites_on_request_run_only_if_they_are_named(
     assert ran == [suite.name for suite in suites.SUITES if suite.on_request == runs] and ran
 
 
+def test_the_smoke_of_the_oldest_core_runs_every_module() -> None:
+    targets = ROOT / "tests" / "integration" / "targets"
+    files = [path for target in suites.SMOKE for path in (targets / target).rglob("*.yml")]
+    # The playbook provision runs this role.
+    files += (ROOT / "roles" / "magento_auth" / "tasks").glob("*.yml")
+    used = {name for file in files for name in re.findall(r"keyfleet\.magento\.(\w+)", file.read_text())}
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    # It changes no host, and is the module of the rotation, whose tests are in tests/system.
+    assert modules - used == {"magento_key_rotation"}
+
+
 @pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])
 def test_list_and_unknown_suite(words: list[str], status: int) -> None:
     command = [sys.executable, str(ROOT / "tests" / "suites.py"), *words]
