@@ -5,7 +5,7 @@
 request run only if they are named.
 
 A suite that cannot run on this machine is skipped with the reason; with KEYFLEET_REQUIRE_ALL=1 that is a failure. With
-KEYFLEET_SIDE_BY_SIDE=1, two suites run at a time.
+KEYFLEET_SIDE_BY_SIDE=1, two suites run at a time, the longest first.
 """
 
 from __future__ import annotations
@@ -238,6 +238,18 @@ SUITES = (
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
     Suite("mutants", "wrong edits that tests notice", mutants, wants=(marked,), machine=True, on_request=True),
 )  # fmt: skip
+LONGEST = (
+    "rotation",
+    "system",
+    "chaos",
+    "molecule",
+    "integration",
+    "examples",
+    "sanity",
+    "integration-2.17",
+    "units-3.7",
+)
+"""Side by side, these run first, so that both processors are busy until the end."""
 
 
 def main() -> int:
@@ -261,7 +273,7 @@ def main() -> int:
     if incomplete := [f"{suite.name:<16} {lacks}" for suite in chosen if (lacks := runner.lacks(suite))]:
         print("Skipped or incomplete on this machine:", *incomplete, sep="\n", flush=True)
     if os.environ.get("KEYFLEET_SIDE_BY_SIDE") == "1":
-        outcomes = runner.run_side_by_side(chosen, require_all=require_all)
+        outcomes = runner.run_side_by_side(chosen, first=LONGEST, require_all=require_all)
     else:
         workspace = Workspace()
         try:

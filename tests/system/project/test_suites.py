@@ -121,21 +121,23 @@ def test_summary_repeats_the_last_lines_of_failed_suites(
     assert lines[-1] == "1 passed, 1 failed, 0 skipped"
 
 
+def meets(directory: Path, mine: str, other: str) -> Callable[[Workspace], None]:
+    """Waits until the other suite runs, too."""
+    wait = f"until [ -e {directory}/{other} ]; do sleep 0.05; done"
+    return lambda workspace: workspace.run(
+        "sh", "-c", f"echo {mine}; touch {directory}/{mine}; {wait}; echo end {mine}"
+    )
+
+
 def test_two_suites_run_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The first two suites wait for each other; suites with ``machine=True`` never run at the same time."""
-
-    def meets(mine: str, other: str) -> Callable[[Workspace], None]:
-        wait = f"until [ -e {tmp_path}/{other} ]; do sleep 0.05; done"
-        return lambda workspace: workspace.run(
-            "sh", "-c", f"echo {mine}; touch {tmp_path}/{mine}; {wait}; echo end {mine}"
-        )
 
     def alone(workspace: Workspace) -> None:
         workspace.run("sh", "-c", f"mkdir {tmp_path}/lock; sleep 0.2; rmdir {tmp_path}/lock")
 
     suites = [
-        Suite("a", "", meets("one", "two"), machine=True),
-        Suite("b", "", meets("two", "one")),
+        Suite("a", "", meets(tmp_path, "one", "two"), machine=True),
+        Suite("b", "", meets(tmp_path, "two", "one")),
         Suite("c", "", alone, machine=True),
         Suite("d", "", fails),
         Suite("e", "", alone, machine=True),
@@ -149,6 +151,24 @@ def test_two_suites_run_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: P
     assert sorted(line.split(":")[0] for line in printed.splitlines() if line.endswith(": ")) == [
         f"=== {name}" for name in "abcde"
     ]
+
+
+@pytest.mark.parametrize("machine", [(), ("before",)])
+def test_two_suites_run_at_a_time_when_none_of_the_machine_is_left(machine: tuple[str, ...], tmp_path: Path) -> None:
+    suites = [Suite(name, "", passes, machine=True) for name in machine]
+    suites += [Suite("b", "", meets(tmp_path, "one", "two")), Suite("c", "", meets(tmp_path, "two", "one"))]
+    outcomes = runner.run_side_by_side(suites, require_all=True)
+    assert [(outcome.name, outcome.result) for outcome in outcomes] == [(suite.name, "passed") for suite in suites]
+
+
+def test_side_by_side_the_first_ones_run_first() -> None:
+    ran: list[str] = []
+
+    def recording(name: str) -> Suite:
+        return Suite(name, "", lambda _workspace: ran.append(name), machine=True)
+
+    outcomes = runner.run_side_by_side(map(recording, "abcd"), require_all=True, first=("d", "b", "unknown"))
+    assert ran == ["d", "b", "a", "c"] and [outcome.name for outcome in outcomes] == ["a", "b", "c", "d"]
 
 
 def test_running_suites_end_with_the_runner(tmp_path: Path) -> None:
