@@ -127,12 +127,15 @@ def oldest_core(workspace: Workspace) -> Path:
 
 
 def system(workspace: Workspace) -> None:
-    run_tests(workspace, SYSTEM, SIMULATOR, f"--ignore={EXAMPLES}", f"--ignore={ROTATION}")
+    others = (f"--ignore={EXAMPLES}", f"--ignore={ROTATION}")
+    run_tests(workspace, "-n2", "--dist=loadgroup", SYSTEM, SIMULATOR, *others)
 
 
 def rotation(workspace: Workspace) -> None:
     # The tests mostly wait for playbooks.
-    run_tests(workspace, "-n2", ROTATION, f"--ignore={CHAOS}", *(f"--ignore={tests}" for tests in MUTANTS))
+    run_tests(
+        workspace, "-n2", "--dist=worksteal", ROTATION, f"--ignore={CHAOS}", *(f"--ignore={tests}" for tests in MUTANTS)
+    )
 
 
 def chaos(workspace: Workspace) -> None:
