@@ -14,10 +14,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+COMPILED = Path(__file__).resolve().parent / "compiled"
+"""On PYTHONPATH, it speeds up the tasks of Ansible, see its sitecustomize.py. Environments have it from the start."""
+
 
 def stamp_of(python: str, requirements: Path) -> str:
-    """Identifies the Python and the requirements of an environment, including all files that these may refer to."""
-    content = hashlib.sha256(requirements.name.encode())
+    """Identifies the Python and the requirements of an environment, including all files that these may refer to, and
+    this program."""
+    content = hashlib.sha256(requirements.name.encode() + Path(__file__).read_bytes())
     for path in sorted(requirements.parent.glob("*.txt")):
         content.update(path.read_bytes())
     return f"{python} {content.hexdigest()}\n"
@@ -39,7 +43,10 @@ def make(directory: Path, python: str, requirements: Path) -> None:
     version = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True, capture_output=True
     )
-    name = directory / "bin" / f"python{version.stdout.decode().strip()}"
+    release = f"python{version.stdout.decode().strip()}"
+    line = f"import sys; sys.path.insert(0, {str(COMPILED)!r})\n"
+    (directory / "lib" / release / "site-packages" / "compiled.pth").write_text(line)
+    name = directory / "bin" / release
     if not name.exists():
         name.symlink_to("python")
     stamp.write_text(wanted)

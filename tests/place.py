@@ -29,6 +29,7 @@ REQUIREMENTS = ROOT / "tests" / "requirements"
 PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 LIMIT = 2400
 """Seconds after which a command is considered to hang."""
+_making = threading.Lock()
 
 
 @functools.cache
@@ -102,10 +103,11 @@ class OutputTail:
 class Workspace:
     """The workspace of one run. Files that are kept between runs are below .work and may be deleted at any time."""
 
-    def __init__(self) -> None:
-        WORK.mkdir(exist_ok=True)
+    def __init__(self, home: str = "home") -> None:
+        (WORK / "compiled").mkdir(parents=True, exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="run-", dir=WORK, ignore_cleanup_errors=True)
         self.scratch = Path(self._scratch.name)
+        self.home = WORK / home
         self.buffer: io.StringIO | None = None
         """Collects the output if it is to be printed later."""
         self._running: subprocess.Popen[bytes] | None = None
@@ -128,12 +130,11 @@ class Workspace:
     @functools.cached_property
     def env(self) -> Mapping[str, str]:
         """The environment of every suite: a separate home, and on PATH our tools and the usable Pythons."""
-        home = WORK / "home"
         links = WORK / "pythons"
-        for directory in (home / ".config", links):
+        for directory in (self.home / ".config", links):
             directory.mkdir(parents=True, exist_ok=True)
         real_home = Path.home()
-        settings = home / ".config" / "pip"
+        settings = self.home / ".config" / "pip"
         if (real_home / ".config" / "pip").is_dir():
             point(settings, str(real_home / ".config" / "pip"))
         for version in PYTHONS:
@@ -147,8 +148,8 @@ class Workspace:
             **os.environ,
             **({} if sys.stdout.isatty() else {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"}),
             "ANSIBLE_COLLECTIONS_PATH": str(linked_collections()),
-            "ANSIBLE_HOME": str(home / ".ansible"),
-            "HOME": str(home),
+            "ANSIBLE_HOME": str(self.home / ".ansible"),
+            "HOME": str(self.home),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(WORK / "hypothesis"),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(links), os.environ["PATH"]]),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -223,7 +224,8 @@ class Workspace:
     def environment(self, name: str, python: str) -> Path:
         """The bin directory of the virtual environment that tests/requirements/NAME.txt describes."""
         directory = WORK / f"venv-{name}"
-        environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
+        with _making:
+            environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
         return directory / "bin"
 
     def use_bundled_pip(self, programs: Path) -> None:
@@ -232,7 +234,7 @@ class Workspace:
         versions = re.findall(r"pip='([0-9.]+)'", source.read_text())
         if not versions:
             raise RuntimeError(f"{source} does not contain a version of pip any more")
-        cache = WORK / "home" / ".ansible" / "test" / "cache"
+        cache = self.home / ".ansible" / "test" / "cache"
         cache.mkdir(parents=True, exist_ok=True)
         for version in versions:
             (cache / f"get_pip_{version.replace('.', '_')}.py").write_text("import ensurepip\nensurepip.bootstrap()\n")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import io
 import os
 import shutil
@@ -34,6 +36,8 @@ class Suite:
     """If one of these is missing, the suite runs without the tests that need it."""
     machine: bool = False
     """Whether it creates accounts or reads all home directories; two such suites never run at the same time."""
+    on_request: bool = False
+    """Whether it runs only if it is named."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +103,20 @@ def run(suites: Iterable[Suite], workspace: Workspace, *, require_all: bool) -> 
     return [_outcome(suite, workspace, require_all) for suite in suites]
 
 
-def run_side_by_side(suites: Iterable[Suite], *, require_all: bool) -> list[Outcome]:
-    """Runs the suites with `machine` one after the other and, at the same time, the others. The output of a suite is
-    printed at its end."""
+def run_side_by_side(suites: Iterable[Suite], *, require_all: bool, first: Sequence[str] = ()) -> list[Outcome]:
+    """Runs the suites with `machine` one after the other and, at the same time, the others; then two of the others at a
+    time. Those that are named in ``first`` run first. The output of a suite is printed at its end."""
     suites = list(suites)
-    lanes = [lane for lane in ([s for s in suites if s.machine], [s for s in suites if not s.machine]) if lane]
-    workspaces = [Workspace() for _lane in lanes]
+    ordered = sorted(suites, key=lambda suite: first.index(suite.name) if suite.name in first else len(first))
+    others = collections.deque(suite for suite in ordered if not suite.machine)
+    lanes = [collections.deque(suite for suite in ordered if suite.machine), others]
+    # ansible-test keeps environments in the home, which two of its runs must not create at the same time.
+    workspaces = [Workspace("home"), Workspace("home-2")]
     printing = threading.Lock()
 
-    def work(lane: Sequence[Suite], workspace: Workspace) -> list[Outcome]:
+    def work(lane: collections.deque[Suite], workspace: Workspace) -> list[Outcome]:
         outcomes = []
-        for suite in lane:
+        while suite := _next(lane) or _next(others):
             workspace.buffer = printed = io.StringIO()
             outcomes.append(_outcome(suite, workspace, require_all))
             with printing:
@@ -117,11 +124,12 @@ def run_side_by_side(suites: Iterable[Suite], *, require_all: bool) -> list[Outc
         return outcomes
 
     try:
-        with ThreadPoolExecutor(len(lanes) or 1) as pool:
+        with ThreadPoolExecutor(len(lanes)) as pool:
             running = [pool.submit(work, lane, workspace) for lane, workspace in zip(lanes, workspaces, strict=True)]
             try:
                 outcomes = {outcome.name: outcome for lane in running for outcome in lane.result()}
             except BaseException:
+                others.clear()
                 for workspace in workspaces:
                     workspace.stop()
                 raise
@@ -129,6 +137,13 @@ def run_side_by_side(suites: Iterable[Suite], *, require_all: bool) -> list[Outc
         for workspace in workspaces:
             workspace.close()
     return [outcomes[suite.name] for suite in suites]
+
+
+def _next(lane: collections.deque[Suite]) -> Suite | None:
+    # Another thread may take the last one.
+    with contextlib.suppress(IndexError):
+        return lane.popleft()
+    return None
 
 
 def _outcome(suite: Suite, workspace: Workspace, require_all: bool) -> Outcome:

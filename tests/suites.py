@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The keyfleet.magento authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the test suites and prints a summary: `python tests/suites.py [--list] [NAME ...]`.
+"""Runs the test suites and prints a summary: `python tests/suites.py [--list] [NAME ...]`. Suites that are marked as on
+request run only if they are named.
 
 A suite that cannot run on this machine is skipped with the reason; with KEYFLEET_REQUIRE_ALL=1 that is a failure. With
-KEYFLEET_SIDE_BY_SIDE=1, two suites run at a time.
+KEYFLEET_SIDE_BY_SIDE=1, two suites run at a time, the longest first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 from pathlib import Path
 
 import runner
+from environments import COMPILED
 from place import ROOT, Workspace, find_python, linked_collections
 from runner import Suite, docker, programs, python, root
 
@@ -32,8 +34,17 @@ SIMULATOR = ROOT / "tests" / "simulator" / "tests"
 EXAMPLES = SYSTEM / "examples"
 """They use their own container, so they may run at the same time as suites with `machine`."""
 ROTATION = SYSTEM / "rotation"
-CHAOS = (ROTATION / "chaos", ROTATION / "mutants")
+CHAOS = ROTATION / "chaos"
+MUTANTS = tuple(ROTATION / folder / "test_mutants.py" for folder in ("mutants", "chaos"))
 CURL = programs("curl")
+SMOKE = (
+    "magento_auth_key_info",
+    "magento_download_token",
+    "magento_marketplace_key",
+    "magento_release",
+    "playbook_provision",
+)
+"""Targets that together run every module for accounts and hosts, and its action plugin."""
 SSH_KEYGEN = programs("ssh-keygen")
 """ansible-test creates an SSH key pair even if no target needs it."""
 
@@ -98,9 +109,10 @@ def sanity_oldest(workspace: Workspace) -> None:
 
 
 def units(workspace: Workspace) -> None:
-    workspace.run("ansible-test", "units", "--color", "no", "--python", NEWEST, cwd=workspace.collection)
-    # Also without ansible-test, as CONTRIBUTING.md describes.
     workspace.run("pytest", "-n2", "tests/unit")
+    # A part is enough to see that they run under ansible-test, too, which needs three times the time for all of them.
+    few = "tests/unit/plugins/filter/"
+    workspace.run("ansible-test", "units", "--color", "no", "--python", NEWEST, few, cwd=workspace.collection)
 
 
 def units_oldest(workspace: Workspace) -> None:
@@ -115,16 +127,23 @@ def oldest_core(workspace: Workspace) -> Path:
 
 
 def system(workspace: Workspace) -> None:
-    run_tests(workspace, SYSTEM, SIMULATOR, f"--ignore={EXAMPLES}", f"--ignore={ROTATION}")
+    others = (f"--ignore={EXAMPLES}", f"--ignore={ROTATION}")
+    run_tests(workspace, "-n2", "--dist=loadgroup", SYSTEM, SIMULATOR, *others)
 
 
 def rotation(workspace: Workspace) -> None:
     # The tests mostly wait for playbooks.
-    run_tests(workspace, "-n2", ROTATION, *(f"--ignore={tests}" for tests in CHAOS))
+    run_tests(
+        workspace, "-n2", "--dist=worksteal", ROTATION, f"--ignore={CHAOS}", *(f"--ignore={tests}" for tests in MUTANTS)
+    )
 
 
 def chaos(workspace: Workspace) -> None:
-    run_tests(workspace, *CHAOS)
+    run_tests(workspace, CHAOS, *(f"--ignore={tests}" for tests in MUTANTS))
+
+
+def mutants(workspace: Workspace) -> None:
+    run_tests(workspace, *MUTANTS)
 
 
 def examples(workspace: Workspace) -> None:
@@ -132,7 +151,7 @@ def examples(workspace: Workspace) -> None:
 
 
 def run_tests(workspace: Workspace, *words: str | Path) -> None:
-    workspace.run("pytest", *words, env={"PYTHONPATH": str(linked_collections())})
+    workspace.run("pytest", *words, env={"PYTHONPATH": f"{COMPILED}:{linked_collections()}"})
 
 
 def integration(workspace: Workspace) -> None:
@@ -140,7 +159,8 @@ def integration(workspace: Workspace) -> None:
 
 
 def integration_oldest(workspace: Workspace) -> None:
-    integrate(workspace, "--exclude", "needs/root/", first=oldest_core(workspace))
+    # What depends on the version of ansible-core: how it loads plugins and passes options and results.
+    integrate(workspace, *SMOKE, first=oldest_core(workspace))
 
 
 def integration_root(workspace: Workspace) -> None:
@@ -207,19 +227,32 @@ SUITES = (
     Suite("changelog", "changelog fragments", changelog),
     Suite("sanity", "ansible-test sanity of the newest ansible-core, nothing ignored", sanity),
     Suite("sanity-2.17", "the sanity tests of ansible-core 2.17 that concern Python 3.7", sanity_oldest, OLDEST),
-    Suite("units", f"ansible-test units on Python {NEWEST}", units, wants=(root, CURL)),
+    Suite("units", f"unit tests on Python {NEWEST}, a part of them also under ansible-test", units, wants=(root, CURL)),
     Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST, (root, CURL)),
     Suite("build", "build, install and document the collection", build, OLDEST[:1]),
     Suite("system", "real files, users, system calls, Composer and HTTPS", system, wants=(marked,), machine=True),
     Suite("rotation", "rotations with real playbooks", rotation, wants=(marked,), machine=True),
-    Suite("chaos", "rotations with real kills, and with mutated YAML", chaos, wants=(marked,), machine=True),
+    Suite("chaos", "rotations with real kills", chaos, wants=(marked,), machine=True),
     Suite("examples", "every example of README and docs", examples, wants=(marked,)),
     Suite("integration", "integration targets against the simulator", integration, (SSH_KEYGEN,), (CURL,)),
-    Suite("integration-2.17", "the same with ansible-core 2.17", integration_oldest, (OLDEST[0], SSH_KEYGEN), (CURL,)),
+    Suite("integration-2.17", "a part with ansible-core 2.17", integration_oldest, (OLDEST[0], SSH_KEYGEN), (CURL,)),
     Suite("integration-root", "targets that create accounts", integration_root, (root, SSH_KEYGEN), machine=True),
     Suite("demo", "the demo, with all of its checks", demo, wants=(CURL,), machine=True),
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
+    Suite("mutants", "wrong edits that tests notice", mutants, wants=(marked,), machine=True, on_request=True),
 )  # fmt: skip
+LONGEST = (
+    "rotation",
+    "system",
+    "chaos",
+    "molecule",
+    "integration",
+    "examples",
+    "sanity",
+    "integration-2.17",
+    "units-3.7",
+)
+"""Side by side, these run first, so that both processors are busy until the end."""
 
 
 def main() -> int:
@@ -230,18 +263,20 @@ def main() -> int:
     known = [suite.name for suite in SUITES]
     if unknown := [name for name in arguments.names if name not in known]:
         parser.error(f"unknown suites: {', '.join(unknown)}; the suites are {', '.join(known)}")
-    chosen = [suite for suite in SUITES if not arguments.names or suite.name in arguments.names]
+    named = [suite for suite in SUITES if suite.name in arguments.names]
+    chosen = named or [suite for suite in SUITES if not suite.on_request]
     if arguments.list:
-        for suite in chosen:
+        for suite in named or SUITES:
             lacks = runner.lacks(suite)
-            print(f"{suite.name:<16} {suite.description}{f'  [{lacks}]' if lacks else ''}")
+            request = ", on request" if suite.on_request else ""
+            print(f"{suite.name:<16} {suite.description}{request}{f'  [{lacks}]' if lacks else ''}")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     require_all = runner.must_run_all()
     if incomplete := [f"{suite.name:<16} {lacks}" for suite in chosen if (lacks := runner.lacks(suite))]:
         print("Skipped or incomplete on this machine:", *incomplete, sep="\n", flush=True)
     if os.environ.get("KEYFLEET_SIDE_BY_SIDE") == "1":
-        outcomes = runner.run_side_by_side(chosen, require_all=require_all)
+        outcomes = runner.run_side_by_side(chosen, first=LONGEST, require_all=require_all)
     else:
         workspace = Workspace()
         try:

@@ -30,6 +30,13 @@ def pytest_report_header(config: pytest.Config) -> str:
     return seed.described(config)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist=loadgroup``, tests with accounts run one after the other, since some of them read all homes."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "accounts" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("accounts"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

@@ -19,6 +19,7 @@ import pexpect
 import pytest
 import yaml
 
+from environments import COMPILED
 from place import ROOT, Workspace, linked_collections
 from simulator.accounts import fake_key, fake_token
 from system.auth_key.lab import auth
@@ -224,6 +225,7 @@ class World:
             "ANSIBLE_NOCOLOR": "1",
             "PAGER": "cat",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(COMPILED),
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "True",
             "RECORD": "/srv/record",
             # requests uses a CA bundle of its own: see docs/automation-platform.md.

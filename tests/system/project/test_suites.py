@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import settings
 
 import environments
 import runner
+import suites
 from place import ROOT, Workspace, find_python, point
 from runner import Suite
 from system import midnight
@@ -119,21 +121,23 @@ def test_summary_repeats_the_last_lines_of_failed_suites(
     assert lines[-1] == "1 passed, 1 failed, 0 skipped"
 
 
+def meets(directory: Path, mine: str, other: str) -> Callable[[Workspace], None]:
+    """Waits until the other suite runs, too."""
+    wait = f"until [ -e {directory}/{other} ]; do sleep 0.05; done"
+    return lambda workspace: workspace.run(
+        "sh", "-c", f"echo {mine}; touch {directory}/{mine}; {wait}; echo end {mine}"
+    )
+
+
 def test_two_suites_run_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The first two suites wait for each other; suites with ``machine=True`` never run at the same time."""
-
-    def meets(mine: str, other: str) -> Callable[[Workspace], None]:
-        wait = f"until [ -e {tmp_path}/{other} ]; do sleep 0.05; done"
-        return lambda workspace: workspace.run(
-            "sh", "-c", f"echo {mine}; touch {tmp_path}/{mine}; {wait}; echo end {mine}"
-        )
 
     def alone(workspace: Workspace) -> None:
         workspace.run("sh", "-c", f"mkdir {tmp_path}/lock; sleep 0.2; rmdir {tmp_path}/lock")
 
     suites = [
-        Suite("a", "", meets("one", "two"), machine=True),
-        Suite("b", "", meets("two", "one")),
+        Suite("a", "", meets(tmp_path, "one", "two"), machine=True),
+        Suite("b", "", meets(tmp_path, "two", "one")),
         Suite("c", "", alone, machine=True),
         Suite("d", "", fails),
         Suite("e", "", alone, machine=True),
@@ -147,6 +151,24 @@ def test_two_suites_run_at_a_time(capfd: pytest.CaptureFixture[str], tmp_path: P
     assert sorted(line.split(":")[0] for line in printed.splitlines() if line.endswith(": ")) == [
         f"=== {name}" for name in "abcde"
     ]
+
+
+@pytest.mark.parametrize("machine", [(), ("before",)])
+def test_two_suites_run_at_a_time_when_none_of_the_machine_is_left(machine: tuple[str, ...], tmp_path: Path) -> None:
+    suites = [Suite(name, "", passes, machine=True) for name in machine]
+    suites += [Suite("b", "", meets(tmp_path, "one", "two")), Suite("c", "", meets(tmp_path, "two", "one"))]
+    outcomes = runner.run_side_by_side(suites, require_all=True)
+    assert [(outcome.name, outcome.result) for outcome in outcomes] == [(suite.name, "passed") for suite in suites]
+
+
+def test_side_by_side_the_first_ones_run_first() -> None:
+    ran: list[str] = []
+
+    def recording(name: str) -> Suite:
+        return Suite(name, "", lambda _workspace: ran.append(name), machine=True)
+
+    outcomes = runner.run_side_by_side(map(recording, "abcd"), require_all=True, first=("d", "b", "unknown"))
+    assert ran == ["d", "b", "a", "c"] and [outcome.name for outcome in outcomes] == ["a", "b", "c", "d"]
 
 
 def test_running_suites_end_with_the_runner(tmp_path: Path) -> None:
@@ -204,6 +226,34 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     listed = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     assert [name for name, _text in listed] == targets[0].split()
+
+
+@pytest.mark.parametrize(("names", "runs"), [((), False), (("mutants",), True)])
+def test_suites_on_request_run_only_if_they_are_named(
+    names: tuple[str, ...], runs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def recording(suite: Suite) -> Suite:
+        return replace(suite, run=lambda _workspace: ran.append(suite.name), needs=(), wants=())
+
+    monkeypatch.setattr("suites.SUITES", tuple(map(recording, suites.SUITES)))
+    monkeypatch.setattr("suites.signal.signal", lambda *_handler: None)
+    monkeypatch.setattr("sys.argv", ["suites.py", *names])
+    monkeypatch.delenv("KEYFLEET_SIDE_BY_SIDE", raising=False)
+    assert suites.main() == 0
+    assert ran == [suite.name for suite in suites.SUITES if suite.on_request == runs] and ran
+
+
+def test_the_smoke_of_the_oldest_core_runs_every_module() -> None:
+    targets = ROOT / "tests" / "integration" / "targets"
+    files = [path for target in suites.SMOKE for path in (targets / target).rglob("*.yml")]
+    # The playbook provision runs this role.
+    files += (ROOT / "roles" / "magento_auth" / "tasks").glob("*.yml")
+    used = {name for file in files for name in re.findall(r"keyfleet\.magento\.(\w+)", file.read_text())}
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    # It changes no host, and is the module of the rotation, whose tests are in tests/system.
+    assert modules - used == {"magento_key_rotation"}
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--list"], 0), (["no-such-suite"], 2)])

@@ -20,12 +20,18 @@ from system.services.gitlab import GitLab
 from system.services.kv2 import KV2
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "hosts(count): fewer hosts than three, which is faster")
+
+
 @pytest.fixture
-def fleet(simulator: Simulator, control: Control, one_day: None) -> Iterator[Fleet]:
+def fleet(simulator: Simulator, control: Control, one_day: None, request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """A fleet whose hosts all have the generation `OLD`."""
     directory = Path(tempfile.mkdtemp(prefix="kf-fleet-"))
     directory.chmod(0o755)
     made = Fleet(simulator, control, directory)
+    if few := request.node.get_closest_marker("hosts"):
+        made.names = made.names[: few.args[0]]
     made.start()
     yield made
     shutil.rmtree(directory)

@@ -14,7 +14,7 @@ import pytest
 from system.control import PYTHON, Run
 from system.rotation.lab import OLD, PHASE, Fleet, headline, pair, plays, summary, unwrapped
 
-pytestmark = pytest.mark.needs("root", PYTHON)
+pytestmark = [pytest.mark.needs("root", PYTHON), pytest.mark.hosts(1)]
 DISABLE = f"disable {OLD} on the account page, and name it in disabled_by_hand"
 
 
@@ -67,6 +67,7 @@ def test_returning_to_the_previous_pair(by_hand: Fleet) -> None:
     assert by_hand.all_hold() == {OLD}
 
 
+@pytest.mark.hosts(3)
 def test_the_phases_one_by_one(by_hand: Fleet) -> None:
     issued = by_hand.run("rotate_issue")
     assert "web was made by hand" in done(issued, by_hand) and by_hand.all_hold() == {OLD}
@@ -75,6 +76,7 @@ def test_the_phases_one_by_one(by_hand: Fleet) -> None:
     assert done(by_hand.run("rotate_retire"), by_hand).endswith(f"Left to do: {DISABLE}")
 
 
+@pytest.mark.hosts(3)
 def test_the_summary_does_not_ask_to_disable_a_key_that_a_host_still_has(by_hand: Fleet) -> None:
     old = pair(by_hand, OLD)
     unmanaged = by_hand.give("web2", old["public_key"], old["private_key"], "backup")
@@ -93,6 +95,7 @@ def test_unacknowledged_external_holders_block(by_hand: Fleet) -> None:
     assert "outside of the inventory" in message and "on the account page" not in message, message
 
 
+@pytest.mark.hosts(2)
 def test_unmanaged_keys_remove_removes_older_keys(by_hand: Fleet) -> None:
     old = pair(by_hand, OLD)
     by_hand.give("web2", old["public_key"], old["private_key"], "backup")
@@ -115,6 +118,7 @@ def test_provisioning_installs_the_same_pair(by_hand: Fleet) -> None:
     assert done(by_hand.run("rotate"), by_hand).endswith(DISABLE) and by_hand.state() == before
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("leak", [False, True])
 def test_a_revocation(leak: bool, by_hand: Fleet) -> None:
     old = pair(by_hand, OLD)

@@ -10,7 +10,7 @@ import pytest
 from system.control import PYTHON, Run
 from system.rotation.lab import DEPLOY, OLD, PHASE, Fleet, headline, plays, results, summary_lines, today
 
-pytestmark = pytest.mark.needs("root", PYTHON)
+pytestmark = [pytest.mark.needs("root", PYTHON), pytest.mark.hosts(1)]
 
 
 def converges(fleet: Fleet, **settings: object) -> None:
@@ -143,6 +143,7 @@ def test_nothing_is_disabled_while_the_repository_refuses_the_new_key(status: in
     converges(fleet)
 
 
+@pytest.mark.hosts(3)
 def test_a_host_that_cannot_verify_the_key_keeps_the_old_one(fleet: Fleet) -> None:
     fleet.own["web2"] = {"magento_auth_ca_path": "/nowhere/ca.pem"}
     run = fleet.run("rotate", settings={"max_failed": 1})

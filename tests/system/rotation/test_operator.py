@@ -146,6 +146,7 @@ def test_check_mode_of_a_rejected_generation(fleet: Fleet) -> None:
     assert not [line for line in lines if "confirmed" in line or line.startswith("Disabled")], lines
 
 
+@pytest.mark.hosts(1)
 @pytest.mark.parametrize("playbook", ["rotate", "rotate_issue"])
 def test_check_mode_of_a_new_series(playbook: str, fleet: Fleet) -> None:
     fleet.simulator.delete_key(fleet.simulator.key("shop", OLD)[0])
@@ -162,6 +163,7 @@ def test_check_mode_of_a_new_series(playbook: str, fleet: Fleet) -> None:
     assert fleet.run("rotate").status == 0 and fleet.all_hold() == {today()} and fleet.series() == {today(): True}
 
 
+@pytest.mark.hosts(1)
 def test_check_mode_with_nothing_to_do(fleet: Fleet) -> None:
     assert fleet.run("rotate").status == 0
     for playbook in ("rotate", "rotate_deploy", "rotate_retire"):

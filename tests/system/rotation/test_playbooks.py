@@ -88,6 +88,7 @@ def test_registered_results(fleet: Fleet) -> None:
     assert (found["deployed"], found["confirmed"]) == (["updated"], ["unchanged"])
 
 
+@pytest.mark.hosts(1)
 def test_the_pair_is_fetched_once_and_never_shown(fleet: Fleet) -> None:
     run = fleet.run("rotate", "-vvvv")
     assert [r["result"] for r in run.record if r["action"] == PAIR] == run.of("localhost", PAIR)
@@ -119,6 +120,7 @@ def test_parts_one_by_one_with_slices_for_the_deployment_only(fleet: Fleet) -> N
     assert not changes(fleet, "rotate_retire")
 
 
+@pytest.mark.hosts(1)
 def test_when_a_generation_is_due(fleet: Fleet) -> None:
     age = (datetime.datetime.now(datetime.UTC).date() - datetime.date(2026, 1, 1)).days
     assert not changes(fleet, "rotate", settings={"max_age": age})
@@ -128,6 +130,7 @@ def test_when_a_generation_is_due(fleet: Fleet) -> None:
     assert f"{age} days old, and max_age is {age - 1}" in summary_lines(issue)[0]
 
 
+@pytest.mark.hosts(2)
 def test_rotate_now_completes_a_blocked_rotation_first(fleet: Fleet) -> None:
     now = {"rotate_now": True, "max_age": 10_000}
     fleet.broken = ("web2",)
@@ -142,6 +145,7 @@ def test_rotate_now_completes_a_blocked_rotation_first(fleet: Fleet) -> None:
     assert fleet.all_hold() == {second_of_today()}
 
 
+@pytest.mark.hosts(1)
 def test_the_first_generation_is_verified_until_the_repository_accepts_it(fleet: Fleet) -> None:
     fleet.simulator.delete_key(fleet.simulator.key("shop", OLD)[0])
     fleet.simulator.set_switch("api_effect_requests", 1000)
@@ -158,6 +162,7 @@ def test_the_first_generation_is_verified_until_the_repository_accepts_it(fleet:
     assert run.status == 0 and fleet.all_hold() == {today()} and fleet.asked(operation="create") == 1, run.output
 
 
+@pytest.mark.hosts(2)
 def test_a_rejected_generation_is_replaced_and_stays_disabled(fleet: Fleet) -> None:
     assert fleet.run("rotate").status == 0
     rejected = {"rejected": [today(), days_ago(400)], "overlap": 30}
@@ -178,6 +183,7 @@ def test_a_rejected_generation_is_replaced_and_stays_disabled(fleet: Fleet) -> N
     assert fleet.series() == {OLD: True, today(): False, second_of_today(): True}, "the overlap is for superseded keys"
 
 
+@pytest.mark.hosts(1)
 def test_the_previous_generation_is_verified_before_it_is_installed_again(fleet: Fleet) -> None:
     assert fleet.run("rotate").status == 0
     fault = fleet.simulator.add_fault("status", status=401, path="*", user=fleet.simulator.key("shop", OLD)[0])
@@ -193,6 +199,7 @@ def test_the_previous_generation_is_verified_before_it_is_installed_again(fleet:
     assert fleet.all_hold() == {today()} and fleet.series() == {OLD: True, today(): True}
 
 
+@pytest.mark.hosts(1)
 def test_a_key_made_by_hand_becomes_the_oldest_generation(fleet: Fleet) -> None:
     by_hand = fleet.simulator.add_key("shop", "made by hand")
     fleet.simulator.delete_key(fleet.simulator.key("shop", OLD)[0])
@@ -214,6 +221,7 @@ def test_a_key_made_by_hand_becomes_the_oldest_generation(fleet: Fleet) -> None:
     assert not changes(fleet, "rotate", settings=adopt) and fleet.series("made") == {"made by hand": False}
 
 
+@pytest.mark.hosts(1)
 def test_an_overlap_keeps_the_old_key_enabled(fleet: Fleet) -> None:
     run = fleet.run("rotate", settings={"overlap": 1})
     assert run.status == 0 and fleet.series() == {OLD: True, today(): True}, run.output
@@ -223,6 +231,7 @@ def test_an_overlap_keeps_the_old_key_enabled(fleet: Fleet) -> None:
     assert over.status == 0 and fleet.series() == {OLD: False, today(): True}, over.output
 
 
+@pytest.mark.hosts(1)
 def test_keys_retired_long_ago_are_deleted_but_not_in_a_run_that_disables_keys(fleet: Fleet) -> None:
     long_ago, enabled = "fleet-20250101", "fleet-20250601"
     fleet.simulator.add_key("shop", long_ago, enabled=False)
@@ -243,6 +252,7 @@ def test_keys_retired_long_ago_are_deleted_but_not_in_a_run_that_disables_keys(f
     assert not changes(fleet, "rotate", settings={"delete_after": 0})
 
 
+@pytest.mark.hosts(1)
 def test_the_newest_retired_generation_is_kept_to_fall_back_on(fleet: Fleet) -> None:
     fleet.simulator.add_key("shop", "fleet-20250101", enabled=False)
     fleet.simulator.add_key("shop", days_ago(80))

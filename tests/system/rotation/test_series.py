@@ -81,6 +81,7 @@ def imported(**settings: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.hosts(2)
 def test_two_series_in_one_run_never_mix(fleet: Fleet, two: dict[str, Any]) -> None:
     run = fleet.site(imported(one=fleet.settings, other=two))
     assert run.status == 0, run.output
@@ -98,6 +99,7 @@ def test_two_series_in_one_run_never_mix(fleet: Fleet, two: dict[str, Any]) -> N
     assert again.status == 0 and fleet.state() == before, again.output
 
 
+@pytest.mark.hosts(1)
 def test_a_series_that_blocks_ends_the_run(fleet: Fleet, two: dict[str, Any]) -> None:
     fleet.settings["expected_hosts"].append("web4")
     run = fleet.site(imported(one=fleet.settings, other=two))

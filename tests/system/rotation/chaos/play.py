@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from environments import COMPILED
 from place import ROOT
 from system.control import LIMIT, wait_for_processes
 
@@ -83,6 +84,7 @@ def play(
         "RECORD": str(files["record"]),
         "KILL_EVENTS": str(files["events"]),
         "KILL_AT": str(kill.event if kill else 0),
+        "PYTHONPATH": str(COMPILED),
         "no_proxy": "*",
         **environ,
     }

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from pytest_plugin import Uncaptured
 from system.control import PYTHON
 from system.rotation.chaos.history import FAULTS, History
 from system.rotation.chaos.kills import KINDS, every_event, kill_at
-from system.rotation.chaos.mutants import HISTORIES, MUTANTS
+from system.rotation.chaos.mutants import MUTANTS
 from system.rotation.chaos.play import Kill
 from system.rotation.chaos.promises import Violation
 from system.rotation.chaos.workers import WORKERS, Counts, fleet_in, run_workers
@@ -34,13 +32,6 @@ HISTORY_COUNT = 200 if LONG else 6
 needs = pytest.mark.needs("root", "composer", PYTHON)
 # With CHAOS=long, hours may pass.
 pytestmark = pytest.mark.timeout(0 if LONG else 1200)
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kf-chaos-", ignore_cleanup_errors=True) as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
 
 
 def _report(uncaptured: Uncaptured, counts: Counts, began: float) -> None:
@@ -119,26 +110,3 @@ def test_random_histories_leave_every_host_with_a_working_key(directory: Path, u
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_every_mutant_differs(mutant: Any) -> None:
     assert mutant.text().count(mutant.new) >= 1
-
-
-@needs
-def test_every_mutant_is_caught(directory: Path, uncaptured: Uncaptured) -> None:
-    def work(worker: int, where: Path, counts: Counts) -> dict[str, str]:
-        caught = {}
-        with fleet_in(where) as fleet:
-            # Without an edit, the histories violate nothing.
-            for history in HISTORIES[worker::WORKERS]:
-                history(fleet)
-        for number, mutant in list(enumerate(MUTANTS))[worker::WORKERS]:
-            with fleet_in(where, mutant.tree(where / f"mutant-{number}")) as fleet:
-                try:
-                    mutant.history(fleet)
-                except Violation as violation:
-                    caught[mutant.name] = str(violation)
-        return caught
-
-    results, _counts = run_workers(work, directory)
-    found = {name: violation for result in results for name, violation in result.items()}
-    with uncaptured():
-        print("", *(f"caught: {name}: {violation}" for name, violation in found.items()), sep="\n")
-    assert set(found) == {mutant.name for mutant in MUTANTS}
