@@ -20,7 +20,7 @@ from place import linked_collections
 
 ROLE = "keyfleet.magento.magento_auth"
 REPOSITORY = "repo.magento.com"
-PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+PYTHON = shutil.which("python3", path="/usr/bin:/bin") or f"{sys.base_prefix}/bin/python3"
 """A Python as hosts have it."""
 PAIRS = (("facade00" * 4, "decade00" * 4), ("facade11" * 4, "decade11" * 4))
 """Fake."""
