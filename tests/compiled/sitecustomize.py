@@ -50,5 +50,5 @@ def _keep(path: str, code: CodeType) -> None:
 
 # Missing in Python 3.7, whose zipimport is written in C.
 original: Callable[[str, bytes], CodeType] | None = getattr(zipimport, "_compile_source", None)
-if original:
+if original is not None:
     zipimport._compile_source = compile_source  # type: ignore[attr-defined]
