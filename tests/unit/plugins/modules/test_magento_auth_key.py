@@ -308,9 +308,11 @@ def test_left_over_of_a_killed_run_is_removed_though_nothing_changes(tmp_path: P
 
 CONVERGED = """
 import json, sys
+import ansible.module_utils.basic
+known = set(sys.modules)
 from ansible_collections.keyfleet.magento.plugins.modules.magento_auth_key import ARGUMENT_SPEC, install_keys
 params = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
-print(json.dumps(install_keys({**params, **json.load(sys.stdin)}, False)["changed"]), *sys.modules)
+print(json.dumps(install_keys({**params, **json.load(sys.stdin)}, False)["changed"]), *set(sys.modules) - known)
 """
 ON_USE = re.compile(r"(_composer\.(edit|removal|search)|_files\.write|_redact|_repository\.(check|session|verdict))\Z")
 
