@@ -263,8 +263,15 @@ def inputs(base: Path) -> dict[str, tuple[int, Callable[[int], Callable[[], obje
 
 def measured(base: Path, repeats: int) -> Iterator[tuple[str, list[list[float]]]]:
     """The name of each input with n, and for the sizes n, 10 n and 100 n the seconds of each repetition."""
+    from ansible_collections.keyfleet.magento.plugins.module_utils._composer import auth_json
+
+    def once(work: Callable[[], object]) -> float:
+        # Otherwise, every repetition would find the parsed file of the first one.
+        auth_json._parsed.cache_clear()
+        return seconds(work)
+
     for name, (size, make) in inputs(base).items():
-        times = [[seconds(make(size * step)) for step in STEPS] for _repeat in range(repeats)]
+        times = [[once(make(size * step)) for step in STEPS] for _repeat in range(repeats)]
         yield f"{name} (n = {size:,})", [list(column) for column in zip(*times, strict=True)]
 
 

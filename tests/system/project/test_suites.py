@@ -171,6 +171,10 @@ def test_side_by_side_the_first_ones_run_first() -> None:
     assert ran == ["d", "b", "a", "c"] and [outcome.name for outcome in outcomes] == ["a", "b", "c", "d"]
 
 
+def test_the_longest_suites_exist() -> None:
+    assert set(suites.LONGEST) <= {suite.name for suite in suites.SUITES}
+
+
 def test_running_suites_end_with_the_runner(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
