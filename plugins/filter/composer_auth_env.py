@@ -14,7 +14,7 @@ def composer_auth_env(variables: object) -> str:
     """See composer_auth_env.yml."""
     if not isinstance(variables, Mapping):
         raise AnsibleFilterError("composer_auth_env: the input must be a dictionary of the role's variables")
-    # On use: for any filter of the collection, Ansible loads the files of all of them, anew for every host.
+    # On use: for any filter of the collection, Ansible loads the files of all filters, anew for every host.
     from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
     from ansible_collections.keyfleet.magento.plugins.plugin_utils._environment import composer_auth_text
 

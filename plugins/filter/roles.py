@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Filters of the roles and playbooks: check variables and targets, resolve series, select hosts, gather reports.
 
-Every host of a play loads this file anew, so its filters import the files of the collection on use.
+The controller loads this file anew for every host of a play, so its filters import on use.
 """
 
 from __future__ import annotations

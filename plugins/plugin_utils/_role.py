@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Resolve the variables of the roles into the keys of a host. Pure.
 
-Entries with a series get its pair, all others are unchanged. Every host of a play imports this file anew.
+Entries with a series get its pair, all others are unchanged. The controller imports this file anew for
+every host of a play.
 """
 
 from __future__ import annotations

@@ -505,7 +505,7 @@ class Writer:
         pause = period
         while written:
             time.sleep(pause)
-            pause = STEP
+            rewritten = False
             for number in written:
                 if self._holds(number, done[number].wanted, broken_since):
                     continue
@@ -515,11 +515,12 @@ class Writer:
                 again = self.write(done[number].wanted, done[number].after.data)
                 done[number] = done[number]._replace(after=again.after)
                 broken_since.pop(number, None)
-                pause = period
-            if pause == STEP and not broken_since:
+                rewritten = True
+            if not (rewritten or broken_since):
                 return
             if time.monotonic() >= end:
                 raise file_keeps_changing(done[next(iter(broken_since), written[0])].wanted.path)
+            pause = period if rewritten else STEP
 
     def _holds(self, number: int, wanted: Wanted, broken_since: Dict[int, float]) -> bool:
         try:

@@ -13,9 +13,9 @@ from typing import Callable, Dict, List, Optional, Tuple
 import pytest
 
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.read import observe, predict
 from ansible_collections.keyfleet.magento.plugins.module_utils._files.state import Transform, Wanted
-from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply
+from ansible_collections.keyfleet.magento.plugins.module_utils._files.write import apply, carry_out
 from ansible_collections.keyfleet.magento.tests.unit.plugins.module_utils.small_files import (
     Time,
     adding,
@@ -36,6 +36,16 @@ def test_malformed_files_are_reported_together_and_nothing_is_written(tmp_path: 
     assert [problem.path for problem in error.problems] == [str(tmp_path / "one"), str(tmp_path / "three")]
     assert "not JSON (line 1)" in error.message and "done" not in error.details
     assert 2.0 <= time.now < 2.2 and not (tmp_path / "two").exists()
+
+
+def test_file_that_was_right_is_read_again_if_another_is_written(tmp_path: Path) -> None:
+    right, other = tmp_path / "right", tmp_path / "other"
+    apply([wanted(right)], settle=0.0)
+    planned = [predict(observe(str(path), parse=parse), wanted(path)) for path in (other, right)]
+    assert [change.changed for change in planned] == [True, False]
+    right.write_text('{"theirs": 1}')
+    carry_out(planned, settle=0.0)
+    assert (names_in(other), names_in(right)) == (["ours"], ["ours", "theirs"])
 
 
 def test_malformed_file_is_read_again(tmp_path: Path) -> None:
