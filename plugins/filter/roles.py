@@ -20,7 +20,7 @@ from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.inventory.manager import split_host_pattern
 from ansible.module_utils.common.yaml import yaml_load
 from jinja2 import pass_context
-from jinja2.runtime import Context
+from jinja2.runtime import Context, Undefined
 
 # Similarity as computed by difflib: about one letter in fourteen may differ.
 _NEAR = 0.93
@@ -216,13 +216,31 @@ def _names(value: Any, prefix: Any) -> bool:
     return bool(value == prefix)
 
 
-def series_keys(keys: Any, **given: Any) -> Dict[str, Any]:
+@pass_context
+def series_keys(context: Context, check_mode: bool) -> Dict[str, Any]:
     """See series_keys.yml."""
     from ansible_collections.keyfleet.magento.plugins.module_utils._errors import KeyfleetError
-    from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import resolve
+    from ansible_collections.keyfleet.magento.plugins.plugin_utils._role import FLAT, resolve
 
+    def value(name: str) -> Any:
+        """A variable; None if it, or one that it refers to, is undefined."""
+        found = context.resolve(name)
+        return None if isinstance(found, Undefined) else found
+
+    keys, settings = value("magento_auth_keys"), value("magento_series")
+    if not keys and not isinstance(context.resolve("magento_auth_keys"), Undefined):
+        # Not the same as no list: the module reports it as an error.
+        keys = []
     try:
-        return resolve(keys, **given)
+        return resolve(
+            keys,
+            flat={name: value(f"magento_auth_{name}") for name in FLAT},
+            state=value("magento_auth_state") or "present",
+            settings=settings,
+            rotation=None if settings is None else context.resolve("hostvars")["localhost"],
+            replacement=value("magento_revoke_replacement"),
+            check_mode=check_mode,
+        )
     except KeyfleetError as error:
         raise AnsibleFilterError(error.message) from None
 

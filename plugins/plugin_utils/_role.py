@@ -19,6 +19,7 @@ _CONNECTIONS = ("docker_", "kubectl_", "paramiko_", "podman_")
 _READ = ("magento_", "holder_", "inventory_hostname")
 _MAGIC = ("omit", "group_names", *_CONNECTION)
 
+FLAT = ("series", "repository", "public_key", "private_key", "url", "packages")
 _HALVES = ("public_key", "private_key")
 
 

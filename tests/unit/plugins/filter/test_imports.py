@@ -10,8 +10,10 @@ import sys
 
 CODE = """
 import sys
+from jinja2 import Environment
 from ansible_collections.keyfleet.magento.plugins.filter import composer_auth_env, roles
-roles.series_keys(None, flat={"public_key": "a", "private_key": "b"})
+variables = {"magento_auth_public_key": "a", "magento_auth_private_key": "b"}
+roles.series_keys(Environment().from_string("").new_context(variables), False)
 print(*(name for name in sys.modules if "_utils._" in name and "keyfleet" in name))
 """
 USED = ["module_utils._errors", "module_utils._text", "plugin_utils._role"]

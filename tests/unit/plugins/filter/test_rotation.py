@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 import pytest
 from ansible.errors import AnsibleError, AnsibleFilterError
+from jinja2 import Environment
 
 from ansible_collections.keyfleet.magento.plugins.filter.roles import FilterModule
 
@@ -165,6 +166,68 @@ def test_facts_of_localhost_that_set_variables(facts: Any) -> None:
     assert check({"prefix": "web"}, own=[[ENTRY]], localhost={"ansible_facts": {"distribution": "Debian"}}) is True
 
 
+# The keys of a host
+
+
+def series_keys(check_mode: bool = False, **variables: Any) -> Any:
+    context = Environment().from_string("").new_context(variables)
+    return FILTERS["series_keys"](context, check_mode)
+
+
+PAIR = {"public_key": "new", "private_key": "secret"}
+SERIES = {"prefix": "web", "pair": PAIR}
+PLANNED = {"series": "web", "generations": [{"label": "web-1", "public_key": "new", "state": "current"}]}
+REGISTERED = {"hostvars": {"localhost": {"magento_rotation_plan": PLANNED}}}
+REVOKED = {"series": "web", "revoked": {"public_key": "leaked", "replacement": "new"}}
+REMOVED = {"public_key": "leaked", "state": "absent", "search": []}
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, {"given": False, "idle": False}),
+        ({"magento_auth_keys": [PAIR]}, {"entries": [PAIR], "given": True, "idle": False}),
+        *(({"magento_auth_keys": no}, {"entries": [], "given": True, "idle": False}) for no in ([], None, "")),
+        ({"magento_auth_public_key": ""}, {"public_key": "", "given": True, "idle": False}),
+        (
+            {f"magento_auth_{name}": name for name in ("repository", "public_key", "private_key", "url", "packages")},
+            {
+                "repository": "repository", "public_key": "public_key", "private_key": "private_key", "url": "url",
+                "packages": "packages", "given": True, "idle": False,
+            },
+        ),
+        (
+            {"magento_auth_series": "web", "magento_series": SERIES, **REGISTERED},
+            {**PAIR, "given": True, "idle": False},
+        ),
+        (
+            {"magento_auth_keys": [ENTRY], "magento_auth_state": "absent"},
+            {"entries": [{"users": ["deploy"]}], "given": True, "idle": False},
+        ),
+        (
+            {"magento_auth_keys": [ENTRY], "magento_auth_state": None, "magento_series": SERIES, **REGISTERED},
+            {"entries": [{"users": ["deploy"], **PAIR}], "given": True, "idle": False},
+        ),
+        (
+            {
+                "magento_auth_series": "web", "magento_series": {"prefix": "web"}, "magento_revoke_replacement": PAIR,
+                "hostvars": {"localhost": {"magento_rotation_plan": REVOKED}},
+            },
+            {**PAIR, "entries": [REMOVED], "given": True, "idle": False},
+        ),
+    ],
+)  # fmt: skip
+def test_the_keys_are_those_of_the_variables(variables: Dict[str, Any], expected: Dict[str, Any]) -> None:
+    assert series_keys(**variables) == expected
+
+
+def test_a_new_key_has_no_pair_in_check_mode() -> None:
+    new = {"magento_auth_series": "web", "magento_series": {"prefix": "web"}, "hostvars": {"localhost": {}}}
+    assert series_keys(check_mode=True, **new) == {"given": True, "idle": True}
+    with pytest.raises(AnsibleFilterError, match="has not fetched the pair"):
+        series_keys(**new)
+
+
 def test_an_unresolved_series_is_a_filter_error() -> None:
     with pytest.raises(AnsibleFilterError, match="magento_series, which is not set"):
-        FILTERS["series_keys"]([ENTRY], flat={})
+        series_keys(magento_auth_keys=[ENTRY])
