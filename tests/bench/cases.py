@@ -135,12 +135,14 @@ def composer_config(lab: Lab, hosts: int) -> Cost:
 
 
 def role(bench: Bench) -> None:
-    """The role on local hosts with 5 files each, beside a ping and beside a role of a directory and a template."""
+    """The role on local hosts with 5 files each, beside a ping, a ping in such a role, and a role of a directory and a
+    template."""
     few, many, _most = bench.sizes
     with contextlib.closing(Lab(bench, "role", many)) as lab:
         lab.changing(many)
         kinds: dict[str, Callable[[int], Cost]] = {
             "ping": lambda count: lab.play(PING, hosts=count),
+            "floor": lambda count: lab.role(hosts=count, role="floor"),
             "converged": lambda count: lab.role(hosts=count),
             "changing": lab.changing,
             "template role, one file": lambda count: lab.role(hosts=count, role=template_role("{{ bench_files[:1] }}")),
@@ -163,7 +165,8 @@ def role(bench: Bench) -> None:
                          zip(costs[f"{kind}, {few} hosts"], costs[f"{kind}, {many} hosts"], strict=True)]
                   for kind in kinds}  # fmt: skip
         slopes = {kind: bench.add(f"role: {kind}, per host", values, "s") for kind, values in slopes.items()}
-        targets = {("converged", "ping"): "<= 1.3", ("converged", "template role, one file"): "<= 0.45",
+        targets = {("floor", "ping"): "", ("converged", "floor"): "",
+                   ("converged", "ping"): "<= 1.3", ("converged", "template role, one file"): "<= 0.45",
                    ("converged", "template role, all files"): "", ("changing", "ping"): "<= 1.4"}  # fmt: skip
         for (over, under), target in targets.items():
             bench.ratio(f"role: {over} / {under}, per host", slopes[over], slopes[under], target)

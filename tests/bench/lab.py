@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +37,43 @@ ANSIBLE = {
 
 def in_namespace() -> bool:
     """Whether this process may mount files over those of the machine, which nobody else sees."""
-    return os.environ.get("KEYFLEET_BENCH_MOUNTS") == "yes"
+    return os.environ.get("KEYFLEET_BENCH_NAMESPACE") in ("mounts", "network")
 
 
 def enter_namespace() -> None:
-    """Starts this program again in a mount namespace of its own, if it runs as root and the machine allows that.
+    """Starts this program again in namespaces of its own for mounts and, with iproute2, for the network, if it runs as
+    root and the machine allows that.
 
     Not as another user: in a user namespace, the directories of root belong to nobody, and the modules refuse that.
     """
-    command = ["unshare", "--mount", "--propagation", "private"]
-    if os.geteuid() != 0 or in_namespace() or not shutil.which(command[0]):
+    if os.geteuid() != 0 or in_namespace():
         return
-    if subprocess.run([*command, "mount", "--bind", "/etc", "/etc"], capture_output=True, check=False).returncode == 0:
-        os.environ["KEYFLEET_BENCH_MOUNTS"] = "yes"
-        os.execvp(command[0], [*command, sys.executable, *sys.argv])
+    for kind, options, first in (("network", ["--net"], "ip link set lo up && tc qdisc show"), ("mounts", [], "true")):
+        command = ["unshare", "--mount", *options, "--propagation", "private", "sh", "-c"]
+        if not _succeeds(*command, f"mount --bind /etc /etc && {first}"):
+            continue
+        os.environ["KEYFLEET_BENCH_NAMESPACE"] = kind
+        os.execvp(command[0], [*command, f'{first} >/dev/null; exec "$@"', "sh", sys.executable, *sys.argv])
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def gigabit() -> Iterator[bool]:
+    """Limits connections to 1 Gbit/s within the context. False if this process has no network of its own."""
+    own = os.environ.get("KEYFLEET_BENCH_NAMESPACE") == "network"
+    words = ["root", "tbf", "rate", "1gbit", "burst", "1mb", "latency", "50ms"]
+    own = own and _succeeds("tc", "qdisc", "add", "dev", "lo", *words)
+    try:
+        yield own
+    finally:
+        if own:
+            subprocess.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=True)
 
 
 class Lab:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pyperf
 
 COLUMNS = ("figure", "unit", "median", "quartiles", "values", "wall, median", "target", "")
-BARS = {"ping": "ping", "converged": "role, converged", "changing": "role, changing",
+BARS = {"ping": "ping", "floor": "ping in a role\nlike this", "converged": "role, converged",
+        "changing": "role, changing",
         "template role, one file": "template role,\none file", "template role, all files": "template role,\nall files",
         "composer config": "composer config,\nall files"}  # fmt: skip
 

@@ -9,13 +9,14 @@ import datetime
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.cases import PING, executed, sent
-from bench.lab import REPOSITORY, Lab
-from bench.measure import Bench, Cost, run
+from bench.lab import REPOSITORY, Lab, gigabit
+from bench.measure import Bench, Cost, Work, run
 from simulator.client import Simulator
 
 
@@ -100,49 +101,73 @@ def rotation(bench: Bench) -> None:
 
 
 def transfer(bench: Bench) -> None:
-    """magento_release beside curl alone, and beside the check of the MD5 alone. The server runs on the same machine."""
-    name, size = "Made-Up-2.4.9.zip", bench.size
+    """magento_release beside curl alone, and beside the check of the MD5 alone. The server runs on the same machine.
+
+    What the rest of the module costs is the same for two sizes, so the difference is the transfer of the bytes.
+    """
+    sizes = (bench.size // 8, bench.size)
+    names = {size: f"Made-Up-2.4.{size}.zip" for size in sizes}
     lab = Lab(bench, "transfer", 1, accounts=False)
-    data = {"downloads": [{"file_name": name, "category": "ce-full", "versions": ["2.4.9"], "size": size}]}
-    with Simulator(data=lab.write("data.json", data)) as simulator:
+    offered = [{"file_name": name, "category": "ce-full", "versions": ["2.4.9"], "size": size}
+               for size, name in names.items()]  # fmt: skip
+    with Simulator(data=lab.write("data.json", {"downloads": offered})) as simulator:
         mage_id, token = simulator.token("shop")
-        target = {kind: lab.directory / kind for kind in ("module", "curl")}
-        options = {"file_name": name, "dest": str(target["module"]), "force": True, "mage_id": mage_id, "token": token,
-                   "downloads_url": simulator.downloads_url, "ca_path": simulator.ca_path}  # fmt: skip
-        file = sent(lab, "keyfleet.magento.magento_release", options, changed=1)
         netrc = lab.directory / "netrc-curl"
         netrc.write_text(f"machine {simulator.host.partition(':')[0]} login {mage_id} password {token}\n")
         netrc.chmod(0o600)
-        command = ["curl", "-qsSf", "--netrc-file", str(netrc), "--cacert", simulator.ca_path,
-                   "-o", str(target["curl"]), f"{simulator.downloads_url}/file/{name}"]  # fmt: skip
-        known = simulator.download(name)
+        commands: dict[tuple[str, int], list[str]] = {}
+        files: dict[int, Path] = {}
+        for size, name in names.items():
+            options = {"file_name": name, "dest": str(lab.directory / f"module-{size}"), "force": True,
+                       "mage_id": mage_id, "token": token, "downloads_url": simulator.downloads_url,
+                       "ca_path": simulator.ca_path}  # fmt: skip
+            files[size] = sent(lab, "keyfleet.magento.magento_release", options, changed=1)
+            commands["curl", size] = [
+                "curl", "-qsSf", "--netrc-file", str(netrc), "--cacert", simulator.ca_path,
+                "-o", str(lab.directory / f"curl-{size}"), f"{simulator.downloads_url}/file/{name}",
+            ]  # fmt: skip
 
-        def check(path: Path) -> Cost:
+        def check(kind: str, size: int) -> Cost:
+            path = lab.directory / f"{kind}-{size}"
             cpu, wall = time.process_time(), time.perf_counter()
             with path.open("rb") as stream:
                 found = hashlib.file_digest(stream, "md5").hexdigest()
-            assert found == known["md5"] and path.stat().st_size == size
+            assert found == simulator.download(names[size])["md5"] and path.stat().st_size == size
             return Cost(time.process_time() - cpu, time.perf_counter() - wall)
 
-        def measured(kind: str) -> Cost:
-            target[kind].unlink(missing_ok=True)
+        def measured(kind: str, size: int) -> Cost:
+            (lab.directory / f"{kind}-{size}").unlink(missing_ok=True)
             if kind == "curl":
-                cost = run(command, env=lab.environment(), cwd=lab.directory)
+                cost = run(commands[kind, size], env=lab.environment(), cwd=lab.directory)
             else:
-                cost = executed(lab, file, changed=True)[0]
-            check(target[kind])
+                cost = executed(lab, files[size], changed=True)[0]
+            check(kind, size)
             return cost
 
-        works = {
-            "curl": partial(measured, "curl"),
-            "magento_release": partial(measured, "module"),
-            "MD5 alone": partial(check, target["module"]),
-        }
-        costs = bench.interleaved("transfer", works)
-        wall = {kind: [cost.wall for cost in each] for kind, each in costs.items()}
-        for kind, seconds in wall.items():
-            bench.add(f"transfer: {kind}, throughput", [size / 2**20 / each for each in seconds], "MiB/s")
-        bench.ratio("transfer: throughput, magento_release / curl", wall["curl"], wall["magento_release"], ">= 0.97")
-        unchecked = [a - b for a, b in zip(wall["magento_release"], wall["MD5 alone"], strict=True)]
-        bench.ratio("transfer: throughput, magento_release without the MD5 / curl", wall["curl"], unchecked)
-        bench.ratio("transfer: MD5 alone / magento_release, wall time", wall["MD5 alone"], wall["magento_release"])
+        works = {("MD5 alone", size): partial(check, "module", size) for size in sizes}
+        for kind, word in (("curl", "curl"), ("module", "magento_release")):
+            works |= {(word, size): partial(measured, kind, size) for size in sizes}
+        compare(bench, "loopback", works)
+        with gigabit() as limited:
+            if limited:
+                compare(bench, "1 Gbit/s", works)
+            else:
+                bench.notes.append("transfer: 1 Gbit/s, which needs root, a network namespace, ip and tc")
+
+
+def compare(bench: Bench, link: str, works: Mapping[tuple[str, int], Work]) -> None:
+    """The transfer over one link."""
+    size = max(size for _word, size in works)
+    names = {f"{word}, {link}, {size / 2**20:g} MiB": work for (word, size), work in works.items()}
+    costs = dict(zip(works, bench.interleaved("transfer", names).values(), strict=True))
+    whole = {word: [cost.wall for cost in costs[word, size]] for word, _size in works}
+    more = {
+        word: [max(b - a.wall, 1e-9) for a, b in zip(costs[word, small], whole[word], strict=True)]
+        for word, small in works
+        if small != size
+    }
+    without = [max(a - b, 1e-9) for a, b in zip(more["magento_release"], more["MD5 alone"], strict=True)]
+    name = f"transfer: {link}, throughput, magento_release / curl"
+    bench.ratio(name, whole["curl"], whole["magento_release"], ">= 0.97")
+    bench.ratio(f"{name}, per byte", more["curl"], more["magento_release"])
+    bench.ratio(f"{name}, per byte, without the MD5", more["curl"], without, ">= 0.97")

@@ -19,7 +19,8 @@ TARGETS = {
     "role: converged / ping, per host": "<= 1.3",
     "role: converged / template role, one file, per host": "<= 0.45",
     "role: changing / ping, per host": "<= 1.4",
-    "transfer: throughput, magento_release / curl": ">= 0.97",
+    "transfer: loopback, throughput, magento_release / curl": ">= 0.97",
+    "transfer: loopback, throughput, magento_release / curl, per byte, without the MD5": ">= 0.97",
 }
 
 
@@ -37,7 +38,7 @@ def test_bench_writes_every_figure(tmp_path: Path) -> None:
     found = {item["metadata"]["name"]: item for item in suite["benchmarks"]}
     assert {name: found[name]["metadata"]["target"] for name in TARGETS} == TARGETS
     assert all(run["values"] and min(run["values"]) > 0 for item in found.values() for run in item["runs"])
-    assert {"module: ping, wall", "role: changing, 2 hosts", "transfer: MD5 alone"} <= set(found)
+    assert {"module: ping, wall", "role: changing, 2 hosts", "transfer: MD5 alone, loopback, 4 MiB"} <= set(found)
     text = (tmp_path / "bench.md").read_text()
     assert text in done.stdout
     assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == ["module", "role", "transfer", "growth"]
