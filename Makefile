@@ -1,5 +1,5 @@
 # All targets run as an ordinary user, keep scratch files below .work/ and .venv/, and never change the home directory.
-.PHONY: help venv demo bench test lint units sanity integration system molecule clean
+.PHONY: help venv demo bench test coverage lint units sanity integration system molecule clean
 .DEFAULT_GOAL := help
 
 PYTHON = $(shell sh tests/find-python)
@@ -28,6 +28,9 @@ bench: ## measure speed and memory on an idle machine; "BENCH=module --pairs 5" 
 
 test: venv ## run every suite that this machine can run; tests/suites.py --list names them
 	@$(SUITES)
+
+coverage: venv ## run every suite, and print how much of each plugin file they run
+	@$(SUITES) --coverage
 
 lint: venv ## run formatter, linters and type checker
 	@$(SUITES) ruff format mypy imports ansible-lint docs changelog

@@ -21,10 +21,11 @@ from pathlib import Path
 
 import runner
 from environments import COMPILED
-from place import ROOT, Workspace, find_python, linked_collections
+from place import ROOT, WORK, Workspace, find_python, linked_collections
 from runner import Suite, docker, programs, python, root
 
 TOOLS = Path(sys.executable).parent
+COVERAGE = WORK / "coverage"
 MARK = re.compile(r"mark\.needs\(([^)]*)\)")
 NEWEST = f"{sys.version_info.major}.{sys.version_info.minor}"
 OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
@@ -258,9 +259,31 @@ LONGEST = (
 """Side by side, these run first, so that both processors are busy until the end."""
 
 
+def start_coverage() -> None:
+    """Makes the Pythons of the test environment, as controllers and as hosts, measure which lines run."""
+    shutil.rmtree(COVERAGE, ignore_errors=True)
+    COVERAGE.mkdir(parents=True)
+    # Tests run programs as other users, too.
+    COVERAGE.chmod(0o1777)
+    settings = str(ROOT / "tests" / "coverage.ini")
+    os.environ |= {
+        "COVERAGE_PROCESS_START": settings,
+        "COVERAGE_RCFILE": settings,
+        "COVERAGE_FILE": str(COVERAGE / "data"),
+        "KEYFLEET_ROOT": str(ROOT),
+    }
+
+
+def report_coverage() -> int:
+    del os.environ["COVERAGE_PROCESS_START"]
+    commands = (("combine", "--quiet"), ("report",))
+    return max(subprocess.run([TOOLS / "coverage", *words], cwd=ROOT, check=False).returncode for words in commands)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="list the suites, and why they cannot run here")
+    parser.add_argument("--coverage", action="store_true", help="print how much of each plugin file the suites run")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
     known = [suite.name for suite in SUITES]
@@ -278,6 +301,8 @@ def main() -> int:
     require_all = runner.must_run_all()
     if incomplete := [f"{suite.name:<16} {lacks}" for suite in chosen if (lacks := runner.lacks(suite))]:
         print("Skipped or incomplete on this machine:", *incomplete, sep="\n", flush=True)
+    if arguments.coverage:
+        start_coverage()
     if os.environ.get("KEYFLEET_SIDE_BY_SIDE") == "1":
         outcomes = runner.run_side_by_side(chosen, first=LONGEST, require_all=require_all)
     else:
@@ -286,8 +311,9 @@ def main() -> int:
             outcomes = runner.run(chosen, workspace, require_all=require_all)
         finally:
             workspace.close()
+    unreported = report_coverage() if arguments.coverage else 0
     print(f"\n{runner.summary(outcomes)}", flush=True)
-    return int(any(outcome.result == "failed" for outcome in outcomes))
+    return int(any(outcome.result == "failed" for outcome in outcomes)) or unreported
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -21,8 +22,9 @@ from hypothesis import settings
 import environments
 import runner
 import suites
-from place import ROOT, Workspace, find_python, point
+from place import ROOT, Workspace, find_python, linked_collections, point
 from runner import Suite
+from suites import TOOLS
 from system import midnight
 
 
@@ -48,6 +50,35 @@ def test_the_seed_is_printed_at_the_beginning(given: str | None, words: str) -> 
 def test_examples_are_the_same_in_all_runs(pytestconfig: pytest.Config) -> None:
     assert settings().derandomize is (pytestconfig.option.hypothesis_seed is None)
     assert settings().database is None
+
+
+COVERED = """
+import os, pathlib, subprocess, sys
+import suites
+suites.COVERAGE = pathlib.Path(sys.argv[1])
+suites.start_coverage()
+subprocess.run(sys.argv[2:], check=True)
+sys.exit(suites.report_coverage())
+"""
+
+
+def test_coverage_counts_what_runs_on_hosts_and_in_the_workers_of_ansible(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    variables = {
+        "magento_auth_public_key": "facade00" * 4, "magento_auth_private_key": "decade00" * 4,
+        "magento_auth_verify": "never", "magento_auth_projects": [str(tmp_path / "shop")],
+    }  # fmt: skip
+    play = {"hosts": "localhost", "gather_facts": False, "roles": ["keyfleet.magento.magento_auth"], "vars": variables}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    command = [sys.executable, "-c", COVERED, str(tmp_path / "coverage")]
+    command += [str(TOOLS / "ansible-playbook"), str(tmp_path / "play.yml")]
+    tests = {"PYTHONPATH": str(ROOT / "tests"), "ANSIBLE_COLLECTIONS_PATH": str(linked_collections())}
+    done = subprocess.run(command, env={**os.environ, **tests}, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {name: int(percent) for name, percent in re.findall(r"^(\S+) .* (\d+)%$", done.stdout, re.MULTILINE)}
+    # On the host, and in a worker only.
+    assert found["plugins/module_utils/_composer/install.py"] > 50 and found["plugins/plugin_utils/_role.py"] > 0
+    assert 0 < found["TOTAL"] < 100
 
 
 @pytest.fixture
