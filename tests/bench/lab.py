@@ -157,7 +157,9 @@ class Lab:
 
     def environment(self, **extra: str) -> dict[str, str]:
         """That of the caller without options for Ansible, and with a home below `directory`."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MAGENTO_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MAGENTO_", "PYTHON"))
+        }
         home = {"HOME": str(self.directory), "ANSIBLE_HOME": str(self.directory / ".ansible")}
         return {**kept, **ANSIBLE, "ANSIBLE_COLLECTIONS_PATH": str(linked_collections()), **home, **extra}
 
