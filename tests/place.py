@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -27,6 +28,35 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
 REQUIREMENTS = ROOT / "tests" / "requirements"
 PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+@dataclass(frozen=True)
+class Core:
+    """A version of ansible-core, with the Pythons of controllers that it supports, the one that tests prefer first, and
+    the oldest one of hosts."""
+
+    version: str
+    controllers: tuple[str, ...]
+    oldest_host: str
+
+    @property
+    def name(self) -> str:
+        """The name of its suite, and of its requirements."""
+        return f"core-{self.version}"
+
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """The Pythons of hosts that tests use."""
+        return self.oldest_host, self.controllers[0]
+
+
+CORES = (
+    Core("2.17", ("3.12", "3.11", "3.10"), "3.7"),
+    Core("2.18", ("3.13", "3.12", "3.11"), "3.8"),
+    Core("2.19", ("3.13", "3.12", "3.11"), "3.8"),
+    Core("2.20", ("3.13", "3.12", "3.14"), "3.9"),
+    Core("2.21", ("3.13", "3.12", "3.14"), "3.9"),
+)
 LIMIT = 2400
 """Seconds after which a command is considered to hang."""
 _making = threading.Lock()
@@ -61,6 +91,11 @@ def linked_collections() -> Path:
     link.parent.mkdir(parents=True, exist_ok=True)
     point(link, os.path.relpath(ROOT, link.parent))
     return WORK / "path"
+
+
+def controller() -> Path:
+    """The directory KEYFLEET_CONTROLLER with the programs of ansible-core, or that of this Python."""
+    return Path(os.environ.get("KEYFLEET_CONTROLLER") or Path(sys.executable).parent)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

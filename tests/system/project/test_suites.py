@@ -25,6 +25,8 @@ from place import ROOT, Workspace, find_python, point
 from runner import Suite
 from system import midnight
 
+ON_REQUEST = tuple(suite.name for suite in suites.SUITES if suite.on_request)
+
 
 @pytest.mark.parametrize(("time", "seconds"), [("00:00:00", 0), ("23:49:59", 0), ("23:50:00", 600), ("23:59:59", 1)])
 def test_a_test_that_could_not_end_on_the_same_day_waits_for_the_next_one(time: str, seconds: float) -> None:
@@ -232,7 +234,7 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     assert [name for name, _text in listed] == targets[0].split()
 
 
-@pytest.mark.parametrize(("names", "runs"), [((), False), (("mutants",), True)])
+@pytest.mark.parametrize(("names", "runs"), [((), False), (ON_REQUEST, True)])
 def test_suites_on_request_run_only_if_they_are_named(
     names: tuple[str, ...], runs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
