@@ -57,6 +57,8 @@ CORES = (
     Core("2.20", ("3.13", "3.12", "3.14"), "3.9"),
     Core("2.21", ("3.13", "3.12", "3.14"), "3.9"),
 )
+CURLS = {"bullseye": "7.74", "bookworm": "7.88", "trixie": "8.14"}
+"""The versions of curl that tests use, by release of Debian."""
 LIMIT = 2400
 """Seconds after which a command is considered to hang."""
 _making = threading.Lock()
@@ -262,6 +264,21 @@ class Workspace:
         with _making:
             environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
         return directory / "bin"
+
+    def curl(self, release: str) -> Path:
+        """A directory with the curl of a release of Debian, which runs with the libraries of that release."""
+        root = WORK / f"curl-{release}"
+        programs = root / "programs"
+        if not programs.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            self.run("mmdebstrap", "--quiet", "--variant=extract", "--include=curl", release, root)
+            (loader,) = {path.resolve() for path in root.glob("**/*-linux-gnu*/ld-linux-*.so.*")}
+            libraries = ":".join(str(path) for path in root.glob("**/*-linux-gnu*") if path.is_dir())
+            programs.mkdir()
+            curl = programs / "curl"
+            curl.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {root}/usr/bin/curl "$@"\n')
+            curl.chmod(0o755)
+        return programs
 
     def use_bundled_pip(self, programs: Path) -> None:
         """Makes ansible-test use the pip included in Python instead of downloading a script that installs pip."""

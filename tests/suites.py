@@ -21,7 +21,7 @@ from pathlib import Path
 
 import runner
 from environments import COMPILED
-from place import CORES, ROOT, Core, Workspace, find_python, linked_collections
+from place import CORES, CURLS, ROOT, Core, Workspace, find_python, linked_collections
 from runner import Need, Suite, docker, programs, python, root
 
 TOOLS = Path(sys.executable).parent
@@ -64,6 +64,10 @@ def marked() -> str | None:
     names = {name for mark in marks for name in re.findall(r'"([^"]+)"', mark)}
     needs = [root] if "root" in names else []
     return runner.missing([*needs, programs(*sorted(names - {"root", "docker"}))]) or None
+
+
+def given_composers() -> str | None:
+    return None if os.environ.get("KEYFLEET_COMPOSERS") else "KEYFLEET_COMPOSERS is not set"
 
 
 def mypy(workspace: Workspace) -> None:
@@ -184,9 +188,23 @@ def examples(workspace: Workspace) -> None:
     run_tests(workspace, EXAMPLES)
 
 
-def run_tests(workspace: Workspace, *words: str | Path, tools: Path = TOOLS) -> None:
+def curls(workspace: Workspace) -> None:
+    for release, version in CURLS.items():
+        programs = workspace.curl(release)
+        workspace.run("sh", "-c", f"curl --version | grep -F 'curl {version}.'", first=programs)
+        tests = (SYSTEM / "token", SYSTEM / "leaks" / "test_downloads.py")
+        run_tests(workspace, "-n2", "--dist=loadgroup", *tests, first=programs)
+
+
+def composers(workspace: Workspace) -> None:
+    for program in os.environ["KEYFLEET_COMPOSERS"].split(os.pathsep):
+        workspace.run(program, "--version")
+        run_tests(workspace, SYSTEM / "auth_key" / "test_composer_differential.py", first=Path(program).parent)
+
+
+def run_tests(workspace: Workspace, *words: str | Path, tools: Path = TOOLS, first: Path | None = None) -> None:
     env = {"PYTHONPATH": f"{COMPILED}:{linked_collections()}", "KEYFLEET_CONTROLLER": str(tools)}
-    workspace.run("pytest", *words, env=env)
+    workspace.run("pytest", *words, env=env, first=first)
 
 
 def integration(workspace: Workspace) -> None:
@@ -277,6 +295,10 @@ SUITES = (
     Suite("demo", "the demo, with all of its checks", demo, wants=(CURL,), machine=True),
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
     *map(later_core, LATER_CORES),
+    Suite("curl", "downloads with the curl of Debian 11, 12 and 13", curls, (root, programs("mmdebstrap")), (marked,),
+          machine=True, on_request=True),
+    Suite("composers", "the Composers KEYFLEET_COMPOSERS (PROGRAM:PROGRAM), asked what ours is asked", composers,
+          (given_composers,), (marked,), on_request=True),
     Suite("mutants", "wrong edits that tests notice", mutants, wants=(marked,), machine=True, on_request=True),
 )  # fmt: skip
 LONGEST = (
