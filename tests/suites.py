@@ -297,7 +297,7 @@ SUITES = (
     *map(later_core, LATER_CORES),
     Suite("curl", "downloads with the curl of Debian 11, 12 and 13", curls, (root, programs("mmdebstrap")), (marked,),
           machine=True, on_request=True),
-    Suite("composers", "the Composers KEYFLEET_COMPOSERS (PROGRAM:PROGRAM), asked what ours is asked", composers,
+    Suite("composers", "auth.json with the Composers KEYFLEET_COMPOSERS (PROGRAM:PROGRAM), 2.3 or newer", composers,
           (given_composers,), (marked,), on_request=True),
     Suite("mutants", "wrong edits that tests notice", mutants, wants=(marked,), machine=True, on_request=True),
 )  # fmt: skip
