@@ -45,7 +45,7 @@ integration: venv ## run the integration targets
 	@$(SUITES) integration integration-2.17 integration-root
 
 system: venv ## run the system tests, and every example of README and docs
-	@$(SUITES) system rotation chaos examples
+	@$(SUITES) system rotation targets chaos examples
 
 molecule: venv ## run the scenarios in containers
 	@$(SUITES) molecule

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -27,6 +28,37 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
 REQUIREMENTS = ROOT / "tests" / "requirements"
 PYTHONS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+@dataclass(frozen=True)
+class Core:
+    """A version of ansible-core, with the Pythons of controllers that it supports, the one that tests prefer first, and
+    the oldest one of hosts."""
+
+    version: str
+    controllers: tuple[str, ...]
+    oldest_host: str
+
+    @property
+    def name(self) -> str:
+        """The name of its suite, and of its requirements."""
+        return f"core-{self.version}"
+
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """The Pythons of hosts that tests use."""
+        return self.oldest_host, self.controllers[0]
+
+
+CORES = (
+    Core("2.17", ("3.12", "3.11", "3.10"), "3.7"),
+    Core("2.18", ("3.13", "3.12", "3.11"), "3.8"),
+    Core("2.19", ("3.13", "3.12", "3.11"), "3.8"),
+    Core("2.20", ("3.13", "3.12", "3.14"), "3.9"),
+    Core("2.21", ("3.13", "3.12", "3.14"), "3.9"),
+)
+CURLS = {"bullseye": "7.74", "bookworm": "7.88", "trixie": "8.14"}
+"""The versions of curl that tests use, by release of Debian."""
 LIMIT = 2400
 """Seconds after which a command is considered to hang."""
 _making = threading.Lock()
@@ -61,6 +93,11 @@ def linked_collections() -> Path:
     link.parent.mkdir(parents=True, exist_ok=True)
     point(link, os.path.relpath(ROOT, link.parent))
     return WORK / "path"
+
+
+def controller() -> Path:
+    """The directory KEYFLEET_CONTROLLER with the programs of ansible-core, or that of this Python."""
+    return Path(os.environ.get("KEYFLEET_CONTROLLER") or Path(sys.executable).parent)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -227,6 +264,21 @@ class Workspace:
         with _making:
             environments.make(directory, python, REQUIREMENTS / f"{name}.txt")
         return directory / "bin"
+
+    def curl(self, release: str) -> Path:
+        """A directory with the curl of a release of Debian, which runs with the libraries of that release."""
+        root = WORK / f"curl-{release}"
+        programs = root / "programs"
+        if not programs.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            self.run("mmdebstrap", "--quiet", "--variant=extract", "--include=curl", release, root)
+            (loader,) = {path.resolve() for path in root.glob("**/*-linux-gnu*/ld-linux-*.so.*")}
+            libraries = ":".join(str(path) for path in root.glob("**/*-linux-gnu*") if path.is_dir())
+            programs.mkdir()
+            curl = programs / "curl"
+            curl.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {root}/usr/bin/curl "$@"\n')
+            curl.chmod(0o755)
+        return programs
 
     def use_bundled_pip(self, programs: Path) -> None:
         """Makes ansible-test use the pip included in Python instead of downloading a script that installs pip."""

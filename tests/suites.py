@@ -21,24 +21,31 @@ from pathlib import Path
 
 import runner
 from environments import COMPILED
-from place import ROOT, WORK, Workspace, find_python, linked_collections
-from runner import Suite, docker, programs, python, root
+from place import CORES, CURLS, ROOT, WORK, Core, Workspace, find_python, linked_collections
+from runner import Need, Suite, docker, programs, python, root
 
 TOOLS = Path(sys.executable).parent
 COVERAGE = WORK / "coverage"
 MARK = re.compile(r"mark\.needs\(([^)]*)\)")
 NEWEST = f"{sys.version_info.major}.{sys.version_info.minor}"
-OLDEST_CORE_PYTHONS = ("3.12", "3.11", "3.10")
-"""Pythons that can run ansible-core 2.17 as a controller."""
-OLDEST = (python(*OLDEST_CORE_PYTHONS), python("3.7"))
+OLDEST_CORE, *LATER_CORES, _newest = CORES
+OWN_CORE = [core for core in CORES if NEWEST in core.controllers][-1]
+"""That of the environment of the suites."""
+OLDEST = (python(*OLDEST_CORE.controllers), python(OLDEST_CORE.oldest_host))
 SYSTEM = ROOT / "tests" / "system"
 SIMULATOR = ROOT / "tests" / "simulator" / "tests"
 EXAMPLES = SYSTEM / "examples"
 """They use their own container, so they may run at the same time as suites with `machine`."""
 ROTATION = SYSTEM / "rotation"
 CHAOS = ROTATION / "chaos"
+TARGETS = SYSTEM / "targets"
+ROTATION_SMOKE = (
+    f"{ROTATION}/test_playbooks.py::test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing",
+    f"{ROTATION}/test_revoke.py::test_the_key_is_replaced_where_variables_name_the_series_and_removed_elsewhere[label]",
+)
 MUTANTS = tuple(ROTATION / folder / "test_mutants.py" for folder in ("mutants", "chaos"))
 CURL = programs("curl")
+CONTROLLER_UNITS = tuple(f"tests/unit/plugins/{name}/" for name in ("action", "filter", "lookup", "plugin_utils"))
 SMOKE = (
     "magento_auth_key_info",
     "magento_download_token",
@@ -58,6 +65,10 @@ def marked() -> str | None:
     names = {name for mark in marks for name in re.findall(r'"([^"]+)"', mark)}
     needs = [root] if "root" in names else []
     return runner.missing([*needs, programs(*sorted(names - {"root", "docker"}))]) or None
+
+
+def given_composers() -> str | None:
+    return None if os.environ.get("KEYFLEET_COMPOSERS") else "KEYFLEET_COMPOSERS is not set"
 
 
 def mypy(workspace: Workspace) -> None:
@@ -105,11 +116,11 @@ def sanity(workspace: Workspace) -> None:
     workspace.run("ansible-test", "sanity", "--color", "no", cwd=workspace.collection)
 
 
-def sanity_oldest(workspace: Workspace) -> None:
-    oldest = oldest_core(workspace)
-    workspace.use_bundled_pip(oldest)
+def sanity_of_core(workspace: Workspace, core: Core = OLDEST_CORE) -> None:
+    tools = controller(workspace, core)
+    workspace.use_bundled_pip(tools)
     checks = ["--test", "compile", "--test", "import", "--test", "validate-modules"]
-    workspace.run("ansible-test", "sanity", "--color", "no", *checks, cwd=workspace.collection, first=oldest)
+    workspace.run("ansible-test", "sanity", "--color", "no", *checks, cwd=workspace.collection, first=tools)
 
 
 def units(workspace: Workspace) -> None:
@@ -122,16 +133,40 @@ def units(workspace: Workspace) -> None:
 def units_oldest(workspace: Workspace) -> None:
     target = workspace.environment("target-3.7", str(find_python("3.7")))
     # ansible-test looks for python3.7 and for the pytest next to it.
-    env = {"PATH": f"{oldest_core(workspace)}:{target}:{workspace.env['PATH']}"}
+    env = {"PATH": f"{controller(workspace)}:{target}:{workspace.env['PATH']}"}
     workspace.run("ansible-test", "units", "--color", "no", "--python", "3.7", cwd=workspace.collection, env=env)
 
 
-def oldest_core(workspace: Workspace) -> Path:
-    return workspace.environment("core-2.17", str(find_python(*OLDEST_CORE_PYTHONS)))
+def controller(workspace: Workspace, core: Core = OLDEST_CORE) -> Path:
+    """The directory with the programs of a version of ansible-core."""
+    return workspace.environment(core.name, str(find_python(*core.controllers)))
+
+
+def later_core(core: Core) -> Suite:
+    """A suite of what depends on the version of ansible-core: sanity, code of the controller, modules on hosts."""
+
+    def run(workspace: Workspace) -> None:
+        tools = controller(workspace, core)
+        sanity_of_core(workspace, core)
+        words = ("--color", "no", "--python", core.controllers[0], *CONTROLLER_UNITS)
+        workspace.run("ansible-test", "units", *words, cwd=workspace.collection, first=tools)
+        run_tests(workspace, TARGETS, *ROTATION_SMOKE, tools=tools)
+
+    description = f"sanity, code of the controller, hosts and a rotation with ansible-core {core.version}"
+    return Suite(core.name, description, run, hosts_of(core), (marked,), machine=True, on_request=True)
+
+
+def hosts_of(*cores: Core) -> tuple[Need, ...]:
+    return root, *(python(version) for core in cores for version in core.hosts)
+
+
+def targets(workspace: Workspace) -> None:
+    run_tests(workspace, TARGETS, *ROTATION_SMOKE, tools=controller(workspace))
+    run_tests(workspace, TARGETS)
 
 
 def system(workspace: Workspace) -> None:
-    others = (f"--ignore={EXAMPLES}", f"--ignore={ROTATION}")
+    others = (f"--ignore={EXAMPLES}", f"--ignore={ROTATION}", f"--ignore={TARGETS}")
     run_tests(workspace, "-n2", "--dist=loadgroup", SYSTEM, SIMULATOR, *others)
 
 
@@ -154,8 +189,23 @@ def examples(workspace: Workspace) -> None:
     run_tests(workspace, EXAMPLES)
 
 
-def run_tests(workspace: Workspace, *words: str | Path) -> None:
-    workspace.run("pytest", *words, env={"PYTHONPATH": f"{COMPILED}:{linked_collections()}"})
+def curls(workspace: Workspace) -> None:
+    for release, version in CURLS.items():
+        programs = workspace.curl(release)
+        workspace.run("sh", "-c", f"curl --version | grep -F 'curl {version}.'", first=programs)
+        tests = (SYSTEM / "token", SYSTEM / "leaks" / "test_downloads.py")
+        run_tests(workspace, "-n2", "--dist=loadgroup", *tests, first=programs)
+
+
+def composers(workspace: Workspace) -> None:
+    for program in os.environ["KEYFLEET_COMPOSERS"].split(os.pathsep):
+        workspace.run(program, "--version")
+        run_tests(workspace, SYSTEM / "auth_key" / "test_composer_differential.py", first=Path(program).parent)
+
+
+def run_tests(workspace: Workspace, *words: str | Path, tools: Path = TOOLS, first: Path | None = None) -> None:
+    env = {"PYTHONPATH": f"{COMPILED}:{linked_collections()}", "KEYFLEET_CONTROLLER": str(tools)}
+    workspace.run("pytest", *words, env=env, first=first)
 
 
 def integration(workspace: Workspace) -> None:
@@ -164,7 +214,7 @@ def integration(workspace: Workspace) -> None:
 
 def integration_oldest(workspace: Workspace) -> None:
     # What depends on the version of ansible-core: how it loads plugins and passes options and results.
-    integrate(workspace, *SMOKE, first=oldest_core(workspace))
+    integrate(workspace, *SMOKE, first=controller(workspace))
 
 
 def integration_root(workspace: Workspace) -> None:
@@ -204,7 +254,7 @@ def build(workspace: Workspace) -> None:
     dist = workspace.scratch / "dist"
     workspace.run("ansible-galaxy", "collection", "build", "--output-path", dist, cwd=workspace.collection)
     tarball = next(dist.glob("*.tar.gz"))
-    for tools in (TOOLS, oldest_core(workspace)):
+    for tools in (TOOLS, controller(workspace)):
         path = workspace.scratch / f"installed-{tools.parent.name}"
         env = {"ANSIBLE_COLLECTIONS_PATH": str(path)}
         workspace.run("ansible-galaxy", "collection", "install", "--offline", "-p", path, tarball, env=env, first=tools)
@@ -230,12 +280,14 @@ SUITES = (
     Suite("docs", "documentation of modules, plugins and roles, and its references", docs),
     Suite("changelog", "changelog fragments", changelog),
     Suite("sanity", "ansible-test sanity of the newest ansible-core, nothing ignored", sanity),
-    Suite("sanity-2.17", "the sanity tests of ansible-core 2.17 that concern Python 3.7", sanity_oldest, OLDEST),
+    Suite("sanity-2.17", "the sanity tests of ansible-core 2.17 that concern Python 3.7", sanity_of_core, OLDEST),
     Suite("units", f"unit tests on Python {NEWEST}, a part of them also under ansible-test", units, wants=(root, CURL)),
     Suite("units-3.7", "ansible-test units on Python 3.7 with ansible-core 2.17", units_oldest, OLDEST, (root, CURL)),
     Suite("build", "build, install and document the collection", build, OLDEST[:1]),
     Suite("system", "real files, users, system calls, Composer and HTTPS", system, wants=(marked,), machine=True),
     Suite("rotation", "rotations with real playbooks", rotation, wants=(marked,), machine=True),
+    Suite("targets", "hosts with old and new Pythons, a rotation with ansible-core 2.17", targets,
+          hosts_of(OLDEST_CORE, OWN_CORE), (marked,), machine=True),
     Suite("chaos", "rotations with real kills", chaos, wants=(marked,), machine=True),
     Suite("examples", "every example of README and docs", examples, wants=(marked,)),
     Suite("integration", "integration targets against the simulator", integration, (SSH_KEYGEN,), (CURL,)),
@@ -243,6 +295,11 @@ SUITES = (
     Suite("integration-root", "targets that create accounts", integration_root, (root, SSH_KEYGEN), machine=True),
     Suite("demo", "the demo, with all of its checks", demo, wants=(CURL,), machine=True),
     Suite("molecule", "containers: composer create-project, and a rotation while Composer runs", molecule, (docker,)),
+    *map(later_core, LATER_CORES),
+    Suite("curl", "downloads with the curl of Debian 11, 12 and 13", curls, (root, programs("mmdebstrap")), (marked,),
+          machine=True, on_request=True),
+    Suite("composers", "auth.json with the Composers KEYFLEET_COMPOSERS (PROGRAM:PROGRAM), 2.3 or newer", composers,
+          (given_composers,), (marked,), on_request=True),
     Suite("mutants", "wrong edits that tests notice", mutants, wants=(marked,), machine=True, on_request=True),
 )  # fmt: skip
 LONGEST = (

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from place import linked_collections
+from place import controller, linked_collections
 
 LIMIT = 900
 """Seconds after which a run is considered to hang."""
@@ -85,7 +84,7 @@ class Control:
             "no_proxy": "*",
             **environ,
         }
-        command = [str(Path(sys.executable).with_name(program)), "--inventory", str(self.inventory()), *words]
+        command = [str(controller() / program), "--inventory", str(self.inventory()), *words]
         try:
             run = subprocess.run(
                 command,

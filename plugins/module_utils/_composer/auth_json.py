@@ -34,6 +34,7 @@ _NAMES = {
 }
 # Since Composer 2.9; they win over all of the above.
 NEWER_SECTIONS = ("custom-headers", "client-certificate")
+_FORGEJO = "forgejo-token"
 
 _MAX_DEPTH = 511  # PHP's json_decode stops at 512 and counts the content of the innermost brackets as a level
 _GITHUB_TOKEN = re.compile(r"[.A-Za-z0-9_-]+\n?\Z")
@@ -167,6 +168,15 @@ def _check_host(section: str, host: str, value: Any) -> None:
         raise MalformedFile("has characters that no GitHub token has", place)
 
 
+def _read_by_newer(section: str, value: Any) -> bool:
+    """Whether Composer 2.9 and newer can read the value of a host; older versions read none of these sections."""
+    entry = value if isinstance(value, dict) else {}
+    if section == _FORGEJO:
+        return isinstance(entry.get("username"), str) and isinstance(entry.get("token", 0), (str, type(None)))
+    names = ("local_cert", "local_pk", "passphrase") if section == "client-certificate" else ()
+    return not any(isinstance(entry.get(name), (dict, list)) for name in names)
+
+
 def _checked(document: Any) -> Document:
     if not isinstance(document, dict):
         raise MalformedFile("the top level is not an object; Composer ignores the whole file", "line 1, column 1")
@@ -190,6 +200,14 @@ def _checked(document: Any) -> Document:
             raise MalformedFile("must be an object of hosts", section)
         for host, value in hosts.items():
             _check_host(section, host, value)
+    for section in (*NEWER_SECTIONS, _FORGEJO):
+        hosts = document.get(section, [])
+        if hosts == []:
+            continue
+        if not isinstance(hosts, dict) or not all(
+            _read_by_newer(section, value) and not _is_integer_key(host) for host, value in hosts.items()
+        ):
+            raise MalformedFile("Composer 2.9 and newer cannot read it", section)
     return document
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.auth_json import HTTP_BASIC, entries, parse
 from ansible_collections.keyfleet.magento.plugins.module_utils._composer.edit import serialise
 from ansible_collections.keyfleet.magento.plugins.module_utils._errors import MalformedFile
-from system.auth_key.auth_files import ACCEPTED, OBJECT_NAMES, Kind
+from system.auth_key.auth_files import ACCEPTED, ANY_GITHUB_TOKEN, NEWER_SECTIONS, OBJECT_NAMES, Kind
 from system.auth_key.composer import Harness, Read
 
 EXAMPLES = int(os.environ.get("KEYFLEET_EXAMPLES", "40"))
@@ -55,14 +55,23 @@ ROW_OF = {
     "setting that PHP bends": ("must be a whole number", "must be a list of text"),
     "the top is an empty list": ("the top level is not an object",),
 }
+if ANY_GITHUB_TOKEN:
+    REFUSED_ALTHOUGH_READ["no GitHub token has"] = "older Composers read no file with such a token"
+    ROW_OF["odd GitHub token"] = ("no GitHub token has",)
+if not NEWER_SECTIONS:
+    REFUSED_ALTHOUGH_READ["Composer 2.9 and newer cannot read it"] = "older ones read none of these sections"
+    ROW_OF["malformed newer section"] = ("Composer 2.9 and newer cannot read it",)
 
 
-def credentials(document: dict[str, Any]) -> dict[str, tuple[str, str]]:
+def credentials(document: dict[str, Any], harness: Harness) -> dict[str, tuple[str, str]]:
     """The credentials that Composer sends, derived from the entries that the module reads."""
     words = {"github-oauth": "x-oauth-basic", "gitlab-oauth": "oauth2", "gitlab-token": "private-token"}
-    found = {}
+    found: dict[str, tuple[Any, str]] = {}
     for entry in entries(document):
-        if isinstance(document[entry.section][entry.repository], dict) and entry.section != "gitlab-oauth":
+        value = document[entry.section][entry.repository]
+        if isinstance(value, dict) and entry.section.startswith("gitlab") and entry.section not in harness.objects:
+            found[entry.repository] = (value, words[entry.section])
+        elif isinstance(value, dict) and entry.section != "gitlab-oauth":
             found[entry.repository] = (entry.username, entry.secret)
         else:
             assert entry.username == ""
@@ -85,8 +94,17 @@ def as_composer_reads(file: bytes) -> bytes:
         for value in dict(document.get(section) or {}).values():
             if isinstance(value, dict) and value[names[-1]] is None:
                 value[names[-1]] = ""
-    for setting in ("process-timeout", "github-domains", "gitlab-domains"):
-        document.pop(setting, None)
+    dropped = ["process-timeout", "github-domains", "gitlab-domains"]
+    newer = [] if NEWER_SECTIONS else ["custom-headers", "client-certificate", "forgejo-token"]
+    for name in [*dropped, *newer]:
+        document.pop(name, None)
+    if ANY_GITHUB_TOKEN:
+        # The section before it, which takes any text.
+        pairs = {
+            host: {"consumer-key": token, "consumer-secret": "x-oauth-basic"}
+            for host, token in dict(document.pop("github-oauth", None) or {}).items()
+        }
+        document["bitbucket-oauth"] = {**dict(document.get("bitbucket-oauth") or {}), **pairs}
     return json.dumps(document).encode()
 
 
@@ -101,10 +119,10 @@ def compared(harness: Harness, file: bytes, composer: Read) -> tuple[str, str]:
         assert rows, f"Composer reads what the module refuses: {malformed}: {file!r}"
         plain = as_composer_reads(file)
         assert harness.read(plain).sent == composer.sent, file
-        assert credentials(parse(plain)) == composer.sent, file
+        assert credentials(parse(plain), harness) == composer.sent, file
         return "stricter", rows[0]
     assert composer.outcome == ACCEPTED, f"the module reads what Composer does not: {composer}: {file!r}"
-    assert credentials(document) == composer.hosts, file
+    assert credentials(document, harness) == composer.hosts, file
     return ACCEPTED, ""
 
 

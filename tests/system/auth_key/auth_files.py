@@ -12,6 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from system.auth_key.composer import reads
+
 Document = dict[str, Any]
 
 ACCEPTED, IGNORED, FATAL = "accepted", "ignored", "fatal"
@@ -50,7 +52,9 @@ TEXT = st.lists(st.one_of(st.sampled_from(_ODD), st.text(st.characters(codec="ut
     "".join
 )
 PLAIN = st.text("abcXYZ0189._-", min_size=1, max_size=12)
-GITHUB_TOKENS = st.text("abcXYZ0189._-", min_size=1, max_size=12)
+# Not every Composer reads tokens with a hyphen; the module does.
+_HYPHEN = "-" if reads('{"github-oauth": {"h.example": "-"}}') else ""
+GITHUB_TOKENS = st.text("abcXYZ0189._" + _HYPHEN, min_size=1, max_size=12)
 
 _INTEGER = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
 # PHP cannot make an object of a key that begins with NUL; KEYS_WITH_NUL covers these.
@@ -65,6 +69,11 @@ ODD_HOSTS = st.one_of(
     st.integers(2**63, 2**70).map(str),
     st.integers(-(2**70), -(2**63) - 1).map(str),
 )
+
+ANY_GITHUB_TOKEN = reads('{"github-oauth": {"h.example": ","}}')
+"""Whether Composer sends any text as a token, as since June 2026."""
+NEWER_SECTIONS = not reads('{"custom-headers": ""}')
+"""Whether Composer reads the sections that are new in Composer 2.9."""
 
 SCALARS = TEXT | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([None, True, False])
 ANY_JSON = st.recursive(
@@ -176,8 +185,21 @@ _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "allow-plugins": st.booleans() | st.dictionaries(PLAIN, st.booleans(), max_size=2),
     "platform": st.dictionaries(PLAIN, PLAIN, max_size=2),
 }
-_NAMES = ["custom-headers", "client-certificate", "forgejo-token", "x-note", "", "2 words", "http_basic"]
-_OTHER_KEYS = st.dictionaries(st.sampled_from(_NAMES) | NO_INTEGERS, ANY_JSON, min_size=1, max_size=3)
+_NAMES = ["x-note", "", "2 words", "http_basic"]
+_NEWER: dict[str, st.SearchStrategy[Any]] = {
+    "custom-headers": st.lists(TEXT, min_size=1, max_size=2),
+    "client-certificate": st.dictionaries(st.sampled_from(["local_cert", "local_pk", "passphrase"]), PLAIN),
+    "forgejo-token": st.fixed_dictionaries({"username": TEXT, "token": TEXT}),
+}
+# A Composer that reads them sends what they hold, which `credentials` does not know.
+_NEWER_HOSTS = {} if NEWER_SECTIONS else {
+    name: st.dictionaries(REAL_HOSTS, value, max_size=2) for name, value in _NEWER.items()
+}  # fmt: skip
+_OTHER_KEYS = st.builds(
+    lambda other, newer: {**other, **newer},
+    st.dictionaries(st.sampled_from(_NAMES) | NO_INTEGERS, ANY_JSON, min_size=1, max_size=3),
+    st.fixed_dictionaries({}, optional=_NEWER_HOSTS),
+)
 _EMPTY: list[Any] = [{}, []]
 _EMPTY_SECTIONS = st.dictionaries(st.sampled_from(SECTIONS), st.sampled_from(_EMPTY), min_size=1, max_size=6)
 

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,7 @@ class Read:
 
     outcome: str
     error: str = ""
-    hosts: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    hosts: Mapping[str, tuple[Any, str | None]] = field(default_factory=dict)
     rest: str | None = None
 
     @property
@@ -90,6 +92,13 @@ class Command:
         return Written(done.returncode, path.read_bytes(), done.stderr.decode("utf-8", "replace"))
 
 
+@functools.cache
+def reads(file: str) -> bool:
+    """Whether the Composer of this machine, if there is one, reads a file: versions differ."""
+    with tempfile.TemporaryDirectory() as home:
+        return bool(shutil.which("composer")) and Command(Path(home)).accepts(file.encode())
+
+
 class Harness:
     """Composer's classes in a PHP process, for the auth.json of each test."""
 
@@ -124,6 +133,14 @@ class Harness:
         answer = self._ask(file, do="read", without=without)
         hosts = {host: (username, password) for host, username, password in answer.get("hosts", [])}
         return Read(answer["outcome"], answer.get("error", ""), hosts, answer.get("rest"))
+
+    @functools.cached_property
+    def objects(self) -> set[str]:
+        """The sections of GitLab whose objects this Composer reads. Older ones take an object for the token."""
+        pair = {"username": "u", "token": "t"}
+        document = {"gitlab-oauth": {"gitlab-oauth": pair}, "gitlab-token": {"gitlab-token": pair}}
+        hosts = self.read(json.dumps(document).encode()).hosts
+        return {section for section, (username, _password) in hosts.items() if username != pair}
 
     def set(self, file: bytes, *, host: str, username: str, password: str) -> Written:
         """`composer config --global http-basic.HOST USERNAME PASSWORD`, run through Composer's application class."""

@@ -33,6 +33,9 @@ ini_set('memory_limit', '1536M');
 $program = realpath($argv[1]);
 $classes = dirname($program, 2) . '/share/php/Composer/autoload.php'; // Debian's package
 if (!is_file($classes)) {
+    $classes = dirname($program, 2) . '/vendor/autoload.php'; // a clone
+}
+if (!is_file($classes)) {
     Phar::loadPhar($program, 'composer.phar');
     $classes = 'phar://composer.phar/vendor/autoload.php';
 }

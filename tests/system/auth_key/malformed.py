@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from system.auth_key.auth_files import (
     ACCEPTED,
+    ANY_GITHUB_TOKEN,
     ANY_JSON,
     FATAL,
     IGNORED,
     LAYOUTS,
+    NEWER_SECTIONS,
     OBJECT_NAMES,
     PLAIN,
     REAL_HOSTS,
@@ -220,7 +222,6 @@ _FATAL = {
     "null as a user name": _host(_with_null(last=False), _PAIRS),
     "host of digits only": encoded(written(documents(_DIGITS, PLAIN, most=2))),
     "digits at the top": encoded(written(with_more(documents(), _DIGITS_AT_THE_TOP))),
-    "odd GitHub token": _host(lambda draw, section: draw(_NO_GITHUB_TOKENS), ("github-oauth",)),
     "setting of a wrong type": _options(
         {
             "process-timeout": [True, "300", "x", 1.5, [], {}, 2**63, 1e3],
@@ -229,6 +230,25 @@ _FATAL = {
         }
     ),
 }
+_WRONG_HOSTS = [None, "", "x", False, 5]
+# What only some versions of Composer refuse, and whether this one does.
+_VARYING = {
+    "odd GitHub token": (
+        _host(lambda draw, section: draw(_NO_GITHUB_TOKENS), ("github-oauth",)),
+        not ANY_GITHUB_TOKEN,
+    ),
+    "malformed newer section": (
+        _options(
+            {
+                "custom-headers": [*_WRONG_HOSTS, ["x"], {"8080": "x"}],
+                "client-certificate": [*_WRONG_HOSTS, {"h.example": {"local_cert": ["x"]}}],
+                "forgejo-token": [*_WRONG_HOSTS, ["x"], {"h.example": None}, {"h.example": {"username": "u"}}],
+            }
+        ),
+        NEWER_SECTIONS,
+    ),
+}
+_FATAL.update({label: files for label, (files, refused) in _VARYING.items() if refused})
 _IGNORED = {
     "lone surrogate": _marked(st.sampled_from(_HALVES)),
     "the top is no object": encoded(written(SCALARS)),
@@ -252,6 +272,7 @@ STRICTER = (
     Kind("null as a secret", _host(_with_null(last=True), _PAIRS)),
     Kind("setting that PHP bends", _options(_BENT)),
     Kind("the top is an empty list", encoded(st.builds("{}[{}]{}".format, _SPACE, _SPACE, _SPACE))),
+    *(Kind(label, files) for label, (files, refused) in _VARYING.items() if not refused),
 )
 
 

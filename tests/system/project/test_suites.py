@@ -22,10 +22,12 @@ from hypothesis import settings
 import environments
 import runner
 import suites
-from place import ROOT, Workspace, find_python, linked_collections, point
+from place import CORES, CURLS, REQUIREMENTS, ROOT, Workspace, find_python, linked_collections, point
 from runner import Suite
 from suites import TOOLS
 from system import midnight
+
+ON_REQUEST = tuple(suite.name for suite in suites.SUITES if suite.on_request)
 
 
 @pytest.mark.parametrize(("time", "seconds"), [("00:00:00", 0), ("23:49:59", 0), ("23:50:00", 600), ("23:59:59", 1)])
@@ -263,7 +265,7 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     assert [name for name, _text in listed] == targets[0].split()
 
 
-@pytest.mark.parametrize(("names", "runs"), [((), False), (("mutants",), True)])
+@pytest.mark.parametrize(("names", "runs"), [((), False), (ON_REQUEST, True)])
 def test_suites_on_request_run_only_if_they_are_named(
     names: tuple[str, ...], runs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +280,20 @@ def test_suites_on_request_run_only_if_they_are_named(
     monkeypatch.delenv("KEYFLEET_SIDE_BY_SIDE", raising=False)
     assert suites.main() == 0
     assert ran == [suite.name for suite in suites.SUITES if suite.on_request == runs] and ran
+
+
+def test_readme_names_the_versions_that_the_suites_run() -> None:
+    readme = (ROOT / "README.md").read_text()
+    later = {core: core.name for core in suites.LATER_CORES}
+    assert re.findall(r"^\| (2\.\d+) \| (.+) \| (.+) \| `(.+)` \|$", readme, re.MULTILINE) == [
+        (core.version, core.controllers[0], ", ".join(core.hosts), later.get(core, "targets")) for core in CORES
+    ]
+    *versions, last = CURLS.values()
+    assert f"curl {', '.join(versions)} and {last} (suite\n`curl`)" in readme
+    assert {"targets", "curl", *later.values()} <= {suite.name for suite in suites.SUITES}
+    files = [REQUIREMENTS / f"{core.name}.txt" for core in CORES[:-1]] + [REQUIREMENTS / "constraints.txt"]
+    for core, file in zip(CORES, files, strict=True):
+        assert f"\nansible-core=={core.version}." in file.read_text()
 
 
 def test_the_smoke_of_the_oldest_core_runs_every_module() -> None:

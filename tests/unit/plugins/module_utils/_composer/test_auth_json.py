@@ -83,7 +83,7 @@ VALID: List[Tuple[str, bytes, List[Tuple[str, str, str, str]]]] = [
         data({"bearer": {"h": "b"}, "http-basic": {"h": BASIC}, "github-oauth": {"h": "g"}}),
         [("github-oauth", "h", "", "g"), ("http-basic", "h", "anna", SECRET), ("bearer", "h", "", "b")],
     ),
-    ("unknown sections", data({"forgejo-token": {"h": None}, "config": {"http-basic": {"h": None}}}), []),
+    ("unknown sections", data({"x-token": {"h": None}, "config": {"http-basic": {"h": None}}}), []),
     ("settings", data({"process-timeout": 9, "github-domains": ["h"], "gitlab-domains": [], "lock": "x"}), []),
     ("a key that begins with NUL", b'{"\\u0000x": 1}', []),
     ("511 levels", nested(511), []),
@@ -183,6 +183,31 @@ for _section, _names in NAMES.items():
         for _value in (None, 0, 12345678, 1.5, True, [], {}):
             _content = with_host(_section, {**_others, _name: _value})
             MALFORMED.append((f"{_section}, {_name} {_value!r}", _content, f"{_name} is not text", "h.example"))
+
+_NEWER = "Composer 2.9 and newer cannot read it"
+for _section in ("custom-headers", "client-certificate", "forgejo-token"):
+    MALFORMED += [
+        (f"{_section} is {value!r}", data({_section: value}), _NEWER, _section)
+        for value in (None, "", SECRET, False, 5, [SECRET], {"8080": {"username": "u", "token": SECRET}})
+    ]
+MALFORMED += [
+    (f"forgejo-token {value!r}", with_host("forgejo-token", value), _NEWER, "forgejo-token")
+    for value in (None, SECRET, [], {}, {"username": "u"}, {"token": SECRET}, {"username": 5, "token": SECRET})
+]
+MALFORMED += [
+    (f"client-certificate, {name}", with_host("client-certificate", {name: [SECRET]}), _NEWER, "client-certificate")
+    for name in ("local_cert", "local_pk", "passphrase")
+]
+
+
+def test_sections_of_composer_2_9() -> None:
+    token = {"username": "u", "token": SECRET}
+    for content in (
+        {"custom-headers": {"h.example": ["x: y"], "other.example": None}, "client-certificate": [], "x": 1},
+        {"client-certificate": {"h.example": {"local_cert": "/cert", "passphrase": None}, "other.example": "x"}},
+        {"forgejo-token": {"h.example": token, "other.example": {**token, "token": None}}},
+    ):
+        assert parse(data(content)) == content
 
 
 @pytest.mark.parametrize(
