@@ -154,25 +154,13 @@ def test_revoking_an_unknown_key_or_the_replacement_is_refused(by_hand: Fleet) -
     assert by_hand.state() == before and not by_hand.asked()
 
 
+# All others are in the unit tests of the module.
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "no pair": ({"pair": None, "previous": None}, "without access to the key API, set pair"),
-    "previous alone": ({"pair": None}, "previous belongs to a pair made by hand"),
-    "disabled alone": (
-        {"pair": None, "previous": None, "disabled_by_hand": [OLD]},
-        "disabled_by_hand belongs to a pair",
-    ),
-    "half a pair": ({"pair": {"label": "web", "public_key": "0" * 32}}, "private_key"),
     "no public key": ({"pair": {"label": "web", "public_key": "of me", "private_key": "{{ 'f' * 32 }}"}}, "public_key"),
     "an unknown word": (
         {"pair": {"label": "web", "public_key": "0" * 32, "private_key": "{{ 'f' * 32 }}", "uid": "me"}},
         "series.pair.uid",
     ),
-    "previous without a label": ({"previous": [{"public_key": "0" * 32}]}, "label"),
-    "one label twice": ({"previous": [{"label": "web", "public_key": "0" * 32}]}, "one label or public key twice"),
-    "not a previous one": ({"disabled_by_hand": ["web"]}, "disabled_by_hand: 'web' is not in previous"),
-    "rejected": ({"rejected": [OLD]}, "rejected needs the key API"),
-    "adopt": ({"adopt": ["made in May"]}, "adopt needs the key API"),
-    "rotate now": ({"rotate_now": True}, "rotate_now needs the key API"),
 }
 
 

@@ -78,7 +78,7 @@ UNTIL = {
     "would": [INFO, INSTALL, INSTALL, INFO],
     "confirm": [INFO, INSTALL, INSTALL, INFO],
 }
-FIRST, LAST, ALL = ("web1",), ("web3",), ("web1", "web2", "web3")
+ALL = ("web1", "web2", "web3")
 
 
 def nothing_redirected(lab: Lab, elsewhere: CountingServer, hosts: list[Hostile]) -> None:
@@ -91,29 +91,34 @@ def nothing_redirected(lab: Lab, elsewhere: CountingServer, hosts: list[Hostile]
 
 
 @pytest.mark.parametrize(
-    "phase, names",
-    [("collect", FIRST), ("collect", ("web2",)), ("collect", LAST), ("collect", ALL), ("deploy", FIRST),
-     ("deploy", ALL), ("would", ALL), ("confirm", ("web2",)), ("confirm", ALL)],
+    "phases",
+    [
+        {"web1": "collect", "web3": "deploy"},
+        {"web1": "deploy", "web3": "collect"},
+        {"web1": "confirm", "web2": "collect"},
+        dict.fromkeys(ALL, "collect"),
+        dict.fromkeys(ALL, "deploy"),
+        {"web1": "would", "web2": "confirm", "web3": "would"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_host_that_forges_facts_blocks_and_redirects_no_request(
-    lab: Lab, elsewhere: CountingServer, phase: str, names: tuple[str, ...]
+    lab: Lab, elsewhere: CountingServer, phases: dict[str, str]
 ) -> None:
-    hosts = [lab.hostile(name) for name in names]
-    for host in hosts:
-        host.forge(facts(elsewhere, host.program), phase)
-    fleet, honest = lab.fleet, [name for name in lab.fleet.names if name not in names]
+    hosts = {name: lab.hostile(name) for name in phases}
+    for name, host in hosts.items():
+        host.forge(facts(elsewhere, host.program), phases[name])
+    fleet, honest = lab.fleet, [name for name in lab.fleet.names if name not in phases]
     # A forged answer is a failure: without max_failed, no further batch would start.
-    run = lab.run("rotate", settings={"batches": [1, "100%"], "max_failed": len(names)})
+    run = lab.run("rotate", settings={"batches": [1, "100%"], "max_failed": len(phases)})
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert {name: fleet.held(name) for name in fleet.names} == {n: today() if n in honest else OLD for n in fleet.names}
     rows = [row for row in summary_lines(run) if "the result sets variables of the controller" in row]
-    assert [row.split(": ")[:2] for row in rows] == [["Blocked", name] for name in names], run.output
-    assert [host.asked() for host in hosts] == [UNTIL[phase]] * len(hosts)
-    if phase == "collect":
-        private = fleet.simulator.key("shop", today())[1]
-        assert not any(private in host.given() for host in hosts)
-    nothing_redirected(lab, elsewhere, hosts)
+    assert [row.split(": ")[:2] for row in rows] == [["Blocked", name] for name in phases], run.output
+    assert {name: host.asked() for name, host in hosts.items()} == {name: UNTIL[phases[name]] for name in phases}
+    private = fleet.simulator.key("shop", today())[1]
+    assert not any(private in host.given() for name, host in hosts.items() if phases[name] == "collect")
+    nothing_redirected(lab, elsewhere, list(hosts.values()))
 
 
 def test_an_excluded_host_that_forges_facts_blocks_nothing(lab: Lab, elsewhere: CountingServer) -> None:
