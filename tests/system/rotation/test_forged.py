@@ -121,25 +121,27 @@ def test_a_host_that_forges_facts_blocks_and_redirects_no_request(
     nothing_redirected(lab, elsewhere, list(hosts.values()))
 
 
+@pytest.mark.hosts(2)
 def test_an_excluded_host_that_forges_facts_blocks_nothing(lab: Lab, elsewhere: CountingServer) -> None:
     host, fleet = lab.hostile("web1"), lab.fleet
     host.forge(facts(elsewhere, host.program), "collect")
     run = lab.run("rotate", settings={"excluded_hosts": ["web1"]})
     assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
-    assert host.asked() == [INFO] and fleet.held("web2") == fleet.held("web3") == today()
+    assert host.asked() == [INFO] and fleet.held("web2") == today()
     nothing_redirected(lab, elsewhere, [host])
 
 
 @pytest.mark.parametrize(
     "forged", [{"address": "203.0.113.1"}, {"ansible_control_path": "/nowhere"}], ids=["own", "core"]
 )
+@pytest.mark.hosts(2)
 def test_facts_in_an_answer_count_as_forged(lab: Lab, forged: dict[str, Any]) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet
     fleet.own["web2"] |= {"address": "127.0.0.1", "ansible_host": "{{ address }}"}
     host.forge(forged, "collect")
     run = lab.run("rotate")
     assert run.status == 2 and f"({', '.join(map(repr, forged))}" in unwrapped(run), run.output
-    assert host.asked() == [INFO] and fleet.series()[OLD] and fleet.held("web1") == fleet.held("web3") == today()
+    assert host.asked() == [INFO] and fleet.series()[OLD] and fleet.held("web1") == today()
 
 
 # Other keys by which a host could end the run for all hosts, or set variables of later jobs of a workflow.
@@ -149,6 +151,7 @@ OTHERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_keys_that_ansible_acts_on_count_as_forged(lab: Lab, name: str) -> None:
     host = lab.hostile("web2")
@@ -157,12 +160,13 @@ def test_other_keys_that_ansible_acts_on_count_as_forged(lab: Lab, name: str) ->
     reason = f"Blocked: web2: the result sets variables of the controller ('{name}')"
     assert run.status == 2 and reason in unwrapped(run), run.output
     assert host.asked() == [INFO] and lab.fleet.series()[OLD]
-    assert lab.fleet.held("web1") == lab.fleet.held("web3") == today()
+    assert lab.fleet.held("web1") == today()
     lab.fleet.settings["excluded_hosts"] = ["web2"]
     excluded = lab.run("rotate")
     assert excluded.status == 0 and not lab.fleet.series()[OLD], excluded.output
 
 
+@pytest.mark.hosts(2)
 def test_a_host_that_forges_facts_gets_no_token(lab: Lab) -> None:
     mage_id, token = lab.fleet.simulator.token("shop")
     host = lab.hostile("web2")
@@ -181,6 +185,7 @@ def test_a_host_that_forges_facts_gets_no_token(lab: Lab) -> None:
     )
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("phase", ["collect", "confirm"])
 def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, phase: str) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet
@@ -189,10 +194,11 @@ def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, p
     run = lab.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current")
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert "Blocked: web2: the result sets variables of the controller" in unwrapped(run), run.output
-    assert host.asked() == UNTIL[phase] and fleet.held("web1") == fleet.held("web3") == today()
+    assert host.asked() == UNTIL[phase] and fleet.held("web1") == today()
     nothing_redirected(lab, elsewhere, [host])
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("playbook", ["rotate_deploy", "rotate_retire"])
 def test_a_part_of_a_rotation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, playbook: str) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet

@@ -120,6 +120,7 @@ def test_cached_facts_of_localhost(lab: Lab) -> None:
         assert lab.fleet.state() == before and lab.fleet.asked() == asked
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("playbook", ["rotate", "rotate_deploy", "revoke"])
 def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) -> None:
     fleet, away = lab.fleet, {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -130,7 +131,7 @@ def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) ->
         "children": {"web": {"vars": {"ansible_become": False}}},
     }
     # On a host with interpreter discovery, Ansible itself adds a fact to the answer.
-    fleet.own["web3"] = {"ansible_python_interpreter": "auto", "ansible_interpreter_python_fallback": [PYTHON]}
+    fleet.own["web2"] = {"ansible_python_interpreter": "auto", "ansible_interpreter_python_fallback": [PYTHON]}
     if playbook != "rotate":
         assert lab.run("rotate_issue").status == 0
     run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")

@@ -100,6 +100,7 @@ def test_two_slices_of_one_inventory(fleet: Fleet, tmp_path: Path) -> None:
     assert fleet.all_hold() == {today()}
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("now", [False, True])
 def test_two_whole_rotations(now: bool, fleet: Fleet, tmp_path: Path) -> None:
     """They share one generation, create one each, or one of them fails; the next run exits with 0."""
@@ -119,6 +120,7 @@ def test_two_whole_rotations(now: bool, fleet: Fleet, tmp_path: Path) -> None:
     assert now or set(series) == {OLD, today()}
 
 
+@pytest.mark.hosts(2)
 def test_a_rotation_and_a_rollback(fleet: Fleet, tmp_path: Path) -> None:
     """The last run decides, and one key is left that works on all hosts, or one of the runs fails."""
     fleet.simulator.add_key("shop", today())
@@ -136,6 +138,7 @@ def test_a_rotation_and_a_rollback(fleet: Fleet, tmp_path: Path) -> None:
     assert alive == OLD
 
 
+@pytest.mark.hosts(2)
 def test_two_series_at_once(fleet: Fleet, tmp_path: Path) -> None:
     """On the same hosts: each run changes only its own entries and keys."""
     other = fleet.simulator.add_key("shop", "api-20260101")
