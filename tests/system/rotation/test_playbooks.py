@@ -178,7 +178,7 @@ def test_a_rejected_generation_is_replaced_and_stays_disabled(fleet: Fleet) -> N
     assert back.status == 0 and fleet.series() == {OLD: True, today(): False}, back.output
     assert fleet.all_hold() == {OLD} and f"Disabled: {today()}" in summary_lines(back)
     fleet.all_keys_work()
-    for playbook in ("rotate", "provision", "rotate", "provision"):
+    for playbook in ("rotate", "provision"):
         assert not changes(fleet, playbook, settings=rejected)
     again = fleet.run("rotate", settings={**rejected, "rotate_now": True})
     assert again.status == 0 and fleet.all_hold() == {second_of_today()}, again.output

@@ -174,7 +174,8 @@ def test_a_playbook_of_the_operator_imports_provisioning(fleet: Fleet) -> None:
     assert run.status == 0 and fleet.all_hold() == {OLD}, run.output
 
 
-@pytest.mark.parametrize("playbook", ["rotate", "rotate_issue", "rotate_deploy", "rotate_retire", "provision"])
+@pytest.mark.hosts(1)
+@pytest.mark.parametrize("playbook", ["rotate", "provision"])
 def test_no_key_of_the_series_in_the_target(playbook: str, fleet: Fleet) -> None:
     fleet.variables["magento_auth_keys"] = [
         entry(fleet, "shop", series=OTHER),
@@ -212,8 +213,10 @@ def test_keys_as_extra_variables(fleet: Fleet) -> None:
     assert run.status == 0 and fleet.all_hold() == {today()}, run.output
 
 
-@pytest.mark.parametrize("half", ["magento_auth_public_key", "magento_auth_private_key"])
-@pytest.mark.parametrize("playbook", ["rotate", "provision"])
+@pytest.mark.hosts(1)
+@pytest.mark.parametrize(
+    ("half", "playbook"), [("magento_auth_public_key", "rotate"), ("magento_auth_private_key", "provision")]
+)
 def test_extra_variables_that_fix_the_pair(half: str, playbook: str, fleet: Fleet) -> None:
     before = fleet.state()
     key = pair(fleet, "ci")[half.removeprefix("magento_auth_")]
