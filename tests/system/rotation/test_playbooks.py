@@ -48,6 +48,10 @@ def test_one_command_rotates_the_fleet_and_the_next_one_changes_nothing(fleet: F
         f"Disabled: {OLD}",
         "Left to do: nothing",
     ]
+    # The pair is fetched once and never shown.
+    assert [r["result"] for r in run.record if r["action"] == PAIR] == run.of("localhost", PAIR)
+    (shown,) = run.of("localhost", PAIR)
+    assert "marketplace_keys" not in shown and "censored" in shown, shown
     assert not changes(fleet, "rotate") and not changes(fleet, "provision")
 
 
@@ -87,14 +91,6 @@ def test_registered_results(fleet: Fleet) -> None:
     file = str(fleet.file("web1"))
     assert file in found["collected"] and file in found["seen"] and found["owner of the pair"] == new
     assert (found["deployed"], found["confirmed"]) == (["updated"], ["unchanged"])
-
-
-@pytest.mark.hosts(1)
-def test_the_pair_is_fetched_once_and_never_shown(fleet: Fleet) -> None:
-    run = fleet.run("rotate", "-vvvv")
-    assert [r["result"] for r in run.record if r["action"] == PAIR] == run.of("localhost", PAIR)
-    (shown,) = run.of("localhost", PAIR)
-    assert "marketplace_keys" not in shown and "censored" in shown, shown
 
 
 @pytest.mark.hosts(2)
