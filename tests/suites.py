@@ -277,7 +277,8 @@ LONGEST = (
     "examples",
     "sanity",
     "integration-2.17",
-    "units-3.7",
+    "units",
+    "ansible-lint",
 )
 """Side by side, these run first, so that both processors are busy until the end."""
 
