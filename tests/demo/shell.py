@@ -18,7 +18,7 @@ from typing import Any
 
 from demo.screen import Failed, Screen
 
-_FOREIGN = ("ANSIBLE_", "COMPOSER_", "XDG_", "PYTHONPATH", "PYTHONHOME", "LANGUAGE", "LC_")
+_FOREIGN = ("ANSIBLE_", "COMPOSER_", "XDG_", "PYTHONPATH", "PYTHONHOME", "PYTHONUNBUFFERED", "LANGUAGE", "LC_")
 _RECAP = re.compile(r"^(\S+) +: +ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 _REFUSAL = re.compile(r"^fatal: \[(\S+)\]: FAILED! => (\{.*\})$", re.MULTILINE)
 _ADHOC = re.compile(r"^(\S+) \| (?:SUCCESS|CHANGED) => (\{\n.*?^\})$", re.MULTILINE | re.DOTALL)
@@ -82,7 +82,6 @@ def environment(directory: Path) -> dict[str, str]:
         "no_proxy": no_proxy,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
     }
 
 

@@ -244,19 +244,6 @@ def test_rotate_without_a_playbook(examples: list[Example], world: World) -> Non
     assert enabled(world) == {HAND: True, old: False, new: True}
 
 
-@needs_world
-def test_refused_targets_and_limits_exit_with_4(world: World) -> None:
-    fleet(world)
-    for wrong in (
-        ROTATE.replace("magento_target=web", "x=y"),
-        ROTATE.replace("=web ", "=all "),
-        ROTATE.replace("=web ", "=wbe "),
-        f"{ROTATE} --limit web1",
-    ):
-        run = world.run(wrong)
-        assert run.status == 4 and enabled(world) == {HAND: True}, run.output
-
-
 def code_in_tables(heading: str) -> list[str]:
     """The inline code in the first column of the table below a heading."""
     section = (ROOT / ROTATION).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]

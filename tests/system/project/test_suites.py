@@ -333,6 +333,11 @@ def test_suites_do_not_use_the_home_of_the_user(workspace: Workspace) -> None:
     assert Path(workspace.env["HOME"]).is_relative_to(ROOT / ".work")
 
 
+def test_suites_read_modules_in_blocks(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    assert "PYTHONUNBUFFERED" not in workspace.env
+
+
 def test_every_listed_python_runs(workspace: Workspace) -> None:
     found = sorted((ROOT / ".work" / "pythons").iterdir()) if workspace.env else []
     assert found

@@ -78,7 +78,7 @@ UNTIL = {
     "would": [INFO, INSTALL, INSTALL, INFO],
     "confirm": [INFO, INSTALL, INSTALL, INFO],
 }
-FIRST, LAST, ALL = ("web1",), ("web3",), ("web1", "web2", "web3")
+ALL = ("web1", "web2", "web3")
 
 
 def nothing_redirected(lab: Lab, elsewhere: CountingServer, hosts: list[Hostile]) -> None:
@@ -91,50 +91,57 @@ def nothing_redirected(lab: Lab, elsewhere: CountingServer, hosts: list[Hostile]
 
 
 @pytest.mark.parametrize(
-    "phase, names",
-    [("collect", FIRST), ("collect", ("web2",)), ("collect", LAST), ("collect", ALL), ("deploy", FIRST),
-     ("deploy", ALL), ("would", ALL), ("confirm", ("web2",)), ("confirm", ALL)],
+    "phases",
+    [
+        {"web1": "collect", "web3": "deploy"},
+        {"web1": "deploy", "web3": "collect"},
+        {"web1": "confirm", "web2": "collect"},
+        dict.fromkeys(ALL, "collect"),
+        dict.fromkeys(ALL, "deploy"),
+        {"web1": "would", "web2": "confirm", "web3": "would"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_host_that_forges_facts_blocks_and_redirects_no_request(
-    lab: Lab, elsewhere: CountingServer, phase: str, names: tuple[str, ...]
+    lab: Lab, elsewhere: CountingServer, phases: dict[str, str]
 ) -> None:
-    hosts = [lab.hostile(name) for name in names]
-    for host in hosts:
-        host.forge(facts(elsewhere, host.program), phase)
-    fleet, honest = lab.fleet, [name for name in lab.fleet.names if name not in names]
+    hosts = {name: lab.hostile(name) for name in phases}
+    for name, host in hosts.items():
+        host.forge(facts(elsewhere, host.program), phases[name])
+    fleet, honest = lab.fleet, [name for name in lab.fleet.names if name not in phases]
     # A forged answer is a failure: without max_failed, no further batch would start.
-    run = lab.run("rotate", settings={"batches": [1, "100%"], "max_failed": len(names)})
+    run = lab.run("rotate", settings={"batches": [1, "100%"], "max_failed": len(phases)})
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert {name: fleet.held(name) for name in fleet.names} == {n: today() if n in honest else OLD for n in fleet.names}
     rows = [row for row in summary_lines(run) if "the result sets variables of the controller" in row]
-    assert [row.split(": ")[:2] for row in rows] == [["Blocked", name] for name in names], run.output
-    assert [host.asked() for host in hosts] == [UNTIL[phase]] * len(hosts)
-    if phase == "collect":
-        private = fleet.simulator.key("shop", today())[1]
-        assert not any(private in host.given() for host in hosts)
-    nothing_redirected(lab, elsewhere, hosts)
+    assert [row.split(": ")[:2] for row in rows] == [["Blocked", name] for name in phases], run.output
+    assert {name: host.asked() for name, host in hosts.items()} == {name: UNTIL[phases[name]] for name in phases}
+    private = fleet.simulator.key("shop", today())[1]
+    assert not any(private in host.given() for name, host in hosts.items() if phases[name] == "collect")
+    nothing_redirected(lab, elsewhere, list(hosts.values()))
 
 
+@pytest.mark.hosts(2)
 def test_an_excluded_host_that_forges_facts_blocks_nothing(lab: Lab, elsewhere: CountingServer) -> None:
     host, fleet = lab.hostile("web1"), lab.fleet
     host.forge(facts(elsewhere, host.program), "collect")
     run = lab.run("rotate", settings={"excluded_hosts": ["web1"]})
     assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
-    assert host.asked() == [INFO] and fleet.held("web2") == fleet.held("web3") == today()
+    assert host.asked() == [INFO] and fleet.held("web2") == today()
     nothing_redirected(lab, elsewhere, [host])
 
 
 @pytest.mark.parametrize(
     "forged", [{"address": "203.0.113.1"}, {"ansible_control_path": "/nowhere"}], ids=["own", "core"]
 )
+@pytest.mark.hosts(2)
 def test_facts_in_an_answer_count_as_forged(lab: Lab, forged: dict[str, Any]) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet
     fleet.own["web2"] |= {"address": "127.0.0.1", "ansible_host": "{{ address }}"}
     host.forge(forged, "collect")
     run = lab.run("rotate")
     assert run.status == 2 and f"({', '.join(map(repr, forged))}" in unwrapped(run), run.output
-    assert host.asked() == [INFO] and fleet.series()[OLD] and fleet.held("web1") == fleet.held("web3") == today()
+    assert host.asked() == [INFO] and fleet.series()[OLD] and fleet.held("web1") == today()
 
 
 # Other keys by which a host could end the run for all hosts, or set variables of later jobs of a workflow.
@@ -144,6 +151,7 @@ OTHERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_keys_that_ansible_acts_on_count_as_forged(lab: Lab, name: str) -> None:
     host = lab.hostile("web2")
@@ -152,12 +160,13 @@ def test_other_keys_that_ansible_acts_on_count_as_forged(lab: Lab, name: str) ->
     reason = f"Blocked: web2: the result sets variables of the controller ('{name}')"
     assert run.status == 2 and reason in unwrapped(run), run.output
     assert host.asked() == [INFO] and lab.fleet.series()[OLD]
-    assert lab.fleet.held("web1") == lab.fleet.held("web3") == today()
+    assert lab.fleet.held("web1") == today()
     lab.fleet.settings["excluded_hosts"] = ["web2"]
     excluded = lab.run("rotate")
     assert excluded.status == 0 and not lab.fleet.series()[OLD], excluded.output
 
 
+@pytest.mark.hosts(2)
 def test_a_host_that_forges_facts_gets_no_token(lab: Lab) -> None:
     mage_id, token = lab.fleet.simulator.token("shop")
     host = lab.hostile("web2")
@@ -176,6 +185,7 @@ def test_a_host_that_forges_facts_gets_no_token(lab: Lab) -> None:
     )
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("phase", ["collect", "confirm"])
 def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, phase: str) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet
@@ -184,10 +194,11 @@ def test_a_revocation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, p
     run = lab.run("revoke", magento_revoke_key=OLD, magento_revoke_replacement="current")
     assert run.status == 2 and fleet.series() == {OLD: True, today(): True}, run.output
     assert "Blocked: web2: the result sets variables of the controller" in unwrapped(run), run.output
-    assert host.asked() == UNTIL[phase] and fleet.held("web1") == fleet.held("web3") == today()
+    assert host.asked() == UNTIL[phase] and fleet.held("web1") == today()
     nothing_redirected(lab, elsewhere, [host])
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("playbook", ["rotate_deploy", "rotate_retire"])
 def test_a_part_of_a_rotation_with_a_forging_host(lab: Lab, elsewhere: CountingServer, playbook: str) -> None:
     host, fleet = lab.hostile("web2"), lab.fleet

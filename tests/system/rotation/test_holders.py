@@ -167,17 +167,11 @@ def test_unacknowledged_holders_block_only_if_a_key_is_to_be_disabled(fleet: Fle
     done(recorder.run("rotate", holders=[]))
 
 
+# All others are in the unit tests of the module.
 @pytest.mark.parametrize(
     ("holders", "message"),
     [
-        ([{"tasks": "/srv/ci.yml"}], "missing required arguments: name"),
-        ([{"name": "", "tasks": "/srv/ci.yml"}], "each needs a name of its own"),
-        ([{"name": "ci", "tasks": "/srv/1.yml"}, {"name": "ci", "role": "ci"}], "each needs a name of its own"),
-        ([{"name": "ci", "tasks": "holders/ci.yml"}], "tasks of ci is not an absolute path"),
-        ([{"name": "ci"}], "ci needs tasks, or a role"),
         ([{"name": "ci", "role": ""}], "ci needs tasks, or a role"),
-        ([{"name": "ci", "tasks": "/srv/ci.yml", "role": "ci"}], "ci needs tasks, or a role"),
-        ([{"name": "ci", "tasks": "/srv/ci.yml", "tasks_from": "ci"}], "ci needs tasks, or a role"),
         ([{"name": "ci", "task": "/srv/ci.yml"}], "Unsupported parameters"),
     ],
 )

@@ -92,31 +92,35 @@ def cached(lab: Lab, **facts_of: dict[str, Any]) -> list[Hostile]:
     return hosts
 
 
-@pytest.mark.parametrize("playbook", [part for part in PARTS if part != "rotate_issue"])
-def test_cached_facts_of_a_host(lab: Lab, playbook: str) -> None:
+@pytest.mark.hosts(2)
+def test_cached_facts_of_a_host(lab: Lab) -> None:
     (host,) = cached(lab, web2={"magento_auth_state": "absent", "omit": "x"})
     fleet = lab.fleet
-    if playbook != "rotate":
-        assert lab.run("rotate_issue").status == 0
-    run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")
-    assert host.asked() == [] and fleet.series()[OLD], run.output
-    if playbook == "provision":
-        assert fleet.held("web1") == today()
-    else:
+    assert lab.run("rotate_issue").status == 0
+    provisioned = lab.run("provision")
+    assert host.asked() == [] and fleet.held("web1") == today(), provisioned.output
+    # All of them are blocked, so each finds the same series.
+    for playbook in ("revoke", "rotate_deploy", "rotate_retire", "rotate"):
+        fleet.give("web1", *fleet.simulator.key("shop", OLD))
+        run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")
+        assert host.asked() == [] and fleet.series() == {OLD: True, today(): True}, run.output
+        assert fleet.held("web1") == (OLD if playbook == "rotate_retire" else today())
         assert run.status == 2 and "Blocked: web2: its facts set variables of the controller" in unwrapped(run), (
             run.output
         )
 
 
-@pytest.mark.parametrize("playbook", PARTS)
-def test_cached_facts_of_localhost(lab: Lab, playbook: str) -> None:
+@pytest.mark.hosts(1)
+def test_cached_facts_of_localhost(lab: Lab) -> None:
     cached(lab, localhost={"magento_revoke_leak": True})
     before, asked = lab.fleet.state(), lab.fleet.asked()
-    run = lab.run(playbook, magento_revoke_key=OLD)
-    assert run.status == 2 and plays(run) == ["Plan"] and "magento_revoke_leak" in headline(run), run.output
-    assert lab.fleet.state() == before and lab.fleet.asked() == asked
+    for playbook in PARTS:
+        run = lab.run(playbook, magento_revoke_key=OLD)
+        assert run.status == 2 and plays(run) == ["Plan"] and "magento_revoke_leak" in headline(run), run.output
+        assert lab.fleet.state() == before and lab.fleet.asked() == asked
 
 
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("playbook", ["rotate", "rotate_deploy", "revoke"])
 def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) -> None:
     fleet, away = lab.fleet, {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -127,7 +131,7 @@ def test_an_inventory_that_sends_localhost_elsewhere(lab: Lab, playbook: str) ->
         "children": {"web": {"vars": {"ansible_become": False}}},
     }
     # On a host with interpreter discovery, Ansible itself adds a fact to the answer.
-    fleet.own["web3"] = {"ansible_python_interpreter": "auto", "ansible_interpreter_python_fallback": [PYTHON]}
+    fleet.own["web2"] = {"ansible_python_interpreter": "auto", "ansible_interpreter_python_fallback": [PYTHON]}
     if playbook != "rotate":
         assert lab.run("rotate_issue").status == 0
     run = lab.run(playbook, magento_revoke_key=OLD, magento_revoke_replacement="current")

@@ -56,13 +56,14 @@ def places(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [(row["path"].split("/")[-2], row["action"]) for row in result["files"]]
 
 
+@pytest.mark.hosts(2)
 def test_all_keys_of_a_host_in_one_execution_and_none_of_another_series(fleet: Fleet, two: dict[str, Any]) -> None:
     fleet.variables["magento_auth_keys"].append(entry(fleet, "more", series="fleet"))
     for name in fleet.names:
         (fleet.directory / name / "more").mkdir()
     run = fleet.run("rotate")
     assert run.status == 0, run.output
-    assert len(run.of(action=INSTALL)) == 6
+    assert len(run.of(action=INSTALL)) == 4
     for name in fleet.names:
         deployed, confirmed = results(run, DEPLOY)[name], results(run, CONFIRM)[name]
         assert sorted(places(deployed)) == [("more", "created"), ("shop", "updated"), ("tools", "unchanged")]
@@ -157,6 +158,7 @@ def test_a_series_without_settings(fleet: Fleet) -> None:
     assert fleet.state() == before and fleet.asked() == 0
 
 
+@pytest.mark.hosts(1)
 def test_a_pair_beside_the_series_keeps_the_old_key(fleet: Fleet) -> None:
     halves = zip(("magento_auth_public_key", "magento_auth_private_key"), fleet.simulator.key("shop", OLD), strict=True)
     fleet.variables |= dict(halves)
@@ -164,6 +166,7 @@ def test_a_pair_beside_the_series_keeps_the_old_key(fleet: Fleet) -> None:
     assert run.status == 2 and fleet.all_hold() == {OLD} and fleet.series()[OLD], run.output
 
 
+@pytest.mark.hosts(1)
 def test_a_playbook_of_the_operator_imports_provisioning(fleet: Fleet) -> None:
     fleet.file("web1").unlink()
     site = {"name": "Provision", "import_playbook": "keyfleet.magento.provision", "vars": {"magento_target": "web"}}
@@ -171,7 +174,8 @@ def test_a_playbook_of_the_operator_imports_provisioning(fleet: Fleet) -> None:
     assert run.status == 0 and fleet.all_hold() == {OLD}, run.output
 
 
-@pytest.mark.parametrize("playbook", ["rotate", "rotate_issue", "rotate_deploy", "rotate_retire", "provision"])
+@pytest.mark.hosts(1)
+@pytest.mark.parametrize("playbook", ["rotate", "provision"])
 def test_no_key_of_the_series_in_the_target(playbook: str, fleet: Fleet) -> None:
     fleet.variables["magento_auth_keys"] = [
         entry(fleet, "shop", series=OTHER),
@@ -203,13 +207,16 @@ def test_one_host_with_a_key_of_the_series_is_enough(fleet: Fleet) -> None:
     assert set(results(run, DEPLOY)) == set(results(run, CONFIRM)) == {"web3", "web4"}
 
 
+@pytest.mark.hosts(1)
 def test_keys_as_extra_variables(fleet: Fleet) -> None:
     run = fleet.run("rotate", magento_auth_keys=fleet.variables.pop("magento_auth_keys"))
     assert run.status == 0 and fleet.all_hold() == {today()}, run.output
 
 
-@pytest.mark.parametrize("half", ["magento_auth_public_key", "magento_auth_private_key"])
-@pytest.mark.parametrize("playbook", ["rotate", "provision"])
+@pytest.mark.hosts(1)
+@pytest.mark.parametrize(
+    ("half", "playbook"), [("magento_auth_public_key", "rotate"), ("magento_auth_private_key", "provision")]
+)
 def test_extra_variables_that_fix_the_pair(half: str, playbook: str, fleet: Fleet) -> None:
     before = fleet.state()
     key = pair(fleet, "ci")[half.removeprefix("magento_auth_")]
@@ -220,6 +227,7 @@ def test_extra_variables_that_fix_the_pair(half: str, playbook: str, fleet: Flee
     assert fleet.asked() == 0 and key not in unwrapped(run) + json.dumps(run.record)
 
 
+@pytest.mark.hosts(2)
 def test_the_same_pair_in_the_inventory_is_an_error_of_its_host(fleet: Fleet) -> None:
     fleet.variables |= {"magento_auth_series": "fleet", "magento_auth_projects": ["{{ root }}/shop"]}
     del fleet.variables["magento_auth_keys"]

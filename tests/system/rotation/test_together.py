@@ -70,36 +70,25 @@ def all_keys_keep_working(fleet: Fleet, *files: Path) -> Iterator[None]:
 
 
 def test_a_deployment_in_two_halves_and_a_retirement_of_all(fleet: Fleet, tmp_path: Path) -> None:
+    """The first controller has only its half in the inventory; the other has all hosts, and its half as the target."""
     assert fleet.run("rotate_issue").status == 0
-    halves = [controller(fleet, tmp_path, "first", "web1", "web2"), controller(fleet, tmp_path, "second", "web3")]
+    first, second = controller(fleet, tmp_path, "first", "web1", "web2"), controller(fleet, tmp_path, "second")
     with all_keys_keep_working(fleet):
-        runs = at_once(*(partial(half.run, "rotate_deploy") for half in halves))
-        for half, run in zip(halves, runs, strict=True):
+        runs = at_once(partial(first.run, "rotate_deploy"), partial(second.run, "rotate_deploy", target="web3"))
+        for half, run in zip((("web1", "web2"), ("web3",)), runs, strict=True):
             assert run.status == 0, run.output
-            assert f"Hosts that have it: {len(half.names)} of {len(half.names)}" in unwrapped(run), run.output
+            assert f"Hosts that have it: {len(half)} of {len(half)}" in unwrapped(run), run.output
+            assert {r["host"] for r in run.record} == {"localhost", *half}
         assert fleet.series() == {OLD: True, today(): True} and fleet.all_hold() == {today()}
         # expected_hosts has all hosts, so a retirement with half of them is blocked.
-        sliced = halves[0].run("rotate_retire")
+        sliced = first.run("rotate_retire")
         assert sliced.status == 2 and "web3: it is expected but not in the target" in unwrapped(sliced), sliced.output
         assert fleet.series() == {OLD: True, today(): True}
         run = fleet.run("rotate_retire")
         assert run.status == 0 and fleet.series() == {OLD: False, today(): True}, run.output
 
 
-def test_two_slices_of_one_inventory(fleet: Fleet, tmp_path: Path) -> None:
-    """Both controllers have all hosts in the inventory, and each run has its own target."""
-    assert fleet.run("rotate_issue").status == 0
-    both = [controller(fleet, tmp_path, name) for name in ("first", "second")]
-    targets = ["web1:web2", "web3"]
-    slices = zip(both, targets, strict=True)
-    runs = at_once(*(partial(one.run, "rotate_deploy", target=target) for one, target in slices))
-    assert [run.status for run in runs] == [0, 0], runs[0].output + runs[1].output
-    for target, run in zip(targets, runs, strict=True):
-        assert {r["host"] for r in run.record} == {"localhost", *target.split(":")}
-    assert fleet.run("rotate_retire").status == 0 and fleet.series() == {OLD: False, today(): True}
-    assert fleet.all_hold() == {today()}
-
-
+@pytest.mark.hosts(2)
 @pytest.mark.parametrize("now", [False, True])
 def test_two_whole_rotations(now: bool, fleet: Fleet, tmp_path: Path) -> None:
     """They share one generation, create one each, or one of them fails; the next run exits with 0."""
@@ -119,6 +108,7 @@ def test_two_whole_rotations(now: bool, fleet: Fleet, tmp_path: Path) -> None:
     assert now or set(series) == {OLD, today()}
 
 
+@pytest.mark.hosts(2)
 def test_a_rotation_and_a_rollback(fleet: Fleet, tmp_path: Path) -> None:
     """The last run decides, and one key is left that works on all hosts, or one of the runs fails."""
     fleet.simulator.add_key("shop", today())
@@ -136,6 +126,7 @@ def test_a_rotation_and_a_rollback(fleet: Fleet, tmp_path: Path) -> None:
     assert alive == OLD
 
 
+@pytest.mark.hosts(2)
 def test_two_series_at_once(fleet: Fleet, tmp_path: Path) -> None:
     """On the same hosts: each run changes only its own entries and keys."""
     other = fleet.simulator.add_key("shop", "api-20260101")

@@ -69,6 +69,7 @@ def test_key_is_found(lab: Lab, wanted: str, uid: Optional[str], public_key: str
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
+        ("0" * 32, "unknown_key"),
         ("c", "unknown_key"), ("CI", "unknown_key"), ("MAG1", "unknown_key"), (" ci", "unknown_key"),
         (None, "bad_options"), ("", "bad_options"), (" ", "bad_options"), ("public of ci", "ambiguous_key"),
     ],
@@ -80,6 +81,12 @@ def test_key_is_not_found(lab: Lab, phase: str, wanted: Any, code: str) -> None:
     )
     result = revoke(lab, phase, key=wanted, leak=True, hosts=GOOD)
     assert (result["code"], result["revoked"], lab.client.calls) == (code, None, [])
+    words = {
+        "unknown_key": "there is no key with the label",
+        "ambiguous_key": "name the public key or label",
+        "bad_options": "name the key: -e magento_revoke_key=LABEL",
+    }
+    assert words[code] in result["message"]
     assert (" failed: " + result["message"]) in result["summary"]
 
 
@@ -155,7 +162,7 @@ def test_invalid_replacement(lab: Lab, given: Any) -> None:
 def test_current_generation(lab: Lab) -> None:
     result = revoke(lab, replacement="current")
     assert result["revoked"]["replacement"] == f"public of {NEW}" and len(lab.server.requests) == 1
-    assert "current generation" in revoke(lab, key=NEW)["message"]
+    assert f"{NEW} is the current generation of web" in revoke(lab, key=NEW)["message"]
     assert "cannot replace itself" in revoke(lab, key=NEW, replacement="current")["message"]
     lab.client.set_enabled(NEW, uid="MAG1", enabled=False)
     assert revoke(lab, replacement="current")["code"] == "no_generation"
