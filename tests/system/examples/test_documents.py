@@ -9,6 +9,7 @@ docs/holders.md, docs/rotation.md and docs/simulator.md have test files of their
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -139,6 +140,20 @@ def test_download_a_release(examples: list[Example], world: World) -> None:
     offered, fetched = (line["result"] for line in run.record)
     assert "Magento-CE-2.4.8.zip" in {release["file_name"] for release in offered["releases"]}, offered
     assert world.path("/srv/releases/Magento-CE-2.4.8.zip").stat().st_size == 64 * 1024 * 1024, fetched
+
+
+@needs_world
+@runs("docs/performance.md", "Many hosts")
+def test_a_group_in_two_halves(examples: list[Example], world: World) -> None:
+    (commands,) = examples
+    world.serve()
+    world.vault()
+    world.inventory("web1", "web2", "web3", "web4")
+    world.write("group_vars/web.yml", examples_in("README.md")["A playbook"][1])
+    run = world.twice(commands)
+    hosts = [f"web{number}" for number in (1, 2, 3, 4)]
+    assert sorted(re.findall(r"^(web\d) +: ok=\d+ .* failed=0 ", run.output, re.MULTILINE)) == hosts, run.output
+    assert world.installed("deploy") == PUBLIC
 
 
 @needs_world
