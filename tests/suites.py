@@ -380,6 +380,8 @@ def main() -> int:
             print(f"{suite.name:<16} {suite.description}{request}{f'  [{lacks}]' if lacks else ''}")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Shells ignore it in the background, and with it all programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     require_all = runner.must_run_all()
     if incomplete := [f"{suite.name:<16} {lacks}" for suite in chosen if (lacks := runner.lacks(suite))]:
         print("Skipped or incomplete on this machine:", *incomplete, sep="\n", flush=True)

@@ -30,8 +30,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     return seed.described(config)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist=loadgroup``, tests with accounts run one after the other, since some of them read all homes."""
+    """With ``--dist=loadgroup``, tests with accounts run one after the other, since some of them read all homes.
+
+    Before pytest-xdist looks for groups.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and "accounts" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("accounts"))

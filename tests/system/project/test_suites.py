@@ -54,6 +54,24 @@ def test_examples_are_the_same_in_all_runs(pytestconfig: pytest.Config) -> None:
     assert settings().database is None
 
 
+def test_tests_with_accounts_run_in_one_process() -> None:
+    tests = str(ROOT / "tests" / "system" / "auth_key" / "test_info.py")
+    command = [sys.executable, "-m", "pytest", "-n2", "--dist=loadgroup", "-v", "-k", "file_of_the_kernel", tests]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    run = subprocess.run(command, cwd=ROOT, env=own, text=True, capture_output=True, check=False)
+    assert re.search(r"test_file_of_the_kernel_is_not_read@accounts", run.stdout), run.stdout
+
+
+def test_suites_can_be_interrupted_if_they_run_in_the_background() -> None:
+    program = (
+        "import signal, suites; suites.main(); print('ignored', signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    )
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", program, "ruff"]
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PATH": f"{TOOLS}:{os.environ['PATH']}"}
+    run = subprocess.run(command, cwd=ROOT, env=own, text=True, capture_output=True, check=False)
+    assert run.stdout.endswith("ignored False\n"), run.stdout + run.stderr
+
+
 COVERED = """
 import os, pathlib, subprocess, sys
 import suites
