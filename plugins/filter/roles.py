@@ -227,15 +227,13 @@ def series_keys(context: Context, check_mode: bool) -> Dict[str, Any]:
         found = context.resolve(name)
         return None if isinstance(found, Undefined) else found
 
-    keys, settings = value("magento_auth_keys"), value("magento_series")
-    if not keys and not isinstance(context.resolve("magento_auth_keys"), Undefined):
-        # Not the same as no list: the module reports it as an error.
-        keys = []
+    keys, settings = context.resolve("magento_auth_keys"), value("magento_series")
     try:
         return resolve(
-            keys,
+            # A list that is empty is not the same as none: the module reports it as an error.
+            None if isinstance(keys, Undefined) else keys or [],
             flat={name: value(f"magento_auth_{name}") for name in FLAT},
-            state=value("magento_auth_state") or "present",
+            state=value("magento_auth_state"),
             settings=settings,
             rotation=None if settings is None else context.resolve("hostvars")["localhost"],
             replacement=value("magento_revoke_replacement"),

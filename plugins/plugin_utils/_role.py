@@ -78,7 +78,7 @@ def resolve(
     keys: Optional[Sequence[Any]],
     *,
     flat: Mapping[str, Any],
-    state: str = "present",
+    state: Optional[str] = None,
     settings: Optional[Mapping[str, Any]] = None,
     rotation: Optional[Mapping[str, Any]] = None,
     replacement: Any = None,

@@ -39,7 +39,10 @@ def test_bench_writes_every_figure(tmp_path: Path) -> None:
     assert {name: found[name]["metadata"]["target"] for name in TARGETS} == TARGETS
     assert all(run["values"] and min(run["values"]) > 0 for item in found.values() for run in item["runs"])
     assert {"module: ping, wall", "role: changing, 2 hosts", "transfer: MD5 alone, loopback, 4 MiB"} <= set(found)
+    assert "role: floor / ping, per host" in found
     text = (tmp_path / "bench.md").read_text()
+    limited = [name for name in found if name.startswith("transfer: 1 Gbit/s, throughput")]
+    assert len(limited) == (0 if "Not measured: transfer: 1 Gbit/s" in text else 3), text
     assert text in done.stdout
     assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == ["module", "role", "transfer", "growth"]
     for name, target in TARGETS.items():

@@ -24,7 +24,6 @@ import runner
 import suites
 from place import CORES, CURLS, REQUIREMENTS, ROOT, Workspace, find_python, linked_collections, point
 from runner import Suite
-from suites import TOOLS
 from system import midnight
 
 ON_REQUEST = tuple(suite.name for suite in suites.SUITES if suite.on_request)
@@ -67,7 +66,7 @@ def test_suites_can_be_interrupted_if_they_run_in_the_background() -> None:
         "import signal, suites; suites.main(); print('ignored', signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
     )
     command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", program, "ruff"]
-    own = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PATH": f"{TOOLS}:{os.environ['PATH']}"}
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PATH": f"{suites.TOOLS}:{os.environ['PATH']}"}
     run = subprocess.run(command, cwd=ROOT, env=own, text=True, capture_output=True, check=False)
     assert run.stdout.endswith("ignored False\n"), run.stdout + run.stderr
 
@@ -91,7 +90,7 @@ def test_coverage_counts_what_runs_on_hosts_and_in_the_workers_of_ansible(tmp_pa
     play = {"hosts": "localhost", "gather_facts": False, "roles": ["keyfleet.magento.magento_auth"], "vars": variables}
     (tmp_path / "play.yml").write_text(json.dumps([play]))
     command = [sys.executable, "-c", COVERED, str(tmp_path / "coverage")]
-    command += [str(TOOLS / "ansible-playbook"), str(tmp_path / "play.yml")]
+    command += [str(suites.TOOLS / "ansible-playbook"), str(tmp_path / "play.yml")]
     tests = {"PYTHONPATH": str(ROOT / "tests"), "ANSIBLE_COLLECTIONS_PATH": str(linked_collections())}
     done = subprocess.run(command, env={**os.environ, **tests}, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
